@@ -1,0 +1,43 @@
+# Every target makes its own environment in .venv from nothing but Python and pip.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-full lint format docs bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(RUN) -m pip install --disable-pip-version-check --progress-bar off --quiet -c constraints.txt -e ".[dev,docs]"
+	touch $@
+
+demo: $(STAMP)  ## Train MsMCLR on the synthetic set, evaluate it, draw pictures into runs/demo.
+	$(RUN) examples/demo.py
+
+test: $(STAMP)  ## The test suite, doctests and README included, with coverage.
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term
+
+test-full: $(STAMP)  ## Everything, slow cases too.
+	$(RUN) -m pytest -n 2 --dist worksteal --timeout 1800
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+	$(RUN) -m codespell_lib
+
+format: $(STAMP)
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+docs: $(STAMP)
+	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(RUN) -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
+
+bench: $(STAMP)
+	$(RUN) benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage docs/_build dist build

@@ -1,0 +1,1 @@
+"""Argument checks and optional imports; nothing of the field."""

@@ -1,0 +1,96 @@
+"""Argument checks whose messages restate the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor
+
+
+def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
+    """Raise unless ``x`` is a tensor with the named axes.
+
+    Args:
+        x: What the caller was given.
+        axes: One lower-case name an axis, ``"n c t v m"``. A leading ``...`` stands for any number of axes.
+        name: The argument's name, which opens the message.
+        **sizes: The size that a named axis must have.
+
+    Raises:
+        TypeError: ``x`` is not a tensor.
+        ValueError: the number of axes, or the size of one, is another.
+
+    Example:
+        >>> import torch
+        >>> check_axes(torch.zeros(2, 3, 50, 20, 1), "n c t v m", name="x", v=25)
+        Traceback (most recent call last):
+        ...
+        ValueError: x: expected (n, c, t, v=25, m), got shape (2, 3, 50, 20, 1); axis 'v' is 20, not 25
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {type(x).__name__}")
+    expected = axes.split()
+    shown = "(" + ", ".join(f"{a}={sizes[a]}" if a in sizes else a for a in expected) + ")"
+    tail = expected[1:] if expected[0] == "..." else expected
+    if x.ndim < len(tail) or (tail is expected and x.ndim != len(tail)):
+        least = "at least " if tail is not expected else ""
+        raise ValueError(f"{name}: expected {least}{len(tail)} axes {shown}, got shape {tuple(x.shape)}")
+    for axis, got in zip(tail, x.shape[x.ndim - len(tail) :], strict=True):
+        if axis in sizes and got != sizes[axis]:
+            raise ValueError(
+                f"{name}: expected {shown}, got shape {tuple(x.shape)}; axis {axis!r} is {got}, not {sizes[axis]}"
+            )
+
+
+def check_floating(x: Tensor, *, name: str) -> None:
+    """Raise ``TypeError`` unless ``x`` holds floating-point numbers.
+
+    Example:
+        >>> import torch
+        >>> check_floating(torch.arange(3), name="x")
+        Traceback (most recent call last):
+        ...
+        TypeError: x: expected a floating-point tensor, got torch.int64; convert it with x.float()
+    """
+    if not x.is_floating_point():
+        raise TypeError(f"{name}: expected a floating-point tensor, got {x.dtype}; convert it with {name}.float()")
+
+
+def check_probability(value: float, *, name: str) -> None:
+    """Raise ``ValueError`` unless ``0 <= value <= 1``.
+
+    Example:
+        >>> check_probability(1.5, name="p")
+        Traceback (most recent call last):
+        ...
+        ValueError: p: expected a probability in [0, 1], got 1.5
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: expected a probability in [0, 1], got {value}")
+
+
+def check_choice(value: object, choices: Iterable[object], *, name: str) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``.
+
+    Example:
+        >>> check_choice("sum", ("mean", "none"), name="reduction")
+        Traceback (most recent call last):
+        ...
+        ValueError: reduction: expected one of 'mean', 'none', got 'sum'
+    """
+    options = list(choices)
+    if value not in options:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {value!r}")
+
+
+def check_positive(value: float, *, name: str) -> None:
+    """Raise ``ValueError`` unless ``value > 0``.
+
+    Example:
+        >>> check_positive(0.0, name="temperature")
+        Traceback (most recent call last):
+        ...
+        ValueError: temperature: expected a number > 0, got 0.0
+    """
+    if not value > 0:
+        raise ValueError(f"{name}: expected a number > 0, got {value}")

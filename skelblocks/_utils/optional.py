@@ -1,0 +1,34 @@
+"""Optional packages, imported where they are used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def require(module: str, *, extra: str) -> Any:
+    """Import ``module``, or say which extra of skelblocks brings it.
+
+    Args:
+        module: Dotted name, for instance ``"matplotlib.pyplot"``.
+        extra: The extra of this package that lists it.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportError: it is not installed.
+
+    Example:
+        >>> require("no_such_package", extra="viz")
+        Traceback (most recent call last):
+        ...
+        ImportError: this needs the package 'no_such_package': pip install "skelblocks[viz]"
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.split(".")[0]
+        if error.name is None or error.name.split(".")[0] != package:
+            raise  # the package is there, and something that it needs is not
+        raise ImportError(f'this needs the package {package!r}: pip install "skelblocks[{extra}]"') from error

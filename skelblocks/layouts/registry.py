@@ -1,0 +1,85 @@
+"""Layouts by name: the catalogue, and the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from skelblocks.layouts.catalogue import CATALOGUE
+from skelblocks.layouts.skeleton_layout import SkeletonLayout
+
+_registry: dict[str, SkeletonLayout] = {layout.name: layout for layout in CATALOGUE}
+
+
+def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
+    """The layout that a name, a dict or a layout stands for; every block that takes a layout passes it through here.
+
+    Args:
+        layout: A registered name, the dict of :meth:`SkeletonLayout.to_dict`, or a layout itself.
+
+    Returns:
+        The layout.
+
+    Raises:
+        ValueError: the name is not registered, or the dict does not describe a layout.
+        TypeError: it is none of the three.
+
+    Example:
+        >>> get("ntu-rgb+d").num_joints
+        25
+        >>> get(get("coco-17").to_dict()) == get("coco-17")
+        True
+    """
+    if isinstance(layout, SkeletonLayout):
+        return layout
+    if isinstance(layout, Mapping):
+        return SkeletonLayout.from_dict(layout)
+    if not isinstance(layout, str):
+        raise TypeError(f"layout: expected a name, a dict or a SkeletonLayout, got {type(layout).__name__}")
+    if layout not in _registry:
+        raise ValueError(
+            f"layout: no layout is named {layout!r}; there are {', '.join(available())}; add yours with layouts.register"
+        )
+    return _registry[layout]
+
+
+def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = False) -> SkeletonLayout:
+    """Make a layout known by its name, for this process.
+
+    Args:
+        layout: The layout, or its dict.
+        replace: Whether it may take the place of another layout of that name. Registering an equal one again is always
+            allowed, so that a module may register its layouts on import.
+
+    Returns:
+        The layout.
+
+    Raises:
+        ValueError: another layout has that name.
+
+    Example:
+        >>> hand = register({"name": "two-joints", "joints": ["palm", "finger"], "edges": [[1, 0]], "center": 0,
+        ...     "swap": [0, 1], "parts": {"palm": [0], "finger": [1]}, "bodies": {"hand": [0, 1]}})
+        >>> get("two-joints") is hand
+        True
+    """
+    layout = get(layout) if not isinstance(layout, str) else _refuse_name(layout)
+    known = _registry.get(layout.name)
+    if known is not None and known != layout and not replace:
+        raise ValueError(f"layout: another layout is named {layout.name!r}; choose a name, or pass replace=True")
+    _registry[layout.name] = layout
+    return layout
+
+
+def available() -> tuple[str, ...]:
+    """The names that :func:`get` knows, in order of registration.
+
+    Example:
+        >>> "nw-ucla" in available()
+        True
+    """
+    return tuple(_registry)
+
+
+def _refuse_name(name: str) -> SkeletonLayout:
+    raise TypeError(f"layout: expected a SkeletonLayout or a dict to register, got the name {name!r}")

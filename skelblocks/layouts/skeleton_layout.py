@@ -1,0 +1,175 @@
+"""What a skeleton is: joints, bones, the mirror image, and its partitions into parts and bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from typing_extensions import Self
+
+
+class JointGroup(NamedTuple):
+    """Some joints under one name: a hand, an upper arm, the torso."""
+
+    name: str
+    joints: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SkeletonLayout:
+    """A skeleton, as every block that knows joints takes it. Frozen, hashable, and JSON-able by :meth:`to_dict`.
+
+    Joints are counted from 0. Left and right are the person's own.
+
+    Args:
+        name: What ``layouts.get`` finds it by.
+        joints: A name a joint, in the order of the data's joint axis.
+        edges: Bones as pairs of joints, in any order; the graph must be connected. Where the graph is a tree, a pair
+            ``(child, parent)`` and its reverse say the same.
+        center: The joint that graph distance, bones and centring are counted from.
+        swap: For each joint the one that takes its place in the mirror image; itself for a joint of the midline.
+        parts: The fine partition, 2 to 3 joints each in MsMCLR's section 3.2.1; every joint in exactly one. Their order
+            matters: MsM attention takes differences between neighbours in it.
+        bodies: The coarse partition, limbs and torso; every joint in exactly one.
+
+    Raises:
+        ValueError: one of these does not hold; the message says which and where.
+        TypeError: a joint is not named by an integer.
+
+    Example:
+        >>> arm = SkeletonLayout("arm", ("shoulder", "elbow", "hand"), ((1, 0), (2, 1)), 0, (0, 1, 2),
+        ...     (JointGroup("upper", (0,)), JointGroup("lower", (1, 2))), (JointGroup("arm", (0, 1, 2)),))
+        >>> arm.num_joints, arm.parents
+        (3, (0, 0, 1))
+        >>> SkeletonLayout.from_dict(arm.to_dict()) == arm
+        True
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
+    center: int
+    swap: tuple[int, ...]
+    parts: tuple[JointGroup, ...]
+    bodies: tuple[JointGroup, ...]
+
+    def __post_init__(self) -> None:
+        # Lists are welcome, for instance from JSON; what is kept is hashable.
+        edges = tuple(tuple(edge) for edge in self.edges)
+        for field, value in {
+            "joints": tuple(self.joints),
+            "edges": edges,
+            "swap": tuple(self.swap),
+            "parts": _groups(self.parts),
+            "bodies": _groups(self.bodies),
+        }.items():
+            object.__setattr__(self, field, value)
+        self._validate()
+
+    @property
+    def num_joints(self) -> int:
+        """How many joints the data's joint axis has."""
+        return len(self.joints)
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """For each joint its neighbour on the way to the centre; the centre is its own.
+
+        In a graph with cycles it is the first such neighbour in the order of :attr:`edges`.
+        """
+        neighbours: list[list[int]] = [[] for _ in self.joints]
+        for a, b in self.edges:
+            neighbours[a].append(b)
+            neighbours[b].append(a)
+        parent = {self.center: self.center}
+        frontier = [self.center]
+        while frontier:
+            reached = []
+            for joint in frontier:
+                for other in neighbours[joint]:
+                    if other not in parent:
+                        parent[other] = joint
+                        reached.append(other)
+            frontier = reached
+        return tuple(parent[joint] for joint in range(self.num_joints) if joint in parent)
+
+    def groups(self, scale: str) -> tuple[JointGroup, ...]:
+        """The partition at a scale: ``"joint"`` (one joint each), ``"part"`` or ``"body"``."""
+        if scale == "joint":
+            return tuple(JointGroup(name, (joint,)) for joint, name in enumerate(self.joints))
+        if scale not in ("part", "body"):
+            raise ValueError(f"scale: expected one of 'joint', 'part', 'body', got {scale!r}")
+        return self.parts if scale == "part" else self.bodies
+
+    def index(self, joint: str) -> int:
+        """The place of a joint in the data's joint axis, by its name."""
+        if joint not in self.joints:
+            raise ValueError(f"joint: layout {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}")
+        return self.joints.index(joint)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as strings, integers, lists and dicts, for JSON or YAML."""
+        return {
+            "name": self.name,
+            "joints": list(self.joints),
+            "edges": [list(edge) for edge in self.edges],
+            "center": self.center,
+            "swap": list(self.swap),
+            "parts": {group.name: list(group.joints) for group in self.parts},
+            "bodies": {group.name: list(group.joints) for group in self.bodies},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The layout that :meth:`to_dict` describes; a missing or unknown key is a ``ValueError``."""
+        expected = {"name", "joints", "edges", "center", "swap", "parts", "bodies"}
+        missing, unknown = sorted(expected - set(values)), sorted(set(values) - expected)
+        if missing or unknown:
+            raise ValueError(
+                f"layout: expected exactly the keys {sorted(expected)}; missing {missing}, unknown {unknown}"
+            )
+        return cls(**values)
+
+    def _validate(self) -> None:
+        where = f"layout {self.name!r}"
+        count = self.num_joints
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name: expected a non-empty string, got {self.name!r}")
+        if not count or len(set(self.joints)) != count:
+            raise ValueError(f"joints: expected distinct names, at least one, in {where}, got {self.joints}")
+        for edge in self.edges:
+            if len(edge) != 2 or edge[0] == edge[1]:
+                raise ValueError(f"edges: expected pairs of two different joints in {where}, got {edge}")
+        if any(len(group.joints) == 0 for group in self.parts + self.bodies):
+            raise ValueError(f"parts, bodies: expected at least one joint in every group of {where}")
+        used = {
+            "edges": [joint for edge in self.edges for joint in edge],
+            "center": [self.center],
+            "swap": list(self.swap),
+            "parts": [joint for group in self.parts for joint in group.joints],
+            "bodies": [joint for group in self.bodies for joint in group.joints],
+        }
+        for argument, joints in used.items():
+            for joint in joints:
+                if isinstance(joint, bool) or not isinstance(joint, int):
+                    raise TypeError(f"{argument}: expected joints as integers in {where}, got {joint!r}")
+                if not 0 <= joint < count:
+                    raise ValueError(f"{argument}: expected joints in 0..{count - 1} in {where}, got {joint}")
+        if len(self.swap) != count or any(self.swap[self.swap[joint]] != joint for joint in range(count)):
+            raise ValueError(f"swap: expected an involution of the {count} joints of {where}, got {self.swap}")
+        for argument in ("parts", "bodies"):
+            covered = sorted(used[argument])
+            if covered != list(range(count)):
+                missing = sorted(set(range(count)) - set(covered))
+                twice = sorted({joint for joint in covered if covered.count(joint) > 1})
+                raise ValueError(
+                    f"{argument}: expected every joint of {where} in exactly one group; missing {missing}, twice {twice}"
+                )
+        if len(self.parents) != count:
+            raise ValueError(f"edges: expected a connected graph in {where}; {self.joints[self.center]!r} does not reach all joints")
+
+
+def _groups(groups: Mapping[str, Sequence[int]] | Sequence[tuple[str, Sequence[int]]]) -> tuple[JointGroup, ...]:
+    pairs = groups.items() if isinstance(groups, Mapping) else groups
+    return tuple(JointGroup(name, tuple(joints)) for name, joints in pairs)
