@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 
@@ -54,6 +55,19 @@ def check_floating(x: Tensor, *, name: str) -> None:
     """
     if not x.is_floating_point():
         raise TypeError(f"{name}: expected a floating-point tensor, got {x.dtype}; convert it with {name}.float()")
+
+
+def check_boolean(x: Tensor, *, name: str) -> None:
+    """Raise ``TypeError`` unless ``x`` holds booleans.
+
+    Example:
+        >>> check_boolean(torch.zeros(2), name="mask")
+        Traceback (most recent call last):
+        ...
+        TypeError: mask: expected a torch.bool tensor, got torch.float32; convert it with mask.bool()
+    """
+    if x.dtype != torch.bool:
+        raise TypeError(f"{name}: expected a torch.bool tensor, got {x.dtype}; convert it with {name}.bool()")
 
 
 def check_probability(value: float, *, name: str) -> None:

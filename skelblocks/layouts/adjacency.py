@@ -34,8 +34,8 @@ def adjacency(
 
     - ``"uniform"``: one subset.
     - ``"distance"``: one a hop.
-    - ``"spatial"``: the joint itself, then for each hop the neighbours farther from the centre than the target or as far,
-      and those closer. As in the code that SkeletonCLR, CrosSCLR, AimCLR and MsMCLR release (ST-GCN's), the distance to
+    - ``"spatial"``: the joint itself, then for each hop the neighbours farther from the centre than the target or as
+      far, and those closer. As in the code that SkeletonCLR, CrosSCLR, AimCLR and MsMCLR release (ST-GCN's), the distance to
       the centre is cut off at ``max_hop``: all joints beyond count as equally far, so that with one hop on NTU RGB+D 16
       of the 48 directed bones are in another subset than the ST-GCN paper's definition gives. Their checkpoints hold
       these matrices. Both subsets' names are swapped there, without effect.

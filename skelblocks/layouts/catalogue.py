@@ -1,8 +1,8 @@
 """The layouts that come with the library.
 
-Joint orders are the data sets' own, counted from 0; edges are ``(child, parent)``, towards the centre. Parts are the same
-ten in the same order wherever the joints allow it, bodies the same five: the order of MsMCLR's released code, so that the
-differences between neighbouring parts mean the same on every skeleton. For layouts other than NTU RGB+D no paper gives
+Joint orders are the data sets' own, counted from 0; edges are ``(child, parent)``, towards the centre. Parts are the
+same ten in the same order wherever the joints allow it, bodies the same five: the order of MsMCLR's released code, so
+that the differences between neighbouring parts mean the same on every skeleton. For layouts other than NTU RGB+D no paper gives
 partitions: they are ours, along the same limbs.
 """
 
@@ -71,8 +71,8 @@ def _ntu(name: str, hands: tuple[tuple[int, int], ...]) -> SkeletonLayout:
     )
 
 
-# The methods' released code hangs each hand tip on the thumb and the thumb on the hand; pyskl and mmaction2 hang both on
-# the hand. 18 entries of the adjacency differ.
+# The methods' released code hangs each hand tip on the thumb and the thumb on the hand; pyskl and mmaction2 hang both
+# on the hand. 18 entries of the adjacency differ.
 _NTU = _ntu("ntu-rgb+d", ((21, 22), (22, 7), (23, 24), (24, 11)))
 _NTU_ANATOMICAL = _ntu("ntu-rgb+d-anatomical", ((21, 7), (22, 7), (23, 11), (24, 11)))
 
@@ -97,9 +97,7 @@ _UCLA = SkeletonLayout(
         *((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11)),
         *((12, 13), (14, 15), (16, 17), (18, 19)),
     ),
-    bodies=_named(
-        _BODIES, (4, 5, 6, 7), (8, 9, 10, 11), (12, 13, 14, 15), (16, 17, 18, 19), (0, 1, 2, 3)
-    ),
+    bodies=_named(_BODIES, (4, 5, 6, 7), (8, 9, 10, 11), (12, 13, 14, 15), (16, 17, 18, 19), (0, 1, 2, 3)),
 )
 
 # The same sensor as NW-UCLA, the same joints, another order.
@@ -121,9 +119,7 @@ _UTD = SkeletonLayout(
         *((2, 3), (0, 1), (4, 5), (6, 7), (8, 9), (10, 11)),
         *((12, 13), (14, 15), (16, 17), (18, 19)),
     ),
-    bodies=_named(
-        _BODIES, (4, 5, 6, 7), (8, 9, 10, 11), (12, 13, 14, 15), (16, 17, 18, 19), (0, 1, 2, 3)
-    ),
+    bodies=_named(_BODIES, (4, 5, 6, 7), (8, 9, 10, 11), (12, 13, 14, 15), (16, 17, 18, 19), (0, 1, 2, 3)),
 )
 
 _SBU_JOINTS = (
@@ -191,9 +187,7 @@ _OPENPOSE = SkeletonLayout(
     ),
     center=1,
     swap=_mirror(_OPENPOSE_JOINTS),
-    parts=_named(
-        _PARTS, (1,), (0, 14, 15, 16, 17), (5, 6), (7,), (2, 3), (4,), (11, 12), (13,), (8, 9), (10,)
-    ),
+    parts=_named(_PARTS, (1,), (0, 14, 15, 16, 17), (5, 6), (7,), (2, 3), (4,), (11, 12), (13,), (8, 9), (10,)),
     bodies=_named(_BODIES, (5, 6, 7), (2, 3, 4), (11, 12, 13), (8, 9, 10), (0, 1, 14, 15, 16, 17)),
 )
 
@@ -212,9 +206,7 @@ _COCO = SkeletonLayout(
     center=0,
     swap=_mirror(_COCO_JOINTS),
     # No joint of the spine: nine parts, and the head stands for the torso.
-    parts=_named(
-        _PARTS[1:], (0, 1, 2, 3, 4), (5, 7), (9,), (6, 8), (10,), (11, 13), (15,), (12, 14), (16,)
-    ),
+    parts=_named(_PARTS[1:], (0, 1, 2, 3, 4), (5, 7), (9,), (6, 8), (10,), (11, 13), (15,), (12, 14), (16,)),
     bodies=_named(_BODIES, (5, 7, 9), (6, 8, 10), (11, 13, 15), (12, 14, 16), (0, 1, 2, 3, 4)),
 )
 
@@ -233,9 +225,7 @@ _H36M = SkeletonLayout(
     ),
     center=8,
     swap=_mirror(_H36M_JOINTS),
-    parts=_named(
-        _PARTS, (0, 7, 8), (9, 10), (11, 12), (13,), (14, 15), (16,), (4, 5), (6,), (1, 2), (3,)
-    ),
+    parts=_named(_PARTS, (0, 7, 8), (9, 10), (11, 12), (13,), (14, 15), (16,), (4, 5), (6,), (1, 2), (3,)),
     bodies=_named(_BODIES, (11, 12, 13), (14, 15, 16), (4, 5, 6), (1, 2, 3), (0, 7, 8, 9, 10)),
 )
 

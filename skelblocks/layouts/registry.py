@@ -38,7 +38,8 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
         raise TypeError(f"layout: expected a name, a dict or a SkeletonLayout, got {type(layout).__name__}")
     if layout not in _registry:
         raise ValueError(
-            f"layout: no layout is named {layout!r}; there are {', '.join(available())}; add yours with layouts.register"
+            f"layout: no layout is named {layout!r}; there are {', '.join(available())}; "
+            "add yours with layouts.register"
         )
     return _registry[layout]
 

@@ -164,10 +164,13 @@ class SkeletonLayout:
                 missing = sorted(set(range(count)) - set(covered))
                 twice = sorted({joint for joint in covered if covered.count(joint) > 1})
                 raise ValueError(
-                    f"{argument}: expected every joint of {where} in exactly one group; missing {missing}, twice {twice}"
+                    f"{argument}: expected every joint of {where} in exactly one group; "
+                    f"missing {missing}, twice {twice}"
                 )
         if len(self.parents) != count:
-            raise ValueError(f"edges: expected a connected graph in {where}; {self.joints[self.center]!r} does not reach all joints")
+            raise ValueError(
+                f"edges: expected a connected graph in {where}; {self.joints[self.center]!r} does not reach all joints"
+            )
 
 
 def _groups(groups: Mapping[str, Sequence[int]] | Sequence[tuple[str, Sequence[int]]]) -> tuple[JointGroup, ...]:

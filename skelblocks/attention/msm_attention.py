@@ -1,0 +1,165 @@
+"""Multi-scale motion attention (MsM attention) of MsMCLR: joints, parts and bodies, attended to by their motion.
+
+Axes: n samples, m persons, c channels, r reduced channels, t frames, v joints (or parts, bodies).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_axes, check_choice, check_positive
+from skelblocks.attention.motion_attention import NORMALIZATIONS, SIMILARITIES, motion_attention
+from skelblocks.attention.motion_difference import BOUNDARIES, MOTIONS
+
+SCALES = ("joint", "part", "body")
+
+
+class MsMAttention(nn.Module):
+    r"""Gate a feature map at three scales by the motion between its frames and nodes (MsMCLR, section 3.2).
+
+    The map is averaged over the joints of each part and each body; then at each scale, with the same two convolutions,
+
+    .. math:: z = \operatorname{Conv}_{c \to r}(x), \qquad
+        y = x + x \odot \sigma\big(\operatorname{Conv}_{r \to c}(a(z) + z)\big)
+
+    with ``a`` from :func:`motion_attention`. In MsMCLR it follows the query encoder in the strongly augmented branch
+    alone, in pre-training alone; each scale is pooled and goes through the shared head.
+
+    **Paper and code.** By default a clip's frames attend to each other, as the paper says. The released code splits
+    the batch where it means to split time: eight consecutive rows attend to each other and the result depends on who
+    is next in the batch. ``segment=8`` reproduces it; its single-difference variants are ``motion="frame", segment=8,
+    normalization="token"`` and ``motion="node", segment=8``.
+
+    **Nearly the identity.** Query and key are the same, so a token's similarity to itself is its squared length, which
+    grows with ``sqrt(d)`` after scaling: with weights as they are drawn, the diagonal of the softmax is 1 in either
+    form, and ``a`` is the motion itself. To make tokens look at each other, pass a smaller ``scale``, or
+    ``similarity="cosine"``; neither is in the paper.
+
+    Args:
+        channels: c of the feature map.
+        layout: The skeleton whose parts and bodies are averaged: a name, a dict or a layout.
+        reduction: ``r = channels / reduction``; 8 in the released code.
+        motion: ``"both"`` (default), ``"frame"`` or ``"node"``; figure 5 of the paper.
+        scales: Which of ``"joint"``, ``"part"``, ``"body"`` to return, in this order. ``("joint",)`` is the paper's
+            "w/o Ms" (table 4).
+        segment: None for the paper's frames, 8 for the released code.
+        normalization: ``"node"`` or ``"token"``.
+        boundary: ``"zero_pad"`` (the released code), ``"zero_difference"`` or ``"replicate"``.
+        scale: Factor of the similarities instead of the default ``1 / sqrt(d)``.
+        similarity: ``"dot"`` or ``"cosine"``.
+
+    Shape:
+        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a tuple of one ``(..., c, t, v')`` a
+        scale, with ``v'`` the number of joints, parts or bodies. With ``return_attention=True``, that tuple and one of
+        the matrices: ``(..., t, t)``, or ``(rows / segment, segment, segment)``.
+
+    Raises:
+        ValueError: other channels or joints, an unknown option, rows that ``segment`` does not divide.
+
+    Example:
+        >>> attend = MsMAttention(256, layout="ntu-rgb+d")
+        >>> joint, part, body = attend(torch.randn(2, 2, 256, 13, 25))
+        >>> joint.shape, part.shape[-1], body.shape[-1]
+        (torch.Size([2, 2, 256, 13, 25]), 10, 5)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        layout: str | Mapping[str, Any] | layouts.SkeletonLayout,
+        reduction: int = 8,
+        motion: str = "both",
+        scales: Sequence[str] = SCALES,
+        segment: int | None = None,
+        normalization: str = "node",
+        boundary: str = "zero_pad",
+        scale: float | None = None,
+        similarity: str = "dot",
+    ) -> None:
+        super().__init__()
+        if reduction < 1 or channels < 1 or channels % reduction:
+            raise ValueError(f"reduction: expected a divisor of channels={channels}, got {reduction}")
+        check_choice(motion, MOTIONS, name="motion")
+        check_choice(normalization, NORMALIZATIONS, name="normalization")
+        check_choice(boundary, BOUNDARIES, name="boundary")
+        check_choice(similarity, SIMILARITIES, name="similarity")
+        if segment is not None and segment < 1:
+            raise ValueError(f"segment: expected None or an integer >= 1, got {segment}")
+        if scale is not None:
+            check_positive(scale, name="scale")
+        if isinstance(scales, str) or not scales or len(set(scales)) != len(scales):
+            raise ValueError(f"scales: expected some of {SCALES}, each once, got {scales!r}")
+        for name in scales:
+            check_choice(name, SCALES, name="scales")
+        self.layout = layouts.get(layout)
+        self.channels = channels
+        self.reduction = reduction
+        self.motion = motion
+        self.scales = tuple(scales)
+        self.segment = segment
+        self.normalization = normalization
+        self.boundary = boundary
+        self.scale = scale
+        self.similarity = similarity
+        self.conv_down = nn.Conv2d(channels, channels // reduction, kernel_size=1)
+        self.conv_up = nn.Conv2d(channels // reduction, channels, kernel_size=1)
+        for name in self.scales:
+            if name != "joint":
+                members = layouts.pooling_matrix(self.layout, scale=name).ceil()
+                self.register_buffer(f"{name}_members", members, persistent=False)  # follows from the layout
+
+    @overload
+    def forward(self, feature_map: Tensor, *, return_attention: Literal[False] = False) -> tuple[Tensor, ...]: ...
+    @overload
+    def forward(
+        self, feature_map: Tensor, *, return_attention: Literal[True]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]: ...
+    def forward(
+        self, feature_map: Tensor, *, return_attention: bool = False
+    ) -> tuple[Tensor, ...] | tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """One gated map a scale, and the attention matrices if asked for."""
+        check_axes(feature_map, "... c t v", name="feature_map", c=self.channels, v=self.layout.num_joints)
+        leading = feature_map.shape[:-3]
+        rows = feature_map.reshape(-1, *feature_map.shape[-3:])
+        outputs, attentions = [], []
+        for name in self.scales:
+            x = rows if name == "joint" else self._pool(rows, name)
+            y, weights = self._attend(x)
+            outputs.append(y.reshape(*leading, *y.shape[1:]))
+            attentions.append(weights.reshape(*leading, *weights.shape[1:]) if self.segment is None else weights)
+        return (tuple(outputs), tuple(attentions)) if return_attention else tuple(outputs)
+
+    def _pool(self, rows: Tensor, scale: str) -> Tensor:
+        members: Tensor = getattr(self, f"{scale}_members")
+        b, c, t, v = rows.shape
+        features = rows.permute(0, 2, 3, 1).reshape(b * t, v, c)  # a view where the encoder gave channels-last strides
+        # Sums, then the division: ones are exact in every dtype, a third is not.
+        sums = torch.bmm(members.t().to(rows.dtype).expand(b * t, -1, -1), features)
+        pooled = sums / members.sum(dim=0).to(sums.dtype)[:, None]
+        return pooled.view(b, t, -1, c).permute(0, 3, 1, 2)
+
+    def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.conv_down(x)
+        attended, weights = motion_attention(
+            z,
+            motion=self.motion,
+            segment=self.segment,
+            normalization=self.normalization,
+            boundary=self.boundary,
+            scale=self.scale,
+            similarity=self.similarity,
+        )
+        return x + x * self.conv_up(attended + z).sigmoid(), weights
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return (
+            f"channels={self.channels}, layout={self.layout.name!r}, motion={self.motion!r}, scales={self.scales}, "
+            f"segment={self.segment}"
+        )

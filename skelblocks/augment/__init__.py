@@ -1,0 +1,50 @@
+"""Random transforms of clips, each a pure function with its module, and the methods' recipes."""
+
+from skelblocks.augment import recipes
+from skelblocks.augment.channel_mask import ChannelMaskParams, RandomChannelMask, channel_mask
+from skelblocks.augment.compose import Compose, RandomTransform
+from skelblocks.augment.gaussian_blur import GaussianBlurParams, RandomGaussianBlur, gaussian_blur
+from skelblocks.augment.gaussian_noise import GaussianNoiseParams, RandomGaussianNoise, gaussian_noise
+from skelblocks.augment.joint_mask import JointMaskParams, RandomJointMask, joint_mask
+from skelblocks.augment.noise_joints import NoiseJointsParams, RandomNoiseJoints, noise_joints
+from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
+from skelblocks.augment.shear import RandomShear, ShearParams, shear
+from skelblocks.augment.spatial_flip import RandomSpatialFlip, SpatialFlipParams, spatial_flip
+from skelblocks.augment.temporal_crop import RandomTemporalCrop, TemporalCropParams, temporal_crop
+from skelblocks.augment.temporal_flip import RandomTemporalFlip, TemporalFlipParams, temporal_flip
+
+__all__ = [
+    "ChannelMaskParams",
+    "Compose",
+    "GaussianBlurParams",
+    "GaussianNoiseParams",
+    "JointMaskParams",
+    "NoiseJointsParams",
+    "RandomChannelMask",
+    "RandomGaussianBlur",
+    "RandomGaussianNoise",
+    "RandomJointMask",
+    "RandomNoiseJoints",
+    "RandomRotation",
+    "RandomShear",
+    "RandomSpatialFlip",
+    "RandomTemporalCrop",
+    "RandomTemporalFlip",
+    "RandomTransform",
+    "RotationParams",
+    "ShearParams",
+    "SpatialFlipParams",
+    "TemporalCropParams",
+    "TemporalFlipParams",
+    "channel_mask",
+    "gaussian_blur",
+    "gaussian_noise",
+    "joint_mask",
+    "noise_joints",
+    "recipes",
+    "rotation",
+    "shear",
+    "spatial_flip",
+    "temporal_crop",
+    "temporal_flip",
+]

@@ -1,0 +1,47 @@
+"""What several ops do to a batch of clips, in the form that is fast on CPU and CUDA.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
+    """The five sizes of a clip batch, or a ``ValueError`` that says that ``shape`` is not one."""
+    if len(shape) != 5:
+        raise ValueError(f"shape: expected 5 sizes (n, c, t, v, m), got {tuple(shape)}; pass x.shape")
+    n, c, t, v, m = shape
+    return n, c, t, v, m
+
+
+def uncast_bmm(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b`` for batches, in the dtype that both have: autocast would round the coordinates to half precision."""
+    with torch.autocast(a.device.type, enabled=False):
+        return torch.bmm(a, b)
+
+
+def map_coordinates(x: Tensor, matrix: Tensor) -> Tensor:
+    """Multiply the coordinates of clips ``(n, c, t, v, m)`` by their sample's matrix ``(n, c, c)``."""
+    return uncast_bmm(matrix.to(x.dtype), x.reshape(*x.shape[:2], -1)).view(x.shape)
+
+
+def take_frames(x: Tensor, index: Tensor) -> Tensor:
+    """For each sample its own frames, ``index`` ``(n, s)``, of clips ``(n, c, t, v, m)``: ``(n, c, s, v, m)``."""
+    n, c, t, v, m = x.shape
+    # Whole rows of one flat table: copied a frame at a time, where indexing two axes at once goes element by element.
+    first = torch.arange(n * c, device=x.device).view(n, c, 1) * t
+    rows = (first + index[:, None, :]).flatten()
+    return x.reshape(n * c * t, v * m).index_select(0, rows).view(n, c, -1, v, m)
+
+
+def zero_where(x: Tensor, mask: Tensor) -> Tensor:
+    """Clips ``(n, c, t, v, m)``, zero wherever ``mask``, which broadcasts to them, is True."""
+    if mask.shape[3] > 1 and mask.shape[4] != x.shape[4]:
+        # A last axis of stride 0 and length 1 or 2 would be a loop of its own for each joint.
+        mask = mask.expand(*mask.shape[:4], x.shape[4]).contiguous()
+    return torch.where(mask, 0, x)

@@ -1,0 +1,96 @@
+"""Channel mask: hide one coordinate axis.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_probability
+from skelblocks.augment._clips import clip_sizes, zero_where
+
+
+class ChannelMaskParams(NamedTuple):
+    """A sample's channel, integers below c, and one unit draw (masked where it is below ``p``); each ``(n,)``."""
+
+    channel: Tensor
+    gate: Tensor
+
+
+def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
+    """Set a sample's masked channels to zero, in all frames and for all joints and persons.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        channels: True for a masked channel, ``(n, c)``, boolean.
+
+    Returns:
+        The masked clips, same shape and dtype.
+
+    Raises:
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` or ``channels`` is not ``(n, c)``.
+
+    Example:
+        >>> x = torch.ones(1, 3, 50, 25, 2)
+        >>> channel_mask(x, torch.tensor([[False, False, True]])).mean(dim=(2, 3, 4)).tolist()
+        [[1.0, 1.0, 0.0]]
+    """
+    check_axes(x, "n c t v m", name="x")
+    check_axes(channels, "n c", name="channels", n=x.shape[0], c=x.shape[1])
+    return zero_where(x, channels[:, :, None, None, None])
+
+
+class RandomChannelMask(nn.Module):
+    """Mask one channel of each clip, drawn at random, with a probability.
+
+    MsMCLR's section 3.3 names the channel mask without numbers; it is the axis mask of AimCLR, whose released code and
+    MsMCLR's have 0.5.
+
+    Args:
+        p: How likely a clip is masked.
+
+    Shape:
+        ``(n, c, t, v, m)`` to the same.
+
+    Example:
+        >>> masking = RandomChannelMask(1.0)
+        >>> y = masking(torch.ones(4, 3, 50, 25, 2), generator=torch.Generator().manual_seed(0))
+        >>> y.mean(dim=(2, 3, 4)).sum(dim=1).tolist()
+        [2.0, 2.0, 2.0, 2.0]
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        check_probability(p, name="p")
+        self.p = p
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> ChannelMaskParams:
+        """Draw for clips of this shape."""
+        n, c, *_ = clip_sizes(shape)
+        channel = torch.randint(c, (n,), device=device, generator=generator)
+        return ChannelMaskParams(channel, torch.rand(n, device=device, generator=generator))
+
+    def transform(self, x: Tensor, params: ChannelMaskParams) -> Tensor:
+        """Mask by these draws."""
+        check_axes(x, "n c t v m", name="x")
+        chosen = params.channel[:, None] == torch.arange(x.shape[1], device=params.channel.device)
+        return channel_mask(x, chosen & (params.gate < self.p)[:, None])
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw and mask."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"p={self.p}"

@@ -1,0 +1,137 @@
+"""Spatial flip: exchange a person's left and right.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_choice, check_probability
+from skelblocks.augment._clips import clip_sizes
+from skelblocks.layouts import SkeletonLayout, get
+
+
+class SpatialFlipParams(NamedTuple):
+    """One unit draw a sample, in [0, 1), ``(n,)``: flipped where it is below ``p``."""
+
+    gate: Tensor
+
+
+def spatial_flip(
+    x: Tensor,
+    flipped: Tensor | None = None,
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    mirror_axis: int | None = None,
+) -> Tensor:
+    """Exchange left and right joints: ``x'[v] = x[swap(v)]``.
+
+    This alone, which is all that the released code of AimCLR and MsMCLR does, renames the joints and moves none: what
+    was the left arm is now called the right one, where it was. With ``mirror_axis`` that coordinate is negated too, and
+    the result is a true mirror image.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        flipped: Which clips, ``(n,)``, boolean; default: all.
+        layout: Whose ``swap`` to use; a name, a dict or a layout of v joints.
+        mirror_axis: The coordinate that runs from left to right, 0, 1 or 2, with the mirror at its zero; in NTU RGB+D
+            it is 0, once the clip is centred and turned so that the shoulders lie along it. Default: none, as released.
+
+    Returns:
+        The clips, same shape and dtype.
+
+    Raises:
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` with the layout's v, ``flipped`` is not ``(n,)``, or there is no
+            such axis.
+
+    Example:
+        >>> x = torch.randn(2, 3, 50, 25, 2)
+        >>> left_hand_first = spatial_flip(x, torch.tensor([True, False]), layout="ntu-rgb+d")
+        >>> left_hand_first[0, :, :, 7].equal(x[0, :, :, 11]), left_hand_first[1].equal(x[1])
+        (True, True)
+    """
+    layout = get(layout)
+    check_axes(x, "n c t v m", name="x", v=layout.num_joints)
+    n, c, t, v, m = x.shape
+    if flipped is None:
+        flipped = torch.ones(n, dtype=torch.bool, device=x.device)
+    check_axes(flipped, "n", name="flipped", n=n)
+    _check_mirror_axis(mirror_axis)
+    swap = torch.tensor(layout.swap, device=x.device)
+    joint = torch.where(flipped[:, None], swap, torch.arange(v, device=x.device))
+    # Joints and persons are gathered as one axis: taking joint by joint would copy m numbers at a time.
+    place = (joint[:, :, None] * m + torch.arange(m, device=x.device)).view(n, 1, v * m)
+    out = x.reshape(n, c * t, v * m).gather(2, place.expand(n, c * t, v * m)).view(x.shape)
+    if mirror_axis is None:
+        return out
+    if mirror_axis >= c:
+        raise ValueError(f"mirror_axis: expected one of the {c} channels of x, got {mirror_axis}")
+    negated = flipped[:, None] & (torch.arange(c, device=x.device) == mirror_axis)
+    return out * torch.where(negated, -1, 1).to(x.dtype)[:, :, None, None, None]
+
+
+class RandomSpatialFlip(nn.Module):
+    """Exchange each clip's left and right with a probability.
+
+    Among AimCLR's eight; in MsMCLR's released code, though not in its section 3.3.
+
+    Args:
+        layout: A name, a dict or a layout.
+        p: How likely a clip is flipped; 0.5 in the released code.
+        mirror_axis: See :func:`spatial_flip`; None is the released code.
+
+    Shape:
+        ``(n, c, t, v, m)`` to the same.
+
+    Example:
+        >>> flipping = RandomSpatialFlip("nw-ucla", p=1.0, mirror_axis=0)
+        >>> x = torch.randn(4, 3, 50, 20, 1)
+        >>> flipping(flipping(x)).equal(x)
+        True
+    """
+
+    def __init__(
+        self,
+        layout: str | Mapping[str, Any] | SkeletonLayout,
+        *,
+        p: float = 0.5,
+        mirror_axis: int | None = None,
+    ) -> None:
+        super().__init__()
+        check_probability(p, name="p")
+        _check_mirror_axis(mirror_axis)
+        self.layout = get(layout)
+        self.p = p
+        self.mirror_axis = mirror_axis
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> SpatialFlipParams:
+        """Draw for clips of this shape."""
+        n, *_ = clip_sizes(shape)
+        return SpatialFlipParams(torch.rand(n, device=device, generator=generator))
+
+    def transform(self, x: Tensor, params: SpatialFlipParams) -> Tensor:
+        """Flip by these draws."""
+        return spatial_flip(x, params.gate < self.p, layout=self.layout, mirror_axis=self.mirror_axis)
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw and flip."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"{self.layout.name!r}, p={self.p}, mirror_axis={self.mirror_axis}"
+
+
+def _check_mirror_axis(mirror_axis: int | None) -> None:
+    check_choice(mirror_axis, (None, 0, 1, 2), name="mirror_axis")

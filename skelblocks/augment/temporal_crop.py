@@ -1,0 +1,103 @@
+"""Temporal crop: shift a clip in time, over frames mirrored at both ends.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes
+from skelblocks.augment._clips import clip_sizes, take_frames
+
+
+class TemporalCropParams(NamedTuple):
+    """One unit draw a sample, in [0, 1): where the crop starts, from the earliest to the latest frame, ``(n,)``."""
+
+    start: Tensor
+
+
+def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor:
+    """Mirror ``t // padding_ratio`` frames at each end, the edge frame included, and keep ``t`` from ``start`` on.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        start: The first frame kept, counted in the padded clip, ``(n,)`` integers in ``[0, 2 * (t // padding_ratio)]``;
+            the middle value leaves a clip as it is.
+        padding_ratio: 6 in SkeletonCLR, AimCLR and MsMCLR (released configs): 8 of 50 frames, 10 of 64. A clip of fewer
+            frames than this is left as it is.
+
+    Returns:
+        The clips, same shape and dtype.
+
+    Raises:
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``start`` is not ``(n,)``, or ``padding_ratio`` is below 1.
+
+    Example:
+        >>> x = torch.arange(6.0).view(1, 1, 6, 1, 1)
+        >>> temporal_crop(x, torch.tensor([0]), padding_ratio=3).flatten().tolist()
+        [1.0, 0.0, 0.0, 1.0, 2.0, 3.0]
+    """
+    check_axes(x, "n c t v m", name="x")
+    check_axes(start, "n", name="start", n=x.shape[0])
+    _check_padding_ratio(padding_ratio)
+    t = x.shape[2]
+    frame = torch.arange(t, device=x.device) + (start[:, None] - t // padding_ratio)
+    frame = torch.where(frame < 0, -1 - frame, frame)
+    return take_frames(x, torch.where(frame >= t, 2 * t - 1 - frame, frame))
+
+
+class RandomTemporalCrop(nn.Module):
+    """Start each clip's crop at its own random frame, uniform over all places where it fits.
+
+    Args:
+        padding_ratio: One part in this many is padded at each end; 6 in SkeletonCLR, AimCLR and MsMCLR (released
+            configs), 1 or more.
+
+    Shape:
+        ``(n, c, t, v, m)`` to the same.
+
+    Example:
+        >>> cropping = RandomTemporalCrop()
+        >>> cropping(torch.randn(4, 3, 50, 25, 2), generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([4, 3, 50, 25, 2])
+    """
+
+    def __init__(self, padding_ratio: int = 6) -> None:
+        super().__init__()
+        _check_padding_ratio(padding_ratio)
+        self.padding_ratio = padding_ratio
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> TemporalCropParams:
+        """Draw for clips of this shape."""
+        n, *_ = clip_sizes(shape)
+        return TemporalCropParams(torch.rand(n, device=device, generator=generator))
+
+    def transform(self, x: Tensor, params: TemporalCropParams) -> Tensor:
+        """Crop by these draws."""
+        check_axes(x, "n c t v m", name="x")
+        places = 2 * (x.shape[2] // self.padding_ratio) + 1
+        return temporal_crop(x, (params.start * places).long(), padding_ratio=self.padding_ratio)
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw and crop."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"padding_ratio={self.padding_ratio}"
+
+
+def _check_padding_ratio(padding_ratio: int) -> None:
+    if isinstance(padding_ratio, bool) or not isinstance(padding_ratio, int) or padding_ratio < 1:
+        raise ValueError(f"padding_ratio: expected an integer >= 1, got {padding_ratio!r}")

@@ -1,0 +1,93 @@
+"""Temporal flip: play a clip backwards.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_probability
+from skelblocks.augment._clips import clip_sizes, take_frames
+
+
+class TemporalFlipParams(NamedTuple):
+    """One unit draw a sample, in [0, 1), ``(n,)``: flipped where it is below ``p``."""
+
+    gate: Tensor
+
+
+def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
+    """Reverse the frames: ``x'[i] = x[t - 1 - i]``.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        flipped: Which clips, ``(n,)``, boolean; default: all.
+
+    Returns:
+        The clips, same shape and dtype.
+
+    Raises:
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` or ``flipped`` is not ``(n,)``.
+
+    Example:
+        >>> temporal_flip(torch.arange(4.0).view(1, 1, 4, 1, 1)).flatten().tolist()
+        [3.0, 2.0, 1.0, 0.0]
+    """
+    check_axes(x, "n c t v m", name="x")
+    if flipped is None:
+        return x.flip(2)
+    check_axes(flipped, "n", name="flipped", n=x.shape[0])
+    frame = torch.arange(x.shape[2], device=x.device)
+    return take_frames(x, torch.where(flipped[:, None], frame.flip(0), frame))
+
+
+class RandomTemporalFlip(nn.Module):
+    """Play each clip backwards with a probability.
+
+    The eighth of AimCLR's extreme augmentations in its paper; its released code has it, and leaves it off by default.
+
+    Args:
+        p: How likely a clip is flipped; 0.5 in the released code.
+
+    Shape:
+        ``(n, c, t, v, m)`` to the same.
+
+    Example:
+        >>> flipping = RandomTemporalFlip(1.0)
+        >>> x = torch.randn(4, 3, 50, 25, 2)
+        >>> flipping(x).equal(x.flip(2))
+        True
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        check_probability(p, name="p")
+        self.p = p
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> TemporalFlipParams:
+        """Draw for clips of this shape."""
+        n, *_ = clip_sizes(shape)
+        return TemporalFlipParams(torch.rand(n, device=device, generator=generator))
+
+    def transform(self, x: Tensor, params: TemporalFlipParams) -> Tensor:
+        """Flip by these draws."""
+        return temporal_flip(x, params.gate < self.p)
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw and flip."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"p={self.p}"

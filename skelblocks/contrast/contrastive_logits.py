@@ -1,0 +1,111 @@
+"""Logits of an instance-discrimination task: is this key mine, or one of the bank's?
+
+Axes: n samples, d embedding, k bank rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_positive
+from skelblocks.contrast.unit_rows import unit_rows
+
+
+def contrastive_logits(
+    query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None = None
+) -> Tensor:
+    r"""Cosine of a query with its own key, then with every row of the bank, over a temperature.
+
+    .. math:: l_n = [\hat q_n \cdot \hat k_n,\; \hat q_n \cdot b_1, \dots, \hat q_n \cdot b_K] / \tau
+
+    These are the exponents in eq. 1 of AimCLR and eq. 3 of MsMCLR. Query and key are L2-normalised here, as AimCLR and
+    SkeAttnCLR state, the bank is taken as it is: :class:`~skelblocks.contrast.MomentumQueue` holds unit rows.
+
+    The product is taken in float32 at least, also inside autocast: it is a small part of a step, and in bfloat16 a
+    logit of ``1 / 0.07`` is rounded by up to 0.03.
+
+    Args:
+        query: ``(n, d)``, any length.
+        key: ``(n, d)``, any length. Gradient flows to it if it asks for one; a
+            :class:`~skelblocks.contrast.MomentumEncoder` gives keys that do not.
+        bank: ``(k, d)``, unit rows. No gradient flows to it. It must not change until ``backward`` has run.
+        temperature: 0.07 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2) and MsMCLR; 0.2 in SkeAttnCLR (section 3.1)
+            and SkeleMixCLR.
+        exclude: ``(n, k)``, true where a row of the bank is no negative of that query: its logit becomes ``-inf``.
+            :meth:`MomentumQueue.own_rows` finds older keys of the same clip.
+
+    Returns:
+        ``(n, 1 + k)``, the positive in column 0; in the query's precision, float32 at least.
+
+    Raises:
+        TypeError: an embedding is not floating-point, or ``exclude`` is not boolean.
+        ValueError: sizes of ``n``, ``k`` or ``d`` differ, or ``temperature`` is not positive.
+
+    Example:
+        >>> query, key, bank = torch.tensor([[2.0, 0.0]]), torch.tensor([[5.0, 0.0]]), torch.eye(2)
+        >>> contrastive_logits(query, key, bank, temperature=0.5)
+        tensor([[2., 2., 0.]])
+    """
+    check_contrast(query, key, bank, temperature=temperature, exclude=exclude)
+    query = unit_rows(query)
+    positive = (query * unit_rows(key).to(query.dtype)).sum(dim=1, keepdim=True)
+    with torch.autocast(device_type=query.device.type, enabled=False):
+        negative = query @ bank.detach().to(query.dtype).T
+    if exclude is not None:
+        negative = negative.masked_fill(exclude, -torch.inf)
+    return torch.cat((positive, negative), dim=1) / temperature
+
+
+class ContrastiveLogits(nn.Module):
+    """Module form of :func:`contrastive_logits`, which keeps the temperature.
+
+    Args:
+        temperature: See :func:`contrastive_logits`.
+
+    Shape:
+        ``query`` ``(n, d)``, ``key`` ``(n, d)``, ``bank`` ``(k, d)`` to ``(n, 1 + k)``.
+
+    Example:
+        >>> ContrastiveLogits(temperature=0.07)(torch.randn(4, 8), torch.randn(4, 8), torch.randn(32, 8)).shape
+        torch.Size([4, 33])
+    """
+
+    def __init__(self, *, temperature: float) -> None:
+        super().__init__()
+        check_positive(temperature, name="temperature")
+        self.temperature = temperature
+
+    def forward(self, query: Tensor, key: Tensor, bank: Tensor, *, exclude: Tensor | None = None) -> Tensor:
+        """Logits ``(n, 1 + k)``."""
+        return contrastive_logits(query, key, bank, temperature=self.temperature, exclude=exclude)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"temperature={self.temperature}"
+
+
+def check_contrast(query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None) -> None:
+    """Raise unless query, key, bank and exclusions fit together.
+
+    Args:
+        query: ``(n, d)``.
+        key: ``(n, d)``.
+        bank: ``(k, d)``.
+        temperature: Positive.
+        exclude: ``(n, k)`` boolean, or none.
+
+    Raises:
+        TypeError: a wrong dtype.
+        ValueError: a wrong shape or range.
+    """
+    check_axes(query, "n d", name="query")
+    n, d = query.shape
+    check_axes(key, "n d", name="key", n=n, d=d)
+    check_axes(bank, "k d", name="bank", d=d)
+    for name, x in (("query", query), ("key", key), ("bank", bank)):
+        check_floating(x, name=name)
+    check_positive(temperature, name="temperature")
+    if exclude is not None:
+        check_axes(exclude, "n k", name="exclude", n=n, k=bank.shape[0])
+        check_boolean(exclude, name="exclude")

@@ -1,0 +1,126 @@
+"""The key encoder: a slow copy of the query encoder that never sees a gradient."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_choice
+
+
+class MomentumEncoder(nn.Module):
+    r"""An exponential moving average of an encoder, run without gradient.
+
+    .. math:: \theta_k \leftarrow m\, \theta_k + (1 - m)\, \theta_q
+
+    as in AimCLR (eq. 2) and MoCo; CrossMoCo's eq. 1 drops the first :math:`m` in print. The copy starts **equal** to
+    the encoder. It does not in the released codes of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR, SkeleMixCLR and
+    SkeAttnCLR: there the trainer redraws every weight after the copy was made, query and key apart, which takes a few
+    thousand steps to wash out. To reproduce that, initialise ``encoder`` once more after building this module.
+
+    :meth:`update` is called by the trainer. SkeletonCLR, CrosSCLR, AimCLR and MsMCLR call it before the keys of a step
+    are computed, SkeAttnCLR after the optimiser's step. It reads the plain encoder: inside ``DataParallel`` replicas
+    there are no parameters to read, which makes it a silent no-op in those codes on more than one GPU.
+
+    The copy has its own buffers. In train mode its batch-norm layers normalise with the key batch and keep their own
+    running statistics; it stays in the mode it is put into. Average in float32: a bfloat16 weight is too coarse to
+    move by a thousandth (keep such an encoder's master weights, or use autocast, which leaves weights in float32).
+
+    Args:
+        encoder: The query encoder, or encoder and head in one module. Deep-copied, not kept.
+        momentum: :math:`m`. 0.999 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2), MsMCLR (code) and CrossMoCo; for
+            SkeAttnCLR pass :func:`~skelblocks.contrast.cosine_momentum` to :meth:`update`.
+        buffers: What :meth:`update` does with buffers. ``"keep"`` leaves the copy its own (default; the papers average
+            parameters only, and so does all of the code above but one). ``"average"`` averages floating-point buffers
+            and copies integer ones (SkeAttnCLR's code). ``"copy"`` takes the encoder's.
+
+    Shape:
+        As the encoder.
+
+    Raises:
+        ValueError: ``momentum`` outside ``[0, 1]``, or unknown ``buffers``.
+
+    Example:
+        >>> encoder = nn.Linear(3, 2)
+        >>> key_encoder = MomentumEncoder(encoder, momentum=0.9)
+        >>> before = key_encoder.encoder.weight.clone()
+        >>> _ = nn.init.zeros_(encoder.weight)
+        >>> key_encoder.update(encoder)
+        >>> torch.allclose(key_encoder.encoder.weight, 0.9 * before)
+        True
+        >>> key_encoder(torch.ones(1, 3)).requires_grad
+        False
+    """
+
+    def __init__(self, encoder: nn.Module, *, momentum: float = 0.999, buffers: str = "keep") -> None:
+        super().__init__()
+        check_choice(buffers, ("keep", "copy", "average"), name="buffers")
+        self.momentum = _checked(momentum)
+        self.buffer_policy = buffers
+        self.encoder = copy.deepcopy(encoder).requires_grad_(False)
+        self.training = encoder.training  # of this shell only: the copy's layers have their own modes already
+
+    @torch.no_grad()
+    def update(self, encoder: nn.Module, *, momentum: float | None = None) -> None:
+        """Move towards ``encoder``, in place.
+
+        Args:
+            encoder: The query encoder, as a plain module (not its ``DistributedDataParallel`` or compiled wrapper).
+            momentum: For this call; default, the module's.
+
+        Raises:
+            ValueError: its parameters or buffers have other names or shapes than the copy's, or ``momentum`` is
+                outside ``[0, 1]``.
+        """
+        weight = 1 - (self.momentum if momentum is None else _checked(momentum))
+        own, theirs = _paired("parameters", self.encoder.named_parameters(), encoder.named_parameters())
+        if self.buffer_policy != "keep":
+            kept, taken = _paired("buffers", self.encoder.named_buffers(), encoder.named_buffers())
+            for k, q in zip(kept, taken, strict=True):
+                if self.buffer_policy == "average" and k.is_floating_point():
+                    own.append(k)
+                    theirs.append(q)
+                else:
+                    k.copy_(q)
+        if own:  # the foreach kernels refuse empty lists
+            theirs = [q.to(device=k.device, dtype=k.dtype) for k, q in zip(own, theirs, strict=True)]
+            torch._foreach_lerp_(own, theirs, weight)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the copy without gradient, on whatever the encoder takes."""
+        with torch.no_grad():
+            return self.encoder(*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"momentum={self.momentum}, buffers={self.buffer_policy!r}"
+
+
+def _checked(momentum: float) -> float:
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}")
+    return momentum
+
+
+def _paired(
+    kind: str, own: Iterable[tuple[str, Tensor]], theirs: Iterable[tuple[str, Tensor]]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors of both sides in one order, by name."""
+    ours, other = dict(own), dict(theirs)
+    if ours.keys() != other.keys():
+        missing, extra = sorted(ours.keys() - other.keys()), sorted(other.keys() - ours.keys())
+        raise ValueError(
+            f"encoder: its {kind} are not those of the copy: missing {missing[:3]}, unexpected {extra[:3]}; "
+            "pass the encoder that was copied, unwrapped (wrapper.module, compiled._orig_mod)"
+        )
+    for name, tensor in ours.items():
+        if tensor.shape != other[name].shape:
+            raise ValueError(
+                f"encoder: expected {name} of shape {tuple(tensor.shape)}, got {tuple(other[name].shape)}; "
+                "pass the encoder that was copied"
+            )
+    return list(ours.values()), [other[name] for name in ours]

@@ -1,0 +1,139 @@
+"""The memory bank: keys of past steps, first in, first out.
+
+Axes: n samples, d embedding, k bank rows.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes
+from skelblocks.contrast.unit_rows import unit_rows
+
+
+class MomentumQueue(nn.Module):
+    """A ring of k unit embeddings that serve as negatives (MoCo; AimCLR section 3.1, MsMCLR section 3.3).
+
+    A step computes its logits from the bank as it is, runs ``backward``, and then calls :meth:`enqueue` with its keys.
+    **Never enqueue between forward and backward**: the bank is written in place, and where autograd kept it for the
+    query's gradient, ``backward`` raises ``RuntimeError: ... modified by an inplace operation``. The gradient is never
+    wrong in silence: losses that read the bank in chunks, or in another precision, do not keep it.
+
+    A bank that is large against the data set still holds older keys of the clips it is compared with, which then count
+    as negatives, and as the easiest "nearest neighbour". With ``r = size / clips``, a clip meets its own key with
+    probability ``r * r / 2`` for ``r <= 1`` (a third on NTU-60), and almost always for ``r > 1``. Enqueue with ``ids``
+    and pass :meth:`own_rows` on as ``exclude`` to leave them out; the released codes do not.
+
+    On several processes, start from the same bank (:func:`~skelblocks.distributed.broadcast_module_state`) and enqueue
+    the gathered keys (:func:`~skelblocks.distributed.gather_keys`) everywhere.
+
+    Args:
+        features: d, the embedding's size. 128 in the papers.
+        size: k. 32768 in SkeletonCLR, AimCLR (section 4.2) and SkeAttnCLR; 16384 in CrossMoCo. The released code needs
+            a multiple of the batch; this ring takes any.
+        generator: For the random unit rows that fill the bank at first, on the generator's device; default, the
+            global one.
+
+    Attributes:
+        bank: ``(k, d)`` buffer, unit rows. In torch's default dtype, follows ``.to()``.
+        pointer: int64 buffer without axes, the row that the next key will take.
+        ids: ``(k,)`` int64 buffer, the clip each row came from, -1 where that is not known.
+
+    Raises:
+        ValueError: ``features`` or ``size`` is below 1.
+
+    Example:
+        >>> queue = MomentumQueue(2, size=3, generator=torch.Generator().manual_seed(0))
+        >>> queue.enqueue(torch.tensor([[2.0, 0.0], [0.0, 3.0]]), ids=torch.tensor([7, 8]))
+        >>> queue.bank[:2], queue.ids, queue.pointer
+        (tensor([[1., 0.],
+                [0., 1.]]), tensor([ 7,  8, -1]), tensor(2))
+    """
+
+    bank: Tensor
+    pointer: Tensor
+    ids: Tensor
+
+    def __init__(self, features: int, *, size: int = 32768, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        for name, value in (("features", features), ("size", size)):
+            if value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+        device = None if generator is None else generator.device
+        self.register_buffer(
+            "bank", F.normalize(torch.randn(size, features, generator=generator, device=device), dim=1)
+        )
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.int64, device=device))
+        self.register_buffer("ids", torch.full((size,), -1, dtype=torch.int64, device=device))
+
+    @property
+    def size(self) -> int:
+        """k, the number of rows."""
+        return self.bank.shape[0]
+
+    @property
+    def features(self) -> int:
+        """d, the length of a row."""
+        return self.bank.shape[1]
+
+    @torch.no_grad()
+    def enqueue(self, keys: Tensor, *, ids: Tensor | None = None) -> None:
+        """Replace the oldest rows by these keys, in place and without waiting for the device.
+
+        Args:
+            keys: ``(n, d)``, ``n <= k``, of any length: they are L2-normalised first (which leaves unit keys as they
+                are) and cast to the bank's dtype.
+            ids: ``(n,)`` integers >= 0, the index of each key's clip in the data set; default, not known.
+
+        Raises:
+            TypeError: keys are not floating-point, or ids not integers.
+            ValueError: a wrong shape, or more keys than the bank has rows.
+        """
+        check_axes(keys, "n d", name="keys", d=self.features)
+        n = keys.shape[0]
+        if n > self.size:
+            raise ValueError(
+                f"keys: expected at most size={self.size} rows, got shape {tuple(keys.shape)}; enlarge the queue or "
+                "enqueue a smaller batch"
+            )
+        keys = unit_rows(keys, name="keys").to(self.bank.dtype)
+        ids = torch.full_like(self.ids[:n], -1) if ids is None else self._checked(ids, n=n)
+        rows = (self.pointer + torch.arange(n, device=self.pointer.device)) % self.size
+        self.bank.index_copy_(0, rows, keys)
+        self.ids.index_copy_(0, rows, ids)
+        self.pointer.add_(n).remainder_(self.size)
+
+    def own_rows(self, ids: Tensor) -> Tensor:
+        """Which rows are older keys of the same clips.
+
+        Args:
+            ids: ``(n,)`` integers, the clips of the batch at hand; -1 for one that is not known, which owns no row.
+
+        Returns:
+            ``(n, k)`` boolean, for the ``exclude`` of logits, losses and mining.
+
+        Raises:
+            TypeError: ids are not integers.
+            ValueError: ids are not ``(n,)``.
+
+        Example:
+            >>> queue = MomentumQueue(4, size=3)
+            >>> queue.enqueue(torch.randn(2, 4), ids=torch.tensor([5, 6]))
+            >>> queue.own_rows(torch.tensor([6, 9]))
+            tensor([[False,  True, False],
+                    [False, False, False]])
+        """
+        ids = self._checked(ids).unsqueeze(1)
+        return (ids == self.ids) & (ids >= 0)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"features={self.features}, size={self.size}"
+
+    def _checked(self, ids: Tensor, **sizes: int) -> Tensor:
+        check_axes(ids, "n", name="ids", **sizes)
+        if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+            raise TypeError(f"ids: expected an integer tensor, got {ids.dtype}; convert it with ids.long()")
+        return ids.to(self.ids.dtype)

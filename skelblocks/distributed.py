@@ -1,0 +1,97 @@
+"""Several processes: gather keys, start equal, know one's rank. Every function is at home in a single process too.
+
+Axes: n samples, of which each process holds its own number.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def world_size() -> int:
+    """The number of processes that train together; 1 outside ``torch.distributed``.
+
+    Example:
+        >>> world_size()
+        1
+    """
+    return dist.get_world_size() if _running() else 1
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that prints and saves, rank 0; always, outside ``torch.distributed``.
+
+    Example:
+        >>> is_main_process()
+        True
+    """
+    return not _running() or dist.get_rank() == 0
+
+
+@torch.no_grad()
+def gather_keys(keys: Tensor) -> Tensor:
+    """The keys of all processes, in the order of their ranks, for a queue that stays the same everywhere.
+
+    No released code of this family of methods runs on several processes; under ``DataParallel`` they lose the keys of
+    every GPU but the first. Gather the clips' ids in the same way.
+
+    Args:
+        keys: ``(n, ...)``, of any dtype. ``n`` may differ from process to process; the other axes may not.
+
+    Returns:
+        ``(sum of n, ...)``, the same on every process, without gradient. Outside ``torch.distributed``, ``keys``
+        itself, detached.
+
+    Raises:
+        ValueError: ``keys`` has no axes.
+
+    Example:
+        >>> gather_keys(torch.ones(4, 128)).shape
+        torch.Size([4, 128])
+    """
+    if keys.ndim == 0:
+        raise ValueError("keys: expected at least 1 axis (n, ...), got a tensor without axes")
+    keys = keys.detach()
+    if world_size() == 1:
+        return keys
+    size = torch.tensor([keys.shape[0]], device=keys.device)
+    sizes = [torch.empty_like(size) for _ in range(world_size())]
+    dist.all_gather(sizes, size)
+    counts = [int(count) for count in torch.cat(sizes).tolist()]
+    padded = keys.new_zeros((max(counts), *keys.shape[1:]))  # a collective wants one shape from all
+    padded[: keys.shape[0]] = keys
+    gathered = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(gathered, padded)
+    return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
+
+
+@torch.no_grad()
+def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
+    """Overwrite parameters and buffers by those of one process, in place: a queue that starts equal everywhere.
+
+    Args:
+        module: The same module on every process.
+        source: The rank whose values all take.
+
+    Raises:
+        ValueError: there is no such rank.
+
+    Example:
+        >>> broadcast_module_state(nn.Linear(2, 2))
+    """
+    if not 0 <= source < world_size():
+        raise ValueError(f"source: expected a rank in 0..{world_size() - 1}, got {source}")
+    if world_size() == 1:
+        return
+    for tensor in chain(module.parameters(), module.buffers()):
+        flat = tensor.detach().contiguous()  # another memory format travels as a copy
+        dist.broadcast(flat, src=source)
+        tensor.copy_(flat)
+
+
+def _running() -> bool:
+    return dist.is_available() and dist.is_initialized()

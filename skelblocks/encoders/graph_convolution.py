@@ -1,0 +1,96 @@
+"""Spatial graph convolution: mix each frame's joints along the skeleton's bones.
+
+Axes: b rows (samples x persons), c input channels, o output channels, t frames, v joints, s subsets of the
+neighbourhood.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skelblocks._utils.checks import check_axes
+
+
+def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency: Tensor) -> Tensor:
+    r"""Carry every joint's features to its neighbours, one weight matrix a subset, and sum.
+
+    .. math:: y_{bow} = \sum_s \sum_v \Big(\sum_c W_{soc} \, x_{bcv} + \beta_{so}\Big) A_{svw}
+
+    in each frame. The neighbours are gathered before the weights are applied, which gives the same sum for less work
+    where there are more output than input channels. The bias goes through the adjacency, as in ST-GCN's code: a target
+    whose column of ``A`` does not sum to one gets more or less of it.
+
+    Args:
+        x: Features ``(b, c, t, v)``. Fastest with ``channels_last`` strides.
+        weight: ``(s * o, c)``; row ``k * o + i`` makes channel ``i`` from subset ``k``.
+        bias: ``(s * o)`` in the same order, or None.
+        adjacency: ``(s, v, w)``, from source v to target w, for instance from ``layouts.adjacency``.
+
+    Returns:
+        ``(b, o, t, w)``, with ``channels_last`` strides.
+
+    Raises:
+        ValueError: a shape does not fit the others.
+
+    Example:
+        >>> x = torch.randn(2, 3, 5, 4)
+        >>> graph_convolution(x, torch.eye(3), None, torch.eye(4)[None]).allclose(x)
+        True
+    """
+    check_axes(adjacency, "s v w", name="adjacency")
+    subsets, joints, targets = adjacency.shape
+    check_axes(x, "b c t v", name="x", v=joints)
+    rows, channels, frames, _ = x.shape
+    check_axes(weight, "so c", name="weight", c=channels)
+    if weight.shape[0] % subsets:
+        raise ValueError(f"weight: expected (s * o, c) with s={subsets} subsets, got shape {tuple(weight.shape)}")
+    out_channels = weight.shape[0] // subsets
+
+    features = x.permute(0, 2, 3, 1).reshape(rows * frames, joints, channels)
+    gather = adjacency.permute(2, 0, 1).reshape(targets * subsets, joints).to(x.dtype)
+    # An explicit bmm: matmul would transpose the features to fold the batch into one product, and copies cost more.
+    gathered = torch.bmm(gather.expand(rows * frames, -1, -1), features)
+    per_target = weight.view(subsets, out_channels, channels).transpose(0, 1).reshape(out_channels, subsets * channels)
+    y = F.linear(gathered.view(rows, frames, targets, subsets * channels), per_target)
+    if bias is not None:
+        check_axes(bias, "so", name="bias", so=weight.shape[0])
+        y = y + (adjacency.sum(dim=1).t() @ bias.view(subsets, out_channels)).to(y.dtype)
+    return y.permute(0, 3, 1, 2)
+
+
+class GraphConvolution(nn.Module):
+    """:func:`graph_convolution` with its weights, and a learnable factor on every entry of the adjacency.
+
+    Args:
+        in_channels: c.
+        out_channels: o.
+        subsets: s, the matrices of the adjacency.
+        joints: v, needed only for the edge importance.
+        edge_importance: Whether to learn a factor an entry, starting at one (ST-GCN's edge importance weighting). It
+            can fade or strengthen a bone, but make no new one.
+
+    Shape:
+        ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, o, t, v)``.
+
+    Example:
+        >>> from skelblocks import layouts
+        >>> convolution = GraphConvolution(3, out_channels=8, subsets=3, joints=25)
+        >>> convolution(torch.randn(2, 3, 10, 25), layouts.adjacency("ntu-rgb+d")).shape
+        torch.Size([2, 8, 10, 25])
+    """
+
+    def __init__(
+        self, in_channels: int, *, out_channels: int, subsets: int, joints: int, edge_importance: bool = True
+    ) -> None:
+        super().__init__()
+        # Holds the weights in the shape, order and initial distribution of the released checkpoints; never called.
+        self.conv = nn.Conv2d(in_channels, subsets * out_channels, kernel_size=1)
+        self.edge_importance = nn.Parameter(torch.ones(subsets, joints, joints)) if edge_importance else None
+
+    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        """Convolve ``x`` along the bones of ``adjacency``."""
+        if self.edge_importance is not None:
+            adjacency = adjacency * self.edge_importance
+        return graph_convolution(x, self.conv.weight.flatten(1), self.conv.bias, adjacency)

@@ -1,0 +1,56 @@
+"""The weight initialisation of the released training code."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_LINEAR = (nn.Conv1d, nn.Conv2d, nn.Linear)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+@torch.no_grad()
+def initialize_official(module: Module, *, std: float = 0.02, generator: torch.Generator | None = None) -> Module:
+    """Redraw all weights as the processors of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and SkeAttnCLR do.
+
+    Convolutions and linear layers get weights from ``N(0, std)``, batch normalisations from ``N(1, std)``; all biases
+    become zero. Running statistics, edge importance and everything else stay.
+
+    The released code does this to the whole model after it has copied the query encoder to the key encoder, so that the
+    two start different; apply it to the encoder before you make a ``MomentumEncoder`` of it.
+
+    Args:
+        module: Changed in place, with all its children.
+        std: 0.02 there.
+        generator: Draws from it, on its device, in the order of ``module.modules()``; the global one is then untouched.
+
+    Returns:
+        The same module.
+
+    Raises:
+        ValueError: a negative ``std``.
+
+    Example:
+        >>> layer = initialize_official(nn.Linear(64, 64), generator=torch.Generator().manual_seed(0))
+        >>> round(layer.weight.std().item(), 3), layer.bias.abs().max().item()
+        (0.02, 0.0)
+    """
+    if std < 0:
+        raise ValueError(f"std: expected a number >= 0, got {std}")
+
+    def draw(weight: Tensor, mean: float) -> None:
+        device = weight.device if generator is None else generator.device
+        weight.copy_(
+            torch.empty(weight.shape, dtype=weight.dtype, device=device).normal_(mean, std, generator=generator)
+        )
+
+    for child in module.modules():
+        if isinstance(child, _LINEAR + _NORMS) and child.weight is not None:
+            draw(child.weight, 1.0 if isinstance(child, _NORMS) else 0.0)
+            if child.bias is not None:
+                child.bias.zero_()
+    return module

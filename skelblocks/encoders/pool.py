@@ -1,0 +1,62 @@
+"""From a feature map to one feature a clip: the mean over space, time and persons.
+
+Axes: n samples, m persons, c channels, t frames, v joints.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes
+
+
+def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
+    """Average over frames and joints, then over persons.
+
+    Args:
+        feature_map: ``(n, m, c, t, v)``, from an encoder. ``v`` may be joints, parts or bodies.
+        person_mask: Boolean ``(n, m)``, true where a person is present: the mean is then over those. By default it is
+            over all m, absent ones included, as in all released codes: an encoder gives something else than zero for a
+            person that is not there. A clip in which nobody is present keeps the mean over all, so that nothing
+            becomes NaN.
+
+    Returns:
+        ``(n, c)``.
+
+    Raises:
+        ValueError: other axes, or a mask that is not ``(n, m)``.
+        TypeError: a mask that is not boolean.
+
+    Example:
+        >>> feature_map = torch.tensor([2.0, 0.0]).view(1, 2, 1, 1, 1).expand(1, 2, 8, 13, 25)
+        >>> pool(feature_map)[0, 0].item(), pool(feature_map, torch.tensor([[True, False]]))[0, 0].item()
+        (1.0, 2.0)
+    """
+    check_axes(feature_map, "n m c t v", name="feature_map")
+    per_person = feature_map.mean(dim=(3, 4))
+    if person_mask is None:
+        return per_person.mean(dim=1)
+    n, m = per_person.shape[:2]
+    check_axes(person_mask, "n m", name="person_mask", n=n, m=m)
+    if person_mask.dtype != torch.bool:
+        raise TypeError(f"person_mask: expected a boolean tensor, got {person_mask.dtype}")
+    counted = person_mask | ~person_mask.any(dim=1, keepdim=True)
+    weights = counted.to(per_person) / counted.sum(dim=1, keepdim=True)
+    return (per_person * weights[:, :, None]).sum(dim=1)
+
+
+class Pool(nn.Module):
+    """Module form of :func:`pool`, to stand between an encoder and a head in ``nn.Sequential``.
+
+    Shape:
+        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, c)``.
+
+    Example:
+        >>> Pool()(torch.ones(2, 1, 8, 13, 25)).shape
+        torch.Size([2, 8])
+    """
+
+    def forward(self, feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
+        """Features ``(n, c)``."""
+        return pool(feature_map, person_mask)

@@ -1,0 +1,121 @@
+"""ST-GCN, the encoder of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and, with another graph, SkeAttnCLR.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_axes, check_floating, check_probability
+from skelblocks.encoders.st_gcn_block import STGCNBlock
+
+_STRIDED = (4, 7)  # the blocks that halve the frames and double the channels
+
+
+class STGCN(nn.Module):
+    """Spatial-temporal graph convolutional network: ten blocks over the skeleton's bones and time.
+
+    Clips are normalised by a batch normalisation a joint and coordinate, in which an absent person's zeros count, as in
+    all released codes. Each person goes through the blocks alone. With ``h = base_channels`` the blocks have
+    ``h, h, h, h, 2h, 2h, 2h, 4h, 4h, out_channels`` channels; the fifth and the eighth halve the frames.
+
+    Args:
+        layout: The skeleton: a name, a dict or a layout.
+        in_channels: Coordinates of a joint.
+        base_channels: Channels of the first block. 16 in MsMCLR, AimCLR and CrosSCLR (released configs); 64 in
+            SkeAttnCLR (its table 12), which makes that encoder 3.5 times as large as those it is compared with.
+        out_channels: Channels of the feature map; 256 in all of them.
+        dropout: In every block but the first, in training; 0.5 in the released configs.
+        strategy: How bones are partitioned, see ``layouts.adjacency``. ``"spatial"`` is what MsMCLR, AimCLR and
+            CrosSCLR release; SkeAttnCLR and SkeleMixCLR call ``"agcn"`` by that name.
+        max_hop: How many bones a neighbour may be away.
+        dilation: Take only every ``dilation``-th hop.
+        edge_importance: Whether each block learns a factor for every entry of the adjacency.
+
+    Shape:
+        ``(n, in_channels, t, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; ``t'`` is ``t / 4``, rounded
+        up: 13 for 50 frames, 16 for 64. Any number of frames and persons. The map's strides are channels-last.
+
+    Raises:
+        ValueError: clips with other channels, joints or axes than the encoder's.
+        TypeError: clips that are not floating-point.
+
+    Example:
+        >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
+        >>> encoder(torch.randn(2, 3, 50, 25, 2)).shape
+        torch.Size([2, 2, 16, 13, 25])
+    """
+
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        layout: str | Mapping[str, Any] | layouts.SkeletonLayout,
+        *,
+        in_channels: int = 3,
+        base_channels: int = 16,
+        out_channels: int = 256,
+        dropout: float = 0.5,
+        strategy: str = "spatial",
+        max_hop: int = 1,
+        dilation: int = 1,
+        edge_importance: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("in_channels", in_channels),
+            ("base_channels", base_channels),
+            ("out_channels", out_channels),
+        ):
+            if value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+        check_probability(dropout, name="dropout")
+        self.layout = layouts.get(layout)
+        self.in_channels = in_channels
+        self.base_channels = base_channels
+        self.out_channels = out_channels
+        self.dropout = dropout
+        self.strategy = strategy
+        self.max_hop = max_hop
+        self.dilation = dilation
+        self.edge_importance = edge_importance
+        joints = self.layout.num_joints
+        adjacency = layouts.adjacency(self.layout, strategy=strategy, max_hop=max_hop, dilation=dilation)
+        self.register_buffer("adjacency", adjacency)  # in the state dict: weights mean little without their graph
+        self.data_norm = nn.BatchNorm1d(joints * in_channels)
+        h = base_channels
+        widths = (in_channels, h, h, h, h, 2 * h, 2 * h, 2 * h, 4 * h, 4 * h, out_channels)
+        self.blocks = nn.ModuleList(
+            STGCNBlock(
+                widths[i],
+                out_channels=widths[i + 1],
+                subsets=adjacency.shape[0],
+                joints=joints,
+                stride=2 if i in _STRIDED else 1,
+                dropout=dropout if i else 0.0,
+                residual=i > 0,
+                edge_importance=edge_importance,
+            )
+            for i in range(10)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The feature map of each clip."""
+        check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
+        check_floating(x, name="x")
+        n, c, t, v, m = x.shape
+        h: Tensor = self.data_norm(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t))
+        h = h.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            h = block(h, self.adjacency)
+        return h.view(n, m, *h.shape[1:])
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"layout={self.layout.name!r}, in_channels={self.in_channels}, out_channels={self.out_channels}"

@@ -1,0 +1,95 @@
+"""One block of ST-GCN: a graph convolution in space, then a convolution in time.
+
+Axes: b rows (samples x persons), c channels, t frames, v joints, s subsets of the neighbourhood.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skelblocks.encoders.graph_convolution import GraphConvolution
+
+
+class STGCNBlock(nn.Module):
+    r"""Graph convolution, temporal convolution over nine frames, residual.
+
+    .. math:: y = \operatorname{ReLU}\Big(\operatorname{Dropout}\big(\operatorname{BN}(\operatorname{Conv}_{9 \times 1}(
+        \operatorname{ReLU}(\operatorname{BN}(\operatorname{GraphConv}(x)))))\big) + r(x)\Big)
+
+    The residual :math:`r` is the identity where input and output have the same shape, else a strided 1 x 1 convolution
+    with batch normalisation.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        subsets: s, the matrices of the adjacency.
+        joints: v.
+        stride: Keep every ``stride``-th frame.
+        kernel_size: Frames that the temporal convolution sees, odd; 9 in ST-GCN.
+        dropout: Probability with which a value of the branch is dropped in training.
+        residual: Whether there is a residual at all; the first block of ST-GCN has none.
+        edge_importance: Whether to learn a factor for every entry of the adjacency.
+
+    Shape:
+        ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, out_channels, ceil(t / stride), v)``, with
+        ``channels_last`` strides.
+
+    Example:
+        >>> from skelblocks import layouts
+        >>> block = STGCNBlock(16, out_channels=32, subsets=3, joints=25, stride=2)
+        >>> block(torch.randn(2, 16, 25, 25), layouts.adjacency("ntu-rgb+d")).shape
+        torch.Size([2, 32, 13, 25])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        out_channels: int,
+        subsets: int,
+        joints: int,
+        stride: int = 1,
+        kernel_size: int = 9,
+        dropout: float = 0.0,
+        residual: bool = True,
+        edge_importance: bool = True,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size: expected an odd number of frames, got {kernel_size}")
+        self.graph = GraphConvolution(
+            in_channels, out_channels=out_channels, subsets=subsets, joints=joints, edge_importance=edge_importance
+        )
+        self.graph_norm = nn.BatchNorm2d(out_channels)
+        self.temporal = nn.Conv2d(
+            out_channels, out_channels, (kernel_size, 1), stride=(stride, 1), padding=(kernel_size // 2, 0)
+        )
+        self.temporal_norm = nn.BatchNorm2d(out_channels)
+        self.dropout = _Dropout(dropout)
+        self.has_residual = residual
+        self.residual: nn.Module = nn.Identity()
+        if residual and (in_channels != out_channels or stride != 1):
+            self.residual = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=(stride, 1)), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        """Convolve ``x`` along the bones of ``adjacency``, then in time."""
+        y = F.relu(self.graph_norm(self.graph(x, adjacency)))
+        y = self.dropout(self.temporal_norm(self.temporal(y)))
+        if self.has_residual:
+            y = y + self.residual(x)
+        return F.relu(y)
+
+
+class _Dropout(nn.Dropout):
+    """The same distribution; on CPU the mask comes from uniform numbers, which torch draws several times faster."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or x.is_cuda or not 0 < self.p < 1:
+            return super().forward(x)
+        keep = 1 - self.p
+        mask = torch.rand_like(x, dtype=torch.float32).lt_(keep).mul_(1 / keep)
+        return x * mask.to(x.dtype)

@@ -1,0 +1,104 @@
+"""The bank's share of a softmax, chunk by chunk: memory that does not grow with the bank.
+
+Axes: n samples, d embedding, k bank rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_positive
+
+
+def bank_logsumexp(
+    query: Tensor, bank: Tensor, *, temperature: float, chunk_size: int | None = None, exclude: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Log of the summed exponents against a bank, and the bank's mean row under that softmax.
+
+    .. math:: s_n = \log \sum_j e^{q_n \cdot b_j / \tau}, \qquad
+        \bar b_n = \sum_j e^{q_n \cdot b_j / \tau - s_n}\, b_j, \qquad \nabla_q s_n = \bar b_n / \tau
+
+    The mean row **is** the gradient, so one pass over the bank, keeping a running maximum, gives both, and backward
+    needs ``(n, d)`` numbers where the plain formula keeps ``(n, k)`` scores.
+
+    Args:
+        query: ``(n, d)``, already of unit length if cosines are wanted.
+        bank: ``(k, d)``; constant, no gradient flows to it.
+        temperature: Positive.
+        chunk_size: Bank rows looked at together; default, all of them.
+        exclude: ``(n, k)`` boolean, true for rows that a query leaves out.
+
+    Returns:
+        ``(n,)`` with gradient to the query (a second derivative raises), ``-inf`` where no row is left; and the
+        mean rows ``(n, d)``, constant, zero where no row is left. Both in the query's precision, float32 at least.
+
+    Raises:
+        TypeError: a wrong dtype.
+        ValueError: a wrong shape, or a temperature or chunk size that is not positive.
+
+    Example:
+        >>> query, bank = torch.randn(4, 8), torch.randn(100, 8)
+        >>> value, mean_row = bank_logsumexp(query, bank, temperature=0.5, chunk_size=32)
+        >>> torch.allclose(value, (query @ bank.T / 0.5).logsumexp(dim=1), atol=1e-5), mean_row.shape
+        (True, torch.Size([4, 8]))
+    """
+    check_axes(query, "n d", name="query")
+    check_axes(bank, "k d", name="bank", d=query.shape[1])
+    check_floating(query, name="query")
+    check_floating(bank, name="bank")
+    check_positive(temperature, name="temperature")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size: expected an integer >= 1 or None, got {chunk_size}")
+    if exclude is not None:
+        check_axes(exclude, "n k", name="exclude", n=query.shape[0], k=bank.shape[0])
+        check_boolean(exclude, name="exclude")
+    query = query.to(torch.promote_types(query.dtype, torch.float32))
+    chunk_size = max(bank.shape[0], 1) if chunk_size is None else chunk_size
+    with torch.autocast(device_type=query.device.type, enabled=False):
+        value, mean_row = _BankLogSumExp.apply(  # type: ignore[no-untyped-call]
+            query, bank.detach(), temperature, chunk_size, exclude
+        )
+    return value, mean_row.detach()
+
+
+class _BankLogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        query: Tensor, bank: Tensor, temperature: float, chunk_size: int, exclude: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        largest = query.new_full((query.shape[0], 1), -torch.inf)
+        total = torch.zeros_like(largest)
+        weighted = torch.zeros_like(query)
+        for start in range(0, bank.shape[0], chunk_size):
+            rows = bank[start : start + chunk_size].to(query.dtype)
+            scores = query @ rows.T / temperature
+            if exclude is not None:
+                scores = scores.masked_fill(exclude[:, start : start + chunk_size], -torch.inf)
+            previous, largest = largest, torch.maximum(largest, scores.amax(dim=1, keepdim=True))
+            shift = largest.masked_fill(largest == -torch.inf, 0)  # -inf less -inf would be no number
+            weights, decay = (scores - shift).exp(), (previous - shift).exp()
+            total = total * decay + weights.sum(dim=1, keepdim=True)
+            weighted = weighted * decay + weights @ rows
+        empty = total == 0
+        value = (largest + total.log()).masked_fill(empty, -torch.inf).squeeze(1)
+        return value, weighted / total.masked_fill(empty, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.temperature = inputs[2]
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad_value: Tensor | None, grad_mean_row: Tensor | None
+    ) -> tuple[Tensor | None, None, None, None, None]:
+        # Callers get the mean row detached: a gradient for it is the gradient's own. A compiler traces one regardless.
+        if grad_mean_row is not None and not torch.compiler.is_compiling():
+            raise RuntimeError("bank_logsumexp: there is no second derivative; leave chunk_size out to take one")
+        (mean_row,) = ctx.saved_tensors
+        grad = None if grad_value is None else grad_value.unsqueeze(1) * mean_row / ctx.temperature
+        return grad, None, None, None, None

@@ -1,0 +1,142 @@
+"""Nearest-neighbour mining (NNM): the bank's closest rows are positives too.
+
+Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating
+
+
+def nearest_neighbor_mask(
+    logits_per_branch: Sequence[Tensor], *, top_k: int = 1, exclude: Tensor | None = None
+) -> Tensor:
+    r"""Which columns count as positives: the key, and every branch's nearest rows of the bank.
+
+    The set :math:`N_+ = N_+^n \cup N_+^e \cup N_+^d` of AimCLR, section 3.5. Branches may agree, so a clip has between
+    1 and ``branches * top_k`` neighbours.
+
+    Args:
+        logits_per_branch: One matrix ``(n, 1 + k)`` a branch, all against the same bank. AimCLR: query, extreme view,
+            extreme view after EADM. MsMCLR's code: query, joint, part, body (its paper has no mining).
+        top_k: Neighbours a branch names. 1 in AimCLR (section 4.2).
+        exclude: ``(n, k)`` boolean, true for rows that are no neighbours, such as older keys of the same clip
+            (:meth:`MomentumQueue.own_rows`). Rows whose logit is already ``-inf`` are left out anyhow.
+
+    Returns:
+        ``(n, 1 + k)`` boolean, without gradient. Column 0 is always true. A clip with fewer than ``top_k`` rows left
+        gets fewer neighbours.
+
+    Raises:
+        TypeError: logits are not floating-point, or ``exclude`` is not boolean.
+        ValueError: no branch, shapes that differ, or ``top_k`` not in ``1..k``.
+
+    Example:
+        >>> query, strong = torch.tensor([[9.0, 3.0, 2.0, 1.0]]), torch.tensor([[9.0, 1.0, 2.0, 3.0]])
+        >>> nearest_neighbor_mask([query, strong])
+        tensor([[ True,  True, False,  True]])
+    """
+    if len(logits_per_branch) == 0:
+        raise ValueError("logits_per_branch: expected at least one branch, got none")
+    check_axes(logits_per_branch[0], "n k", name="logits_per_branch[0]")
+    n, columns = logits_per_branch[0].shape
+    for b, logits in enumerate(logits_per_branch):
+        check_axes(logits, "n k", name=f"logits_per_branch[{b}]", n=n, k=columns)
+        check_floating(logits, name=f"logits_per_branch[{b}]")
+    if not 1 <= top_k <= columns - 1:
+        raise ValueError(f"top_k: expected 1 <= top_k <= k={columns - 1}, the rows of the bank, got {top_k}")
+    if exclude is not None:
+        check_axes(exclude, "n k", name="exclude", n=n, k=columns - 1)
+        check_boolean(exclude, name="exclude")
+    neighbors = torch.zeros(n, columns - 1, dtype=torch.bool, device=logits_per_branch[0].device)
+    for logits in logits_per_branch:
+        scores = logits.detach()[:, 1:]
+        if exclude is not None:
+            scores = scores.masked_fill(exclude, -torch.inf)
+        values, rows = scores.topk(top_k, dim=1)
+        neighbors = neighbors | torch.zeros_like(neighbors).scatter(1, rows, values > -torch.inf)
+    return torch.cat((torch.ones_like(neighbors[:, :1]), neighbors), dim=1)
+
+
+def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positives: str = "sum") -> Tensor:
+    r"""InfoNCE with several positives a clip.
+
+    .. math:: L_N = \operatorname{mean}_n \Big[ - \sum_{j \in N_+(n)} \log \operatorname{softmax}(l_n)_j \Big]
+
+    AimCLR's eq. 9, where the key is one of :math:`N_+` (the print joins its term to the neighbours' by "=" where "+" is
+    meant). The released codes of AimCLR and MsMCLR **divide each clip's sum by its number of positives**: ``"mean"``
+    does that, and is what the published numbers were trained with. With one to three neighbours the sum weighs two
+    to four times as much against D3M.
+
+    Args:
+        logits: ``(n, 1 + k)`` of the query. Only the query's logits are trained by this loss, in paper and code.
+        mask: ``(n, 1 + k)`` boolean, at least one positive a row; see :func:`nearest_neighbor_mask`.
+        reduction_over_positives: ``"sum"`` (the paper) or ``"mean"`` (the code).
+
+    Returns:
+        A scalar. Equal to :func:`~skelblocks.losses.info_nce` where no clip has a neighbour. Infinite if a positive's
+        logit is ``-inf``.
+
+    Raises:
+        TypeError: logits are not floating-point, or the mask is not boolean.
+        ValueError: shapes that differ, or an unknown reduction.
+
+    Example:
+        >>> logits, mask = torch.zeros(1, 4), torch.tensor([[True, True, False, False]])
+        >>> nearest_neighbor_loss(logits, mask, reduction_over_positives="mean").exp()
+        tensor(4.)
+    """
+    check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+    check_axes(logits, "n k", name="logits")
+    check_floating(logits, name="logits")
+    check_axes(mask, "n k", name="mask", n=logits.shape[0], k=logits.shape[1])
+    check_boolean(mask, name="mask")
+    log_p = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    losses = -log_p.masked_fill(~mask, 0).sum(dim=1)
+    if reduction_over_positives == "mean":
+        losses = losses / mask.sum(dim=1)
+    return losses.mean()
+
+
+class NearestNeighborLoss(nn.Module):
+    """Mine the neighbours and take the loss: :func:`nearest_neighbor_mask`, then :func:`nearest_neighbor_loss`.
+
+    It takes InfoNCE's place in the second stage of training, after epoch 150 of 300 in AimCLR (section 4.2) and in
+    MsMCLR's code.
+
+    Args:
+        top_k: See :func:`nearest_neighbor_mask`.
+        reduction_over_positives: See :func:`nearest_neighbor_loss`.
+
+    Shape:
+        ``query_logits`` ``(n, 1 + k)`` and ``student_logits``, each ``(n, 1 + k)``, to a scalar.
+
+    Example:
+        >>> query, extreme, dropped = torch.randn(3, 4, 33)
+        >>> NearestNeighborLoss(top_k=1)(query, [extreme, dropped]).shape
+        torch.Size([])
+    """
+
+    def __init__(self, *, top_k: int = 1, reduction_over_positives: str = "sum") -> None:
+        super().__init__()
+        if top_k < 1:
+            raise ValueError(f"top_k: expected an integer >= 1, got {top_k}")
+        check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+        self.top_k = top_k
+        self.reduction_over_positives = reduction_over_positives
+
+    def forward(
+        self, query_logits: Tensor, student_logits: Sequence[Tensor], *, exclude: Tensor | None = None
+    ) -> Tensor:
+        """The scalar loss; neighbours are those of query and students."""
+        mask = nearest_neighbor_mask([query_logits, *student_logits], top_k=self.top_k, exclude=exclude)
+        return nearest_neighbor_loss(query_logits, mask, reduction_over_positives=self.reduction_over_positives)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"top_k={self.top_k}, reduction_over_positives={self.reduction_over_positives!r}"

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_positive, check_probability
+from skelblocks._utils.optional import require
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "sizes", "message"),
+    [
+        ((2, 3), "n c t", {}, r"x: expected 3 axes \(n, c, t\), got shape \(2, 3\)"),
+        ((2, 3, 4), "n c t", {"c": 5}, r"expected \(n, c=5, t\), got shape \(2, 3, 4\); axis 'c' is 3, not 5"),
+        ((3,), "... c t", {}, r"expected at least 2 axes \(\.\.\., c, t\), got shape \(3,\)"),
+        ((9, 9, 2, 4), "... c t", {"t": 5}, r"axis 't' is 4, not 5"),
+    ],
+)
+def test_axes(shape, axes, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        check_axes(torch.zeros(shape), axes, name="x", **sizes)
+
+
+def test_what_is_right_passes():
+    check_axes(torch.zeros(2, 3, 4), "n c t", name="x", n=2, t=4)
+    check_axes(torch.zeros(3, 4), "... c t", name="x", c=3)
+    check_axes(torch.zeros(7, 8, 3, 4), "... c t", name="x", c=3)
+    check_floating(torch.zeros(1, dtype=torch.bfloat16), name="x")
+    check_probability(1, name="p")
+    check_positive(1e-9, name="temperature")
+    check_choice("a", "ab", name="letter")
+
+
+def test_other_types_and_values():
+    with pytest.raises(TypeError, match="x: expected a tensor, got list"):
+        check_axes([1.0], "n", name="x")
+    with pytest.raises(TypeError, match=r"got torch.int64; convert it with x.float\(\)"):
+        check_floating(torch.arange(3), name="x")
+    for value in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="p: expected a probability"):
+            check_probability(value, name="p")
+    for value in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="temperature: expected a number > 0"):
+            check_positive(value, name="temperature")
+
+
+def test_a_missing_extra_names_the_command_and_a_broken_package_is_not_called_missing(tmp_path, monkeypatch):
+    with pytest.raises(ImportError, match=r'pip install "skelblocks\[viz\]"'):
+        require("no_such_package.sub", extra="viz")
+    (tmp_path / "half_installed.py").write_text("import no_such_dependency")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
+        require("half_installed", extra="viz")

@@ -1,0 +1,124 @@
+import copy
+import pickle
+
+import pytest
+import torch
+
+from skelblocks.contrast import ContrastiveLogits, contrastive_logits, unit_rows
+
+
+def reference(query, key, bank, temperature):
+    """One cosine at a time."""
+
+    def cosine(a, b):
+        return (a @ b / (a @ a).sqrt() / (b @ b).sqrt()).item()
+
+    rows = [[cosine(q, k), *(cosine(q, b) for b in bank)] for q, k in zip(query, key, strict=True)]
+    return torch.tensor(rows, dtype=query.dtype) / temperature
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(5, 7, 11), (1, 128, 3), (4, 2, 1), (3, 4, 0)])
+def test_equals_the_slow_reference(n, d, k):
+    query, key = torch.randn(2, n, d, dtype=torch.float64)
+    bank = unit_rows(torch.randn(k, d, dtype=torch.float64))
+    logits = contrastive_logits(query, key, bank, temperature=0.07)
+    torch.testing.assert_close(logits, reference(query, key, bank, 0.07))
+    assert ContrastiveLogits(temperature=0.07)(query, key, bank).equal(logits)
+
+
+def test_length_of_query_and_key_does_not_matter_and_the_bank_is_taken_as_it_is():
+    query, key, bank = torch.randn(3, 4, 6, dtype=torch.float64)
+    logits = contrastive_logits(query, key, bank, temperature=0.2)
+    torch.testing.assert_close(contrastive_logits(3 * query, key / 7, bank, temperature=0.2), logits)
+    twice = contrastive_logits(query, key, 2 * bank, temperature=0.2)
+    torch.testing.assert_close(twice[:, 1:], 2 * logits[:, 1:])
+
+
+def test_excluded_rows_get_no_logit_and_no_gradient():
+    query, key, bank = torch.randn(3, 4, 6, dtype=torch.float64)
+    exclude = torch.tensor([[True, False, False, True], [True] * 4, [False] * 4, [False, True, False, False]])
+    query.requires_grad_()
+    logits = contrastive_logits(query, key, bank, temperature=0.2, exclude=exclude)
+    plain = contrastive_logits(query, key, bank, temperature=0.2)
+    assert ((logits == -torch.inf)[:, 1:] == exclude).all()
+    assert logits[:, 1:][~exclude].equal(plain[:, 1:][~exclude])
+    (with_mask,) = torch.autograd.grad(logits.logsumexp(1).sum(), query)
+    kept = torch.cat((plain[:, :1], plain[:, 1:].masked_fill(exclude, -1e6)), dim=1)
+    torch.testing.assert_close(with_mask, torch.autograd.grad(kept.logsumexp(1).sum(), query)[0])
+
+
+def test_gradient_reaches_query_and_key_and_never_the_bank():
+    query, key, bank = (x.requires_grad_() for x in torch.randn(3, 4, 5, dtype=torch.float64))
+    contrastive_logits(query, key, bank, temperature=0.07).square().sum().backward()
+    assert bank.grad is None
+    assert query.grad.abs().sum() > 0
+    assert key.grad.abs().sum() > 0
+    fixed = bank.detach()
+    assert torch.autograd.gradcheck(lambda q, k: contrastive_logits(q, k, fixed, temperature=0.3), (query, key))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_leaves_the_product_in_float32(dtype):
+    query, key, bank = torch.randn(3, 4, 64)
+    expected = contrastive_logits(query, key, bank, temperature=0.07)
+    with torch.autocast("cpu", dtype=dtype):
+        assert contrastive_logits(query, key, bank, temperature=0.07).equal(expected)
+        low = contrastive_logits(query.to(dtype), key.to(dtype), bank, temperature=0.07)
+    assert low.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "bank", "out"),
+    [
+        (torch.float64, torch.float32, torch.float32, torch.float64),
+        (torch.float32, torch.float64, torch.float64, torch.float32),
+        (torch.bfloat16, torch.float32, torch.bfloat16, torch.float32),
+    ],
+)
+def test_precision_is_the_querys(query, key, bank, out):
+    logits = contrastive_logits(
+        torch.randn(2, 3).to(query), torch.randn(2, 3).to(key), torch.randn(4, 3).to(bank), temperature=1
+    )
+    assert logits.dtype == out
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"query": torch.zeros(2, 3, 1)}, ValueError, "query: expected 2 axes"),
+        ({"key": torch.zeros(3, 3)}, ValueError, "key: .* axis 'n' is 3, not 2"),
+        ({"key": torch.zeros(2, 4)}, ValueError, "key: .* axis 'd' is 4, not 3"),
+        ({"bank": torch.zeros(3, 5)}, ValueError, "bank: .* axis 'd' is 5, not 3"),
+        ({"bank": torch.zeros(5, 3, dtype=torch.int64)}, TypeError, "bank: expected a floating-point"),
+        ({"exclude": torch.zeros(2, 4, dtype=torch.bool)}, ValueError, "exclude: .* axis 'k' is 4, not 5"),
+        ({"exclude": torch.zeros(2, 5)}, TypeError, r"exclude: expected a torch.bool .* exclude.bool\(\)"),
+        ({"temperature": 0.0}, ValueError, "temperature: expected a number > 0"),
+    ],
+)
+def test_what_is_refused(change, error, message):
+    given = {"query": torch.zeros(2, 3), "key": torch.zeros(2, 3), "bank": torch.zeros(5, 3), "temperature": 0.1}
+    with pytest.raises(error, match=message):
+        contrastive_logits(**(given | change))
+
+
+def test_module_refuses_compiles_pickles_and_says_what_it_is():
+    with pytest.raises(ValueError, match="temperature"):
+        ContrastiveLogits(temperature=-1)
+    module, (query, key, bank) = ContrastiveLogits(temperature=0.07), torch.randn(3, 4, 6)
+    exclude = torch.rand(4, 4) < 0.5
+    expected = module(query, key, bank, exclude=exclude)
+    for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
+        assert twin(query, key, bank, exclude=exclude).equal(expected)
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(query, key, bank, exclude=exclude), expected)
+    assert repr(module) == "ContrastiveLogits(temperature=0.07)"
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_agrees():
+    query, key, bank = torch.randn(3, 4, 64)
+    expected = contrastive_logits(query, key, bank, temperature=0.07)
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        logits = contrastive_logits(query.cuda(), key.cuda(), bank.cuda(), temperature=0.07)
+    torch.testing.assert_close(logits.cpu(), expected, rtol=1e-4, atol=1e-4)

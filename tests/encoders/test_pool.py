@@ -1,0 +1,82 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skelblocks.encoders import pool
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def reference(feature_map, mask):
+    rows = []
+    for clip, present in zip(feature_map, mask, strict=True):
+        counted = [person for person, here in zip(clip, present, strict=True) if here] or list(clip)
+        rows.append(sum(person.flatten(1).mean(1) for person in counted) / len(counted))
+    return torch.stack(rows)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 1000))
+def test_equals_the_slow_reference(n, m, seed):
+    generator = torch.Generator().manual_seed(seed)
+    feature_map = torch.randn(n, m, 5, 3, 4, dtype=torch.float64, generator=generator)
+    mask = torch.rand(n, m, generator=generator) < 0.5
+    torch.testing.assert_close(pool(feature_map, mask), reference(feature_map, mask))
+    everybody = torch.ones(n, m, dtype=torch.bool)
+    torch.testing.assert_close(pool(feature_map), reference(feature_map, everybody))
+    torch.testing.assert_close(pool(feature_map, everybody), pool(feature_map))
+
+
+def test_an_absent_person_counts_only_without_a_mask():
+    feature_map = torch.randn(1, 2, 8, 3, 4)
+    other = feature_map.clone()
+    other[:, 1] = 7
+    mask = torch.tensor([[True, False]])
+    assert pool(feature_map, mask).equal(pool(other, mask))
+    assert not pool(feature_map).allclose(pool(other))
+
+
+def test_nobody_present_gives_the_mean_over_all_and_finite_gradients():
+    feature_map = torch.randn(2, 2, 8, 3, 4, requires_grad=True)
+    y = pool(feature_map, torch.tensor([[False, False], [True, False]]))
+    torch.testing.assert_close(y[0], pool(feature_map)[0])
+    y.sum().backward()
+    assert torch.isfinite(feature_map.grad).all()
+    assert not feature_map.grad[1, 1].any()
+
+
+def test_gradients_and_compile():
+    feature_map = torch.randn(2, 2, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True, False], [True, True]])
+    assert torch.autograd.gradcheck(lambda x: pool(x, mask), (feature_map,))
+    assert torch.autograd.gradcheck(pool, (feature_map,))
+    compiled = torch.compile(pool, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(feature_map, mask), pool(feature_map, mask))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_keeps_the_dtype(dtype):
+    feature_map = torch.ones(1, 2, 3, 2, 2, dtype=dtype)
+    assert pool(feature_map).dtype == pool(feature_map, torch.ones(1, 2, dtype=torch.bool)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("shape", "mask", "message"),
+    [
+        ((2, 2, 3, 4), None, r"feature_map: expected 5 axes \(n, m, c, t, v\)"),
+        ((2, 2, 3, 4, 5), torch.ones(2, 1, dtype=torch.bool), "person_mask: .* axis 'm' is 1, not 2"),
+        ((2, 2, 3, 4, 5), torch.ones(2, dtype=torch.bool), "person_mask: expected 2 axes"),
+    ],
+)
+def test_wrong_shapes_say_what_was_expected(shape, mask, message):
+    with pytest.raises(ValueError, match=message):
+        pool(torch.zeros(shape), mask)
+
+
+def test_a_mask_of_numbers_is_refused():
+    with pytest.raises(TypeError, match=r"person_mask: expected a boolean tensor, got torch\.float32"):
+        pool(torch.zeros(2, 2, 3, 4, 5), torch.ones(2, 2))

@@ -1,0 +1,62 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from skelblocks.encoders import ProjectionHead
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_equals_the_formula(batch_norm):
+    head = ProjectionHead(6, hidden_features=10, out_features=4, batch_norm=batch_norm).double()
+    x = torch.randn(5, 6, dtype=torch.float64)
+    first, last = head.layers[0], head.layers[-1]
+    hidden = x @ first.weight.T + first.bias
+    if batch_norm:
+        hidden = (hidden - hidden.mean(0)) / (hidden.var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(head(x), F.relu(hidden) @ last.weight.T + last.bias)
+
+
+def test_layers_are_numbered_as_in_the_released_checkpoints():
+    shapes = {name: tuple(p.shape) for name, p in ProjectionHead().named_parameters()}
+    assert shapes == {
+        "layers.0.weight": (256, 256),
+        "layers.0.bias": (256,),
+        "layers.2.weight": (128, 256),
+        "layers.2.bias": (128,),
+    }
+    assert set(ProjectionHead(batch_norm=True).state_dict()) >= {"layers.1.running_mean", "layers.3.weight"}
+    assert sum(p.numel() for p in ProjectionHead().parameters()) == 98_688
+
+
+def test_a_training_batch_of_one_is_refused_with_batch_norm_alone():
+    x = torch.randn(1, 256)
+    head = ProjectionHead(batch_norm=True)
+    with pytest.raises(ValueError, match="x: expected at least 2 samples, got 1"):
+        head(x)
+    assert head.eval()(x).shape == ProjectionHead()(x).shape == (1, 128)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [((2, 3, 256), "expected 2 axes"), ((2, 128), "axis 'c' is 128, not 256")]
+)
+def test_wrong_shapes_say_what_was_expected(shape, message):
+    with pytest.raises(ValueError, match=message):
+        ProjectionHead()(torch.zeros(shape))
+
+
+def test_autocast_compile_pickle_and_copy():
+    head, x = ProjectionHead(8, hidden_features=8, out_features=4), torch.randn(3, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert head(x).dtype == torch.bfloat16
+    torch.testing.assert_close(torch.compile(head, backend="eager", fullgraph=True)(x), head(x))
+    for twin in (pickle.loads(pickle.dumps(head)), copy.deepcopy(head)):
+        assert twin(x).equal(head(x))
+    assert "Linear(in_features=8, out_features=4" in repr(head)

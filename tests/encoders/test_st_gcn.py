@@ -1,0 +1,233 @@
+import copy
+import io
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skelblocks import layouts
+from skelblocks.attention import MsMAttention
+from skelblocks.encoders import STGCN, ProjectionHead, pool
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def arrays(name):
+    with np.load(GOLDEN / name) as golden:
+        return {key: torch.from_numpy(golden[key]) for key in golden.files if golden[key].dtype.kind != "U"}
+
+
+def ours(name):
+    """The name of one of the released encoder's tensors here."""
+    for theirs, mine in {
+        "data_bn.": "data_norm.",
+        "st_gcn_networks.": "blocks.",
+        "gcn.conv.": "graph.conv.",
+        "tcn.0.": "graph_norm.",
+        "tcn.2.": "temporal.",
+        "tcn.3.": "temporal_norm.",
+    }.items():
+        name = name.replace(theirs, mine)
+    if name.startswith("edge_importance."):
+        return f"blocks.{name.rpartition('.')[2]}.graph.edge_importance"
+    return "adjacency" if name == "A" else name
+
+
+@pytest.fixture
+def official():
+    """The released encoder's weights in ours, and its classifier."""
+    state = {k[3:]: v for k, v in arrays("stgcn_small_eval_f64.npz").items() if k.startswith("sd/")}
+    fc = nn.Linear(16, 8).double()
+    fc.load_state_dict({k[3:]: state.pop(k) for k in ("fc.weight", "fc.bias")})
+    encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16, dropout=0.0).double()
+    encoder.load_state_dict({ours(name): value for name, value in state.items()})
+    return encoder, fc
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+
+
+def test_equals_the_released_encoder_in_evaluation(official):
+    golden = arrays("stgcn_small_eval_f64.npz")
+    encoder, fc = official
+    encoder.eval()
+    seen = {}
+    encoder.blocks[4].graph.register_forward_hook(lambda module, args, out: seen.update(graph=out))
+    x = golden["x"].requires_grad_()
+    feature_map = encoder(x)
+    out = fc(pool(feature_map))
+    (out * golden["cot"]).sum().backward()
+    close(seen["graph"], golden["rec/layer4_gcn_out"])
+    close(feature_map.flatten(0, 1), golden["rec/layer9"])
+    close(pool(feature_map), golden["rec/pooled"])
+    close(out, golden["out"])
+    close(x.grad, golden["grad_x"])
+    parameters = {**dict(encoder.named_parameters()), **{"fc." + k: p for k, p in fc.named_parameters()}}
+    gradients = {k[5:]: v for k, v in golden.items() if k.startswith("grad/")}
+    assert len(gradients) == 6
+    for name, gradient in gradients.items():
+        close(parameters[ours(name)].grad, gradient)
+
+
+def test_equals_the_released_encoder_in_training_with_its_statistics(official):
+    golden = arrays("stgcn_small_train_nodrop_f64.npz")
+    encoder, fc = official
+    x = golden["x"].requires_grad_()
+    out = fc(pool(encoder(x)))
+    (out * golden["cot"]).sum().backward()
+    close(out, golden["out"])
+    close(x.grad, golden["grad_x"])
+    buffers = dict(encoder.named_buffers())
+    after = {k[6:]: v for k, v in golden.items() if k.startswith("after/")}
+    assert len(after) == 3 * (1 + 2 * 10 + 2)
+    for name, value in after.items():
+        close(buffers[ours(name)], value)
+
+
+def test_size_is_that_of_the_paper():
+    count = lambda *modules: sum(p.numel() for module in modules for p in module.parameters())  # noqa: E731
+    encoder = STGCN("ntu-rgb+d")
+    assert [count(block) - 3 * 25 * 25 for block in encoder.blocks] == [
+        *(2576, 3200, 3200, 3200, 11616, 12544, 12544, 45760, 49664, 658176),
+    ]
+    assert 2 * count(encoder, ProjectionHead(256, hidden_features=256, out_features=128)) == 1_840_136
+    assert count(MsMAttention(256, layout="ntu-rgb+d")) == 16_672
+    assert 2 * count(STGCN("ntu-rgb+d", base_channels=64), ProjectionHead()) == 6_364_200
+
+
+@pytest.mark.parametrize("name", layouts.available())
+@pytest.mark.parametrize(("frames", "kept", "persons"), [(16, 4, 1), (50, 13, 2), (1, 1, 1)])
+def test_any_layout_and_any_number_of_frames_and_persons(name, frames, kept, persons):
+    encoder = STGCN(name, base_channels=2, out_channels=4)
+    joints = layouts.get(name).num_joints
+    y = encoder(torch.randn(2, 3, frames, joints, persons))
+    assert y.shape == (2, persons, 4, kept, joints)
+    assert torch.isfinite(y).all()
+    encoder.eval()
+    assert encoder(torch.randn(1, 3, frames, joints, persons)).shape == (1, persons, 4, kept, joints)
+
+
+def test_the_frames_of_longer_clips():
+    encoder = STGCN("sbu", base_channels=2, out_channels=4).eval()
+    for frames, kept in ((64, 16), (120, 30)):
+        assert encoder(torch.randn(1, 3, frames, 15, 2)).shape == (1, 2, 4, kept, 15)
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "distance", "spatial", "spatial_bfs", "agcn"])
+def test_every_strategy(strategy):
+    encoder = STGCN("coco-17", base_channels=2, out_channels=4, strategy=strategy, edge_importance=False)
+    torch.testing.assert_close(encoder.adjacency, layouts.adjacency("coco-17", strategy=strategy))
+    assert encoder(torch.randn(2, 3, 8, 17, 1)).shape == (2, 1, 4, 2, 17)
+    assert not [name for name, _ in encoder.named_parameters() if "importance" in name]
+
+
+def test_farther_hops_and_dilation_reach_the_graph():
+    encoder = STGCN("coco-17", base_channels=2, out_channels=4, max_hop=2, dilation=2, strategy="distance")
+    torch.testing.assert_close(
+        encoder.adjacency, layouts.adjacency("coco-17", max_hop=2, dilation=2, strategy="distance")
+    )
+
+
+def test_persons_and_samples_do_not_see_each_other_in_evaluation(official):
+    encoder = official[0].eval()
+    x = torch.randn(3, 3, 12, 25, 2, dtype=torch.float64)
+    whole = encoder(x)
+    torch.testing.assert_close(encoder(x[1:2, ..., 1:])[0, 0], whole[1, 1])
+    torch.testing.assert_close(encoder(x.flip(0).flip(4)), whole.flip(0).flip(1))
+
+
+def test_input_is_left_alone_for_any_strides(official):
+    encoder = official[0].eval()
+    x = torch.randn(2, 2, 8, 25, 3, dtype=torch.float64).transpose(1, 4)
+    before = x.clone()
+    torch.testing.assert_close(encoder(x), encoder(x.contiguous()))
+    assert x.equal(before)
+
+
+def test_dropout_is_where_it_is_said_to_be():
+    encoder = STGCN("sbu", base_channels=2, out_channels=4, dropout=0.5)
+    assert [block.dropout.p for block in encoder.blocks] == [0.0] + [0.5] * 9
+    x = torch.randn(2, 3, 16, 15, 1)
+    assert not encoder(x).equal(encoder(x))
+    encoder.eval()
+    assert encoder(x).equal(encoder(x))
+
+
+def test_layout_as_a_dict_from_json():
+    values = json.loads(json.dumps(layouts.get("nw-ucla").to_dict()))
+    encoder = STGCN(values, base_channels=2, out_channels=4)
+    assert encoder.layout == layouts.get("nw-ucla")
+    assert (encoder.in_channels, encoder.base_channels, encoder.out_channels) == (3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 3, 50, 25), r"x: expected 5 axes \(n, c=3, t, v=25, m\), got shape \(2, 3, 50, 25\)"),
+        ((2, 2, 50, 25, 2), "axis 'c' is 2, not 3"),
+        ((2, 3, 50, 20, 2), "axis 'v' is 20, not 25"),
+    ],
+)
+def test_wrong_shapes_say_what_was_expected(shape, message):
+    with pytest.raises(ValueError, match=message):
+        STGCN("ntu-rgb+d", base_channels=2, out_channels=4)(torch.zeros(shape))
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch\.int64"):
+        STGCN("sbu", base_channels=2, out_channels=4)(torch.zeros(1, 3, 4, 15, 1, dtype=torch.long))
+    with pytest.raises(ValueError, match="no layout is named 'ntu'"):
+        STGCN("ntu")
+    with pytest.raises(ValueError, match="base_channels: expected an integer >= 1, got 0"):
+        STGCN("sbu", base_channels=0)
+    with pytest.raises(ValueError, match="dropout: expected a probability"):
+        STGCN("sbu", dropout=1.5)
+    with pytest.raises(TypeError):
+        STGCN("sbu", 3)
+
+
+def test_saves_pickles_copies_and_compiles():
+    encoder = STGCN("sbu", base_channels=2, out_channels=4)
+    x = torch.randn(2, 3, 8, 15, 2)
+    encoder(x)  # moves the statistics
+    encoder.eval()
+    y = encoder(x)
+    buffer = io.BytesIO()
+    torch.save(encoder.state_dict(), buffer)
+    buffer.seek(0)
+    fresh = STGCN("sbu", base_channels=2, out_channels=4).eval()
+    fresh.load_state_dict(torch.load(buffer, weights_only=True))
+    for twin in (fresh, pickle.loads(pickle.dumps(encoder)), copy.deepcopy(encoder)):
+        assert twin(x).equal(y)
+    torch.testing.assert_close(torch.compile(encoder, backend="eager", fullgraph=True)(x), y)
+    assert "layout='sbu', in_channels=3, out_channels=4" in repr(encoder)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_trains(dtype):
+    encoder = STGCN("sbu", base_channels=4, out_channels=8)
+    x = torch.randn(2, 3, 8, 15, 2)
+    with torch.autocast("cpu", dtype=dtype):
+        y = encoder(x)
+    y.float().sum().backward()
+    assert torch.isfinite(y).all()
+    assert all(torch.isfinite(p.grad).all() and p.grad.dtype == torch.float32 for p in encoder.parameters())
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu():
+    encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=8).double().eval()
+    x = torch.randn(2, 3, 16, 25, 2, dtype=torch.float64)
+    torch.testing.assert_close(copy.deepcopy(encoder).cuda()(x.cuda()).cpu(), encoder(x))
+    assert encoder.cuda().train()(x.cuda()).is_cuda

@@ -1,0 +1,113 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from skelblocks import layouts
+from skelblocks.encoders import STGCNBlock
+
+DOUBLE = {"dtype": torch.float64}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def block_and_graph(inputs, outputs, **options):
+    adjacency = layouts.adjacency("sbu", **DOUBLE)
+    block = STGCNBlock(inputs, out_channels=outputs, subsets=3, joints=15, **options).double()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter)
+    return block, adjacency
+
+
+def normalized(y, norm):
+    """Batch normalisation in training, channel by channel."""
+    mean, var = y.mean((0, 2, 3), keepdim=True), y.var((0, 2, 3), keepdim=True, unbiased=False)
+    return (y - mean) / (var + 1e-5).sqrt() * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
+
+
+def reference(block, x, adjacency, stride):
+    """The printed block in training: 1 x 1 convolution, sum over subsets, then one frame and one tap at a time."""
+    a = adjacency * block.graph.edge_importance
+    out = block.temporal.out_channels
+    y = F.conv2d(x, block.graph.conv.weight, block.graph.conv.bias)
+    y = torch.einsum("nkctv,kvw->nctw", y.unflatten(1, (len(a), out)), a)
+    y = normalized(y, block.graph_norm).clamp(min=0)
+    frames = []
+    for centre in range(0, y.shape[2], stride):
+        frame = block.temporal.bias.view(1, -1, 1).expand(len(x), -1, y.shape[3])
+        for tap in range(9):
+            at = centre + tap - 4
+            if 0 <= at < y.shape[2]:
+                frame = frame + torch.einsum("oi,niv->nov", block.temporal.weight[:, :, tap, 0], y[:, :, at])
+        frames.append(frame)
+    y = normalized(torch.stack(frames, dim=2), block.temporal_norm)
+    if isinstance(block.residual, torch.nn.Sequential):
+        convolution, norm = block.residual
+        strided = torch.einsum("oi,nitv->notv", convolution.weight[:, :, 0, 0], x[:, :, ::stride])
+        y = y + normalized(strided + convolution.bias.view(-1, 1, 1), norm)
+    elif block.has_residual:
+        y = y + x
+    return y.clamp(min=0)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "stride", "residual"),
+    [(4, 4, 1, True), (4, 4, 1, False), (4, 6, 1, True), (4, 8, 2, True), (4, 4, 2, True)],
+)
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_equals_the_slow_reference(inputs, outputs, stride, residual, frames):
+    block, adjacency = block_and_graph(inputs, outputs, stride=stride, residual=residual)
+    x = torch.randn(3, inputs, frames, 15, **DOUBLE)
+    y = block(x, adjacency)
+    torch.testing.assert_close(y, reference(block, x, adjacency, stride))
+    assert y.shape == (3, outputs, -(-frames // stride), 15)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_dropout_keeps_the_mean_and_the_rate_and_follows_the_seed():
+    block, _ = block_and_graph(4, 4, dropout=0.3)
+    x = torch.ones(40, 10, 50, 15).contiguous(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    y = block.dropout(x)
+    assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=5e-3)
+    torch.testing.assert_close(y[y != 0], torch.full_like(y[y != 0], 1 / 0.7))
+    assert y.stride() == x.stride()
+    torch.manual_seed(0)
+    assert block.dropout(x).equal(y)
+    assert block.dropout(x.double()).dtype == torch.float64
+    assert block.eval().dropout(x) is x
+
+
+def test_all_is_dropped_at_one_and_nothing_at_zero():
+    x = torch.ones(2, 4, 3, 15)
+    assert not block_and_graph(4, 4, dropout=1.0)[0].dropout(x).any()
+    assert block_and_graph(4, 4, dropout=0.0)[0].dropout(x).equal(x)
+
+
+def test_gradients():
+    block, adjacency = block_and_graph(2, 3, stride=2)
+    x = torch.randn(2, 2, 3, 15, **DOUBLE, requires_grad=True)
+    block.eval()
+    assert torch.autograd.gradcheck(lambda x: block(x, adjacency), (x,))
+
+
+def test_even_kernel_is_refused():
+    with pytest.raises(ValueError, match="kernel_size: expected an odd number of frames, got 8"):
+        STGCNBlock(3, out_channels=4, subsets=3, joints=25, kernel_size=8)
+
+
+def test_input_is_left_alone_and_the_block_pickles_and_compiles():
+    block, adjacency = block_and_graph(4, 4)
+    block.eval()
+    x = torch.randn(2, 4, 5, 15, **DOUBLE)
+    before = x.clone()
+    y = block(x, adjacency)
+    assert x.equal(before)
+    torch.testing.assert_close(torch.compile(block, backend="eager", fullgraph=True)(x, adjacency), y)
+    for twin in (pickle.loads(pickle.dumps(block)), copy.deepcopy(block)):
+        assert twin(x, adjacency).equal(y)

@@ -1,0 +1,57 @@
+import pytest
+
+from skelblocks import layouts
+from skelblocks.layouts import SkeletonLayout, registry
+
+
+@pytest.fixture(autouse=True)
+def _leave_the_registry_as_it_was(monkeypatch):
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+
+
+def renamed(name):
+    return {**layouts.get("sbu").to_dict(), "name": name}
+
+
+def test_the_catalogue():
+    assert layouts.available() == (
+        "ntu-rgb+d",
+        "ntu-rgb+d-anatomical",
+        "nw-ucla",
+        "utd-mhad",
+        "sbu",
+        "hdm05",
+        "openpose-18",
+        "coco-17",
+        "h36m-17",
+    )
+    assert [layouts.get(name).num_joints for name in layouts.available()] == [25, 25, 20, 20, 15, 31, 18, 17, 17]
+
+
+def test_a_name_a_dict_and_a_layout_are_the_same_to_get():
+    layout = layouts.get("utd-mhad")
+    assert layouts.get(layout) is layout
+    assert layouts.get(layout.to_dict()) == layout
+
+
+def test_registering():
+    mine = layouts.register(renamed("mine"))
+    assert isinstance(mine, SkeletonLayout)
+    assert layouts.get("mine") is mine
+    assert layouts.available()[-1] == "mine"
+    layouts.register(renamed("mine"))  # equal: as when a module is imported twice
+    other = {**layouts.get("coco-17").to_dict(), "name": "mine"}
+    with pytest.raises(ValueError, match="another layout is named 'mine'; choose a name, or pass replace=True"):
+        layouts.register(other)
+    assert layouts.get("mine") == mine
+    layouts.register(other, replace=True)
+    assert layouts.get("mine").num_joints == 17
+
+
+def test_what_cannot_be_looked_up():
+    with pytest.raises(ValueError, match=r"no layout is named 'kinect'; there are ntu-rgb\+d, .* layouts.register"):
+        layouts.get("kinect")
+    with pytest.raises(TypeError, match="expected a name, a dict or a SkeletonLayout, got int"):
+        layouts.get(25)
+    with pytest.raises(TypeError, match="got the name 'sbu'"):
+        layouts.register("sbu")

@@ -1,0 +1,133 @@
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skelblocks.contrast import contrastive_logits, unit_rows
+from skelblocks.losses import InfoNCELoss, info_nce, info_nce_from_embeddings
+
+
+def reference(logits):
+    """Eq. 1, one exponential at a time."""
+    losses = [-math.log(math.exp(row[0]) / sum(map(math.exp, row))) for row in logits.tolist()]
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize(("n", "columns"), [(5, 9), (1, 2), (3, 1), (2, 100)])
+def test_equals_the_slow_reference(n, columns):
+    logits = torch.randn(n, columns, dtype=torch.float64) * 4
+    assert info_nce(logits).item() == pytest.approx(reference(logits), rel=1e-12, abs=1e-12)
+    assert InfoNCELoss()(logits).equal(info_nce(logits))
+
+
+@settings(deadline=None, max_examples=50)
+@given(n=st.integers(1, 6), k=st.integers(1, 12), shift=st.floats(-50, 50), seed=st.integers(0, 2**31))
+def test_does_not_see_a_shift_or_the_order_of_the_bank_and_is_not_negative(n, k, shift, seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(n, 1 + k, generator=generator, dtype=torch.float64) * 5
+    shuffled = torch.cat((torch.tensor([0]), 1 + torch.randperm(k, generator=generator)))
+    loss = info_nce(logits)
+    assert loss >= 0
+    torch.testing.assert_close(info_nce(logits[:, shuffled] + shift), loss)
+    torch.testing.assert_close(info_nce(torch.full_like(logits, shift)).exp(), loss.new_tensor(1.0 + k))
+
+
+def test_an_excluded_column_is_as_good_as_absent():
+    logits = torch.randn(4, 9, dtype=torch.float64)
+    cut = logits.clone()
+    cut[:, 5:] = -torch.inf
+    cut.requires_grad_()
+    loss = info_nce(cut)
+    torch.testing.assert_close(loss, info_nce(logits[:, :5]))
+    loss.backward()
+    assert (cut.grad[:, 5:] == 0).all()
+    assert cut.grad.isfinite().all()
+    alone = torch.full((2, 4), -torch.inf)
+    alone[:, 0] = 3.0
+    assert info_nce(alone) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_float32(dtype):
+    logits = torch.zeros(2, 32769, dtype=dtype)  # a bfloat16 sum of ones stops at 256
+    assert info_nce(logits).dtype == torch.float32
+    torch.testing.assert_close(info_nce(logits), torch.tensor(math.log(32769)))
+    with torch.autocast("cpu", dtype=dtype):
+        torch.testing.assert_close(info_nce(logits), torch.tensor(math.log(32769)))
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1, 7, 40, 100])
+@pytest.mark.parametrize("with_exclude", [False, True])
+def test_both_doors_give_the_same_value_and_gradients(chunk_size, with_exclude):
+    query, key = (x.requires_grad_() for x in torch.randn(2, 5, 8, dtype=torch.float64))
+    bank = unit_rows(torch.randn(40, 8, dtype=torch.float64))
+    exclude = torch.rand(5, 40) < 0.4 if with_exclude else None
+    if with_exclude:
+        exclude[0] = True  # nothing but the positive is left
+    expected = info_nce(contrastive_logits(query, key, bank, temperature=0.07, exclude=exclude))
+    loss = info_nce_from_embeddings(query, key, bank, temperature=0.07, chunk_size=chunk_size, exclude=exclude)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
+    for ours, theirs in zip(
+        torch.autograd.grad(loss, (query, key)), torch.autograd.grad(expected, (query, key)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-11)
+
+
+def test_gradients():
+    query, key = (x.requires_grad_() for x in torch.randn(2, 3, 4, dtype=torch.float64))
+    bank = unit_rows(torch.randn(7, 4, dtype=torch.float64))
+    for chunk_size in (None, 3):
+        assert torch.autograd.gradcheck(
+            lambda q, k, size=chunk_size: info_nce_from_embeddings(q, k, bank, temperature=0.3, chunk_size=size),
+            (query, key),
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("chunk_size", [None, 7])
+def test_autocast_changes_nothing(dtype, chunk_size):
+    query, key = torch.randn(2, 5, 8)
+    bank = unit_rows(torch.randn(40, 8))
+    expected = info_nce_from_embeddings(query, key, bank, temperature=0.07, chunk_size=chunk_size)
+    with torch.autocast("cpu", dtype=dtype):
+        loss = info_nce_from_embeddings(query, key, bank, temperature=0.07, chunk_size=chunk_size)
+        low = info_nce_from_embeddings(query.to(dtype), key.to(dtype), bank, temperature=0.07, chunk_size=chunk_size)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(low, expected, rtol=0.05, atol=0.2)
+
+
+def test_compiles_in_one_graph():
+    query, key = (x.requires_grad_() for x in torch.randn(2, 5, 8))
+    bank = unit_rows(torch.randn(40, 8))
+
+    def both(q, k, b):
+        chunked = info_nce_from_embeddings(q, k, b, temperature=0.07, chunk_size=16)
+        return chunked + InfoNCELoss()(contrastive_logits(q, k, b, temperature=0.07))
+
+    compiled = torch.compile(both, backend="eager", fullgraph=True)
+    ours, theirs = compiled(query, key, bank), both(query, key, bank)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(torch.autograd.grad(ours, query)[0], torch.autograd.grad(theirs, query)[0])
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match=r"logits: expected 2 axes \(n, k\)"):
+        info_nce(torch.zeros(3))
+    with pytest.raises(TypeError, match="logits: expected a floating-point"):
+        info_nce(torch.zeros(3, 2, dtype=torch.int64))
+    for chunk_size in (None, 2):
+        with pytest.raises(ValueError, match=r"key: .* axis 'n' is 3, not 2"):
+            info_nce_from_embeddings(
+                torch.zeros(2, 4), torch.zeros(3, 4), torch.zeros(5, 4), temperature=0.1, chunk_size=chunk_size
+            )
+
+
+def test_module_pickles():
+    logits = torch.randn(3, 5)
+    for twin in (pickle.loads(pickle.dumps(InfoNCELoss())), copy.deepcopy(InfoNCELoss())):
+        assert twin(logits).equal(info_nce(logits))
+    assert repr(InfoNCELoss()) == "InfoNCELoss()"

@@ -1,0 +1,90 @@
+"""Losses and gradients of the official AimCLR and MsMCLR, both training stages, through the blocks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skelblocks.contrast import MomentumQueue, contrastive_logits
+from skelblocks.losses import (
+    NearestNeighborLoss,
+    d3m_loss,
+    d3m_loss_from_embeddings,
+    info_nce,
+    info_nce_from_embeddings,
+    nearest_neighbor_mask,
+)
+
+FOLDER = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(params=["aimclr", "msmclr"])
+def golden(request):
+    with np.load(FOLDER / f"{request.param}_losses_T0.07_f64.npz") as file:
+        return dict(file)
+
+
+def same(ours, theirs):
+    np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-9, atol=1e-10)
+
+
+def prepared(golden):
+    query, strong = (torch.from_numpy(golden[name]).requires_grad_() for name in ("q", "e"))
+    key, bank = torch.from_numpy(golden["k"]), torch.from_numpy(golden["queue0"].T.copy())
+    temperature = float(golden["T"])
+    logits, *students = (
+        contrastive_logits(x, key, bank, temperature=temperature) for x in (query, *strong.unbind(dim=2))
+    )
+    return query, strong, key, bank, temperature, logits, students
+
+
+def test_first_stage_from_logits(golden):
+    query, strong, *_, logits, students = prepared(golden)
+    same(logits, golden["s1/logits"])
+    same(logits.softmax(1), golden["s1/target_ddm"])
+    same(info_nce(logits), golden["s1/loss_info"])
+    for branch, student in enumerate(students):
+        same(student.softmax(1), golden[f"s1/p_{branch}"])
+        same(d3m_loss([student], logits), golden[f"s1/loss_d{branch}"])
+    loss = info_nce(logits) + d3m_loss(students, logits)
+    same(loss, golden["s1/loss"])
+    loss.backward()
+    same(query.grad, golden["s1/grad_q"])
+    same(strong.grad, golden["s1/grad_e"])
+
+
+@pytest.mark.parametrize("chunk_size", [1, 13, 48])
+def test_first_stage_from_embeddings_in_chunks(golden, chunk_size):
+    query, strong, key, bank, temperature, *_ = prepared(golden)
+    options = {"temperature": temperature, "chunk_size": chunk_size}
+    loss = info_nce_from_embeddings(query, key, bank, **options)
+    loss = loss + d3m_loss_from_embeddings(query, strong.unbind(dim=2), key, bank, **options)
+    same(loss, golden["s1/loss"])
+    loss.backward()
+    same(query.grad, golden["s1/grad_q"])
+    same(strong.grad, golden["s1/grad_e"])
+
+
+@pytest.mark.parametrize("top_k", [1, 3])
+def test_second_stage_is_the_mean_over_positives(golden, top_k):
+    query, strong, *_, logits, students = prepared(golden)
+    mask = nearest_neighbor_mask([logits, *students], top_k=top_k)
+    same(mask, golden[f"s2_top{top_k}/mask"])
+    mined = NearestNeighborLoss(top_k=top_k, reduction_over_positives="mean")(logits, students)
+    same(mined, golden[f"s2_top{top_k}/loss_nnm"])
+    loss = mined + d3m_loss(students, logits)
+    same(loss, golden[f"s2_top{top_k}/loss"])
+    loss.backward()
+    same(query.grad, golden[f"s2_top{top_k}/grad_q"])
+    same(strong.grad, golden[f"s2_top{top_k}/grad_e"])
+    printed = NearestNeighborLoss(top_k=top_k)(logits, students)  # eq. 9 has the plain sum
+    assert printed > mined * (1 + top_k) * 0.999
+
+
+def test_queue_takes_the_unnormalised_keys(golden):
+    *_, key, bank, _, _, _ = prepared(golden)
+    queue = MomentumQueue(16, size=48).double()
+    queue.bank.copy_(bank)
+    queue.enqueue(key)
+    same(queue.bank.T, golden["queue_after_enqueue"])

@@ -1,0 +1,79 @@
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+from skelblocks.contrast import MomentumQueue
+from skelblocks.distributed import broadcast_module_state, gather_keys, is_main_process, world_size
+
+
+def test_a_single_process_gathers_itself():
+    keys = torch.randn(3, 4, requires_grad=True)
+    gathered = gather_keys(keys)
+    assert gathered.equal(keys)
+    assert not gathered.requires_grad
+    assert (world_size(), is_main_process()) == (1, True)
+    linear = nn.Linear(2, 2)
+    before = linear.weight.detach().clone()
+    broadcast_module_state(linear)
+    assert linear.weight.equal(before)
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="keys: expected at least 1 axis"):
+        gather_keys(torch.tensor(1.0))
+    with pytest.raises(ValueError, match=r"source: expected a rank in 0..0, got 1"):
+        broadcast_module_state(nn.Linear(2, 2), source=1)
+
+
+def keys_of(rank, n):
+    return torch.arange(n * 3, dtype=torch.float32).view(n, 3) + 100 * rank
+
+
+def run_as_one_of_two(rank, store):
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    try:
+        assert world_size() == 2
+        assert is_main_process() == (rank == 0)
+
+        for n in ((4, 4), (5, 2), (0, 3), (0, 0)):  # even, uneven, one empty, both empty
+            gathered = gather_keys(keys_of(rank, n[rank]).requires_grad_())
+            assert gathered.equal(torch.cat([keys_of(other, n[other]) for other in (0, 1)]))
+            assert not gathered.requires_grad
+        for dtype in (torch.int64, torch.float64, torch.bfloat16, torch.bool):
+            mine = torch.tensor([rank, 1 - rank]).to(dtype)
+            assert gather_keys(mine).equal(torch.tensor([0, 1, 1, 0]).to(dtype))
+        across = torch.randn(3, 2, generator=torch.Generator().manual_seed(rank)).T  # not contiguous
+        assert gather_keys(across)[2 * rank : 2 * rank + 2].equal(across)
+
+        torch.manual_seed(rank)
+        block = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+        block[1].running_mean.fill_(rank)
+        broadcast_module_state(block, source=1)
+        assert (block[1].running_mean == 1).all()
+        assert block[0].weight.is_contiguous(memory_format=torch.channels_last)
+        assert block[0].weight.requires_grad
+        both = gather_keys(block[0].weight.detach().reshape(1, -1))
+        assert both[0].equal(both[1])
+
+        queue = MomentumQueue(3, size=7)
+        broadcast_module_state(queue)
+        for step in range(3):  # ranks bring batches of different sizes; the queue stays the same everywhere
+            n = 2 + rank
+            queue.enqueue(gather_keys(torch.randn(n, 3)), ids=gather_keys(torch.arange(n) + 10 * step + 100 * rank))
+        banks = gather_keys(queue.bank.reshape(1, -1))
+        assert banks[0].equal(banks[1])
+        assert queue.ids.sort().values.tolist() == [20, 21, 111, 112, 120, 121, 122]  # the last seven
+        assert queue.pointer == 15 % 7
+
+        with pytest.raises(ValueError, match=r"source: expected a rank in 0..1, got 2"):
+            broadcast_module_state(queue, source=2)
+    finally:
+        dist.destroy_process_group()
+
+
+def test_two_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    mp.spawn(run_as_one_of_two, args=(str(tmp_path / "store"),), nprocs=2)
