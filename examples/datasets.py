@@ -1,0 +1,78 @@
+"""From `--data` and its companions to a training and a test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks import layouts
+from skelblocks.data import ArrayDataset, cross_subject, cross_view, synthetic_motion
+from skelblocks.layouts import SkeletonLayout
+
+
+@dataclass(kw_only=True)
+class DataOptions:
+    """Which clips, of which skeleton, and who is in the test set."""
+
+    data: str = "synthetic"  # or an .npz file with x (N, C, T, V, M), y, and subject, view, is_train for the split
+    layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
+    frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
+    center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre
+    align: Literal["per_frame", "per_clip", "official"] | None = None  # turn the shoulders to the camera
+    split: Literal["cross-subject", "cross-view", "is_train"] = "cross-subject"
+    train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views but the last
+    synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
+
+
+class Sets(NamedTuple):
+    """Two parts of one set of clips."""
+
+    train: ArrayDataset
+    test: ArrayDataset
+
+    @property
+    def layout(self) -> SkeletonLayout:
+        """The skeleton of both."""
+        return self.train.layout
+
+
+def load_sets(options: DataOptions) -> Sets:
+    """Read or make the clips, centred and resampled, and split them."""
+    if options.data == "synthetic":
+        layout = layouts.get(options.layout or "ntu-rgb+d")
+        clips = synthetic_motion(layout, **options.synthetic)  # type: ignore[arg-type]
+        whole = ArrayDataset(
+            clips.x.numpy(),
+            layout=layout,
+            labels=clips.labels.numpy(),
+            frames=options.frames,
+            center=options.center,
+            align=options.align,
+            class_names=clips.class_names,
+            subjects=clips.subjects.numpy(),
+            views=clips.views.numpy(),
+        )
+    else:
+        whole = ArrayDataset.from_file(
+            options.data, layout=options.layout, frames=options.frames, center=options.center, align=options.align
+        )
+    train = _train_mask(whole, options)
+    # NW-UCLA's third view holds copies of clips from the other two; they test nothing.
+    copies = whole.arrays.get("duplicate_of_other_view", np.zeros(len(whole), dtype=bool))
+    return Sets(whole.subset(train), whole.subset(~train & ~copies))
+
+
+def _train_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
+    if options.split == "is_train":
+        if "train" not in whole.arrays:
+            raise ValueError(f"split: {options.data!r} has no array 'is_train'; choose cross-subject or cross-view")
+        return whole.arrays["train"].astype(bool)
+    values, name = (whole.subjects, "subject") if options.split == "cross-subject" else (whole.views, "view")
+    if values is None:
+        raise ValueError(f"split: {options.data!r} has no array {name!r}; choose another split")
+    if options.split == "cross-subject":
+        return cross_subject(values, options.train_ids or [i for i in np.unique(values).tolist() if i % 2])
+    return cross_view(values, options.train_ids or np.unique(values).tolist()[:-1])

@@ -1,0 +1,204 @@
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from engine import (
+    NonFiniteLossError,
+    RunFolder,
+    TrainingOptions,
+    check_queue,
+    derive_seed,
+    epoch_batches,
+    learning_rate,
+    make_fabric,
+    parse,
+    pretrain,
+)
+from torch import nn
+
+from skelblocks.data import ArrayDataset
+
+
+def options(tmp_path, **changes):
+    settings = {"epochs": 4, "batch_size": 4, "learning_rate": 0.05, "milestones": [3], "evaluate_every": 2}
+    return TrainingOptions(run=str(tmp_path / "run"), accelerator="cpu", **{**settings, **changes})
+
+
+class Denoiser(nn.Module):
+    """The smallest method: dropout, a batch norm and a buffer, so that a resume has something to get wrong."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(15, 16), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, 15))
+        self.register_buffer("updates", torch.zeros(()))
+
+    def forward(self, view, *, ids, epoch):
+        x = view.mean(dim=(1, 2, 4))
+        loss = (self.net(x) - x).pow(2).mean()
+        return SimpleNamespace(loss=loss, figures={"error": loss.detach()})
+
+    def update(self, output):
+        self.updates += 1
+
+
+@pytest.fixture
+def dataset():
+    clips = np.random.default_rng(0).standard_normal((10, 3, 8, 15, 1)).astype(np.float32)
+    return ArrayDataset(clips, layout="sbu", labels=np.arange(10) % 2, frames=8, names=[f"clip{i}" for i in range(10)])
+
+
+def noisy(clips, generator):
+    return [clips + 0.1 * torch.randn(clips.shape, generator=generator)]
+
+
+def run(dataset, settings, *, make_views=noisy, evaluate=None):
+    method = Denoiser()
+    folder = RunFolder(settings.run, options=vars(settings))
+    fabric = make_fabric(settings)
+    history = pretrain(
+        method,
+        fabric=fabric,
+        dataset=dataset,
+        make_views=make_views,
+        options=settings,
+        folder=folder,
+        evaluate=evaluate,
+    )
+    return method, history
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, dataset):
+    whole, whole_history = run(dataset, options(tmp_path / "whole"))
+    settings, calls = options(tmp_path / "cut"), []
+
+    def interrupted(clips, generator):
+        calls.append(1)
+        if len(calls) == 6:  # the second step of the third epoch
+            raise KeyboardInterrupt
+        return noisy(clips, generator)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, settings, make_views=interrupted)
+    resumed, history = run(dataset, settings)
+    assert resumed.updates == whole.updates == 8
+    for name, tensor in whole.state_dict().items():
+        assert resumed.state_dict()[name].equal(tensor), name
+    for ours, theirs in zip(history, whole_history, strict=True):
+        assert ours["loss"] == theirs["loss"]
+    lines = [json.loads(line) for line in (tmp_path / "cut" / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_without_resume_a_run_starts_again_and_with_nothing_left_to_do_it_ends_at_once(tmp_path, dataset):
+    settings = options(tmp_path)
+    first, history = run(dataset, settings)
+    again, same = run(dataset, settings)
+    assert same == history
+    assert again.net[0].weight.equal(first.net[0].weight)
+    _, afresh = run(dataset, options(tmp_path, resume=False))
+    assert [row["loss"] for row in afresh] == [row["loss"] for row in history]
+    assert afresh[0]["clips_per_second"] != history[0]["clips_per_second"]
+
+
+def test_a_loss_that_is_not_finite_stops_names_the_samples_and_keeps_the_checkpoint(tmp_path, dataset):
+    settings, seen = options(tmp_path), []
+
+    def poisoned(clips, generator):
+        seen.append(1)
+        return [clips * (math.nan if len(seen) == 4 else 1)]
+
+    with pytest.raises(NonFiniteLossError, match=r"the loss is nan at epoch 2, step 2, on the samples clip\d") as error:
+        run(dataset, settings, make_views=poisoned)
+    batch = epoch_batches(10, options=settings, epoch=1)[1]
+    assert ", ".join(f"clip{i}" for i in batch) in str(error.value)
+    state = RunFolder(settings.run, options={}, write=False).load(device=torch.device("cpu"))
+    assert len(state["history"]) == 1
+    assert all(tensor.isfinite().all() for tensor in state["method"].values())
+
+
+def test_a_checkpoint_is_replaced_whole_or_not_at_all(tmp_path):
+    folder = RunFolder(tmp_path, options={"seed": 1})
+    folder.save({"history": [1]})
+
+    class Unpicklable:
+        def __reduce__(self):
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="disk is full"):
+        folder.save({"history": Unpicklable()})
+    assert folder.load(device=torch.device("cpu")) == {"history": [1], "options": {"seed": 1}}
+    assert (tmp_path / "config.yaml").read_text() == "seed: 1\n"
+
+
+def test_evaluation_joins_the_log(tmp_path, dataset):
+    _, history = run(dataset, options(tmp_path, epochs=3), evaluate=lambda: {"knn": 50.0})
+    assert ["knn" in row for row in history] == [False, True, True]
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_every_clip_once_an_epoch_in_another_order_each_time(tmp_path):
+    settings = options(tmp_path, batch_size=5)
+    epochs = [[i for batch in epoch_batches(23, options=settings, epoch=e) for i in batch] for e in range(2)]
+    for order in epochs:
+        assert len(order) == 20
+        assert len(set(order)) == 20
+    assert epochs[0] != epochs[1]
+    assert epochs[0] == [i for batch in epoch_batches(23, options=settings, epoch=0) for i in batch]
+
+
+def test_processes_share_each_batch(tmp_path):
+    settings = options(tmp_path, batch_size=6)
+    whole = epoch_batches(20, options=settings, epoch=3)
+    shares = [epoch_batches(20, options=settings, epoch=3, rank=rank, world=3) for rank in range(3)]
+    for step, batch in enumerate(whole):
+        assert sorted(i for share in shares for i in share[step]) == sorted(batch)
+    with pytest.raises(ValueError, match="batch_size: 6 is not a multiple of the 4 processes"):
+        epoch_batches(20, options=settings, epoch=0, world=4)
+    with pytest.raises(ValueError, match="batch_size: 6 is more than the 5 training clips"):
+        epoch_batches(5, options=settings, epoch=0)
+
+
+def test_the_papers_rate_is_a_tenth_from_epoch_250():
+    paper = TrainingOptions()
+    rates = [learning_rate(paper, progress=epoch) for epoch in (0, 249.99, 250, 299)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
+
+
+def test_warm_up_rises_and_the_cosine_falls_to_zero():
+    settings = TrainingOptions(epochs=20, learning_rate=1.0, schedule="cosine", warmup_epochs=4)
+    rates = [learning_rate(settings, progress=epoch / 4) for epoch in range(81)]
+    assert 0 < rates[0] < 0.01
+    assert rates[:17] == sorted(rates[:17])
+    assert rates[16] == pytest.approx(1.0)
+    assert rates[48] == pytest.approx(0.5)
+    assert rates[80] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_queue_and_the_batch(capsys):
+    with pytest.raises(ValueError, match="batch_size: 128 is more than the 64 rows of the queue; enlarge queue_size"):
+        check_queue(size=64, batch_size=128, clips=1000)
+    check_queue(size=64, batch_size=64, clips=64)
+    assert capsys.readouterr().out == ""
+    check_queue(size=65, batch_size=64, clips=64)
+    assert "the queue holds 65 keys and there are 64 training clips" in capsys.readouterr().out
+
+
+def test_purposes_do_not_share_a_seed():
+    seeds = {derive_seed(0, what, epoch, step) for what in ("step", "views") for epoch in range(9) for step in range(9)}
+    assert len(seeds) == 2 * 81
+    assert derive_seed(0, "step", 1, 23) != derive_seed(0, "step", 12, 3)
+
+
+def test_files_of_options_and_the_command_line(tmp_path):
+    (tmp_path / "a.yaml").write_text("epochs: 7\nbatch_size: 16\n")
+    (tmp_path / "b.yaml").write_text("batch_size: 32\n")
+    files = ["--config", str(tmp_path / "a.yaml"), "--config", str(tmp_path / "b.yaml")]
+    chosen = parse(TrainingOptions, [*files, "--learning_rate", "0.2", "--milestones", "[1,2]"])
+    assert (chosen.epochs, chosen.batch_size, chosen.learning_rate, chosen.milestones) == (7, 32, 0.2, [1, 2])
+    (tmp_path / "c.yaml").write_text("batchsize: 32\n")
+    with pytest.raises(SystemExit):
+        parse(TrainingOptions, ["--config", str(tmp_path / "c.yaml")])

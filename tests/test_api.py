@@ -1,0 +1,26 @@
+"""The public names, pinned: a name that goes or comes is a deliberate edit of api.json and a line in the CHANGELOG."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+PINNED = json.loads((Path(__file__).parent / "api.json").read_text())
+
+
+@pytest.mark.parametrize("module", PINNED)
+def test_public_names_are_the_pinned_ones(module):
+    public = importlib.import_module(module).__all__
+    assert list(public) == PINNED[module], (
+        f"after a deliberate change: update tests/api.json and the CHANGELOG ({module})"
+    )
+
+
+@pytest.mark.parametrize("module", PINNED)
+def test_every_public_name_is_there_and_documented(module):
+    namespace = importlib.import_module(module)
+    for name in namespace.__all__:
+        symbol = getattr(namespace, name)
+        if callable(symbol):
+            assert symbol.__doc__, f"{module}.{name} has no docstring"
