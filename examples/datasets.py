@@ -21,9 +21,9 @@ class DataOptions:
     layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre
-    align: Literal["per_frame", "per_clip", "official"] | None = None  # turn the shoulders to the camera
-    split: Literal["cross-subject", "cross-view", "is_train"] = "cross-subject"
-    train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views but the last
+    align: Literal["frame", "clip", "official"] | None = None  # turn the shoulders to the camera
+    split: Literal["cross-subject", "cross-view", "fold", "is_train"] = "cross-subject"
+    train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
 
 
@@ -52,8 +52,8 @@ def load_sets(options: DataOptions) -> Sets:
             center=options.center,
             align=options.align,
             class_names=clips.class_names,
-            subjects=clips.subjects.numpy(),
-            views=clips.views.numpy(),
+            subjects=clips.subjects.numpy() + 1,  # counted from 1, as in the real sets
+            views=clips.views.numpy() + 1,
         )
     else:
         whole = ArrayDataset.from_file(
@@ -70,9 +70,15 @@ def _train_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
         if "train" not in whole.arrays:
             raise ValueError(f"split: {options.data!r} has no array 'is_train'; choose cross-subject or cross-view")
         return whole.arrays["train"].astype(bool)
-    values, name = (whole.subjects, "subject") if options.split == "cross-subject" else (whole.views, "view")
+    groups = {
+        "cross-subject": ("subject", whole.subjects),
+        "cross-view": ("view", whole.views),
+        "fold": ("fold", whole.arrays.get("fold")),
+    }
+    name, values = groups[options.split]
     if values is None:
         raise ValueError(f"split: {options.data!r} has no array {name!r}; choose another split")
+    there = np.unique(values).tolist()
     if options.split == "cross-subject":
-        return cross_subject(values, options.train_ids or [i for i in np.unique(values).tolist() if i % 2])
-    return cross_view(values, options.train_ids or np.unique(values).tolist()[:-1])
+        return cross_subject(values, options.train_ids or [i for i in there if i % 2])
+    return cross_view(values, options.train_ids or there[:-1])

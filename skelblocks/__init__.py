@@ -1,3 +1,126 @@
-"""Building blocks of contrastive, self-supervised skeleton-based action recognition."""
+"""Building blocks of contrastive, self-supervised skeleton-based action recognition.
+
+Each block is a pure function, a thin module over it, or both; the subpackages stand in the order in which a clip meets
+them: layouts, data, augment, streams, encoders, attention, distributed, contrast, losses, evaluation, viz.
+"""
+
+from skelblocks import attention, augment, contrast, data, distributed, encoders, evaluation, layouts, losses, streams
+from skelblocks.attention import MsMAttention, motion_attention, motion_difference
+from skelblocks.augment import (
+    Compose,
+    RandomChannelMask,
+    RandomGaussianBlur,
+    RandomGaussianNoise,
+    RandomJointMask,
+    RandomNoiseJoints,
+    RandomRotation,
+    RandomShear,
+    RandomSpatialFlip,
+    RandomTemporalCrop,
+    RandomTemporalFlip,
+    channel_mask,
+    gaussian_blur,
+    gaussian_noise,
+    joint_mask,
+    noise_joints,
+    recipes,
+    shear,
+    spatial_flip,
+    temporal_crop,
+    temporal_flip,
+)
+from skelblocks.contrast import ContrastiveLogits, MomentumEncoder, MomentumQueue, contrastive_logits, cosine_momentum
+from skelblocks.data import ArrayDataset, person_mask, synthetic_motion
+from skelblocks.encoders import (
+    STGCN,
+    GraphConvolution,
+    Pool,
+    ProjectionHead,
+    STGCNBlock,
+    graph_convolution,
+    initialize_official,
+    pool,
+)
+from skelblocks.evaluation import LinearProbeResult, extract_features, knn_accuracy, knn_predict, linear_probe
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.losses import (
+    D3MLoss,
+    InfoNCELoss,
+    NearestNeighborLoss,
+    d3m_loss,
+    d3m_loss_from_embeddings,
+    info_nce,
+    info_nce_from_embeddings,
+    nearest_neighbor_loss,
+    nearest_neighbor_mask,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "STGCN",
+    "ArrayDataset",
+    "Compose",
+    "ContrastiveLogits",
+    "D3MLoss",
+    "GraphConvolution",
+    "InfoNCELoss",
+    "LinearProbeResult",
+    "MomentumEncoder",
+    "MomentumQueue",
+    "MsMAttention",
+    "NearestNeighborLoss",
+    "Pool",
+    "ProjectionHead",
+    "RandomChannelMask",
+    "RandomGaussianBlur",
+    "RandomGaussianNoise",
+    "RandomJointMask",
+    "RandomNoiseJoints",
+    "RandomRotation",
+    "RandomShear",
+    "RandomSpatialFlip",
+    "RandomTemporalCrop",
+    "RandomTemporalFlip",
+    "STGCNBlock",
+    "SkeletonLayout",
+    "attention",
+    "augment",
+    "channel_mask",
+    "contrast",
+    "contrastive_logits",
+    "cosine_momentum",
+    "d3m_loss",
+    "d3m_loss_from_embeddings",
+    "data",
+    "distributed",
+    "encoders",
+    "evaluation",
+    "extract_features",
+    "gaussian_blur",
+    "gaussian_noise",
+    "graph_convolution",
+    "info_nce",
+    "info_nce_from_embeddings",
+    "initialize_official",
+    "joint_mask",
+    "knn_accuracy",
+    "knn_predict",
+    "layouts",
+    "linear_probe",
+    "losses",
+    "motion_attention",
+    "motion_difference",
+    "nearest_neighbor_loss",
+    "nearest_neighbor_mask",
+    "noise_joints",
+    "person_mask",
+    "pool",
+    "recipes",
+    "shear",
+    "spatial_flip",
+    "streams",
+    "synthetic_motion",
+    "temporal_crop",
+    "temporal_flip",
+]

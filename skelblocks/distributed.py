@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+__all__ = ["broadcast_module_state", "gather_keys", "is_main_process", "world_size"]
+
 
 def world_size() -> int:
     """The number of processes that train together; 1 outside ``torch.distributed``.

@@ -15,6 +15,8 @@ from torch import Tensor
 from skelblocks._utils.checks import check_axes, check_choice
 from skelblocks.layouts import SkeletonLayout, get
 
+__all__ = ["ORDERS", "STREAMS", "bone", "convert", "joint", "motion"]
+
 STREAMS = ("joint", "bone", "motion")
 ORDERS = ("graph", "index")
 

@@ -35,10 +35,10 @@ def adjacency(
     - ``"uniform"``: one subset.
     - ``"distance"``: one a hop.
     - ``"spatial"``: the joint itself, then for each hop the neighbours farther from the centre than the target or as
-      far, and those closer. As in the code that SkeletonCLR, CrosSCLR, AimCLR and MsMCLR release (ST-GCN's), the distance to
-      the centre is cut off at ``max_hop``: all joints beyond count as equally far, so that with one hop on NTU RGB+D 16
-      of the 48 directed bones are in another subset than the ST-GCN paper's definition gives. Their checkpoints hold
-      these matrices. Both subsets' names are swapped there, without effect.
+      far, and those closer. As in ST-GCN's code, which SkeletonCLR, CrosSCLR, AimCLR and MsMCLR release, the distance
+      to the centre is cut off at ``max_hop``: all joints beyond count as equally far, so that with one hop on NTU RGB+D
+      16 of the 48 directed bones are in another subset than the ST-GCN paper's definition gives. Their checkpoints hold
+      these matrices.
     - ``"spatial_bfs"``: the same with true distances, as the definition means.
     - ``"agcn"``: self, inward and outward bones, each normalised on its own, as in 2s-AGCN, SkeAttnCLR and SkeleMixCLR
       (which call it "spatial").

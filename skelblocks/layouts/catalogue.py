@@ -2,8 +2,8 @@
 
 Joint orders are the data sets' own, counted from 0; edges are ``(child, parent)``, towards the centre. Parts are the
 same ten in the same order wherever the joints allow it, bodies the same five: the order of MsMCLR's released code, so
-that the differences between neighbouring parts mean the same on every skeleton. For layouts other than NTU RGB+D no paper gives
-partitions: they are ours, along the same limbs.
+that the differences between neighbouring parts mean the same on every skeleton. For layouts other than NTU RGB+D no
+paper gives partitions: they are ours, along the same limbs.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = Fals
         >>> get("two-joints") is hand
         True
     """
-    layout = get(layout) if not isinstance(layout, str) else _refuse_name(layout)
+    layout = get(layout)
     known = _registry.get(layout.name)
     if known is not None and known != layout and not replace:
         raise ValueError(f"layout: another layout is named {layout.name!r}; choose a name, or pass replace=True")
@@ -80,7 +80,3 @@ def available() -> tuple[str, ...]:
         True
     """
     return tuple(_registry)
-
-
-def _refuse_name(name: str) -> SkeletonLayout:
-    raise TypeError(f"layout: expected a SkeletonLayout or a dict to register, got the name {name!r}")

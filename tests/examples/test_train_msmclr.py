@@ -109,7 +109,9 @@ def test_a_run_leaves_its_files(tmp_path):
     result = train(small(tmp_path))
     run = tmp_path / "run"
     pictures = {"loss.png", "accuracy.png", "embedding.png", "clip.png", "attention.png"}
-    assert pictures | {"config.yaml", "log.jsonl", "checkpoint.pt", "tensorboard"} == {path.name for path in run.iterdir()}
+    assert pictures | {"config.yaml", "log.jsonl", "checkpoint.pt", "tensorboard"} == {
+        path.name for path in run.iterdir()
+    }
     assert yaml.safe_load((run / "config.yaml").read_text())["out_channels"] == 16
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     assert last["knn"] == result["knn"]

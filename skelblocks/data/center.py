@@ -1,0 +1,76 @@
+"""Centring: coordinates seen from one joint of the body.
+
+Axes: c coordinates, t frames, v joints, m persons; leading axes, such as samples, are free.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks._utils.checks import check_choice
+
+PER = ("frame", "clip")
+BODIES = ("own", "first")
+
+
+def center(x: NDArray[Any], *, joint: int, per: str = "frame", body: str = "own") -> NDArray[Any]:
+    """Subtract the position of a joint from all joints.
+
+    The released code of SkeletonCLR, CrosSCLR, AimCLR and MsMCLR subtracts joint 20 of NTU RGB+D in every frame and for
+    every person apart. That also removes where a person walks and how far two persons are from each other;
+    ``per="clip"`` keeps the first, ``body="first"`` the second.
+
+    Args:
+        x: Clips ``(..., c, t, v, m)`` of floating-point coordinates.
+        joint: Which joint, counted from 0; ``layout.center`` for the layout's own.
+        per: ``"frame"``: its position in the same frame. ``"clip"``: its position in the first frame in which the body
+            is there.
+        body: ``"own"``: each person's own joint. ``"first"``: that of the first person who is in the clip, for all. In
+            frames where that person is lost, the last known position counts, or the first one before it is known.
+
+    Returns:
+        The centred clips, same shape and dtype. A person's frame that is all zero means that nobody is seen there
+        (absent person, padding) and stays zero.
+
+    Raises:
+        TypeError: ``x`` is not an array of floating-point numbers.
+        ValueError: fewer than four axes, a joint that ``x`` does not have, or an unknown option.
+
+    Example:
+        >>> x = np.arange(1.0, 7.0).reshape(1, 2, 3, 1)  # one coordinate, two frames, three joints, one person
+        >>> center(x, joint=1)[0, :, :, 0]
+        array([[-1.,  0.,  1.], [-1.,  0.,  1.]])
+        >>> center(x, joint=1, per="clip")[0, :, :, 0]
+        array([[-1.,  0.,  1.], [ 2.,  3.,  4.]])
+    """
+    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
+        raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+    if x.ndim < 4:
+        raise ValueError(f"x: expected at least 4 axes (..., c, t, v, m), got shape {x.shape}")
+    if not 0 <= joint < x.shape[-2]:
+        raise ValueError(f"joint: expected a joint in 0..{x.shape[-2] - 1}, got {joint}")
+    check_choice(per, PER, name="per")
+    check_choice(body, BODIES, name="body")
+    present = (x != 0).any(axis=(-4, -2))  # (..., t, m)
+    position = x[..., joint, :]  # (..., c, t, m)
+    if per == "clip" or body == "first":
+        position = _held(position, present)
+        if body == "first":
+            first = present.any(axis=-2).argmax(axis=-1)  # (...)
+            position = np.take_along_axis(position, first[..., None, None, None], axis=-1)
+        if per == "clip":
+            position = position[..., :1, :]  # held backwards: the first frame in which the body is there
+    centred: NDArray[Any] = np.where(present[..., None, :, None, :], x - position[..., None, :], x.dtype.type(0))
+    return centred
+
+
+def _held(position: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
+    """Positions ``(..., c, t, m)`` with each gap filled by the last known one, and the start by the first known."""
+    frames = np.arange(present.shape[-2])[:, None]
+    last = np.maximum.accumulate(np.where(present, frames, -1), axis=-2)
+    source = np.where(last < 0, present.argmax(axis=-2, keepdims=True), last)
+    held: NDArray[Any] = np.take_along_axis(position, source[..., None, :, :], axis=-2)
+    return held

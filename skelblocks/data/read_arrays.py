@@ -1,0 +1,94 @@
+"""Plain arrays from .npz and .npy files, found by what they are for."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KEYS: Mapping[str, str] = {
+    "clips": "x",
+    "labels": "y",
+    "lengths": "length",
+    "names": "clip_name",
+    "subjects": "subject",
+    "views": "view",
+    "train": "is_train",
+    "class_names": "class_names",
+    "joint_names": "joint_names",
+}
+
+
+def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a set, renamed to what they are for.
+
+    Files are never unpickled: a pickle can run code when it is opened.
+
+    Args:
+        path: A ``.npz`` file, or a ``.npy`` file that holds the clips alone and is mapped from disk, not read.
+        keys: What the file calls an array, by what it is for: ``{"clips": "data", "labels": "target"}``. It adds to the
+            defaults ``clips: x``, ``labels: y``, ``lengths: length``, ``names: clip_name``, ``subjects: subject``,
+            ``views: view``, ``train: is_train``, ``class_names`` and ``joint_names``.
+
+    Returns:
+        The arrays by purpose; those that have none keep the file's name for them. Only ``"clips"`` is sure to be there.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: another kind of file, pickled objects in it, a purpose that is unknown, an array that ``keys`` names
+            and the file lacks, or no clips.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/set.npz", data=np.ones((4, 3, 20, 25, 1)), y=np.arange(4))
+        ...     sorted(read_arrays(f"{folder}/set.npz", keys={"clips": "data"}))
+        ['clips', 'labels']
+    """
+    path = Path(path)
+    unknown = sorted(set(keys or {}) - set(KEYS))
+    if unknown:
+        raise ValueError(f"keys: expected some of {sorted(KEYS)}, got {unknown}")
+    if not path.is_file():
+        raise FileNotFoundError(f"path: there is no file {str(path)!r} (looked in {Path.cwd()})")
+    if path.suffix == ".npy":
+        if keys:
+            raise ValueError("keys: a .npy file holds one array without a name; leave keys out")
+        return {"clips": _load(path, mmap_mode="r")}
+    if path.suffix != ".npz":
+        raise ValueError(f"path: expected a .npz or .npy file, got {path.name!r}")
+    with _load(path) as file:
+        try:
+            arrays = {name: file[name] for name in file.files}
+        except ValueError as error:
+            raise _pickled(path) from error
+    for purpose, name in {**KEYS, **(keys or {})}.items():
+        if name in arrays:
+            arrays[purpose] = arrays.pop(name)
+        elif purpose == "clips" or purpose in (keys or {}):
+            raise ValueError(
+                f"keys: {path.name!r} has no array {name!r} for the {purpose}; it has {sorted(arrays)}; "
+                f"name the right one with keys={{{purpose!r}: ...}}"
+            )
+    return arrays
+
+
+def _load(path: Path, **options: Any) -> Any:
+    try:
+        return np.load(path, allow_pickle=False, **options)
+    except ValueError as error:
+        raise _pickled(path) from error
+    except (EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"path: {str(path)!r} is not a whole numpy file: {error}") from error
+
+
+def _pickled(path: Path) -> ValueError:
+    return ValueError(
+        f"path: {str(path)!r} is not a file of plain numbers and strings; pickled objects are not read, since they can "
+        "run code: save each as an array of its own"
+    )

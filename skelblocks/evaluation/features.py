@@ -1,0 +1,96 @@
+"""One feature a clip from a frozen encoder.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_positive
+from skelblocks.data.person_mask import person_mask
+from skelblocks.encoders.pool import pool as mean_pool
+
+Pool = Callable[..., Tensor]
+
+
+@torch.no_grad()
+def extract_features(
+    encoder: nn.Module,
+    clips: Tensor | Iterable[Tensor | tuple[Tensor, ...]],
+    *,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    pool: Pool = mean_pool,
+    transform: Callable[[Tensor], Tensor] | None = None,
+    skip_absent: bool = False,
+) -> Tensor:
+    """Run an encoder over a set in evaluation mode, without gradients, and pool what it gives.
+
+    Linear evaluation and kNN of SkeletonCLR, AimCLR, MsMCLR and their kin look at the un-augmented clip, the encoder's
+    running statistics, and the pooled, un-normalised feature before the projection head.
+
+    Args:
+        encoder: Maps ``(n, c, t, v, m)`` to a feature map ``(n, m, c', t', v')``, which is pooled, or to features
+            ``(n, c')``, which are taken as they are. Every submodule has its own training flag back afterwards, also
+            after an error. The encoder is not moved.
+        clips: A tensor ``(n, c, t, v, m)``, or batches of them: a ``DataLoader`` or another iterable of tensors or of
+            tuples that begin with one. A loader must not shuffle, or the features lose their labels.
+        batch_size: Clips at a time, where ``clips`` is a tensor.
+        device: Where to send each batch. Default: where the encoder's first parameter or buffer is.
+        pool: Called with the feature map, and with the person mask too where ``skip_absent`` is set.
+        transform: Called with each batch on the device before the encoder, for instance to take the bone stream.
+        skip_absent: Whether absent persons, found in the batch before ``transform``, are left out of the mean. By
+            default they count, as in the released codes.
+
+    Returns:
+        ``(n, c')``, on the device, in the encoder's dtype. Ordinary tensors: a probe can be trained on them.
+
+    Raises:
+        TypeError: the encoder is not a module, or a batch is not a tensor.
+        ValueError: other axes, from ``clips`` or from the encoder; no clips.
+
+    Example:
+        >>> encoder = nn.Conv3d(3, 8, 1)  # (n, 3, t, v, m) to (n, 8, t, v, m)
+        >>> clips = torch.randn(10, 3, 16, 25, 2)
+        >>> extract_features(encoder, clips, pool=lambda feature_map: feature_map.mean(dim=(2, 3, 4))).shape
+        torch.Size([10, 8])
+    """
+    if not isinstance(encoder, nn.Module):
+        raise TypeError(f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}")
+    check_positive(batch_size, name="batch_size")
+    if isinstance(clips, Tensor):
+        check_axes(clips, "n c t v m", name="clips")
+    batches = torch.split(clips, batch_size) if isinstance(clips, Tensor) else clips
+    if device is None:
+        device = next((held.device for held in (*encoder.parameters(), *encoder.buffers())), None)
+    training = {module: module.training for module in encoder.modules()}
+    features = []
+    encoder.eval()
+    try:
+        for batch in batches:
+            x = _clips_of(batch)
+            x = x.to(device=device, non_blocking=True)
+            mask = person_mask(x) if skip_absent else None
+            out = encoder(x if transform is None else transform(x))
+            if out.ndim == 5:
+                out = pool(out) if mask is None else pool(out, mask)
+            check_axes(out, "n c", name="features from the encoder or pool", n=len(x))
+            features.append(out)
+    finally:
+        for module, flag in training.items():
+            module.training = flag
+    if not features or not sum(map(len, features)):
+        raise ValueError("clips: expected at least one, got none; an iterator that has been used up gives no more")
+    return torch.cat(features)
+
+
+def _clips_of(batch: Tensor | tuple[Tensor, ...] | list[Tensor]) -> Tensor:
+    if isinstance(batch, Mapping):
+        raise TypeError(f"clips: expected tensors or tuples that begin with one, got a dict of {sorted(batch)}")
+    x = batch[0] if isinstance(batch, tuple | list) else batch
+    check_axes(x, "n c t v m", name="clips")
+    return x

@@ -1,0 +1,91 @@
+"""Attention matrices as pictures.
+
+Axes: s maps (scales, heads or samples), t tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks._utils.optional import require
+from skelblocks.viz._style import INK, new_figure, to_array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ROW = 4  # maps side by side
+
+
+def attention_map(
+    attention: Tensor | NDArray[Any] | Sequence[Tensor],
+    *,
+    names: Sequence[str] | None = None,
+    xlabel: str = "attended frame",
+    ylabel: str = "frame",
+    title: str | None = None,
+) -> Figure:
+    """Draw attention matrices side by side, in one scale of colours.
+
+    Row i is what token i attends to. Of the matrices that ``MsMAttention(..., return_attention=True)`` gives, pass one
+    sample's: ``[weights[0, 0] for weights in attention]``, with the scales as names.
+
+    Args:
+        attention: ``(t, t)`` or ``(s, t, t)``, or a sequence of ``(t, t)``.
+        names: A name a map.
+        xlabel: What the columns are.
+        ylabel: What the rows are.
+        title: Above all.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: other axes, another number of names than maps, NaN.
+
+    Example:
+        >>> import torch
+        >>> figure = attention_map(torch.rand(3, 13, 13).softmax(dim=2), names=["joint", "part", "body"])
+        >>> [axes.get_title() for axes in figure.axes[:3]]
+        ['joint', 'part', 'body']
+    """
+    if isinstance(attention, Tensor | np.ndarray):
+        maps = to_array(attention, name="attention")
+        stack = [maps] if maps.ndim == 2 else list(maps)
+    else:
+        stack = [to_array(matrix, name=f"attention[{i}]") for i, matrix in enumerate(attention)]
+    if not stack or any(matrix.ndim != 2 or 0 in matrix.shape for matrix in stack):
+        shapes = [matrix.shape for matrix in stack]
+        raise ValueError(f"attention: expected (t, t), (s, t, t) or a sequence of (t, t), got {shapes or 'none'}")
+    if names is not None and len(names) != len(stack):
+        raise ValueError(f"names: expected one a map, {len(stack)}, got {len(names)}")
+    ticker = require("matplotlib.ticker", extra="viz")
+    columns = min(len(stack), _ROW)
+    rows = -(-len(stack) // columns)
+    figure = new_figure(width=2.7 * columns + 1.2, height=3.0 * rows + (0.8 if title else 0.4), title=title)
+    low, high = min(0.0, *(float(m.min()) for m in stack)), max(float(matrix.max()) for matrix in stack)
+    panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(stack))]
+    for i, (axes, matrix) in enumerate(zip(panels, stack, strict=True)):
+        image = axes.imshow(
+            matrix, cmap="magma_r", vmin=low, vmax=high if high > low else low + 1, interpolation="nearest"
+        )
+        axes.tick_params(colors=INK, labelsize=8, length=2)
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
+        axes.spines[:].set_color("#bbbbbb")
+        if names is not None:
+            axes.set_title(names[i], fontsize=10, color=INK)
+        if i + columns >= len(stack):
+            axes.set_xlabel(xlabel, fontsize=9, color=INK)
+        if i % columns == 0:
+            axes.set_ylabel(ylabel, fontsize=9, color=INK)
+    bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02)
+    bar.set_label("weight", fontsize=9, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=8, length=2)
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,134 @@
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from skelblocks import layouts
+from skelblocks.data import ArrayDataset, person_mask
+from skelblocks.encoders import STGCN, pool
+from skelblocks.evaluation import extract_features
+
+
+class Encoder(nn.Module):
+    """A feature map (n, m, 4, t, v), with a BatchNorm and dropout that must not be in training mode."""
+
+    def __init__(self, embed=False):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1)
+        self.norm = nn.BatchNorm3d(4)
+        self.drop = nn.Dropout(0.5)
+        self.embed = embed
+        self.sizes = []
+        nn.init.normal_(self.norm.running_mean)
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        feature_map = self.drop(self.norm(self.conv(x))).permute(0, 4, 1, 2, 3)
+        return pool(feature_map) if self.embed else feature_map
+
+
+def clips(n=10, persons=2):
+    x = torch.randn(n, 3, 6, 5, persons, generator=torch.Generator().manual_seed(0))
+    x[::3, ..., 1:] = 0
+    return x
+
+
+def test_equals_pooling_the_encoder_in_evaluation_mode_whatever_the_batches():
+    encoder, x = Encoder(), clips()
+    expected = pool(encoder.eval()(x)).detach()
+    encoder.train()
+    for batch_size in (1, 3, 10, 256):
+        torch.testing.assert_close(extract_features(encoder, x, batch_size=batch_size), expected)
+    encoder.sizes.clear()
+    extract_features(encoder, x, batch_size=4)
+    assert encoder.sizes == [4, 4, 2]
+
+
+def test_embeddings_are_taken_as_they_are():
+    encoder, x = Encoder(embed=True), clips()
+    torch.testing.assert_close(extract_features(encoder, x, pool=None), encoder.eval()(x).detach())
+
+
+def test_every_submodule_has_its_flag_back_and_no_buffer_has_changed():
+    encoder = Encoder()
+    encoder.norm.eval()  # a frozen layer in an encoder that trains
+    state = {name: value.clone() for name, value in encoder.state_dict().items()}
+    extract_features(encoder, clips())
+    assert [encoder.training, encoder.norm.training, encoder.drop.training] == [True, False, True]
+    assert all(value.equal(state[name]) for name, value in encoder.state_dict().items())
+    with pytest.raises(RuntimeError):
+        extract_features(encoder, torch.randn(2, 7, 6, 5, 1))  # the convolution wants three channels
+    assert [encoder.training, encoder.norm.training, encoder.drop.training] == [True, False, True]
+
+
+def test_the_features_can_train_a_probe():
+    features = extract_features(Encoder(), clips())
+    assert not features.requires_grad
+    head = nn.Linear(4, 2)
+    head(features).sum().backward()  # an inference tensor would raise here
+    assert head.weight.grad is not None
+
+
+def test_loaders_and_other_iterables_give_the_same_as_the_tensor():
+    encoder = Encoder()
+    dataset = ArrayDataset(torch.randn(7, 3, 9, 20, 1).numpy(), layout="nw-ucla", frames=8, labels=[0] * 7)
+    x = dataset.as_tensor()
+    expected = extract_features(encoder, x)
+    for batches in (DataLoader(dataset, batch_size=3), dataset.batches(3), x.split(2), [[x, dataset.labels]]):
+        torch.testing.assert_close(extract_features(encoder, batches), expected)
+
+
+def test_transform_comes_before_the_encoder_and_after_the_search_for_persons():
+    encoder, x = Encoder(), clips()
+    shifted = extract_features(encoder, x, transform=lambda batch: batch + 1)
+    torch.testing.assert_close(shifted, extract_features(encoder, x + 1))
+    got = extract_features(encoder, x, transform=lambda batch: batch + 1, skip_absent=True)
+    torch.testing.assert_close(got, pool(encoder.eval()(x + 1), person_mask(x)).detach())
+    assert not torch.allclose(got, shifted)
+
+
+@pytest.mark.parametrize("layout", layouts.available())
+@pytest.mark.parametrize("persons", [1, 2])
+def test_the_real_encoder_on_every_layout(layout, persons):
+    encoder = STGCN(layout, in_channels=3, base_channels=4, out_channels=8, dropout=0.5)
+    x = torch.randn(1, 3, 16, layouts.get(layout).num_joints, persons)
+    assert extract_features(encoder, x).shape == (1, 8)
+
+
+def test_autocast_is_the_callers_choice():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = extract_features(nn.Sequential(nn.Flatten(), nn.Linear(3 * 6 * 5 * 2, 8)), clips())
+    assert features.dtype == torch.bfloat16
+
+
+def test_an_encoder_without_parameters_works_where_the_clips_are():
+    assert extract_features(nn.Flatten(), clips()).shape == (10, 180)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "batches", "message"),
+    [
+        (Encoder(), torch.zeros(2, 3, 6, 5), "clips: expected 5 axes"),
+        (Encoder(), torch.zeros(0, 3, 6, 5, 1), "at least one, got none"),
+        (Encoder(), iter(()), "at least one, got none"),
+        (Encoder(), [torch.zeros(2, 3)], "clips: expected 5 axes"),
+        (nn.Identity(), torch.zeros(2, 3, 6, 5, 1).expand(2, 3, 6, 5, 1), None),
+        (nn.Flatten(0, 1), torch.zeros(2, 3, 6, 5, 1), "features from the encoder or pool: expected 2 axes"),
+        (nn.Flatten(0, 3), torch.zeros(2, 3, 6, 5, 1), "axis 'n' is 180, not 2"),
+    ],
+)
+def test_wrong_clips_and_features_say_what_was_expected(encoder, batches, message):
+    if message is None:  # five axes count as a feature map
+        assert extract_features(encoder, batches).shape == (2, 6)
+        return
+    with pytest.raises(ValueError, match=message):
+        extract_features(encoder, batches)
+
+
+def test_other_types_are_refused():
+    with pytest.raises(TypeError, match=r"encoder: expected a torch\.nn\.Module, got function"):
+        extract_features(lambda x: x, clips())
+    with pytest.raises(TypeError, match=r"got a dict of \['clip'\]"):
+        extract_features(Encoder(), [{"clip": clips()}])
+    with pytest.raises(TypeError, match="clips: expected a tensor, got int"):
+        extract_features(Encoder(), [(1, 2)])

@@ -1,0 +1,169 @@
+import pytest
+import torch
+from torch import nn
+
+from skelblocks.evaluation import accuracy, linear_probe
+
+
+def blobs(n=300, d=16, classes=4, seed=0, spread=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    centers = torch.randn(classes, d, generator=torch.Generator().manual_seed(99))
+    labels = torch.randint(0, classes, (n,), generator=generator)
+    return centers[labels] + spread * torch.randn(n, d, generator=generator), labels
+
+
+def plain_training(
+    x, y, *, classes, epochs, learning_rate, milestones, gamma, batch_size, momentum, weight_decay, seed
+):
+    """The released training loop with SGD's update written out, on the same draws."""
+    generator = torch.Generator().manual_seed(seed)
+    weight, bias = (
+        torch.empty(classes, x.shape[1], dtype=x.dtype).normal_(0, 0.02, generator=generator),
+        torch.zeros(classes),
+    )
+    weight, bias = weight.to(x.dtype), bias.to(x.dtype)
+    velocity = None
+    for epoch in range(epochs):
+        rate = learning_rate * gamma ** sum(epoch >= m for m in milestones)
+        order = torch.randperm(len(x), generator=generator)
+        for start in range(0, len(x) - batch_size + 1, batch_size):
+            rows = order[start : start + batch_size]
+            p = (x[rows] @ weight.T + bias).softmax(dim=1)
+            p[torch.arange(len(rows)), y[rows]] -= 1
+            gradient = [p.T @ x[rows] / len(rows) + weight_decay * weight, p.mean(dim=0) + weight_decay * bias]
+            velocity = (
+                gradient if velocity is None else [momentum * v + g for v, g in zip(velocity, gradient, strict=True)]
+            )
+            weight, bias = weight - rate * velocity[0], bias - rate * velocity[1]
+    return weight, bias
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-3])
+def test_equals_the_loop_written_out(weight_decay):
+    x, y = blobs(n=70)
+    options = {
+        "epochs": 6,
+        "learning_rate": 0.3,
+        "milestones": (2, 4),
+        "gamma": 0.1,
+        "batch_size": 32,  # six of the 70 are left out, others in each epoch
+        "momentum": 0.9,
+        "weight_decay": weight_decay,
+    }
+    x = x.double()
+    result = linear_probe(x, y, x, y, generator=torch.Generator().manual_seed(5), **options)
+    weight, bias = plain_training(x, y, classes=4, seed=5, **options)
+    torch.testing.assert_close(result.head.weight.detach(), weight)
+    torch.testing.assert_close(result.head.bias.detach(), bias)
+
+
+def test_finds_what_can_be_found_and_reports_the_last_epoch():
+    x, y = blobs()
+    test_x, test_y = blobs(seed=1)
+    result = linear_probe(x, y, test_x, test_y, generator=torch.Generator().manual_seed(0))
+    assert result.accuracy > 0.9
+    assert len(result.history) == 100
+    assert result.history[-1] < result.history[0]
+    assert result.logits.equal(result.head(test_x).detach())
+    assert result.accuracy == accuracy(result.logits, test_y)[1]
+    assert not result.logits.requires_grad
+
+
+def test_same_generator_same_result_and_the_global_one_is_untouched():
+    x, y = blobs()
+    before = torch.get_rng_state()
+
+    def run(seed):
+        return linear_probe(x, y, x, y, epochs=3, generator=torch.Generator().manual_seed(seed)).head.weight
+
+    assert run(0).equal(run(0))
+    assert not run(0).equal(run(1))
+    assert torch.get_rng_state().equal(before)
+    torch.manual_seed(4)
+    first = linear_probe(x, y, x, y, epochs=3).head.weight
+    torch.manual_seed(4)
+    assert linear_probe(x, y, x, y, epochs=3).head.weight.equal(first)
+
+
+def test_standardizing_makes_scale_and_shift_of_features_irrelevant_and_the_head_takes_raw_ones():
+    x, y = blobs()
+    x = x.double()
+    scale, shift = torch.linspace(0.01, 100, 16), torch.linspace(-50, 50, 16)
+    options = {"epochs": 20, "learning_rate": 0.1, "standardize": True}
+    plain = linear_probe(x, y, x, y, generator=torch.Generator().manual_seed(0), **options)
+    moved_x = x * scale + shift
+    moved = linear_probe(moved_x, y, moved_x, y, generator=torch.Generator().manual_seed(0), **options)
+    torch.testing.assert_close(moved.logits, plain.logits)
+    constant = torch.cat((x, x.new_ones(300, 1)), dim=1)  # a feature that says nothing
+    assert linear_probe(constant, y, constant, y, **options).logits.isfinite().all()
+
+
+def test_features_with_a_history_of_gradients_stay_out_of_it():
+    x, y = blobs(n=40)
+    x.requires_grad_()
+    with torch.no_grad():  # as evaluation code may be called
+        result = linear_probe(x * 1, y, x, y, epochs=2)
+    assert x.grad is None
+    assert result.history[-1] > 0
+
+
+def test_few_samples_make_one_batch_and_classes_may_be_missing():
+    x, y = blobs(n=5, classes=3)
+    result = linear_probe(x[:1], y[:1], x, y, epochs=2, num_classes=7)
+    assert result.head.out_features == 7
+    assert isinstance(result.head, nn.Linear)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_features_are_trained_on_in_single_precision(dtype):
+    x, y = blobs()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = linear_probe(x.to(dtype), y, x.to(dtype), y, epochs=5, learning_rate=0.1)
+    assert result.head.weight.dtype == result.logits.dtype == torch.float32
+
+
+def test_a_loss_that_explodes_says_what_to_do():
+    x, y = blobs()
+    with pytest.raises(ValueError, match=r"learning_rate: with 1e\+30 the loss is .* lower it"):
+        linear_probe(x * 1e6, y, x, y, learning_rate=1e30, epochs=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_features": torch.zeros(3, 4, 1)}, "train_features: expected 2 axes"),
+        ({"test_features": torch.zeros(3, 5)}, "test_features: .* axis 'd' is 5, not 4"),
+        ({"train_labels": torch.tensor([0, 1])}, "train_labels: .* axis 'n' is 2, not 3"),
+        ({"test_labels": torch.tensor([0, 1, -1])}, "test_labels: expected classes from 0"),
+        ({"num_classes": 2}, r"train_labels: expected classes in 0..1, got 0..2"),
+        ({"epochs": 0}, "epochs: expected a number > 0"),
+        ({"learning_rate": -1.0}, "learning_rate: expected a number > 0"),
+        ({"batch_size": 0}, "batch_size: expected a number > 0"),
+    ],
+)
+def test_wrong_arguments_say_what_was_expected(change, message):
+    features, labels = torch.zeros(3, 4), torch.arange(3)
+    arguments = {
+        "train_features": features,
+        "train_labels": labels,
+        "test_features": features,
+        "test_labels": labels,
+        **change,
+    }
+    with pytest.raises(ValueError, match=message):
+        linear_probe(**arguments)
+
+
+def test_integers_are_no_features():
+    with pytest.raises(TypeError, match="test_features: expected a floating-point tensor"):
+        linear_probe(torch.zeros(3, 4), torch.arange(3), torch.zeros(3, 4, dtype=torch.long), torch.arange(3))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_on_cuda_with_a_generator_of_the_cpu():
+    x, y = blobs()
+    options = {"epochs": 3, "learning_rate": 0.1}
+    expected = linear_probe(x, y, x, y, generator=torch.Generator().manual_seed(0), **options)
+    got = linear_probe(x.cuda(), y, x, y, generator=torch.Generator().manual_seed(0), **options)
+    torch.testing.assert_close(got.logits.cpu(), expected.logits, rtol=1e-4, atol=1e-4)

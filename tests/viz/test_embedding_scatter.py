@@ -1,0 +1,112 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from skelblocks.viz import embedding_scatter
+
+pytest.importorskip("matplotlib")
+
+
+def blobs(classes=3, each=20, d=8):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(classes).repeat_interleave(each)
+    return 5 * torch.randn(classes, d, generator=generator)[labels] + torch.randn(
+        classes * each, d, generator=generator
+    ), labels
+
+
+def points_of(figure):
+    return [np.asarray(dots.get_offsets()) for dots in figure.axes[0].collections]
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_draws_every_sample_once_apart_by_class(method, rendered):
+    if method == "tsne":
+        pytest.importorskip("sklearn")
+    x, y = blobs()
+    figure = embedding_scatter(x, y, method=method, class_names=["wave", "clap", "walk"], title="Before training")
+    points = points_of(figure)
+    assert [len(own) for own in points] == [20, 20, 20]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["wave", "clap", "walk"]
+    assert figure.axes[0].get_title() == "Before training"
+    centers = np.stack([own.mean(axis=0) for own in points])
+    within = max(np.linalg.norm(own - center, axis=1).mean() for own, center in zip(points, centers, strict=True))
+    between = min(np.linalg.norm(centers[i] - centers[j]) for i in range(3) for j in range(i))
+    assert between > 2 * within
+    rendered(figure)
+
+
+def test_pca_is_that_of_the_unit_features():
+    x, y = blobs(classes=1, each=30)
+    unit = (x / x.norm(dim=1, keepdim=True)).double().numpy()
+    unit -= unit.mean(axis=0)
+    values, vectors = np.linalg.eigh(unit.T @ unit)
+    figure = embedding_scatter(x * torch.rand(30, 1).add(0.1), y, method="pca")
+    got = points_of(figure)[0]
+    np.testing.assert_allclose(np.abs(got), np.abs(unit @ vectors[:, [-1, -2]]), atol=1e-5)
+    assert figure.axes[0].get_xlabel() == f"component 1 ({values[-1] / values.sum():.0%} of the variance)"
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_same_seed_same_picture_and_the_global_generators_are_untouched(method):
+    if method == "tsne":
+        pytest.importorskip("sklearn")
+    x, y = blobs()
+    np.random.seed(0)  # noqa: NPY002, the global one is what is looked at
+    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    one, two = (np.concatenate(points_of(embedding_scatter(x, y, method=method, seed=3))) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert torch.get_rng_state().equal(torch_before)
+
+
+@pytest.mark.parametrize("classes", [1, 11, 60, 130])
+def test_many_classes_have_marks_of_their_own_and_a_legend_inside(classes, rendered):
+    x, y = blobs(classes=classes, each=3)
+    figure = embedding_scatter(x, y, method="pca", class_names=[f"some action {i}" for i in range(classes)])
+    looks = {
+        (tuple(dots.get_facecolor()[0]), dots.get_paths()[0].vertices.tobytes()) for dots in figure.axes[0].collections
+    }
+    assert len(looks) == min(classes, 80)
+    rendered(figure)
+
+
+def test_labels_that_do_not_occur_are_not_listed():
+    x, _ = blobs(classes=1, each=10)
+    figure = embedding_scatter(x, [0] * 5 + [7] * 5, method="pca")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["0", "7"]
+
+
+def test_degenerate_features_still_have_a_place():
+    for x in (torch.zeros(4, 3), torch.ones(4, 1)):
+        assert np.isfinite(points_of(embedding_scatter(x, [0] * 4, method="pca"))[0]).all()
+
+
+def test_pca_needs_no_scikit_learn(monkeypatch):
+    x, y = blobs()
+    for name in ("sklearn", "sklearn.manifold"):
+        monkeypatch.setitem(sys.modules, name, None)
+    embedding_scatter(x, y, method="pca")
+    with pytest.raises(ImportError, match=r"skelblocks\[eval\]"):
+        embedding_scatter(x, y, method="tsne")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": torch.zeros(2, 3)}, r"features: expected \(n, d\) with n >= 3"),
+        ({"features": torch.zeros(4, 3, 1)}, r"features: expected \(n, d\)"),
+        ({"features": torch.full((4, 3), torch.inf)}, "features: NaN or infinite"),
+        ({"labels": [0, 1]}, "labels: expected 4 integers from 0"),
+        ({"labels": [0.0, 1.0, 2.0, 3.0]}, "labels: expected 4 integers from 0"),
+        ({"labels": [0, 1, 2, -1]}, "labels: expected 4 integers from 0"),
+        ({"class_names": ["a"]}, "class_names: expected a name for every label, up to 3, got 1"),
+        ({"method": "umap"}, "method: expected one of 'tsne', 'pca'"),
+    ],
+)
+def test_wrong_arguments_say_what_was_expected(change, message):
+    arguments = {"features": torch.randn(4, 3), "labels": [0, 1, 2, 3], "method": "pca", **change}
+    with pytest.raises(ValueError, match=message):
+        embedding_scatter(**arguments)
