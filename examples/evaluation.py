@@ -74,8 +74,9 @@ def draw_run(
     )
     measured = [row for row in history if "knn" in row]
     if measured:
-        knn = {"kNN": ([row["epoch"] for row in measured], [row["knn"] for row in measured])}
-        curves(knn, ylabel="accuracy on the test clips, %").savefig(folder / "accuracy.png")
+        at = [row["epoch"] for row in measured]
+        shown = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
+        curves(shown, ylabel="accuracy on the test clips, %").savefig(folder / "accuracy.png")
     _, test = features(encoder, sets, stream=stream)
     names = list(sets.test.class_names) or None  # type: ignore[assignment]
     embedding_scatter(test, sets.test.labels, class_names=names).savefig(folder / "embedding.png")
