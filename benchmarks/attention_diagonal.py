@@ -24,6 +24,7 @@ from skelblocks.attention import MsMAttention
 
 VARIANTS = {
     "paper (dot product, 1 / sqrt(d))": {},
+    "released code (segment=8)": {"segment": 8},
     "scale = 1 / d": {"scale": "1/d"},
     "cosine, scale 1": {"similarity": "cosine"},
     "cosine, scale 10": {"similarity": "cosine", "scale": 10.0},

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from skelblocks import STGCN
 
-SHAPE = (16, 3, 50, 25, 2)
+SHAPE = (8, 3, 50, 25, 2)
 
 
 def plain_forward(encoder: STGCN, x: Tensor, *, dropout: float) -> Tensor:
@@ -46,7 +46,7 @@ def cases() -> Iterator[Case]:
     torch.manual_seed(0)
     clips = torch.randn(SHAPE)
 
-    exact, small = STGCN("ntu-rgb+d", dropout=0.0).double(), clips[:4].double()
+    exact, small = STGCN("ntu-rgb+d", dropout=0.0).double(), clips[:2].double()
     results = _step(exact, lambda: exact(small)), _step(exact, lambda: plain_forward(exact, small, dropout=0.0))
     pairs = list(zip(*results, strict=True))
     scale = [max(float(theirs.abs().max()), 1.0) for _, theirs in pairs]  # biases before a norm have gradient 0

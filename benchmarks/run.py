@@ -99,9 +99,8 @@ def kept_for_backward(function: Callable[[], object]) -> int:
 
 
 def report(row: dict[str, Any]) -> None:
-    print(
-        f"\n{row['name']}: {row['sizes']} ({row['turns']} turns, largest relative difference {row['difference']:.0e})"
-    )
+    print(f"\n{row['name']}: {row['sizes']}")
+    print(f"  {row['turns']} turns; the results differ by at most {row['difference']:.0e} of the largest number")
     for side in ("ours", "plain"):
         figures = row[side]
         kept = figures["kept_for_backward_mb"]

@@ -80,8 +80,9 @@ def draw_run(
     _, test = features(encoder, sets, stream=stream)
     names = list(sets.test.class_names) or None  # type: ignore[assignment]
     embedding_scatter(test, sets.test.labels, class_names=names).savefig(folder / "embedding.png")
-    clip = sets.test[0].clip
-    draw_skeleton(clip, layout=sets.layout, title=sets.test.names[0]).savefig(folder / "clip.png")
+    clip, label, _ = sets.test[0]
+    title = sets.test.class_names[int(label)] if names else sets.test.names[0]
+    draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")
     if attention is not None:
         clips = torch.stack([sets.test[i].clip for i in range(attention.segment or 1)])  # type: ignore[arg-type]
         x = streams.convert(clips.to(next(encoder.parameters()).device), stream, layout=sets.layout)

@@ -35,10 +35,13 @@ class MsMAttention(nn.Module):
     is next in the batch. ``segment=8`` reproduces it; its single-difference variants are ``motion="frame", segment=8,
     normalization="token"`` and ``motion="node", segment=8``.
 
-    **Nearly the identity.** Query and key are the same, so a token's similarity to itself is its squared length, which
-    grows with ``sqrt(d)`` after scaling: with weights as they are drawn, the diagonal of the softmax is 1 in either
-    form, and ``a`` is the motion itself. To make tokens look at each other, pass a smaller ``scale``, or
-    ``similarity="cosine"``; neither is in the paper.
+    **It looks at itself.** Query and key are the same, so a token's similarity to itself is its squared length, which
+    grows with ``sqrt(d)`` after scaling; on noise the softmax is the identity, in either form. On the features of a
+    trained encoder (``benchmarks/attention_diagonal.py`` on the run of ``make demo``: 128 channels, 8 frames, an even
+    look being 0.125) a frame gives itself 0.63 of its weight at the joint scale, 0.45 and 0.41 at parts and bodies;
+    across the batch, as released, it is 0.94, 0.91 and 0.87. To make frames look at each other, pass a smaller
+    ``scale`` or ``similarity="cosine"`` (0.18, 0.17, 0.17); neither is in the paper. The last frame, whose zero-padded
+    difference is large, draws weight from all others: ``boundary`` changes that.
 
     Args:
         channels: c of the feature map.

@@ -123,8 +123,8 @@ def forward_kinematics(rotations: Mapping[str, Tensor], *, scales: Tensor) -> Te
     Written out in coordinates, without matrix products, so that a body's numbers do not depend on how many there are.
 
     Args:
-        rotations: ``(3, ...)`` in radians, for some of the joints; what hangs on a joint turns with it, in its axes. The
-            right-hand rule holds: +x swings a hanging arm forward, +z the right arm up sideways.
+        rotations: ``(3, ...)`` in radians, for some of the joints; what hangs on a joint turns with it, in its axes.
+            The right-hand rule holds: +x swings a hanging arm forward, +z the right arm up sideways.
         scales: ``(len(SEGMENTS), ...)``, a factor for the lengths of each segment; broadcast against the rotations.
 
     Returns:
@@ -133,12 +133,12 @@ def forward_kinematics(rotations: Mapping[str, Tensor], *, scales: Tensor) -> Te
     Example:
         >>> raised = forward_kinematics({"shoulder_right": torch.tensor([torch.pi / 2, 0, 0])}, scales=torch.ones(10))
         >>> shoulder, wrist = (raised[JOINTS.index(name)] for name in ("shoulder_right", "wrist_right"))
-        >>> (wrist - shoulder + 0.0).round(decimals=3).tolist()
-        [0.0, -0.0, -0.53]
+        >>> [round(number) for number in (100 * (wrist - shoulder)).tolist()]  # centimetres: straight ahead
+        [0, 0, -53]
     """
     turns = {joint: _rotation(vector) for joint, vector in rotations.items()}
     like = next(iter(rotations.values()))
-    zero = (like[0] * 0 + scales[0] * 0)[None].expand(3, *torch.broadcast_shapes(like[0].shape, scales[0].shape))
+    zero = torch.zeros_like(like + scales[0])
     position: dict[str, Tensor] = {"pelvis": zero}
     frame: dict[str, Sequence[Sequence[Tensor]] | None] = {"pelvis": turns.get("pelvis")}
     for joint, parent, offset, segment in BONES:

@@ -1,7 +1,7 @@
 """What the synthetic actors do: classes composed of a move, the limbs that make it and its rhythm.
 
-A class says nothing of left and right: its "one" arm or leg is the actor's stronger one, left in some subjects. Turns are
-rotation vectors in radians, as ``forward_kinematics`` takes them, written for the right side.
+A class says nothing of left and right: its "one" arm or leg is the actor's stronger one, left in some subjects. Turns
+are rotation vectors in radians, as ``forward_kinematics`` takes them, written for the right side.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import count as numbers
+from types import MappingProxyType
 from typing import NamedTuple
 
 Vector = tuple[float, float, float]
@@ -18,9 +19,9 @@ Pose = Mapping[str, Vector]
 class Role(NamedTuple):
     """What one actor of a class does: a joint turns by ``hold + swing * s(phase) + quarter * s(phase + 1/4)``.
 
-    ``s`` rises from 0 to 1 and falls back, once a cycle. ``delays`` are in cycles. ``travel`` is how far the body goes, in
-    metres in its own axes, when ``s`` is 1. ``place`` is where it stands, and how far it is turned to its left from facing
-    the sensor: ``(x, z, angle)``.
+    ``s`` rises from 0 to 1 and falls back, once a cycle. ``delays`` are in cycles. ``travel`` is how far the body goes,
+    in metres in its own axes, when ``s`` is 1. ``place`` is where it stands, and how far it is turned to its left from
+    facing the sensor: ``(x, z, angle)``.
     """
 
     hold: Pose
@@ -45,8 +46,8 @@ class _Move(NamedTuple):
     name: str
     limb: str
     swing: Pose
-    hold: Pose = {}
-    quarter: Pose = {}
+    hold: Pose = MappingProxyType({})
+    quarter: Pose = MappingProxyType({})
     travel: Vector = (0.0, 0.0, 0.0)
 
 
@@ -91,8 +92,8 @@ _SIDED = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 def motion_classes(count: int, *, persons: int = 1) -> tuple[MotionClass, ...]:
     """The first classes of a fixed list, made so that any number of them is a varied choice.
 
-    The list goes round the moves (arms, legs, trunk, whole body); each round gives a move other limbs or another rhythm.
-    With two persons every sixth class is one of two actors.
+    The list goes round the moves (arms, legs, trunk, whole body); each round gives a move other limbs or another
+    rhythm. With two persons every sixth class is one of two actors.
 
     Args:
         count: 2 to 60.
@@ -103,7 +104,7 @@ def motion_classes(count: int, *, persons: int = 1) -> tuple[MotionClass, ...]:
 
     Example:
         >>> [c.name for c in motion_classes(3)]
-        ['raise forward, one arm, slowly', 'kick, alternating legs, fast', 'raise sideways, both arms, fast']
+        ['raise forward, one arm, slowly', 'kick, one leg, slowly', 'raise sideways, both arms, fast']
     """
     if not 2 <= count <= 60:
         raise ValueError(f"classes: expected 2 to 60, got {count}")
@@ -142,9 +143,16 @@ def _variants(limb: str) -> list[tuple[str, str]]:
 
 def _role(move: _Move, limb: str, *, delay: float = 0.0, place: Vector = (0.0, 0.0, 0.0)) -> Role:
     sides = ("right",) if limb.startswith("one") else ("right", "left")
-    poses = [_sided(pose, sides) for pose in (move.hold, move.swing, move.quarter)]
     delays = {f"{joint}_left": 0.5 for joint in _SIDED} if limb.startswith("alternating") else {}
-    return Role(*poses, delays, delay, move.travel, place)
+    return Role(
+        hold=_sided(move.hold, sides),
+        swing=_sided(move.swing, sides),
+        quarter=_sided(move.quarter, sides),
+        delays=delays,
+        delay=delay,
+        travel=move.travel,
+        place=place,
+    )
 
 
 def _sided(pose: Pose, sides: tuple[str, ...]) -> dict[str, Vector]:
@@ -161,7 +169,7 @@ def _sided(pose: Pose, sides: tuple[str, ...]) -> dict[str, Vector]:
 
 def _together(name: str, gap: float, first: tuple[_Move, str, float], second: tuple[_Move, str, float]) -> MotionClass:
     """Two actors, face to face across the gap, in metres; each with a move, its limbs and its delay."""
-    *rest, tempo = name.rpartition(", ")
+    tempo = name.rpartition(", ")[2]
     facing = ((-gap / 2, 0.0, -math.pi / 2), (gap / 2, 0.0, math.pi / 2))
     roles = tuple(
         _role(move, limb, delay=delay, place=place)

@@ -1,4 +1,4 @@
-"""Synthetic motion: articulated bodies that act, seen by a noisy sensor. For tests, demonstrations and quick experiments.
+"""Synthetic motion: articulated bodies that act, seen by a noisy sensor. For tests, demonstrations and experiments.
 
 Axes: n samples, c coordinates (3), t frames, v joints, m persons.
 """
@@ -60,7 +60,7 @@ def synthetic_motion(
         layout: The skeleton: a name, a dict or a layout whose joints the body has, see ``body_joints``.
         classes: 2 to 60, the first of a fixed list.
         subjects: How many actors; each has limb lengths, a posture, a tempo and a stronger side of its own.
-        views: How many cameras: straight ahead, 45 degrees to one side and to the other, then others in between.
+        views: How many cameras: straight ahead, 60 degrees to one side and to the other, then others in between.
         clips: How many performances of each class by each subject before each view. Views do not see the same ones.
         frames: Into which the few seconds of a performance are cut.
         persons: With 2, every sixth class has two actors; the others have an absent second body, all zero.
@@ -72,8 +72,8 @@ def synthetic_motion(
         dtype: Default: float32.
 
     Returns:
-        The clips, in metres and Kinect axes (x to the side, y up, z away from the sensor), not centred. Ordered by label,
-        then subject, view and repetition.
+        The clips, in metres and Kinect axes (x to the side, y up, z away from the sensor), not centred. Ordered by
+        label, then subject, view and repetition.
 
     Raises:
         ValueError: a number out of range, or a layout with joints that the body does not have.
@@ -99,7 +99,7 @@ def synthetic_motion(
             seed=seed,
             dtype=dtype,
         )
-        for chunk in numbers.split(_CHUNK)
+        for chunk in torch.split(numbers, _CHUNK)
     ]
     labels, actors, cameras, _ = numbers.unbind(dim=1)
     return SyntheticClips(torch.cat(parts), labels, actors, cameras, names)
@@ -125,7 +125,7 @@ def sample_motion(
         labels: ``(n)``, integers from 0 to 59; the clips are made on their device.
         subjects: ``(n)``, any integers from 0.
         views: ``(n)``, any integers from 0.
-        repetitions: ``(n)``, any integers from 0. New ones are new performances, so that a training can draw without end.
+        repetitions: ``(n)``, any integers from 0. New ones are new performances, so that a training can draw on.
         layout: See :func:`synthetic_motion`, as for the other arguments.
         frames: See there.
         persons: See there.
@@ -156,7 +156,7 @@ def sample_motion(
     catalogue = motion_classes(60, persons=persons)
     if labels.numel() and labels.max() >= len(catalogue):
         raise ValueError(f"labels: expected 0 to {len(catalogue) - 1}, got {int(labels.max())}")
-    number = torch.float64 if dtype == torch.float64 else torch.float32
+    number = torch.float64 if dtype == torch.float64 else torch.float32  # half the bits are too few to compute in
     tables = _tables(catalogue, persons, device=labels.device, dtype=number)
     clip = key(seed, 1, labels, subjects, views, repetitions)
     bodies = []
@@ -219,11 +219,11 @@ def _perform(role: _RoleTables, *, actor: Tensor, clip: Tensor, performance: Ten
     bends = len(BENDING_JOINTS)
     # The subject: the same in all of its clips.
     lengths = between(0.85, 1.15, actor, 0)[:, None] * between(0.88, 1.12, actor, 1, len(SEGMENTS))  # (n, s)
-    left_handed = between(0, 1, actor, 2) < 0.25
-    posture = normal(actor, 3, (bends, 3), dtype=dtype) * 0.08
+    left_handed = between(0, 1, actor, 2) < 0.4
+    posture = normal(actor, 3, (bends, 3), dtype=dtype) * 0.06
     pace = between(0.9, 1.1, actor, 4)
     # The performance.
-    phase = between(0, 1, clip, 5) + role.travel[:, 3] * 0
+    phase = between(0, 1, clip, 5)
     pace = pace * between(0.85, 1.15, clip, 6)
     time = (torch.arange(frames, device=clip.device, dtype=dtype) + 0.5) / frames
     warp, moment = between(0, 0.4, clip, 7), between(0, 1, clip, 8)
@@ -238,8 +238,8 @@ def _perform(role: _RoleTables, *, actor: Tensor, clip: Tensor, performance: Ten
         return torch.where(double, torch.sin(math.pi * at / 0.3) ** 2 * (at < 0.6), torch.sin(math.pi * at) ** 2)
 
     force = between(0.7, 1.15, performance, 9)
-    stance = normal(performance, 10, (bends, 3), dtype=dtype) * 0.10
-    sway = normal(performance, 11, (bends, 3), dtype=dtype) * 0.06
+    stance = normal(performance, 10, (bends, 3), dtype=dtype) * 0.05
+    sway = normal(performance, 11, (bends, 3), dtype=dtype) * 0.10
     sway_rate, sway_phase = between(0.4, 1.5, performance, 12, bends), between(0, 1, performance, 13, bends)
     relaxed = {"shoulder_right": (0.1, 0.0, 0.15), "elbow_right": (0.3, 0.0, 0.0)}
     relaxed |= {"shoulder_left": (0.1, 0.0, -0.15), "elbow_left": (0.3, 0.0, 0.0)}
@@ -268,11 +268,7 @@ def _perform(role: _RoleTables, *, actor: Tensor, clip: Tensor, performance: Ten
     swap = [JOINTS.index(_other_side(joint)) for joint in JOINTS]
     mirrored = left_handed[None, :, None]
     x, y, z = (torch.where(mirrored, axis[swap], axis) for axis in (x, y, z))
-    turning = torch.sin(
-        tau * (between(0.4, 1.0, performance, 15)[:, None] * time + between(0, 1, performance, 16)[:, None])
-    )
-    heading = role.place[:, 2:] + 0.25 * normal(performance, 14, (1,), dtype=dtype)
-    heading = heading + 0.0 * normal(performance, 17, (1,), dtype=dtype) * turning  # (n, t)
+    heading = role.place[:, 2:] + 0.25 * normal(performance, 14, (1,), dtype=dtype)  # (n, 1)
     c, s = heading.cos(), heading.sin()
     return torch.stack((c * x + s * z + role.place[:, :1], y, c * z - s * x + role.place[:, 1:2]), dim=1)
 
@@ -285,12 +281,12 @@ def _other_side(joint: str) -> str:
 def _film(x: Tensor, views: Tensor, clip: Tensor) -> Tensor:
     """From the room to the sensor's axes: its direction, tilt and distance. ``(m, v, c, n, t)`` to the same."""
     dtype = x.dtype
-    # Cameras on a half circle: 0, -45, 45, -67.5, 22.5, ... degrees; each new one falls between earlier ones.
+    # Cameras at 0, -60, 60, -90, 30, -30, 90, ... degrees; each new one falls between earlier ones.
     place, weight, rest = torch.zeros_like(clip, dtype=dtype), 0.5, views + 1
     for _ in range(16):
         place, weight, rest = place + weight * (rest % 2), weight / 2, rest // 2
-    yaw = (place - 0.5) * math.pi + 0.1 * normal(clip, 20, (), dtype=dtype)
-    tilt = 0.12 * normal(clip, 21, (), dtype=dtype)
+    yaw = (place - 0.5) * (math.pi * 4 / 3) + 0.1 * normal(clip, 20, (), dtype=dtype)
+    tilt = 0.10 * normal(clip, 21, (), dtype=dtype)
     away = torch.stack(
         [
             low + (high - low) * uniform(clip, 22 + i, (), dtype=dtype)
