@@ -17,18 +17,20 @@ from skelblocks.layouts import SkeletonLayout
 class DataOptions:
     """Which clips, of which skeleton, and who is in the test set."""
 
-    data: str = "synthetic"  # or an .npz file with x (N, C, T, V, M), y, and subject, view, is_train for the split
+    data: str = (
+        "synthetic"  # or an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split
+    )
     layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre
     align: Literal["frame", "clip", "official"] | None = None  # turn the shoulders to the camera
-    split: Literal["cross-subject", "cross-view", "fold", "is_train"] = "cross-subject"
+    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] = "cross-subject"
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
 
 
 class Sets(NamedTuple):
-    """Two parts of one set of clips."""
+    """Two parts of one set of clips, or the whole twice where it is not split."""
 
     train: ArrayDataset
     test: ArrayDataset
@@ -37,6 +39,11 @@ class Sets(NamedTuple):
     def layout(self) -> SkeletonLayout:
         """The skeleton of both."""
         return self.train.layout
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there is anything to evaluate."""
+        return bool((self.train.labels >= 0).all())
 
 
 def load_sets(options: DataOptions) -> Sets:
@@ -59,6 +66,8 @@ def load_sets(options: DataOptions) -> Sets:
         whole = ArrayDataset.from_file(
             options.data, layout=options.layout, frames=options.frames, center=options.center, align=options.align
         )
+    if options.split == "none":
+        return Sets(whole, whole)
     train = _train_mask(whole, options)
     # NW-UCLA's third view holds copies of clips from the other two; they test nothing.
     copies = whole.arrays.get("duplicate_of_other_view", np.zeros(len(whole), dtype=bool))

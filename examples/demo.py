@@ -25,7 +25,7 @@ def main() -> None:
     started = time.perf_counter()
     options = parse(
         Options,
-        ["--config", str(HERE / "configs" / "synthetic_small.yaml"), "--run", str(HERE.parent / "runs" / "demo")],
+        ["--config", str(HERE / "configs" / "synthetic_small.yaml"), "--folder", str(HERE.parent / "runs" / "demo")],
     )
     sets = load_sets(options)
     print(f"{len(sets.train)} training clips, {len(sets.test)} test clips of other subjects, {sets.layout.name}")
@@ -36,7 +36,7 @@ def main() -> None:
     trained = train(options, sets=sets)
     results["trained"] = {name: trained[name] for name in ("knn", "linear")}
     results["seconds"] = time.perf_counter() - started
-    folder = Path(options.run)
+    folder = Path(options.folder)
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
 
     rows = {

@@ -31,6 +31,10 @@ from tqdm import tqdm
 from skelblocks.data import ArrayDataset
 
 T = TypeVar("T")
+# What may change when a run goes on: where and how it runs, not what it computes, and how long.
+_FREE = frozenset(
+    {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "workers"}
+)
 
 
 @dataclass(kw_only=True)
@@ -51,8 +55,8 @@ class TrainingOptions:
     evaluate_every: int = 10  # epochs; 0: only at the end
     accelerator: str = "auto"  # one device; for several, on one machine or many, run the script under torchrun
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
-    run: str = "runs/msmclr"  # folder for checkpoint, log and pictures
-    resume: bool = True  # go on from the run folder's checkpoint, if it has one
+    folder: str = "runs/msmclr"  # for checkpoint, log and pictures
+    resume: bool = True  # go on from the folder's checkpoint, if it has one
 
 
 class Output(Protocol):
@@ -168,10 +172,22 @@ class RunFolder:
         partial.replace(self.checkpoint)
 
     def load(self, *, device: torch.device) -> dict[str, Any] | None:
-        """The checkpoint's state, or None where there is none."""
+        """The checkpoint's state, or None where there is none.
+
+        Raises:
+            ValueError: the checkpoint was trained with other options.
+        """
         if not self.checkpoint.exists():
             return None
         state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        theirs = state["options"]
+        names = sorted((theirs.keys() | self.options.keys()) - _FREE)
+        changed = [n for n in names if theirs.get(n) != self.options.get(n)]
+        if changed:
+            shown = ", ".join(f"{n} {theirs.get(n)!r} there, {self.options.get(n)!r} here" for n in changed)
+            raise ValueError(
+                f"resume: {self.checkpoint} has other options: {shown}; choose another folder, or resume=false"
+            )
         return state
 
     def log(self, history: Sequence[Mapping[str, float]]) -> None:

@@ -39,7 +39,7 @@ def accuracies(encoder: nn.Module, sets: Sets, options: EvaluationOptions) -> di
     """Top-1 accuracy on the test clips in percent: cosine nearest neighbours, and a linear probe after its last epoch.
 
     The probe is the papers' (SGD at rate 3 on features as they are) or ``"standardized"``: rate 0.1 on features of mean
-    0 and deviation 1, which is fair to an untrained encoder too, whose features can be hundreds of times smaller.
+    0 and deviation 1, which is fair to an untrained encoder too, whose features can be thousands of times smaller.
     """
     train, test = features(encoder, sets, stream=options.stream)
     labels = sets.train.labels, sets.test.labels
@@ -78,8 +78,9 @@ def draw_run(
         shown = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
         curves(shown, ylabel="accuracy on the test clips, %").savefig(folder / "accuracy.png")
     _, test = features(encoder, sets, stream=stream)
+    labels = sets.test.labels if sets.labelled else torch.zeros(len(sets.test), dtype=torch.int64)
     names = list(sets.test.class_names) or None  # type: ignore[assignment]
-    embedding_scatter(test, sets.test.labels, class_names=names).savefig(folder / "embedding.png")
+    embedding_scatter(test, labels, class_names=names).savefig(folder / "embedding.png")
     clip, label, _ = sets.test[0]
     title = sets.test.class_names[int(label)] if names else sets.test.names[0]
     draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")

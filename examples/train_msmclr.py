@@ -173,7 +173,7 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
     check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     method = build(options, layout=sets.layout)
     encoder = method.query_branch[0]
-    folder = RunFolder(options.run, options=vars(options), write=fabric.global_rank == 0)
+    folder = RunFolder(options.folder, options=vars(options), write=fabric.global_rank == 0)
     history = pretrain(
         method,
         fabric=fabric,
@@ -181,7 +181,7 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
         make_views=Views(options, layout=sets.layout),
         options=options,
         folder=folder,
-        evaluate=lambda: accuracies(encoder, sets, options),
+        evaluate=(lambda: accuracies(encoder, sets, options)) if sets.labelled else None,
     )
     if folder.write:
         draw_run(

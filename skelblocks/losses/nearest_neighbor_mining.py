@@ -26,7 +26,8 @@ def nearest_neighbor_mask(
             extreme view after EADM. MsMCLR's code: query, joint, part, body (its paper has no mining).
         top_k: Neighbours a branch names. 1 in AimCLR (section 4.2).
         exclude: ``(n, k)`` boolean, true for rows that are no neighbours, such as older keys of the same clip
-            (:meth:`MomentumQueue.own_rows`). Rows whose logit is already ``-inf`` are left out anyhow.
+            (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). Rows whose logit is already ``-inf`` are left out
+            anyhow.
 
     Returns:
         ``(n, 1 + k)`` boolean, without gradient. Column 0 is always true. A clip with fewer than ``top_k`` rows left

@@ -1,6 +1,17 @@
 """The synthetic motion set, and its difficulty, fixed before any method was tuned on it.
 
-FIGURES
+`python benchmarks/synthetic_difficulty.py` (10 classes, 20 subjects, 3 views, 2 clips of each: 1200 clips, seed 0), in
+percent, by the nearest neighbour in cosine unless it says otherwise:
+
+                                                           cross-subject    cross-view
+    supervised ceiling: small ST-GCN, 30 epochs                     98.5          96.0
+    raw coordinates, centred in each frame                          70.2          57.8
+    untrained ST-GCN                                                26.7          19.8
+    untrained ST-GCN, its batch normalisations settled              30.8          26.2
+    chance                                                          10.0          10.0
+
+With the default 20 classes (`--classes 20 --epochs 0`) raw coordinates reach 55.9 and 34.4, an untrained ST-GCN 14.4
+and 10.6. The ceiling was not measured there.
 """
 
 import inspect
@@ -49,7 +60,9 @@ def test_a_layout_with_unknown_joints_is_refused_by_their_names():
         "name": "cat", "joints": ["spine", "tail", "whisker_left"], "edges": [[1, 0], [2, 0]], "center": 0,
         "swap": [0, 1, 2], "parts": {"all": [0, 1, 2]}, "bodies": {"all": [0, 1, 2]},
     }  # fmt: skip
-    with pytest.raises(ValueError, match=r"'cat' names tail, whisker_left; rename them among .*ankle_left.*wrist_right"):
+    with pytest.raises(
+        ValueError, match=r"'cat' names tail, whisker_left; rename them among .*ankle_left.*wrist_right"
+    ):
         synthetic_motion(tail, classes=2, subjects=1, views=1)
 
 
@@ -104,7 +117,9 @@ def test_the_global_generator_is_untouched():
 
 
 def test_double_precision_is_the_same_motion():
-    single, double = (synthetic_motion(classes=4, subjects=2, dtype=dtype).x for dtype in (torch.float32, torch.float64))
+    single, double = (
+        synthetic_motion(classes=4, subjects=2, dtype=dtype).x for dtype in (torch.float32, torch.float64)
+    )
     assert double.dtype == torch.float64
     torch.testing.assert_close(single.double(), double, atol=1e-4, rtol=0)
     assert synthetic_motion(classes=2, subjects=1, dtype=torch.float16).x.dtype == torch.float16
@@ -136,31 +151,30 @@ def test_the_second_body_is_there_in_classes_of_two_and_zero_in_the_others():
         assert (second != 0).all() if len(motion.roles) == 2 else (second == 0).all()
         assert (len(motion.roles) == 2) == (label % 6 == 5)
     gap = (clips.x[clips.labels == 5][:, :, :, 0, 0] - clips.x[clips.labels == 5][:, :, :, 0, 1]).norm(dim=1)
-    assert 0.5 < gap.min()
+    assert gap.min() > 0.5
     assert gap.max() < 1.5  # metres between two who shake hands
 
 
 def test_bones_keep_their_lengths_and_a_subject_keeps_its_body():
     layout = layouts.get("ntu-rgb+d")
     clips = synthetic_motion(classes=6, subjects=3, views=2, noise=0.0, occlusion=0.0, dtype=torch.float64)
-    child, parent = (torch.tensor(ends) for ends in zip(*layout.edges, strict=True))
-    lengths = (clips.x[..., child, 0] - clips.x[..., parent, 0]).norm(dim=1)  # (n, t, bones)
-    rigid = [e for e, (a, b) in enumerate(layout.edges) if "neck" not in layout.joints[a] + layout.joints[b]]
-    rigid = [e for e in rigid if not {"spine_base", "spine_middle", "spine_shoulder"} & {layout.joints[j] for j in layout.edges[e]}]
-    for subject in range(3):
-        own = lengths[clips.subjects == subject][..., rigid]
-        torch.testing.assert_close(own, own[:1, :1].expand_as(own))
-    means = torch.stack([lengths[clips.subjects == subject].mean(dim=(0, 1)) for subject in range(3)])
-    assert (means[0] - means[1]).abs().max() > 0.005
+    chain = [("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"), ("hip", "knee"), ("knee", "ankle")]
+    ends = [(layout.index(f"{a}_{side}"), layout.index(f"{b}_{side}")) for a, b in chain for side in ("left", "right")]
+    a, b = torch.tensor(ends).T
+    lengths = (clips.x[..., a, 0] - clips.x[..., b, 0]).norm(dim=1)  # (n, t, bones)
+    own = [lengths[clips.subjects == subject] for subject in range(3)]
+    for bones in own:
+        torch.testing.assert_close(bones, bones[:1, :1].expand_as(bones))
+    assert (own[0][0, 0] - own[1][0, 0]).abs().max() > 0.005
 
 
 def test_the_body_stands_upright_at_a_human_height_before_the_sensor():
     clips = synthetic_motion(classes=2, subjects=30, views=1, noise=0.0, occlusion=0.0)
     layout = layouts.get("ntu-rgb+d")
     height = clips.x[:, 1, :, layout.index("head"), 0] - clips.x[:, 1, :, layout.index("foot_left"), 0]
-    assert 1.1 < height.amax(dim=1).min()
+    assert height.amax(dim=1).min() > 1.1
     assert height.max() < 2.2
-    assert 1.0 < clips.x[:, 2].min()
+    assert clips.x[:, 2].min() > 1.0
     assert clips.x[:, 2].max() < 6.0
     right, left = (clips.x[:, 0, :, layout.index(f"shoulder_{side}"), 0].mean() for side in ("right", "left"))
     assert right > left  # seen from the front, as Kinect's x has it
@@ -169,7 +183,9 @@ def test_the_body_stands_upright_at_a_human_height_before_the_sensor():
 def test_cameras_turn_the_body():
     clips = synthetic_motion(classes=10, subjects=20, views=3, noise=0.0, occlusion=0.0)
     layout = layouts.get("ntu-rgb+d")
-    line = (clips.x[:, :, :, layout.index("shoulder_right"), 0] - clips.x[:, :, :, layout.index("shoulder_left"), 0]).mean(2)
+    line = (
+        clips.x[:, :, :, layout.index("shoulder_right"), 0] - clips.x[:, :, :, layout.index("shoulder_left"), 0]
+    ).mean(2)
     angle = torch.rad2deg(torch.atan2(line[:, 2], line[:, 0]))
     for view, expected in enumerate((0.0, 60.0, -60.0)):
         assert abs(angle[clips.views == view].median().abs() - abs(expected)) < 6
@@ -193,29 +209,27 @@ def test_occlusion_freezes_joints_for_its_part_of_the_time():
 
 
 def test_tempo_and_limbs_are_what_the_names_say():
-    layout, whole = layouts.get("ntu-rgb+d"), motion_classes(60)
-    names = [motion.name for motion in whole]
-    clips = synthetic_motion(classes=60, subjects=12, views=1, noise=0.0, occlusion=0.0)
+    layout = layouts.get("ntu-rgb+d")
+    clips = synthetic_motion(classes=40, subjects=12, views=1, noise=0.0, occlusion=0.0)
     x = clips.x[..., 0] - clips.x[:, :, :, layout.index("spine_base"), :]
     speed = x.diff(dim=2).norm(dim=1).mean(dim=1)  # (n, v)
 
     def mean_speed(name, joint):
-        return speed[clips.labels == names.index(name)][:, layout.index(joint)]
+        return speed[clips.labels == clips.class_names.index(name)][:, layout.index(joint)]
 
-    slow, fast = "raise forward, one arm, slowly", "raise forward, one arm, fast"
-    hands = ("hand_left", "hand_right")
-    stronger = {name: torch.stack([mean_speed(name, hand) for hand in hands]).amax(dim=0) for name in (slow, fast) if name in names}
-    weaker = torch.stack([mean_speed(slow, hand) for hand in hands]).amin(dim=0)
-    assert (stronger[slow] > 1.5 * weaker).all()
-    both = torch.stack([mean_speed("raise sideways, both arms, fast", hand) for hand in hands])
-    assert both.mean() > 1.5 * stronger[slow].mean()
-    assert both.amin(dim=0).mean() > 0.8 * both.amax(dim=0).mean()
-    foot = torch.stack([mean_speed("kick, one leg, slowly", f"foot_{side}") for side in ("left", "right")])
-    assert (foot.amax(dim=0) > 1.5 * foot.amin(dim=0)).all()
-    # Some subjects are left-handed, and all their one-armed clips are.
-    lefty = torch.stack([mean_speed(slow, hand) for hand in hands]).argmin(dim=0) == 1
+    def by_side(name, limb):
+        return torch.stack([mean_speed(name, f"{limb}_{side}") for side in ("left", "right")])
+
+    one_arm, one_leg = by_side("raise forward, one arm, slowly", "hand"), by_side("kick, one leg, slowly", "foot")
+    both_slow, both_fast = (by_side(f"raise sideways, both arms, {tempo}", "hand") for tempo in ("slowly", "fast"))
+    for limbs in (one_arm, one_leg):
+        assert (limbs.amax(dim=0) > 1.5 * limbs.amin(dim=0)).all()
+    assert both_fast.amin(dim=0).mean() > 0.8 * both_fast.amax(dim=0).mean()
+    assert both_fast.mean() > 1.7 * both_slow.mean()
+    # Some subjects are left-handed; their one-legged classes are then of the left leg, too.
+    lefty = one_arm.argmax(dim=0) == 0
     assert 0 < lefty.sum() < len(lefty)
-    assert lefty.equal(foot.argmin(dim=0) == 1)
+    assert lefty.equal(one_leg.argmax(dim=0) == 0)
 
 
 def test_raw_coordinates_do_not_suffice():
@@ -226,11 +240,16 @@ def test_raw_coordinates_do_not_suffice():
 
 def test_forward_kinematics_against_rotation_matrices():
     generator = torch.Generator().manual_seed(0)
-    turns = {joint: torch.randn(3, generator=generator, dtype=torch.float64) for joint in ("pelvis", "spine", "elbow_left", "hip_right")}
+    turns = {
+        joint: torch.randn(3, generator=generator, dtype=torch.float64)
+        for joint in ("pelvis", "spine", "elbow_left", "hip_right")
+    }
     scales = torch.rand(len(SEGMENTS), generator=generator, dtype=torch.float64) + 0.5
     matrices = {}
     for joint, (x, y, z) in turns.items():
-        matrices[joint] = torch.linalg.matrix_exp(torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64))
+        matrices[joint] = torch.linalg.matrix_exp(
+            torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
+        )
     eye = torch.eye(3, dtype=torch.float64)
     place, frame = {"pelvis": torch.zeros(3, dtype=torch.float64)}, {"pelvis": matrices["pelvis"]}
     for joint, parent, offset, segment in BONES:
@@ -239,7 +258,9 @@ def test_forward_kinematics_against_rotation_matrices():
         frame[joint] = frame[parent] @ matrices.get(joint, eye)
     expected = torch.stack([place[joint] for joint in JOINTS])
     torch.testing.assert_close(forward_kinematics(turns, scales=scales), expected)
-    still = forward_kinematics({"pelvis": torch.zeros(3, dtype=torch.float64)}, scales=torch.ones(len(SEGMENTS)).double())
+    still = forward_kinematics(
+        {"pelvis": torch.zeros(3, dtype=torch.float64)}, scales=torch.ones(len(SEGMENTS)).double()
+    )
     assert still.isfinite().all()  # no turn at all is no division by zero
     assert (still[JOINTS.index("hand_left"), 0], still[JOINTS.index("hand_right"), 0]) == pytest.approx((-0.18, 0.18))
 
@@ -254,12 +275,17 @@ def test_draws_are_uniform_normal_and_independent():
     assert abs(z.mean()) < 5e-3
     assert abs(z.std() - 1) < 5e-3
     assert normal(keys, 0, (500,), dtype=torch.float32).isfinite().all()
-    flat = u.view(400, -1)
-    for a, b in ((flat[:-1], flat[1:]), (u[:, 1:], u[:, :-1]), (u[..., 1:], u[..., :-1]), (u, u.mT.triu(1))):
-        assert abs(torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1]) < 0.01 or b is not a
-    assert not u.equal(u.mT)
     other = uniform(keys, 1, (30, 30), dtype=torch.float64)
-    assert abs(torch.corrcoef(torch.stack((u.flatten(), other.flatten())))[0, 1]) < 0.01
+    above = torch.ones(30, 30).triu(1).bool()  # off the diagonal, a place and its transpose are different draws
+    pairs = (
+        (u[1:], u[:-1]),
+        (u[:, 1:], u[:, :-1]),
+        (u[..., 1:], u[..., :-1]),
+        (u, other),
+        (u[:, above], u.mT[:, above]),
+    )
+    for a, b in pairs:
+        assert abs(torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1]) < 0.01
     some = uniform(keys, 0, (torch.tensor([7, 3]), 30), dtype=torch.float64)
     assert some.equal(u[:, [7, 3]])
 

@@ -24,7 +24,7 @@ from skelblocks.data import ArrayDataset
 
 def options(tmp_path, **changes):
     settings = {"epochs": 4, "batch_size": 4, "learning_rate": 0.05, "milestones": [3], "evaluate_every": 2}
-    return TrainingOptions(run=str(tmp_path / "run"), accelerator="cpu", **{**settings, **changes})
+    return TrainingOptions(folder=str(tmp_path / "run"), accelerator="cpu", **{**settings, **changes})
 
 
 class Denoiser(nn.Module):
@@ -57,7 +57,7 @@ def noisy(clips, generator):
 
 def run(dataset, settings, *, make_views=noisy, evaluate=None):
     method = Denoiser()
-    folder = RunFolder(settings.run, options=vars(settings))
+    folder = RunFolder(settings.folder, options=vars(settings))
     fabric = make_fabric(settings)
     history = pretrain(
         method,
@@ -115,7 +115,7 @@ def test_a_loss_that_is_not_finite_stops_names_the_samples_and_keeps_the_checkpo
         run(dataset, settings, make_views=poisoned)
     batch = epoch_batches(10, options=settings, epoch=1)[1]
     assert ", ".join(f"clip{i}" for i in batch) in str(error.value)
-    state = RunFolder(settings.run, options={}, write=False).load(device=torch.device("cpu"))
+    state = RunFolder(settings.folder, options=vars(settings), write=False).load(device=torch.device("cpu"))
     assert len(state["history"]) == 1
     assert all(tensor.isfinite().all() for tensor in state["method"].values())
 
@@ -132,6 +132,17 @@ def test_a_checkpoint_is_replaced_whole_or_not_at_all(tmp_path):
         folder.save({"history": Unpicklable()})
     assert folder.load(device=torch.device("cpu")) == {"history": [1], "options": {"seed": 1}}
     assert (tmp_path / "config.yaml").read_text() == "seed: 1\n"
+
+
+def test_a_run_does_not_go_on_with_other_options(tmp_path):
+    RunFolder(tmp_path, options={"stream": "joint", "epochs": 3}).save({"history": []})
+    other = RunFolder(tmp_path, options={"stream": "bone", "epochs": 5})
+    with pytest.raises(
+        ValueError, match=r"has other options: stream 'joint' there, 'bone' here; choose another folder"
+    ):
+        other.load(device=torch.device("cpu"))
+    longer = RunFolder(tmp_path, options={"stream": "joint", "epochs": 5})
+    assert longer.load(device=torch.device("cpu")) is not None
 
 
 def test_evaluation_joins_the_log(tmp_path, dataset):
