@@ -59,8 +59,8 @@ def load_sets(options: DataOptions) -> Sets:
             center=options.center,
             align=options.align,
             class_names=clips.class_names,
-            subjects=clips.subjects.numpy() + 1,  # counted from 1, as in the real sets
-            views=clips.views.numpy() + 1,
+            subjects=clips.subjects.numpy(),
+            views=clips.views.numpy(),
         )
     else:
         whole = ArrayDataset.from_file(

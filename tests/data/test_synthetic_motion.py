@@ -1,4 +1,6 @@
-"""The synthetic motion set, and its difficulty, fixed before any method was tuned on it.
+"""The synthetic motion set, and its difficulty, frozen at these figures.
+
+The nuisances were weighed with an eye on a short plain MoCo run, too; no method's settings were searched on the set.
 
 `python benchmarks/synthetic_difficulty.py` (10 classes, 20 subjects, 3 views, 2 clips of each: 1200 clips, seed 0), in
 percent, by the nearest neighbour in cosine unless it says otherwise:
@@ -10,7 +12,9 @@ percent, by the nearest neighbour in cosine unless it says otherwise:
     untrained ST-GCN, its batch normalisations settled              30.8          26.2
     chance                                                          10.0          10.0
 
-CEILING20
+With 20 classes (`--classes 20`, 2400 clips), in the same order of rows: 96.3, 55.9, 14.4, 17.9 cross-subject and 86.5,
+34.4, 10.6, 12.6 cross-view. The test view is 60 degrees from the nearest training view, and this small network's
+ceiling across views is below 95 there.
 """
 
 import inspect
@@ -20,10 +24,10 @@ import torch
 import torch.nn.functional as F
 
 from skelblocks import layouts
-from skelblocks.data import sample_motion, synthetic_motion
 from skelblocks.data.body_model import BONES, JOINTS, SEGMENTS, body_joints, forward_kinematics
 from skelblocks.data.hashed_draws import key, normal, uniform
 from skelblocks.data.motion_classes import motion_classes
+from skelblocks.data.synthetic_motion import sample_motion, synthetic_motion
 
 
 def centered(clips):
@@ -252,6 +256,20 @@ def test_tempo_and_limbs_are_what_the_names_say():
     lefty = one_arm.argmax(dim=0) == 0
     assert 0 < lefty.sum() < len(lefty)
     assert lefty.equal(one_leg.argmax(dim=0) == 0)
+
+
+def test_twice_is_two_beats_and_a_rest():
+    layout = layouts.get("ntu-rgb+d")
+    clips = synthetic_motion(classes=40, subjects=12, views=1, noise=0.0, occlusion=0.0)
+    both = [clips.x[:, :, :, layout.index(f"hand_{side}"), 0] for side in ("left", "right")]
+    trunk = clips.x[:, :, :, layout.index("spine_shoulder"), 0]
+    pace = torch.stack([(hand - trunk).diff(dim=2).norm(dim=1) for hand in both]).amax(dim=0)
+    typical = pace.median(dim=1).values / pace.amax(dim=1)  # 0.7 for a steady swing, 0.3 with a rest
+    steady, rests = (
+        typical[clips.labels == clips.class_names.index(name)].mean()
+        for name in ("raise forward, both arms, fast", "sweep across, both arms, twice")
+    )
+    assert rests < 0.45 < steady
 
 
 def test_raw_coordinates_do_not_suffice():

@@ -1,12 +1,7 @@
 import pytest
 
 from skelblocks import layouts
-from skelblocks.layouts import SkeletonLayout, registry
-
-
-@pytest.fixture(autouse=True)
-def _leave_the_registry_as_it_was(monkeypatch):
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+from skelblocks.layouts import SkeletonLayout
 
 
 def renamed(name):
