@@ -52,7 +52,8 @@ def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
     check_axes(joints, "n k", name="joints", n=n)
     k = joints.shape[1]
     check_axes(values, "n c t k m", name="values", n=n, c=c, t=t, k=k, m=m)
-    low, high = x.aminmax(dim=3, keepdim=True)
+    # Not aminmax, which has no derivative in torch 2.11.
+    low, high = x.amin(dim=3, keepdim=True), x.amax(dim=3, keepdim=True)
     noise = torch.addcmul(low, high - low, values.to(x.dtype))
     return x.scatter(3, joints[:, None, None, :, None].expand(values.shape), noise)
 
