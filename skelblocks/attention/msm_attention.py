@@ -36,11 +36,11 @@ class MsMAttention(nn.Module):
     normalization="token"`` and ``motion="node", segment=8``.
 
     **It looks at itself.** Query and key are the same, so a token's similarity to itself is its squared length, which
-    grows with ``sqrt(d)`` after scaling; on noise the softmax is the identity, in either form. On the features of a
-    trained encoder (``benchmarks/attention_diagonal.py`` on the run of ``make demo``: 128 channels, 8 frames, an even
-    look being 0.125) a frame gives itself 0.63 of its weight at the joint scale, 0.45 and 0.41 at parts and bodies;
-    across the batch, as released, it is 0.94, 0.91 and 0.87. To make frames look at each other, pass a smaller
-    ``scale`` or ``similarity="cosine"`` (0.18, 0.17, 0.17); neither is in the paper. The last frame, whose zero-padded
+    grows with ``sqrt(d)`` after scaling; on noise the softmax is the identity, in either form. On features of trained
+    encoders (``benchmarks/attention_diagonal.py``, three runs like ``make demo``: 128 channels, 8 frames, an even look
+    being 0.125) a frame gives itself 0.3 to 0.8 of its weight at joints, 0.3 to 0.6 at parts and bodies; across the
+    batch, as released, it is 0.7 to 0.98. To make frames look at each other, pass a smaller ``scale`` or
+    ``similarity="cosine"`` (under 0.2 in these runs); neither is in the paper. The last frame, whose zero-padded
     difference is large, draws weight from all others: ``boundary`` changes that.
 
     Args:
