@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jsonargparse
 import torch
@@ -59,24 +59,6 @@ class TrainingOptions:
     resume: bool = True  # go on from the folder's checkpoint, if it has one
 
 
-class Output(Protocol):
-    """What a method's forward returns: a loss, and the figures worth a line in the log."""
-
-    @property
-    def loss(self) -> Tensor: ...
-
-    @property
-    def figures(self) -> Mapping[str, Tensor]: ...
-
-
-class Method(Protocol):
-    """A module whose forward takes views and sample ids; ``update`` follows the optimiser's step."""
-
-    def __call__(self, *views: Tensor, ids: Tensor, epoch: int) -> Any: ...
-
-    def update(self, output: Any) -> None: ...
-
-
 class NonFiniteLossError(RuntimeError):
     """The loss became infinite or not a number; the message names the samples of that batch."""
 
@@ -112,7 +94,9 @@ def make_fabric(options: TrainingOptions) -> Fabric:
 def learning_rate(options: TrainingOptions, *, progress: float) -> float:
     """The rate at ``progress`` epochs: linear warm-up, then steps of a tenth or half a cosine to zero."""
     if progress < options.warmup_epochs:
-        return options.learning_rate * (progress + 1e-2) / (options.warmup_epochs + 1e-2)
+        return (
+            options.learning_rate * (progress + 1e-2) / (options.warmup_epochs + 1e-2)
+        )  # a first step of zero is lost
     if options.schedule == "cosine":
         done = (progress - options.warmup_epochs) / max(options.epochs - options.warmup_epochs, 1e-9)
         return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
@@ -156,7 +140,6 @@ class RunFolder:
         self.tensorboard: SummaryWriter | None = None
         if write:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write_atomically(self.path / "config.yaml", yaml.safe_dump(self.options, sort_keys=False).encode())
 
     @property
     def checkpoint(self) -> Path:
@@ -190,6 +173,11 @@ class RunFolder:
             )
         return state
 
+    def write_config(self) -> None:
+        """Write all options to config.yaml."""
+        if self.write:
+            _write_atomically(self.path / "config.yaml", yaml.safe_dump(self.options, sort_keys=False).encode())
+
     def log(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the history as JSON lines, whole: after a resume it holds no line of the steps that were lost."""
         if self.write:
@@ -218,7 +206,9 @@ def pretrain(
     """Train ``method`` in place.
 
     Args:
-        method: A :class:`Method`; its parameters that require a gradient are trained.
+        method: Its ``forward(*views, ids=..., epoch=...)`` returns an object with a scalar ``loss`` and a mapping
+            ``figures`` of scalars for the log; its ``update(output)`` is called after the optimiser's step. Its
+            parameters that require a gradient are trained.
         fabric: From :func:`make_fabric`.
         dataset: Training clips.
         make_views: From clips ``(n, c, t, v, m)`` and a generator on their device to the views of the method's forward.
@@ -231,6 +221,7 @@ def pretrain(
 
     Raises:
         NonFiniteLossError: the loss is not finite; the checkpoint is the one of the last good epoch.
+        ValueError: the batch size does not fit, or the folder's checkpoint was trained with other options.
     """
     trained = [p for p in method.parameters() if p.requires_grad]
     plain = torch.optim.SGD(
@@ -242,8 +233,10 @@ def pretrain(
     if state is not None:
         method.load_state_dict(state["method"])
         plain.load_state_dict(state["optimizer"])
+        fabric.strategy.precision.load_state_dict(state["precision"])
         history = state["history"]
     rank, world = fabric.global_rank, fabric.world_size
+    folder.write_config()
     clips_an_epoch = len(epoch_batches(len(dataset), options=options, epoch=0)) * options.batch_size
     bar = tqdm(
         total=options.epochs * clips_an_epoch,
@@ -258,12 +251,9 @@ def pretrain(
         model.train()
         bar.set_description(f"epoch {epoch + 1}/{options.epochs}")
         for step, batch in enumerate(_load(dataset, batches, workers=options.workers)):
-            torch.manual_seed(
-                derive_seed(options.seed, "step", epoch, step, rank)
-            )  # dropout draws from the global state
-            generator = torch.Generator(fabric.device).manual_seed(
-                derive_seed(options.seed, "views", epoch, step, rank)
-            )
+            place = (epoch, step, rank)
+            torch.manual_seed(derive_seed(options.seed, "step", *place))  # dropout draws from the global state
+            generator = torch.Generator(fabric.device).manual_seed(derive_seed(options.seed, "views", *place))
             rate = learning_rate(options, progress=epoch + step / len(batches))
             for group in plain.param_groups:
                 group["lr"] = rate
@@ -300,9 +290,18 @@ def pretrain(
             folder.scalars({k: v for k, v in row.items() if k not in sums}, step=(epoch + 1) * len(batches))
         history.append(row)
         if rank == 0 and (last or (epoch + 1) % options.checkpoint_every == 0):
-            folder.save({"method": method.state_dict(), "optimizer": plain.state_dict(), "history": history})
+            folder.save(
+                {
+                    "method": method.state_dict(),
+                    "optimizer": plain.state_dict(),
+                    "precision": fabric.strategy.precision.state_dict(),  # the loss scale of 16-mixed
+                    "history": history,
+                }
+            )
         folder.log(history)
     bar.close()
+    if folder.tensorboard is not None:
+        folder.tensorboard.close()
     return history
 
 

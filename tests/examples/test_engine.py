@@ -131,6 +131,7 @@ def test_a_checkpoint_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(RuntimeError, match="disk is full"):
         folder.save({"history": Unpicklable()})
     assert folder.load(device=torch.device("cpu")) == {"history": [1], "options": {"seed": 1}}
+    folder.write_config()
     assert (tmp_path / "config.yaml").read_text() == "seed: 1\n"
 
 
@@ -141,6 +142,7 @@ def test_a_run_does_not_go_on_with_other_options(tmp_path):
         ValueError, match=r"has other options: stream 'joint' there, 'bone' here; choose another folder"
     ):
         other.load(device=torch.device("cpu"))
+    assert not (tmp_path / "config.yaml").exists()  # a refused run leaves no trace
     longer = RunFolder(tmp_path, options={"stream": "joint", "epochs": 5})
     assert longer.load(device=torch.device("cpu")) is not None
 
