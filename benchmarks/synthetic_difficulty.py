@@ -2,7 +2,8 @@
 
     python benchmarks/synthetic_difficulty.py --classes 10 --clips 2 --epochs 30
 
-The numbers at which the set's difficulty is frozen are recorded in tests/data/test_synthetic_motion.py. All accuracies are in percent, of one nearest neighbour by cosine.
+The numbers at which the set's difficulty is frozen are recorded in tests/data/test_synthetic_motion.py. All
+accuracies are in percent, of one nearest neighbour by cosine.
 """
 
 from __future__ import annotations
