@@ -342,7 +342,8 @@ def test_draws_are_uniform_normal_and_independent():
         ({"clips": 0}, "clips: expected"),
         ({"frames": 0}, "frames, noise: expected"),
         ({"noise": -0.1}, "frames, noise: expected"),
-        ({"occlusion": 1.5}, "occlusion: expected a probability"),
+        ({"occlusion": 0.3}, r"occlusion: expected a part of the time in \[0, 0.25\], got 0.3"),
+        ({"occlusion": -0.1}, "occlusion: expected a part of the time"),
         ({"layout": "nobody"}, "no layout is named 'nobody'"),
     ],
 )
