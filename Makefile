@@ -1,5 +1,6 @@
 # Every target makes its own environment in .venv from nothing but Python and pip.
 PYTHON ?= python3
+METHOD ?= msmclr
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
@@ -12,8 +13,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(RUN) -m pip install --disable-pip-version-check --progress-bar off --quiet -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
-demo: $(STAMP)  ## Train MsMCLR on the synthetic set, evaluate it, draw pictures into runs/demo.
-	$(RUN) examples/demo.py
+demo: $(STAMP)  ## Train METHOD (msmclr, aimclr, skeletonclr) on the synthetic set, evaluate it, draw pictures into runs/demo or runs/demo_METHOD.
+	$(RUN) examples/demo.py --method $(METHOD)
 
 test: $(STAMP)  ## The test suite, doctests and README included, with coverage.
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term

@@ -45,7 +45,7 @@ def main(run: Path) -> None:
             raise SystemExit(f"{run} was trained without attention")
         method.eval()
         with torch.no_grad():
-            features = method.query_branch[0](clips)
+            features = method.contrast.query_branch[0](clips)
         frames, reduced = features.shape[3], method.attention.channels // method.attention.reduction
         print(f"{title}; {frames} frames, so an even look would give {1 / frames:.3f} to each")
         for name, changes in VARIANTS.items():

@@ -11,6 +11,8 @@ import hashlib
 import json
 import math
 import os
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from tqdm import tqdm
 from skelblocks.data import ArrayDataset
 
 T = TypeVar("T")
+_FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--nnm-epoch=150", nnm-epoch
 # What may change when a run goes on: where and how it runs, not what it computes, and how long.
 _FREE = frozenset(
     {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "workers"}
@@ -39,12 +42,12 @@ _FREE = frozenset(
 
 @dataclass(kw_only=True)
 class TrainingOptions:
-    """What is the same for every method. Defaults: MsMCLR's section 4.2; where it is silent, its released code."""
+    """What is the same for every method. Defaults: section 4.2 of AimCLR and MsMCLR, then their released code."""
 
     epochs: int = 300
     batch_size: int = 128  # clips in all processes together
     learning_rate: float = 0.1
-    sgd_momentum: float = 0.9  # the paper prints 0.999, which is the key encoder's
+    sgd_momentum: float = 0.9  # MsMCLR prints 0.999, which is the key encoder's
     weight_decay: float = 1e-4
     schedule: Literal["step", "cosine"] = "step"
     milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which the step schedule divides by ten
@@ -55,7 +58,7 @@ class TrainingOptions:
     evaluate_every: int = 10  # epochs; 0: only at the end
     accelerator: str = "auto"  # one device; for several, on one machine or many, run the script under torchrun
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
-    folder: str = "runs/msmclr"  # for checkpoint, log and pictures
+    folder: str | None = None  # for checkpoint, log and pictures; default: runs/METHOD_DATA_SPLIT_STREAM
     resume: bool = True  # go on from the folder's checkpoint, if it has one
 
 
@@ -64,11 +67,15 @@ class NonFiniteLossError(RuntimeError):
 
 
 def parse(options: type[T], arguments: Sequence[str] | None = None) -> T:
-    """The options from the command line: ``--config file.yaml`` (any number, later ones win), then ``--name value``."""
+    """The options from the command line: ``--config file.yaml`` (any number, later ones win), then ``--name value``.
+
+    ``--nnm-epoch`` is ``--nnm_epoch``.
+    """
     parser = jsonargparse.ArgumentParser()
     parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
     parser.add_class_arguments(options, as_group=False)
-    chosen = parser.parse_args(arguments).as_dict()
+    given = sys.argv[1:] if arguments is None else arguments
+    chosen = parser.parse_args([_FLAG.sub(lambda flag: flag[0].replace("-", "_"), each) for each in given]).as_dict()
     return options(**{name: value for name, value in chosen.items() if name != "config"})
 
 
@@ -207,8 +214,8 @@ def pretrain(
 
     Args:
         method: Its ``forward(*views, ids=..., epoch=...)`` returns an object with a scalar ``loss`` and a mapping
-            ``figures`` of scalars for the log; its ``update(output)`` is called after the optimiser's step. Its
-            parameters that require a gradient are trained.
+            ``figures`` of scalars for the log; its ``update(output, step=..., total_steps=...)`` is called after
+            the optimiser's step, which ``step`` counts. Its parameters that require a gradient are trained.
         fabric: From :func:`make_fabric`.
         dataset: Training clips.
         make_views: From clips ``(n, c, t, v, m)`` and a generator on their device to the views of the method's forward.
@@ -271,11 +278,12 @@ def pretrain(
             fabric.backward(output.loss)
             optimizer.step()
             optimizer.zero_grad()
-            method.update(output)  # type: ignore[operator]
+            done = epoch * len(batches) + step + 1
+            method.update(output, step=done, total_steps=options.epochs * len(batches))  # type: ignore[operator]
             figures = {"loss": loss, **{name: value.item() for name, value in output.figures.items()}}
             for name, value in figures.items():
                 sums[name] = sums.get(name, 0.0) + value
-            folder.scalars({**figures, "learning_rate": rate}, step=epoch * len(batches) + step)
+            folder.scalars({**figures, "learning_rate": rate}, step=done - 1)
             bar.update(options.batch_size)
             bar.set_postfix(loss=f"{sums['loss'] / (step + 1):.3f}", refresh=False)
         row = {

@@ -68,7 +68,7 @@ def draw_run(
 ) -> None:
     """loss.png, accuracy.png, embedding.png, clip.png and attention.png."""
     epochs = [row["epoch"] for row in history]
-    names = [name for name in ("loss", "contrast", "multi_scale_motion") if name in history[0]]
+    names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
     curves({name: (epochs, [row[name] for row in history]) for name in names}, ylabel="loss").savefig(
         folder / "loss.png"
     )

@@ -3,59 +3,37 @@
     python examples/train_msmclr.py --config examples/configs/synthetic_small.yaml
     python examples/train_msmclr.py --data clips.npz --layout utd-mhad --stream bone --epochs 100
 
-Copy this file and edit it: a method is one page of blocks, and the loop around it is in engine.py.
+Copy this file and edit it; the parts that the methods share are in method.py, and the loop around it is in engine.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import torch
-from datasets import DataOptions, Sets, load_sets
-from engine import RunFolder, TrainingOptions, check_queue, make_fabric, parse, pretrain
-from evaluation import EvaluationOptions, accuracies, draw_run
+from datasets import Sets
+from engine import parse
+from method import MethodOptions, MomentumContrast, Output, Views, make_contrast, mining_from, train_method
 from torch import Tensor, nn
 
-from skelblocks import streams
 from skelblocks.attention import MsMAttention
 from skelblocks.augment import recipes
-from skelblocks.contrast import MomentumEncoder, MomentumQueue, contrastive_logits
-from skelblocks.distributed import gather_keys, is_main_process
-from skelblocks.encoders import STGCN, Pool, ProjectionHead, initialize_official
+from skelblocks.distributed import is_main_process
+from skelblocks.encoders import initialize_official
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.losses import d3m_loss, info_nce, nearest_neighbor_loss, nearest_neighbor_mask
+from skelblocks.losses import d3m_loss, info_nce, nearest_neighbor_mining
 
 
 @dataclass(kw_only=True)
-class Options(TrainingOptions, DataOptions, EvaluationOptions):
-    """Everything that the command line and the YAML files set."""
+class Options(MethodOptions):
+    """Everything that the command line and the YAML files set; the defaults are those of section 4.2."""
 
-    base_channels: int = 16
-    out_channels: int = 256
-    embedding: int = 128
-    dropout: float = 0.5
-    initialization: Literal["official", "torch"] = "official"  # the paper is silent; the released code draws N(0, 0.02)
-    queue_size: int = 32768
-    temperature: float = 0.07
-    key_momentum: float = 0.999
     strong: Literal["paper", "official"] = "paper"  # which list of strong augmentations
     attention: Literal["both", "frame", "node", "none"] = "both"  # MsM attention's motion; none: table 4's first row
     scales: list[str] | None = None  # default: joint, part, body; [joint]: "w/o Ms", table 4's second row
     segment: int | None = None  # 8: attention across the batch, as the released code
-    mining_epoch: int | None = None  # from this epoch on nearest neighbours are positives too: 150 in the released code
-    mining_top_k: int = 1
-    exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives
-
-
-class MsMCLROutput(NamedTuple):
-    """What a step needs after the forward."""
-
-    loss: Tensor
-    keys: Tensor
-    ids: Tensor
-    figures: Mapping[str, Tensor]
+    nnm_epoch: int | Literal["half", "never"] = "never"  # epochs before neighbours are positives; 150 in released code
+    topk: int = 1  # neighbours that each branch names
 
 
 class MsMCLR(nn.Module):
@@ -66,64 +44,42 @@ class MsMCLR(nn.Module):
 
     def __init__(
         self,
+        contrast: MomentumContrast,
         *,
-        encoder: nn.Module,
-        head: nn.Module,
         attention: nn.Module | None,
-        queue: MomentumQueue,
-        temperature: float = 0.07,
-        key_momentum: float = 0.999,
-        mining_epoch: int | None = None,
-        mining_top_k: int = 1,
-        exclude_own_keys: bool = False,
+        nnm_epoch: int | None = None,
+        top_k: int = 1,
     ) -> None:
         super().__init__()
-        self.query_branch = nn.Sequential(encoder, Pool(), head)
-        self.key_branch = MomentumEncoder(self.query_branch, momentum=key_momentum)
+        self.contrast = contrast
         self.attention = attention
-        self.queue = queue
-        self.temperature = temperature
-        self.mining_epoch, self.mining_top_k = mining_epoch, mining_top_k
-        self.exclude_own_keys = exclude_own_keys
+        self.nnm_epoch, self.top_k = nnm_epoch, top_k
 
-    def forward(self, query: Tensor, strong: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> MsMCLROutput:
+    def forward(self, query: Tensor, strong: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
         """The loss of three views ``(n, c, t, v, m)`` of the clips ``ids``, against the bank as it is."""
-        encoder, *pool_and_head = self.query_branch
-        keys = self.key_branch(key)
-        exclude = self.queue.own_rows(ids) if self.exclude_own_keys else None
-
-        def logits(feature_map: Tensor) -> Tensor:
-            for module in pool_and_head:
-                feature_map = module(feature_map)
-            return contrastive_logits(feature_map, keys, self.queue.bank, temperature=self.temperature, exclude=exclude)
-
-        ordinary = logits(encoder(query))
+        encoder, pool, head = self.contrast.query_branch
+        keys = self.contrast.keys(key, ids)
+        ordinary = self.contrast.logits(head(pool(encoder(query))), keys)
         strong_map = encoder(strong)
         scales = [strong_map] if self.attention is None else self.attention(strong_map)
-        branches = [logits(feature_map) for feature_map in scales]
-        if self.mining_epoch is not None and epoch >= self.mining_epoch:
-            mask = nearest_neighbor_mask([ordinary, *branches], top_k=self.mining_top_k, exclude=exclude)
-            contrast = nearest_neighbor_loss(ordinary, mask, reduction_over_positives="mean")
+        branches = [self.contrast.logits(head(pool(each)), keys) for each in scales]
+        if self.nnm_epoch is not None and epoch >= self.nnm_epoch:
+            contrast = nearest_neighbor_mining(ordinary, branches, top_k=self.top_k, exclude=keys.exclude)
         else:
             contrast = info_nce(ordinary)
         motion = d3m_loss(branches, ordinary)
         figures = {"contrast": contrast.detach(), "multi_scale_motion": motion.detach()}
-        return MsMCLROutput(contrast + motion, keys, ids, figures)
+        return Output(contrast + motion, [keys], figures)
 
-    @torch.no_grad()
-    def update(self, output: MsMCLROutput) -> None:
-        """After the optimiser's step: move the key branch, then let the keys into the queue."""
-        self.key_branch.update(self.query_branch)
-        self.queue.enqueue(gather_keys(output.keys), ids=gather_keys(output.ids))
+    def update(self, output: Output, **progress: int) -> None:
+        """After the optimiser's step."""
+        (keys,) = output.keys
+        self.contrast.update(keys, **progress)
 
 
 def build(options: Options, *, layout: SkeletonLayout) -> MsMCLR:
     """The blocks, put together as the options say."""
-    torch.manual_seed(options.seed)
-    encoder = STGCN(
-        layout, base_channels=options.base_channels, out_channels=options.out_channels, dropout=options.dropout
-    )
-    head = ProjectionHead(options.out_channels, hidden_features=options.out_channels, out_features=options.embedding)
+    contrast = make_contrast(options, layout=layout)
     attention = None
     if options.attention != "none":
         attention = MsMAttention(
@@ -133,66 +89,25 @@ def build(options: Options, *, layout: SkeletonLayout) -> MsMCLR:
             scales=tuple(options.scales or ("joint", "part", "body")),
             segment=options.segment,
         )
-    if options.initialization == "official":
-        for module in (encoder, head, attention):
-            if module is not None:
-                initialize_official(module)
+        if options.initialization == "official":
+            initialize_official(attention)
     return MsMCLR(
-        encoder=encoder,
-        head=head,
+        contrast,
         attention=attention,
-        queue=MomentumQueue(options.embedding, size=options.queue_size),
-        temperature=options.temperature,
-        key_momentum=options.key_momentum,
-        mining_epoch=options.mining_epoch,
-        mining_top_k=options.mining_top_k,
-        exclude_own_keys=options.exclude_own_keys,
+        nnm_epoch=mining_from(options.nnm_epoch, epochs=options.epochs),
+        top_k=options.topk,
     )
 
 
-class Views:
-    """Clips to three views: ordinary query, strong query, ordinary key; augmented, then turned into the stream."""
-
-    def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
-        self.ordinary = recipes.normal()
-        strong = recipes.msmclr_strong if options.strong == "paper" else recipes.msmclr_strong_official
-        self.strong = strong(layout)
-        self.layout, self.stream = layout, options.stream
-
-    def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
-        return [
-            streams.convert(augment(clips, generator=generator), self.stream, layout=self.layout)
-            for augment in (self.ordinary, self.strong, self.ordinary)
-        ]
+def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
+    """Ordinary query, strong query, ordinary key."""
+    strong = recipes.msmclr_strong if options.strong == "paper" else recipes.msmclr_strong_official
+    return Views([recipes.normal(), strong(layout), recipes.normal()], layout=layout, stream=options.stream)
 
 
 def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
     """Pretrain, evaluate, draw; the figures of the last epoch."""
-    fabric = make_fabric(options)
-    sets = sets or load_sets(options)
-    check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
-    method = build(options, layout=sets.layout)
-    encoder = method.query_branch[0]
-    folder = RunFolder(options.folder, options=vars(options), write=fabric.global_rank == 0)
-    history = pretrain(
-        method,
-        fabric=fabric,
-        dataset=sets.train,
-        make_views=Views(options, layout=sets.layout),
-        options=options,
-        folder=folder,
-        evaluate=(lambda: accuracies(encoder, sets, options)) if sets.labelled else None,
-    )
-    if folder.write:
-        draw_run(
-            folder.path,
-            encoder=encoder,
-            attention=method.attention,
-            sets=sets,
-            history=history,
-            stream=options.stream,
-        )
-    return history[-1]
+    return train_method("msmclr", options, build=build, make_views=make_views, sets=sets)
 
 
 if __name__ == "__main__":

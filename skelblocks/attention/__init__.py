@@ -1,7 +1,8 @@
 """Blocks that weigh or drop parts of a feature map."""
 
+from skelblocks.attention.eadm import EADM, eadm, energy_attention
 from skelblocks.attention.motion_attention import motion_attention
 from skelblocks.attention.motion_difference import motion_difference
 from skelblocks.attention.msm_attention import MsMAttention
 
-__all__ = ["MsMAttention", "motion_attention", "motion_difference"]
+__all__ = ["EADM", "MsMAttention", "eadm", "energy_attention", "motion_attention", "motion_difference"]

@@ -1,11 +1,24 @@
 """Random transforms of clips, each a pure function with its module, and the methods' recipes."""
 
 from skelblocks.augment import recipes
+from skelblocks.augment.central_spatial_mask import (
+    CentralSpatialMask,
+    CentralSpatialMaskParams,
+    central_spatial_mask,
+    central_spatial_mask_multiset,
+    joint_degrees,
+)
 from skelblocks.augment.channel_mask import ChannelMaskParams, RandomChannelMask, channel_mask
 from skelblocks.augment.compose import Compose, RandomTransform
 from skelblocks.augment.gaussian_blur import GaussianBlurParams, RandomGaussianBlur, gaussian_blur
 from skelblocks.augment.gaussian_noise import GaussianNoiseParams, RandomGaussianNoise, gaussian_noise
 from skelblocks.augment.joint_mask import JointMaskParams, RandomJointMask, joint_mask
+from skelblocks.augment.motion_temporal_mask import (
+    MotionTemporalMask,
+    MotionTemporalMaskParams,
+    frame_motion,
+    motion_temporal_mask,
+)
 from skelblocks.augment.noise_joints import NoiseJointsParams, RandomNoiseJoints, noise_joints
 from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
 from skelblocks.augment.shear import RandomShear, ShearParams, shear
@@ -14,11 +27,15 @@ from skelblocks.augment.temporal_crop import RandomTemporalCrop, TemporalCropPar
 from skelblocks.augment.temporal_flip import RandomTemporalFlip, TemporalFlipParams, temporal_flip
 
 __all__ = [
+    "CentralSpatialMask",
+    "CentralSpatialMaskParams",
     "ChannelMaskParams",
     "Compose",
     "GaussianBlurParams",
     "GaussianNoiseParams",
     "JointMaskParams",
+    "MotionTemporalMask",
+    "MotionTemporalMaskParams",
     "NoiseJointsParams",
     "RandomChannelMask",
     "RandomGaussianBlur",
@@ -36,10 +53,15 @@ __all__ = [
     "SpatialFlipParams",
     "TemporalCropParams",
     "TemporalFlipParams",
+    "central_spatial_mask",
+    "central_spatial_mask_multiset",
     "channel_mask",
+    "frame_motion",
     "gaussian_blur",
     "gaussian_noise",
+    "joint_degrees",
     "joint_mask",
+    "motion_temporal_mask",
     "noise_joints",
     "recipes",
     "rotation",

@@ -1,5 +1,6 @@
 """Encoders from clips to feature maps, pooling, projection heads, initialisation."""
 
+from skelblocks.encoders.barlow_projector import BarlowProjector
 from skelblocks.encoders.graph_convolution import GraphConvolution, graph_convolution
 from skelblocks.encoders.initialize import initialize_official
 from skelblocks.encoders.pool import Pool, pool
@@ -9,6 +10,7 @@ from skelblocks.encoders.st_gcn_block import STGCNBlock
 
 __all__ = [
     "STGCN",
+    "BarlowProjector",
     "GraphConvolution",
     "Pool",
     "ProjectionHead",

@@ -26,7 +26,8 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
         x: Features ``(b, c, t, v)``. Fastest with ``channels_last`` strides.
         weight: ``(s * o, c)``; row ``k * o + i`` makes channel ``i`` from subset ``k``.
         bias: ``(s * o)`` in the same order, or None.
-        adjacency: ``(s, v, w)``, from source v to target w, for instance from ``layouts.adjacency``.
+        adjacency: ``(s, v, w)``, from source v to target w, for instance from ``layouts.adjacency``; or one a row,
+            ``(b, s, v, w)``.
 
     Returns:
         ``(b, o, t, w)``, with ``channels_last`` strides.
@@ -39,24 +40,29 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
         >>> graph_convolution(x, torch.eye(3), None, torch.eye(4)[None]).allclose(x)
         True
     """
-    check_axes(adjacency, "s v w", name="adjacency")
-    subsets, joints, targets = adjacency.shape
+    per_row = isinstance(adjacency, Tensor) and adjacency.ndim == 4
+    check_axes(adjacency, "b s v w" if per_row else "s v w", name="adjacency")
+    subsets, joints, targets = adjacency.shape[-3:]
     check_axes(x, "b c t v", name="x", v=joints)
     rows, channels, frames, _ = x.shape
+    if per_row:
+        check_axes(adjacency, "b s v w", name="adjacency", b=rows)
     check_axes(weight, "so c", name="weight", c=channels)
     if weight.shape[0] % subsets:
         raise ValueError(f"weight: expected (s * o, c) with s={subsets} subsets, got shape {tuple(weight.shape)}")
     out_channels = weight.shape[0] // subsets
 
     features = x.permute(0, 2, 3, 1).reshape(rows * frames, joints, channels)
-    gather = adjacency.permute(2, 0, 1).reshape(targets * subsets, joints).to(x.dtype)
+    gather = adjacency.movedim(-1, -3).flatten(-3, -2).to(x.dtype)
+    gather = gather.repeat_interleave(frames, dim=0) if per_row else gather.expand(rows * frames, -1, -1)
     # An explicit bmm: matmul would transpose the features to fold the batch into one product, and copies cost more.
-    gathered = torch.bmm(gather.expand(rows * frames, -1, -1), features)
+    gathered = torch.bmm(gather, features)
     per_target = weight.view(subsets, out_channels, channels).transpose(0, 1).reshape(out_channels, subsets * channels)
     y = F.linear(gathered.view(rows, frames, targets, subsets * channels), per_target)
     if bias is not None:
         check_axes(bias, "so", name="bias", so=weight.shape[0])
-        y = y + (adjacency.sum(dim=1).t() @ bias.view(subsets, out_channels)).to(y.dtype)
+        arriving = (adjacency.sum(dim=-2).mT @ bias.view(subsets, out_channels)).to(y.dtype)
+        y = y + (arriving[:, None] if per_row else arriving)
     return y.permute(0, 3, 1, 2)
 
 
@@ -72,7 +78,9 @@ class GraphConvolution(nn.Module):
             can fade or strengthen a bone, but make no new one.
 
     Shape:
-        ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, o, t, v)``.
+        ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, o, t, v)``. Where only some joints are present,
+        ``keep_joints`` says which, ``(v')`` for all rows or ``(b, v')``: ``(b, c, t, v')`` to ``(b, o, t, v')``. Their
+        rows and columns of the adjacency are taken as they are, without another normalisation.
 
     Example:
         >>> from skelblocks import layouts
@@ -89,8 +97,10 @@ class GraphConvolution(nn.Module):
         self.conv = nn.Conv2d(in_channels, subsets * out_channels, kernel_size=1)
         self.edge_importance = nn.Parameter(torch.ones(subsets, joints, joints)) if edge_importance else None
 
-    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+    def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``."""
         if self.edge_importance is not None:
             adjacency = adjacency * self.edge_importance
+        if keep_joints is not None:
+            adjacency = adjacency[:, keep_joints[..., :, None], keep_joints[..., None, :]].movedim(0, -3)
         return graph_convolution(x, self.conv.weight.flatten(1), self.conv.bias, adjacency)

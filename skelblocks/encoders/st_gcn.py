@@ -40,11 +40,13 @@ class STGCN(nn.Module):
 
     Shape:
         ``(n, in_channels, t, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; ``t'`` is ``t / 4``, rounded
-        up: 13 for 50 frames, 16 for 64. Any number of frames and persons. The map's strides are channels-last.
+        up: 13 for 50 frames, 16 for 64. Any number of frames and persons. The map's strides are channels-last. With
+        ``keep_joints``, the map has only those: ``(n, m, out_channels, t', v')``.
 
     Raises:
-        ValueError: clips with other channels, joints or axes than the encoder's.
-        TypeError: clips that are not floating-point.
+        ValueError: clips with other channels, joints or axes than the encoder's, or joints to keep that are not joints
+            of it.
+        TypeError: clips that are not floating-point, or joints to keep that are not int64.
 
     Example:
         >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
@@ -105,17 +107,61 @@ class STGCN(nn.Module):
             for i in range(10)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The feature map of each clip."""
+    def forward(self, x: Tensor, *, keep_joints: Tensor | None = None) -> Tensor:
+        """The feature map of each clip.
+
+        Args:
+            x: Clips ``(n, in_channels, t, v, m)``.
+            keep_joints: Work on these joints alone, ``(v',)`` int64 for the batch or ``(n, v')``, one set a sample;
+                for instance from :class:`~skelblocks.augment.CentralSpatialMask`. The map's joints are in their order.
+                As in PSTL's released code, the clip is normalised with all its joints, then the others leave features
+                and graph: a bone to one of them is gone, and the weights of those that stay are not scaled up. Default:
+                all joints.
+
+        On CPU, joints that are out of range or repeated raise ``ValueError``. On other devices, and in a compiled
+        graph, values are not looked at, which would wait for the device.
+        """
         check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
         check_floating(x, name="x")
         n, c, t, v, m = x.shape
+        if keep_joints is not None:
+            _check_keep_joints(keep_joints, n, v)
         h: Tensor = self.data_norm(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t))
-        h = h.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
+        h = h.view(n * m, v, c, t)
+        if keep_joints is not None:
+            if keep_joints.ndim == 1:
+                h = h.index_select(1, keep_joints)
+            else:
+                keep_joints = keep_joints.repeat_interleave(m, dim=0)
+                h = h.gather(1, keep_joints[:, :, None, None].expand(-1, -1, c, t))
+        h = h.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
-            h = block(h, self.adjacency)
+            h = block(h, self.adjacency, keep_joints)
         return h.view(n, m, *h.shape[1:])
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return f"layout={self.layout.name!r}, in_channels={self.in_channels}, out_channels={self.out_channels}"
+
+
+def _check_keep_joints(keep_joints: Tensor, n: int, v: int) -> None:
+    if not isinstance(keep_joints, Tensor) or keep_joints.dtype != torch.int64:
+        came = keep_joints.dtype if isinstance(keep_joints, Tensor) else type(keep_joints).__name__
+        raise TypeError(
+            f"keep_joints: expected a torch.int64 tensor of joints, got {came}; a boolean mask of the joints to keep "
+            "gives it by mask.nonzero()[:, 0]"
+        )
+    if keep_joints.ndim == 1:
+        check_axes(keep_joints, "v'", name="keep_joints")
+    else:
+        check_axes(keep_joints, "n v'", name="keep_joints", n=n)
+    if not 1 <= keep_joints.shape[-1] <= v:
+        raise ValueError(
+            f"keep_joints: expected 1 to {v} different joints, got {keep_joints.shape[-1]} in shape "
+            f"{tuple(keep_joints.shape)}"
+        )
+    if keep_joints.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    ordered = keep_joints.sort(dim=-1).values
+    if bool((ordered[..., 0] < 0).any() | (ordered[..., -1] >= v).any() | (ordered.diff(dim=-1) == 0).any()):
+        raise ValueError(f"keep_joints: expected different joints in 0..{v - 1}, got {keep_joints.tolist()}")

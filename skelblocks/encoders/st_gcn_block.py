@@ -34,7 +34,8 @@ class STGCNBlock(nn.Module):
 
     Shape:
         ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, out_channels, ceil(t / stride), v)``, with
-        ``channels_last`` strides.
+        ``channels_last`` strides. With ``keep_joints``, ``(v')`` or ``(b, v')``, the v of ``x`` and of the output are
+        those joints only, see :class:`GraphConvolution`.
 
     Example:
         >>> from skelblocks import layouts
@@ -75,9 +76,9 @@ class STGCNBlock(nn.Module):
                 nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=(stride, 1)), nn.BatchNorm2d(out_channels)
             )
 
-    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+    def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``, then in time."""
-        y = F.relu(self.graph_norm(self.graph(x, adjacency)))
+        y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)))
         y = self.dropout(self.temporal_norm(self.temporal(y)))
         if self.has_residual:
             y = y + self.residual(x)

@@ -64,20 +64,21 @@ def nearest_neighbor_mask(
     return torch.cat((torch.ones_like(neighbors[:, :1]), neighbors), dim=1)
 
 
-def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positives: str = "sum") -> Tensor:
+def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positives: str = "mean") -> Tensor:
     r"""InfoNCE with several positives a clip.
 
-    .. math:: L_N = \operatorname{mean}_n \Big[ - \sum_{j \in N_+(n)} \log \operatorname{softmax}(l_n)_j \Big]
+    .. math:: L_N = \operatorname{mean}_n \Big[ - \frac{1}{|N_+(n)|}
+        \sum_{j \in N_+(n)} \log \operatorname{softmax}(l_n)_j \Big]
 
-    AimCLR's eq. 9, where the key is one of :math:`N_+` (the print joins its term to the neighbours' by "=" where "+" is
-    meant). The released codes of AimCLR and MsMCLR **divide each clip's sum by its number of positives**: ``"mean"``
-    does that, and is what the published numbers were trained with. With one to three neighbours the sum weighs two
-    to four times as much against D3M.
+    The key is one of :math:`N_+`. AimCLR's eq. 9 has the sum without :math:`1 / |N_+|` (and joins the key's term to the
+    neighbours' by "=" where "+" is meant): ``"sum"``. The released codes of AimCLR, MsMCLR, HiCLR and CrosSCLR, which
+    trained the published numbers, divide each clip's sum by its number of positives: ``"mean"``, the default. With one
+    to three neighbours the sum weighs two to four times as much against D3M.
 
     Args:
         logits: ``(n, 1 + k)`` of the query. Only the query's logits are trained by this loss, in paper and code.
         mask: ``(n, 1 + k)`` boolean, at least one positive a row; see :func:`nearest_neighbor_mask`.
-        reduction_over_positives: ``"sum"`` (the paper) or ``"mean"`` (the code).
+        reduction_over_positives: ``"mean"`` (the released codes) or ``"sum"`` (the paper).
 
     Returns:
         A scalar. Equal to :func:`~skelblocks.losses.info_nce` where no clip has a neighbour. Infinite if a positive's
@@ -89,7 +90,7 @@ def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positi
 
     Example:
         >>> logits, mask = torch.zeros(1, 4), torch.tensor([[True, True, False, False]])
-        >>> nearest_neighbor_loss(logits, mask, reduction_over_positives="mean").exp()
+        >>> nearest_neighbor_loss(logits, mask).exp()
         tensor(4.)
     """
     check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
@@ -104,11 +105,45 @@ def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positi
     return losses.mean()
 
 
-class NearestNeighborLoss(nn.Module):
+def nearest_neighbor_mining(
+    query_logits: Tensor,
+    student_logits: Sequence[Tensor],
+    *,
+    top_k: int = 1,
+    exclude: Tensor | None = None,
+    reduction_over_positives: str = "mean",
+) -> Tensor:
     """Mine the neighbours and take the loss: :func:`nearest_neighbor_mask`, then :func:`nearest_neighbor_loss`.
 
-    It takes InfoNCE's place in the second stage of training, after epoch 150 of 300 in AimCLR (section 4.2) and in
-    MsMCLR's code.
+    It takes InfoNCE's place in the second stage of training, after epoch 150 of 300 in AimCLR (section 4.2) and in the
+    released codes of MsMCLR and HiCLR.
+
+    Args:
+        query_logits: ``(n, 1 + k)``, trained by this loss; names neighbours too.
+        student_logits: One matrix ``(n, 1 + k)`` a further branch; they name neighbours and get no gradient.
+        top_k: See :func:`nearest_neighbor_mask`.
+        exclude: ``(n, k)`` boolean, rows that are no neighbours. They stay negatives unless their logits are ``-inf``,
+            as :func:`~skelblocks.contrast.contrastive_logits` makes them when it gets the same argument.
+        reduction_over_positives: See :func:`nearest_neighbor_loss`.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        TypeError: a wrong dtype.
+        ValueError: a wrong shape or range, or an unknown reduction.
+
+    Example:
+        >>> query, extreme, dropped = torch.randn(3, 4, 33)
+        >>> nearest_neighbor_mining(query, [extreme, dropped], top_k=1).shape
+        torch.Size([])
+    """
+    mask = nearest_neighbor_mask([query_logits, *student_logits], top_k=top_k, exclude=exclude)
+    return nearest_neighbor_loss(query_logits, mask, reduction_over_positives=reduction_over_positives)
+
+
+class NearestNeighborLoss(nn.Module):
+    """Module form of :func:`nearest_neighbor_mining`, which keeps the settings.
 
     Args:
         top_k: See :func:`nearest_neighbor_mask`.
@@ -123,7 +158,7 @@ class NearestNeighborLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(self, *, top_k: int = 1, reduction_over_positives: str = "sum") -> None:
+    def __init__(self, *, top_k: int = 1, reduction_over_positives: str = "mean") -> None:
         super().__init__()
         if top_k < 1:
             raise ValueError(f"top_k: expected an integer >= 1, got {top_k}")
@@ -135,8 +170,13 @@ class NearestNeighborLoss(nn.Module):
         self, query_logits: Tensor, student_logits: Sequence[Tensor], *, exclude: Tensor | None = None
     ) -> Tensor:
         """The scalar loss; neighbours are those of query and students."""
-        mask = nearest_neighbor_mask([query_logits, *student_logits], top_k=self.top_k, exclude=exclude)
-        return nearest_neighbor_loss(query_logits, mask, reduction_over_positives=self.reduction_over_positives)
+        return nearest_neighbor_mining(
+            query_logits,
+            student_logits,
+            top_k=self.top_k,
+            exclude=exclude,
+            reduction_over_positives=self.reduction_over_positives,
+        )
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""

@@ -27,8 +27,12 @@ OPS = {
     "temporal_flip": lambda layout: augment.RandomTemporalFlip(),
     "normal": lambda layout: recipes.normal(),
     "msmclr_strong": recipes.msmclr_strong,
+    "aimclr_extreme": recipes.aimclr_extreme,
 }
-SHIVERING = {"msmclr_strong_official": recipes.msmclr_strong_official}  # it gives absent persons noise, as released
+SHIVERING = {  # they give absent persons noise, as released
+    "msmclr_strong_official": recipes.msmclr_strong_official,
+    "aimclr_extreme_official": recipes.aimclr_extreme_official,
+}
 every_op = pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in (OPS | SHIVERING).items()])
 
 

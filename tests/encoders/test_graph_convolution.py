@@ -73,6 +73,36 @@ def test_frames_and_rows_do_not_see_each_other(b, c, t, v, s, o):
             torch.testing.assert_close(whole[row : row + 1, :, frame : frame + 1], alone)
 
 
+def test_a_graph_a_row_equals_each_row_with_its_graph():
+    x, weight, bias, _ = arguments(3, 2, 4, 5, 2, 3)
+    graphs = torch.randn(3, 2, 5, 4, dtype=torch.float64)
+    for strides in (torch.contiguous_format, torch.channels_last):
+        whole = graph_convolution(x.contiguous(memory_format=strides), weight, bias, graphs)
+        assert whole.is_contiguous(memory_format=torch.channels_last)
+        for row in range(3):
+            torch.testing.assert_close(
+                whole[row : row + 1], reference(x[row : row + 1], weight, bias, graphs[row]), rtol=1e-9, atol=1e-10
+            )
+    inputs = tuple(a.requires_grad_() for a in (x, weight, bias, graphs))
+    assert torch.autograd.gradcheck(graph_convolution, inputs)
+
+
+@pytest.mark.parametrize("edge_importance", [False, True])
+def test_keeping_joints_takes_their_rows_and_columns(edge_importance):
+    convolution = GraphConvolution(2, out_channels=3, subsets=3, joints=25, edge_importance=edge_importance).double()
+    if edge_importance:
+        torch.nn.init.uniform_(convolution.edge_importance)
+    adjacency = layouts.adjacency("ntu-rgb+d", dtype=torch.float64)
+    weighted = adjacency * convolution.edge_importance if edge_importance else adjacency
+    weight, bias = convolution.conv.weight.flatten(1), convolution.conv.bias
+    x, keep = torch.randn(2, 2, 3, 4, dtype=torch.float64), torch.tensor([[0, 1, 12, 20], [24, 7, 3, 2]])
+    whole = convolution(x, adjacency, keep)
+    for row, joints in enumerate(keep.tolist()):
+        expected = reference(x[row : row + 1], weight, bias, weighted[:, joints][:, :, joints])
+        torch.testing.assert_close(whole[row : row + 1], expected, rtol=1e-9, atol=1e-10)
+        torch.testing.assert_close(convolution(x, adjacency, keep[row])[row : row + 1], expected, rtol=1e-9, atol=1e-10)
+
+
 def test_a_joint_is_reached_from_its_neighbours_only():
     adjacency = layouts.adjacency("ntu-rgb+d", dtype=torch.float64)
     x, weight, bias, _ = arguments(1, 2, 1, 25, 3, 4)
@@ -110,6 +140,7 @@ def test_edge_importance_fades_a_bone_and_makes_none():
         ((2, 3, 4, 5), (7, 3), (7,), (2, 5, 5), "weight: .* s=2 subsets"),
         ((2, 3, 4, 5), (6, 3), (3,), (2, 5, 5), "bias: .* is 3, not 6"),
         ((2, 3, 4, 5), (6, 3), (6,), (5, 5), "adjacency: expected 3 axes"),
+        ((2, 3, 4, 5), (6, 3), (6,), (3, 2, 5, 5), "adjacency: .* axis 'b' is 3, not 2"),
     ],
 )
 def test_wrong_shapes_say_what_was_expected(x, weight, bias, adjacency, message):

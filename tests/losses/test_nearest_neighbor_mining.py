@@ -7,7 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelblocks.losses import NearestNeighborLoss, info_nce, nearest_neighbor_loss, nearest_neighbor_mask
+from skelblocks.losses import (
+    NearestNeighborLoss,
+    info_nce,
+    nearest_neighbor_loss,
+    nearest_neighbor_mask,
+    nearest_neighbor_mining,
+)
 
 
 def reference_mask(branches, top_k):
@@ -45,6 +51,8 @@ def test_mask_and_loss_equal_the_slow_reference(n, k, branches, data, seed):
         assert loss.item() == pytest.approx(reference_loss(logits[0], mask, reduction == "mean"), rel=1e-10)
         module = NearestNeighborLoss(top_k=top_k, reduction_over_positives=reduction)
         assert module(logits[0], logits[1:]).equal(loss)
+        options = {"top_k": top_k, "reduction_over_positives": reduction}
+        assert nearest_neighbor_mining(logits[0], logits[1:], **options).equal(loss)
 
 
 def test_the_positive_is_never_mined_and_branches_that_agree_count_once():
@@ -77,6 +85,19 @@ def test_is_info_nce_without_a_neighbour():
         )
 
 
+def test_the_mean_over_positives_is_the_default():
+    query, student = torch.randn(2, 4, 9, dtype=torch.float64)
+    mask = nearest_neighbor_mask([query, student])
+    mean, total = (nearest_neighbor_loss(query, mask, reduction_over_positives=how) for how in ("mean", "sum"))
+    assert total > mean * 1.9
+    for loss in (
+        nearest_neighbor_loss(query, mask),
+        nearest_neighbor_mining(query, [student]),
+        NearestNeighborLoss()(query, [student]),
+    ):
+        assert loss.equal(mean)
+
+
 def test_only_the_query_is_trained():
     query, student = (x.requires_grad_() for x in torch.randn(2, 3, 7, dtype=torch.float64))
     mask = nearest_neighbor_mask([query, student])
@@ -96,13 +117,13 @@ def test_half_precision_is_summed_in_float32(dtype):
     mask = torch.zeros(1, 32769, dtype=torch.bool)
     mask[0, :2] = True
     with torch.autocast("cpu", dtype=dtype):
-        loss = nearest_neighbor_loss(logits, mask)
+        loss = nearest_neighbor_loss(logits, mask, reduction_over_positives="sum")
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, torch.tensor(2 * math.log(32769)))
 
 
 def test_compiles_in_one_graph_pickles_and_says_what_it_is():
-    module = NearestNeighborLoss(top_k=2, reduction_over_positives="mean")
+    module = NearestNeighborLoss(top_k=2, reduction_over_positives="sum")
     query, student = torch.randn(2, 3, 7)
     exclude = torch.rand(3, 6) < 0.3
     expected = module(query, [student], exclude=exclude)
@@ -110,7 +131,7 @@ def test_compiles_in_one_graph_pickles_and_says_what_it_is():
     torch.testing.assert_close(compiled(query, [student], exclude=exclude), expected)
     for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
         assert twin(query, [student], exclude=exclude).equal(expected)
-    assert repr(module) == "NearestNeighborLoss(top_k=2, reduction_over_positives='mean')"
+    assert repr(module) == "NearestNeighborLoss(top_k=2, reduction_over_positives='sum')"
 
 
 @pytest.mark.parametrize(

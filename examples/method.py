@@ -1,0 +1,210 @@
+"""What the methods of `examples/` share: options, query branch, views, and the way from options to a trained run.
+
+SkeletonCLR, AimCLR and MsMCLR are one page each on top of it: they differ in their views and in their loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from datasets import DataOptions, Sets, load_sets
+from engine import RunFolder, TrainingOptions, check_queue, make_fabric, pretrain
+from evaluation import EvaluationOptions, accuracies, draw_run
+from torch import Tensor, nn
+
+from skelblocks import streams
+from skelblocks.contrast import MomentumEncoder, MomentumQueue, contrastive_logits, cosine_momentum
+from skelblocks.distributed import gather_keys
+from skelblocks.encoders import STGCN, Pool, ProjectionHead, initialize_official
+from skelblocks.layouts import SkeletonLayout
+
+
+@dataclass(kw_only=True)
+class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
+    """What the command line and the YAML files set for every method; each method adds its own."""
+
+    base_channels: int = 16
+    out_channels: int = 256
+    embedding: int = 128
+    dropout: float = 0.5
+    initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
+    queue_size: int = 32768
+    temperature: float = 0.07
+    key_momentum: float = 0.999
+    key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
+    exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbours
+
+
+class Keys(NamedTuple):
+    """A step's keys."""
+
+    embeddings: Tensor  # (n, d)
+    ids: Tensor  # (n,), their clips
+    exclude: Tensor | None  # (n, k), the rows of the bank that are older keys of the same clips
+
+
+class Output(NamedTuple):
+    """What a step needs after the forward; several keys where several streams train together."""
+
+    loss: Tensor
+    keys: Sequence[Keys]
+    figures: Mapping[str, Tensor]
+
+
+class MomentumContrast(nn.Module):
+    """A query branch, its slowly following copy, and the queue of the copy's keys: the frame of all the methods.
+
+    Args:
+        query_branch: Clips ``(n, c, t, v, m)`` to embeddings ``(n, d)``.
+        queue: Of d features.
+        temperature: Of the logits.
+        key_momentum: Of the copy, or its first value.
+        key_momentum_schedule: ``"constant"``, or ``"cosine"`` to 1.
+        exclude_own_keys: Whether a clip's own older keys are left out of its logits.
+    """
+
+    def __init__(
+        self,
+        query_branch: nn.Sequential,
+        *,
+        queue: MomentumQueue,
+        temperature: float = 0.07,
+        key_momentum: float = 0.999,
+        key_momentum_schedule: str = "constant",
+        exclude_own_keys: bool = False,
+    ) -> None:
+        super().__init__()
+        self.query_branch = query_branch
+        self.key_branch = MomentumEncoder(query_branch, momentum=key_momentum)
+        self.queue = queue
+        self.temperature = temperature
+        self.key_momentum_schedule = key_momentum_schedule
+        self.exclude_own_keys = exclude_own_keys
+
+    def keys(self, view: Tensor, ids: Tensor) -> Keys:
+        """Embed a view ``(n, c, t, v, m)`` of the clips ``ids`` by the key branch, without gradient."""
+        return Keys(self.key_branch(view), ids, self.queue.own_rows(ids) if self.exclude_own_keys else None)
+
+    def logits(self, embedding: Tensor, keys: Keys) -> Tensor:
+        """Similarities ``(n, 1 + k)`` with the clip's own key and with the bank as it is."""
+        bank = self.queue.bank
+        return contrastive_logits(embedding, keys.embeddings, bank, temperature=self.temperature, exclude=keys.exclude)
+
+    @torch.no_grad()
+    def update(self, keys: Keys, *, step: int, total_steps: int) -> None:
+        """After the optimiser's step: move the key branch, then let the keys of all processes into the queue."""
+        momentum = self.key_branch.momentum
+        if self.key_momentum_schedule == "cosine":
+            momentum = cosine_momentum(step, total_steps, base=momentum)
+        self.key_branch.update(self.query_branch, momentum=momentum)
+        self.queue.enqueue(gather_keys(keys.embeddings), ids=gather_keys(keys.ids))
+
+
+def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> MomentumContrast:
+    """ST-GCN, pooling and head, their momentum copy and a queue, as the options say."""
+    encoder = STGCN(
+        layout, base_channels=options.base_channels, out_channels=options.out_channels, dropout=options.dropout
+    )
+    head = ProjectionHead(options.out_channels, hidden_features=options.out_channels, out_features=options.embedding)
+    branch = nn.Sequential(encoder, Pool(), head)
+    if options.initialization == "official":
+        initialize_official(branch)
+    return MomentumContrast(
+        branch,
+        queue=MomentumQueue(options.embedding, size=options.queue_size),
+        temperature=options.temperature,
+        key_momentum=options.key_momentum,
+        key_momentum_schedule=options.key_momentum_schedule,
+        exclude_own_keys=options.exclude_own_keys,
+    )
+
+
+class Views:
+    """Clips to views, one a transform: augmented as joints, then turned into each of the streams.
+
+    Returns all views of the first stream, then all of the next; the streams of a view are those of one augmented clip.
+    """
+
+    def __init__(
+        self, transforms: Sequence[Callable[..., Tensor]], *, layout: SkeletonLayout, stream: str | Sequence[str]
+    ) -> None:
+        self.transforms = transforms
+        self.layout = layout
+        self.streams = [stream] if isinstance(stream, str) else stream
+
+    def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
+        augmented = [transform(clips, generator=generator) for transform in self.transforms]
+        return [streams.convert(view, stream, layout=self.layout) for stream in self.streams for view in augmented]
+
+
+def mining_from(nnm_epoch: int | str, *, epochs: int) -> int | None:
+    """How many epochs come before nearest neighbours are mined; None: they never are."""
+    return {"half": epochs // 2, "never": None}[nnm_epoch] if isinstance(nnm_epoch, str) else nnm_epoch
+
+
+def train_method(
+    name: str,
+    options: MethodOptions,
+    *,
+    build: Callable[..., Any],
+    make_views: Callable[..., Views],
+    contrasts: Callable[[Any], Mapping[str, MomentumContrast]] | None = None,
+    sets: Sets | None = None,
+) -> dict[str, float]:
+    """Pretrain, evaluate, draw.
+
+    Args:
+        name: Of the method; the default folder is ``runs/<name>_<data>_<split>_<stream>``.
+        options: The method's.
+        build: From options and layout to the method; see :func:`engine.pretrain` for what it must have.
+        make_views: From options and layout to the views of its forward.
+        contrasts: From the method to what it trains of each stream; default, its ``contrast``, of ``options.stream``.
+        sets: Training and test clips; default, those that the options name.
+
+    Returns:
+        The figures of the last epoch. Accuracies are those of ``options.stream``; where several streams were trained,
+        the others' bear their name.
+    """
+    fabric = make_fabric(options)
+    sets = sets or load_sets(options)
+    check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
+    data = "_".join((Path(options.data).stem, options.split, options.stream))
+    options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
+    torch.manual_seed(options.seed)
+    method = build(options, layout=sets.layout)
+    trained = {options.stream: method.contrast} if contrasts is None else contrasts(method)
+    by_stream = {stream: contrast.query_branch[0] for stream, contrast in trained.items()}
+
+    def evaluate() -> dict[str, float]:
+        figures = accuracies(by_stream[options.stream], sets, options)
+        for stream, encoder in by_stream.items():
+            if stream != options.stream:
+                other = accuracies(encoder, sets, dataclasses.replace(options, stream=stream))  # type: ignore[arg-type]
+                figures |= {f"{figure}_{stream}": value for figure, value in other.items()}
+        return figures
+
+    folder = RunFolder(options.folder or "", options=vars(options), write=fabric.global_rank == 0)
+    history = pretrain(
+        method,
+        fabric=fabric,
+        dataset=sets.train,
+        make_views=make_views(options, layout=sets.layout),
+        options=options,
+        folder=folder,
+        evaluate=evaluate if sets.labelled else None,
+    )
+    if folder.write:
+        draw_run(
+            folder.path,
+            encoder=by_stream[options.stream],
+            attention=getattr(method, "attention", None),
+            sets=sets,
+            history=history,
+            stream=options.stream,
+        )
+    return history[-1]

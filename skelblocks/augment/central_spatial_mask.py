@@ -1,0 +1,172 @@
+"""Central spatial mask: leave out joints, rather those with many bones.
+
+Axes: n samples, c channels, t frames, v joints, m persons, w kept joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes
+from skelblocks.augment._clips import clip_sizes
+from skelblocks.layouts import SkeletonLayout, get
+
+
+class CentralSpatialMaskParams(NamedTuple):
+    """Unit draws in [0, 1): ``(n, v)``, or with ``multiset``, where all rows are alike, ``(n, sum of degrees)``."""
+
+    draws: Tensor
+
+
+def joint_degrees(layout: str | Mapping[str, Any] | SkeletonLayout) -> tuple[int, ...]:
+    """How many bones each joint of a layout has: PSTL's degree centrality, without self-links.
+
+    Example:
+        >>> joint_degrees("ntu-rgb+d")  # the released code's list
+        (3, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 1, 4, 1, 2, 1, 2)
+    """
+    layout = get(layout)
+    bones = {frozenset(edge) for edge in layout.edges}
+    return tuple(sum(joint in bone for bone in bones) for joint in range(layout.num_joints))
+
+
+def central_spatial_mask(draws: Tensor, degrees: Sequence[int], *, hidden: int) -> Tensor:
+    r"""Draw joints one after another, without replacement, with probability proportional to their degree.
+
+    The hidden joints are those with the smallest :math:`-\ln(1 - u_v) / \text{degree}_v`: clocks that ring at random
+    with these rates ring in an order of exactly this law.
+
+    Args:
+        draws: Unit draws in [0, 1), ``(..., v)``.
+        degrees: v numbers > 0, see :func:`joint_degrees`.
+        hidden: How many joints to leave out, 0 to v - 1.
+
+    Returns:
+        The joints that are left, in ascending order, ``(..., v - hidden)`` int64.
+
+    Raises:
+        ValueError: ``draws`` is not ``(..., v)``, or ``hidden`` is out of range.
+
+    Example:
+        >>> central_spatial_mask(torch.tensor([0.5, 0.5, 0.5, 0.1]), [1, 1, 2, 1], hidden=2)  # hides 3, then 2
+        tensor([0, 1])
+    """
+    v = len(degrees)
+    check_axes(draws, "... v", name="draws", v=v)
+    _check_hidden(hidden, v)
+    # The logarithm of 1 - u: u may be 0, but never 1.
+    rings = -torch.log1p(-draws) / torch.tensor(degrees, dtype=draws.dtype, device=draws.device)
+    return rings.topk(v - hidden, dim=-1).indices.sort(dim=-1).values
+
+
+def central_spatial_mask_multiset(draws: Tensor, degrees: Sequence[int], *, hidden: int) -> Tensor:
+    """PSTL's released law: a plain random sample of a list in which each joint stands as often as it has bones.
+
+    A joint that is drawn twice is hidden once, so that fewer than ``hidden`` different joints may go.
+
+    Args:
+        draws: Unit draws in [0, 1), one an entry of the list, ``(sum of degrees,)``; the smallest are drawn.
+        degrees: v numbers, see :func:`joint_degrees`.
+        hidden: How many entries to draw, 0 to v - 1.
+
+    Returns:
+        The joints that are left, in ascending order, ``(w,)`` int64. Their number depends on the draws, so the device
+        is waited for.
+
+    Raises:
+        ValueError: ``draws`` is not ``(sum of degrees,)``, or ``hidden`` is out of range.
+
+    Example:
+        >>> central_spatial_mask_multiset(torch.tensor([0.5, 0.6, 0.1, 0.2]), [1, 1, 2], hidden=2)  # joint 2, twice
+        tensor([0, 1])
+    """
+    check_axes(draws, "entries", name="draws", entries=sum(degrees))
+    _check_hidden(hidden, len(degrees))
+    entries = torch.tensor([joint for joint, degree in enumerate(degrees) for _ in range(degree)], device=draws.device)
+    kept = torch.ones(len(degrees), dtype=torch.bool, device=draws.device)
+    return kept.index_fill(0, entries[draws.argsort()[:hidden]], False).nonzero().flatten()
+
+
+class CentralSpatialMask(nn.Module):
+    """Which joints of each clip to keep, for ``STGCN.forward(x, keep_joints=...)``; PSTL's spatial mask.
+
+    PSTL does not set joints to zero: the encoder works on the skeleton that is left. A joint is hidden rather than
+    another in proportion to its bones, since from a joint with many neighbours much can be inferred.
+
+    By default every clip loses exactly the same number of different joints, drawn for itself. The released code
+    draws from a list with repetitions, once for the whole batch: ``multiset=True``. Of its 8 draws on NTU RGB+D, 7.3 on
+    average are different joints.
+
+    Args:
+        layout: A name, a dict or a layout.
+        hidden: Fraction of the joints to hide, ``round(hidden * v)``; with ``multiset``, of draws. 8 of 25 in PSTL's
+            released code.
+        multiset: Draw as the released code does: one ``(w,)`` for all samples, ``w >= v - round(hidden * v)``. This
+            waits for the device, and does not compile in one graph.
+
+    Shape:
+        ``(n, c, t, v, m)``, of which only the shape and the device matter, to ``(n, v - round(hidden * v))`` int64, or
+        ``(w,)`` with ``multiset``; ascending.
+
+    Raises:
+        ValueError: a fraction that leaves no joint, or clips with other joints than the layout's.
+
+    Example:
+        >>> masking = CentralSpatialMask("ntu-rgb+d")
+        >>> masking(torch.randn(4, 3, 50, 25, 2), generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([4, 17])
+    """
+
+    def __init__(
+        self, layout: str | Mapping[str, Any] | SkeletonLayout, *, hidden: float = 8 / 25, multiset: bool = False
+    ) -> None:
+        super().__init__()
+        self.layout = get(layout)
+        v = self.layout.num_joints
+        if not 0 <= hidden < 1 or round(hidden * v) == v:
+            raise ValueError(
+                f"hidden: expected a fraction in [0, 1) that leaves one of the {v} joints of {self.layout.name!r}, "
+                f"got {hidden}"
+            )
+        self.hidden = hidden
+        self.multiset = multiset
+        self.degrees = joint_degrees(self.layout)
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> CentralSpatialMaskParams:
+        """Draw for clips of this shape."""
+        n, *_ = clip_sizes(shape)
+        size = (1, sum(self.degrees)) if self.multiset else (n, self.layout.num_joints)
+        return CentralSpatialMaskParams(torch.rand(size, device=device, generator=generator).expand(n, -1))
+
+    def transform(self, x: Tensor, params: CentralSpatialMaskParams) -> Tensor:
+        """The joints that these draws leave."""
+        v = self.layout.num_joints
+        check_axes(x, "n c t v m", name="x", v=v)
+        check_axes(params.draws, "n u", name="params.draws", n=x.shape[0])
+        hidden = round(self.hidden * v)
+        if self.multiset:
+            return central_spatial_mask_multiset(params.draws[0], self.degrees, hidden=hidden)
+        return central_spatial_mask(params.draws, self.degrees, hidden=hidden)
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw the joints to keep."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"{self.layout.name!r}, hidden={self.hidden}, multiset={self.multiset}"
+
+
+def _check_hidden(hidden: int, v: int) -> None:
+    if not 0 <= hidden < v:
+        raise ValueError(f"hidden: expected 0 to {v - 1} of the {v} joints, so that one is left, got {hidden}")

@@ -1,0 +1,109 @@
+"""Barlow Twins: two views agree on every feature, and no two features say the same.
+
+Axes: n samples, d features.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_floating, check_positive
+
+
+def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: float = 2e-4, eps: float = 1e-5) -> Tensor:
+    r"""Squared distance of the views' cross-correlation from the identity.
+
+    .. math:: c = \tfrac{1}{n} \hat z_1^\top \hat z_2, \qquad
+        L = \sum_i (c_{ii} - 1)^2 + \lambda \sum_{i \ne j} c_{ij}^2, \qquad
+        \hat z = \frac{z - \operatorname{mean}_n z}{\sqrt{\operatorname{var}_n z + \epsilon}}
+
+    with the biased variance. Eqs. 1 and 2 of Barlow Twins, where :math:`\epsilon` is 0. PSTL sums this loss over two
+    pairs, (plain, temporally masked) and (plain, spatially masked); it needs no negatives, no bank and no momentum
+    encoder. Constants below are those of PSTL's released code.
+
+    Statistics and correlation are those of the local batch: nothing is gathered over processes (PSTL's released code
+    runs on one). They are computed in float32 at least, also inside autocast.
+
+    Args:
+        first: ``(n, d)``, one view's embeddings, any length and mean. Their projector is 256-6144-6144-6144 in PSTL.
+        second: ``(n, d)``, the other view's; gradient flows to both.
+        off_diagonal_weight: :math:`\lambda`. 2e-4 in PSTL; 5e-3 in Barlow Twins.
+        eps: Keeps a feature that is the same in the whole batch finite: it counts as uncorrelated. 1e-5 is that of
+            ``BatchNorm1d``.
+
+    Returns:
+        A scalar, at least 0; about ``d`` for independent views, plus :math:`\lambda d (d - 1) / n` of chance.
+
+    Raises:
+        TypeError: an embedding is not floating-point.
+        ValueError: shapes that differ, fewer than two samples, or a setting out of range.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+        >>> barlow_twins_loss(x, 3 * x + 1) < 1e-6, barlow_twins_loss(x, -x)
+        (tensor(True), tensor(7.9999))
+    """
+    check_axes(first, "n d", name="first")
+    check_floating(first, name="first")
+    n, d = first.shape
+    check_axes(second, "n d", name="second", n=n, d=d)
+    check_floating(second, name="second")
+    if n < 2:
+        raise ValueError(
+            f"first: expected at least two samples, got shape {tuple(first.shape)}; a batch of {n} has no variance: "
+            "drop the last, short batch"
+        )
+    check_positive(eps, name="eps")
+    _check_weight(off_diagonal_weight)
+    dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
+    with torch.autocast(device_type=first.device.type, enabled=False):
+        first, second = (F.batch_norm(x.to(dtype), None, None, training=True, eps=eps) for x in (first, second))
+        correlation = first.T @ second / n
+    # without its first number the matrix falls into rows of d + 1, and the diagonal is their last column: no copy
+    off_diagonal = correlation.flatten()[1:].view(d - 1, d + 1)[:, :-1]
+    return (correlation.diagonal() - 1).square().sum() + off_diagonal_weight * off_diagonal.square().sum()
+
+
+class BarlowTwinsLoss(nn.Module):
+    """Module form of :func:`barlow_twins_loss`, which keeps the settings.
+
+    It has no state. PSTL's released code standardises with one ``BatchNorm1d(affine=False)`` for both views, whose
+    running mean and variance drift along and never enter a loss, which is only computed in training mode. Without them
+    the loss is the same in ``train()`` and ``eval()``, and the names ``bn.*`` of such a checkpoint have no place here.
+
+    Args:
+        off_diagonal_weight: See :func:`barlow_twins_loss`.
+        eps: See :func:`barlow_twins_loss`.
+
+    Shape:
+        ``first`` ``(n, d)`` and ``second`` ``(n, d)`` to a scalar.
+
+    Example:
+        >>> plain, temporal, spatial = torch.randn(3, 16, 32)
+        >>> criterion = BarlowTwinsLoss()
+        >>> loss = criterion(plain, temporal) + criterion(plain, spatial)
+    """
+
+    def __init__(self, *, off_diagonal_weight: float = 2e-4, eps: float = 1e-5) -> None:
+        super().__init__()
+        check_positive(eps, name="eps")
+        _check_weight(off_diagonal_weight)
+        self.off_diagonal_weight = off_diagonal_weight
+        self.eps = eps
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """The scalar loss."""
+        return barlow_twins_loss(first, second, off_diagonal_weight=self.off_diagonal_weight, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"off_diagonal_weight={self.off_diagonal_weight}, eps={self.eps}"
+
+
+def _check_weight(value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ValueError(f"off_diagonal_weight: expected a finite number >= 0, got {value}")

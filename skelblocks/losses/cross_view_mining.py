@@ -1,0 +1,207 @@
+"""CrosSCLR's cross-view mining: a view's positives are the neighbours that another view names.
+
+Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating, check_positive
+from skelblocks.losses.nearest_neighbor_mining import nearest_neighbor_loss, nearest_neighbor_mask
+
+
+class CrossViewPair(NamedTuple):
+    """A view's task: its logits, and which columns are positives; each ``(n, 1 + k)``, with context ``(n, 1 + 2k)``."""
+
+    logits: Tensor
+    mask: Tensor
+
+
+def cross_view_pair(
+    logits: Tensor,
+    other_logits: Tensor,
+    *,
+    temperature: float = 0.07,
+    top_k: int = 1,
+    context: bool = True,
+    exclude: Tensor | None = None,
+) -> CrossViewPair:
+    r"""What one view learns from another: the other's nearest rows are its positives, beside its own key.
+
+    With :math:`s^a_{nj} = q^a_n \cdot b^a_j`, the similarities of view a to its bank,
+
+    .. math:: l_n = [q^a_n \cdot k^a_n,\; s^a_{n1}, \dots, s^a_{nK},\;
+        s^a_{n1} s^b_{n1}, \dots, s^a_{nK} s^b_{nK}] / \tau
+
+    where the products are the context: rows that both views find alike. The positives are column 0, the ``top_k`` rows
+    of the greatest :math:`s^b`, and the same rows' products. Use it with
+    :func:`~skelblocks.losses.nearest_neighbor_loss`; :func:`cross_view_mining` does so for all pairs.
+
+    **Row j of both banks must come from the same clip**: two :class:`~skelblocks.contrast.MomentumQueue` of one size
+    that were always enqueued together.
+
+    Args:
+        logits: ``(n, 1 + k)`` of view a, already divided by the temperature.
+        other_logits: ``(n, 1 + k)`` of view b, against b's key and bank. Through the context, gradient flows to them
+            too.
+        temperature: The one by which both were divided; the products are divided by it once.
+        top_k: Rows that b names. 1 in the released configuration.
+        context: Whether to add the products; on in the released configuration.
+        exclude: ``(n, k)`` boolean, true for rows that are neither neighbours nor negatives, such as older keys of the
+            same clip. A row whose logit is ``-inf`` in either view is left out likewise, in all columns.
+
+    Returns:
+        Logits, in float32 at least, ``-inf`` for rows left out; and the boolean mask, without gradient.
+
+    Raises:
+        TypeError: logits are not floating-point, or ``exclude`` is not boolean.
+        ValueError: shapes that differ, ``top_k`` not in ``1..k``, or a temperature that is not positive.
+
+    Example:
+        >>> joint, motion = torch.tensor([[4.0, 2.0, 1.0]]), torch.tensor([[4.0, 1.0, 3.0]])
+        >>> cross_view_pair(joint, motion, temperature=0.5)
+        CrossViewPair(logits=tensor([[4.0000, 2.0000, 1.0000, 1.0000, 1.5000]]),
+                      mask=tensor([[ True, False,  True, False,  True]]))
+    """
+    check_axes(logits, "n k", name="logits")
+    check_floating(logits, name="logits")
+    n, columns = logits.shape
+    check_axes(other_logits, "n k", name="other_logits", n=n, k=columns)
+    check_floating(other_logits, name="other_logits")
+    check_positive(temperature, name="temperature")
+    positive, rows, other_rows = (
+        x.to(torch.promote_types(x.dtype, torch.float32)) for x in (logits[:, :1], logits[:, 1:], other_logits[:, 1:])
+    )
+    absent = (rows == -torch.inf) | (other_rows == -torch.inf)
+    if exclude is not None:
+        check_axes(exclude, "n k", name="exclude", n=n, k=columns - 1)
+        check_boolean(exclude, name="exclude")
+        absent = absent | exclude
+    mask = nearest_neighbor_mask([other_logits], top_k=top_k, exclude=absent)
+    parts = [positive, rows.masked_fill(absent, -torch.inf)]
+    if context:
+        # zeros first: the gradient of a product with -inf would be no number, even where it is overwritten
+        product = rows.masked_fill(absent, 0) * other_rows.masked_fill(absent, 0) * temperature
+        parts.append(product.masked_fill(absent, -torch.inf))
+        mask = torch.cat((mask, mask[:, 1:]), dim=1)
+    return CrossViewPair(torch.cat(parts, dim=1), mask)
+
+
+def cross_view_mining(
+    logits_per_view: Sequence[Tensor],
+    *,
+    temperature: float = 0.07,
+    top_k: int = 1,
+    context: bool = True,
+    exclude: Tensor | None = None,
+    reduction_over_positives: str = "mean",
+) -> Tensor:
+    r"""CrosSCLR's second stage: every view is trained with the neighbours that each other view names.
+
+    .. math:: L = \sum_a \frac{1}{S - 1} \sum_{b \ne a} L_{a \leftarrow b}
+
+    for S views such as joint, motion and bone, with :math:`L_{a \leftarrow b}` the
+    :func:`~skelblocks.losses.nearest_neighbor_loss` of :func:`cross_view_pair`. Formula and defaults are those of the
+    released code, for two and for three views. There it takes the place of the summed InfoNCE of the views after epoch
+    150 of 300. AimCLR's "cross-stream knowledge mining" (section 4.3) refers to it.
+
+    **Row j of all banks must come from the same clip**; see :func:`cross_view_pair`.
+
+    Args:
+        logits_per_view: One matrix ``(n, 1 + k)`` a view, two at least, each of the view's own query, key and bank, and
+            already divided by the temperature.
+        temperature: The one by which all were divided, for the context. 0.07 in CrosSCLR.
+        top_k: Rows that a view names for another. 1 in CrosSCLR.
+        context: Whether products of two views' similarities are further columns. With it, a view's loss trains the
+            other view's query too.
+        exclude: ``(n, k)`` boolean, true for rows that are neither neighbours nor negatives; see
+            :func:`cross_view_pair`.
+        reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.
+
+    Returns:
+        A scalar, in float32 at least.
+
+    Raises:
+        TypeError: logits are not floating-point, or ``exclude`` is not boolean.
+        ValueError: fewer than two views, shapes that differ, or a setting out of range.
+
+    Example:
+        >>> joint, motion, bone = torch.randn(3, 4, 33)
+        >>> cross_view_mining([joint, motion, bone], temperature=0.07).shape
+        torch.Size([])
+    """
+    check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+    if len(logits_per_view) < 2:
+        raise ValueError(
+            f"logits_per_view: expected two views or more, got {len(logits_per_view)}; for one, use "
+            "nearest_neighbor_mining"
+        )
+    check_axes(logits_per_view[0], "n k", name="logits_per_view[0]")
+    n, columns = logits_per_view[0].shape
+    for a, logits in enumerate(logits_per_view):
+        check_axes(logits, "n k", name=f"logits_per_view[{a}]", n=n, k=columns)
+        check_floating(logits, name=f"logits_per_view[{a}]")
+    losses = []
+    for a, logits in enumerate(logits_per_view):
+        for b, other in enumerate(logits_per_view):
+            if a != b:
+                pair = cross_view_pair(
+                    logits, other, temperature=temperature, top_k=top_k, context=context, exclude=exclude
+                )
+                losses.append(nearest_neighbor_loss(*pair, reduction_over_positives=reduction_over_positives))
+    return torch.stack(losses).sum() / (len(logits_per_view) - 1)
+
+
+class CrossViewMiningLoss(nn.Module):
+    """Module form of :func:`cross_view_mining`, which keeps the settings.
+
+    Args:
+        temperature: See :func:`cross_view_mining`.
+        top_k: See :func:`cross_view_mining`.
+        context: See :func:`cross_view_mining`.
+        reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.
+
+    Shape:
+        ``logits_per_view``, each ``(n, 1 + k)``, to a scalar.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.07,
+        top_k: int = 1,
+        context: bool = True,
+        reduction_over_positives: str = "mean",
+    ) -> None:
+        super().__init__()
+        check_positive(temperature, name="temperature")
+        if top_k < 1:
+            raise ValueError(f"top_k: expected an integer >= 1, got {top_k}")
+        check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+        self.temperature = temperature
+        self.top_k = top_k
+        self.context = context
+        self.reduction_over_positives = reduction_over_positives
+
+    def forward(self, logits_per_view: Sequence[Tensor], *, exclude: Tensor | None = None) -> Tensor:
+        """The scalar loss."""
+        return cross_view_mining(
+            logits_per_view,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            context=self.context,
+            exclude=exclude,
+            reduction_over_positives=self.reduction_over_positives,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return (
+            f"temperature={self.temperature}, top_k={self.top_k}, context={self.context}, "
+            f"reduction_over_positives={self.reduction_over_positives!r}"
+        )
