@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skelblocks import streams
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
-from skelblocks.viz import attention_map, curves, draw_skeleton, embedding_scatter
+from skelblocks.viz import curves, draw_skeleton, embedding_scatter
 
 
 @dataclass(kw_only=True)
@@ -61,12 +61,11 @@ def draw_run(
     folder: Path,
     *,
     encoder: nn.Module,
-    attention: nn.Module | None,
     sets: Sets,
     history: Sequence[Mapping[str, float]],
     stream: str,
 ) -> None:
-    """loss.png, accuracy.png, embedding.png, clip.png and attention.png."""
+    """loss.png, accuracy.png, embedding.png and clip.png."""
     epochs = [row["epoch"] for row in history]
     names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
     curves({name: (epochs, [row[name] for row in history]) for name in names}, ylabel="loss").savefig(
@@ -84,11 +83,13 @@ def draw_run(
     clip, label, _ = sets.test[0]
     title = sets.test.class_names[int(label)] if names else sets.test.names[0]
     draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")
-    if attention is not None:
-        clips = torch.stack([sets.test[i].clip for i in range(attention.segment or 1)])  # type: ignore[arg-type]
-        x = streams.convert(clips.to(next(encoder.parameters()).device), stream, layout=sets.layout)
-        encoder.eval()
-        with torch.no_grad():
-            _, weights = attention(encoder(x), return_attention=True)
-        maps = [scale.flatten(0, -3)[0].cpu() for scale in weights]
-        attention_map(maps, names=list(attention.scales)).savefig(folder / "attention.png")  # type: ignore[arg-type]
+
+
+def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:
+    """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures."""
+    clips = torch.stack([sets.test[i].clip for i in range(count)])
+    clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()).device)
+    encoder.eval()
+    with torch.no_grad():
+        maps: Tensor = encoder(clips)
+    return maps

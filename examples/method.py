@@ -15,6 +15,7 @@ import torch
 from datasets import DataOptions, Sets, load_sets
 from engine import RunFolder, TrainingOptions, check_queue, make_fabric, pretrain
 from evaluation import EvaluationOptions, accuracies, draw_run
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from skelblocks import streams
@@ -30,13 +31,16 @@ class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
 
     base_channels: int = 16
     out_channels: int = 256
+    graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
     embedding: int = 128
+    head_norm: bool = False  # a batch normalisation in the head
     dropout: float = 0.5
     initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
     queue_size: int = 32768
     temperature: float = 0.07
     key_momentum: float = 0.999
     key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
+    key_buffers: Literal["keep", "copy", "average"] = "keep"  # of the key branch, such as batch norm statistics
     exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbours
 
 
@@ -65,6 +69,7 @@ class MomentumContrast(nn.Module):
         temperature: Of the logits.
         key_momentum: Of the copy, or its first value.
         key_momentum_schedule: ``"constant"``, or ``"cosine"`` to 1.
+        key_buffers: See :class:`~skelblocks.contrast.MomentumEncoder`.
         exclude_own_keys: Whether a clip's own older keys are left out of its logits.
     """
 
@@ -76,11 +81,12 @@ class MomentumContrast(nn.Module):
         temperature: float = 0.07,
         key_momentum: float = 0.999,
         key_momentum_schedule: str = "constant",
+        key_buffers: str = "keep",
         exclude_own_keys: bool = False,
     ) -> None:
         super().__init__()
         self.query_branch = query_branch
-        self.key_branch = MomentumEncoder(query_branch, momentum=key_momentum)
+        self.key_branch = MomentumEncoder(query_branch, momentum=key_momentum, buffers=key_buffers)
         self.queue = queue
         self.temperature = temperature
         self.key_momentum_schedule = key_momentum_schedule
@@ -88,7 +94,11 @@ class MomentumContrast(nn.Module):
 
     def keys(self, view: Tensor, ids: Tensor) -> Keys:
         """Embed a view ``(n, c, t, v, m)`` of the clips ``ids`` by the key branch, without gradient."""
-        return Keys(self.key_branch(view), ids, self.queue.own_rows(ids) if self.exclude_own_keys else None)
+        return self.as_keys(self.key_branch(view), ids)
+
+    def as_keys(self, embeddings: Tensor, ids: Tensor) -> Keys:
+        """Keys of the clips ``ids``, for one who runs the key branch part by part."""
+        return Keys(embeddings, ids, self.queue.own_rows(ids) if self.exclude_own_keys else None)
 
     def logits(self, embedding: Tensor, keys: Keys) -> Tensor:
         """Similarities ``(n, 1 + k)`` with the clip's own key and with the bank as it is."""
@@ -108,9 +118,18 @@ class MomentumContrast(nn.Module):
 def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> MomentumContrast:
     """ST-GCN, pooling and head, their momentum copy and a queue, as the options say."""
     encoder = STGCN(
-        layout, base_channels=options.base_channels, out_channels=options.out_channels, dropout=options.dropout
+        layout,
+        base_channels=options.base_channels,
+        out_channels=options.out_channels,
+        dropout=options.dropout,
+        strategy=options.graph,
     )
-    head = ProjectionHead(options.out_channels, hidden_features=options.out_channels, out_features=options.embedding)
+    head = ProjectionHead(
+        options.out_channels,
+        hidden_features=options.out_channels,
+        out_features=options.embedding,
+        batch_norm=options.head_norm,
+    )
     branch = nn.Sequential(encoder, Pool(), head)
     if options.initialization == "official":
         initialize_official(branch)
@@ -120,6 +139,7 @@ def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> Momentum
         temperature=options.temperature,
         key_momentum=options.key_momentum,
         key_momentum_schedule=options.key_momentum_schedule,
+        key_buffers=options.key_buffers,
         exclude_own_keys=options.exclude_own_keys,
     )
 
@@ -152,8 +172,9 @@ def train_method(
     options: MethodOptions,
     *,
     build: Callable[..., Any],
-    make_views: Callable[..., Views],
+    make_views: Callable[..., Callable[[Tensor, torch.Generator], Sequence[Tensor]]],
     contrasts: Callable[[Any], Mapping[str, MomentumContrast]] | None = None,
+    pictures: Callable[..., Mapping[str, Figure]] | None = None,
     sets: Sets | None = None,
 ) -> dict[str, float]:
     """Pretrain, evaluate, draw.
@@ -164,6 +185,7 @@ def train_method(
         build: From options and layout to the method; see :func:`engine.pretrain` for what it must have.
         make_views: From options and layout to the views of its forward.
         contrasts: From the method to what it trains of each stream; default, its ``contrast``, of ``options.stream``.
+        pictures: From the trained method, sets and options to the method's own pictures, by name.
         sets: Training and test clips; default, those that the options name.
 
     Returns:
@@ -202,9 +224,10 @@ def train_method(
         draw_run(
             folder.path,
             encoder=by_stream[options.stream],
-            attention=getattr(method, "attention", None),
             sets=sets,
             history=history,
             stream=options.stream,
         )
+        for picture, figure in (pictures(method, sets, options) if pictures else {}).items():
+            figure.savefig(folder.path / f"{picture}.png")
     return history[-1]

@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from datasets import Sets
 from engine import parse
+from evaluation import feature_maps
+from matplotlib.figure import Figure
 from method import MethodOptions, MomentumContrast, Output, Views, make_contrast, mining_from, train_method
 from torch import Tensor, nn
 
@@ -22,6 +25,7 @@ from skelblocks.distributed import is_main_process
 from skelblocks.encoders import initialize_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import d3m_loss, info_nce, nearest_neighbor_mining
+from skelblocks.viz import attention_map
 
 
 @dataclass(kw_only=True)
@@ -105,9 +109,21 @@ def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     return Views([recipes.normal(), strong(layout), recipes.normal()], layout=layout, stream=options.stream)
 
 
+def pictures(method: MsMCLR, sets: Sets, options: Options) -> dict[str, Figure]:
+    """Which frames of a test clip attend to which, at each scale."""
+    if not isinstance(method.attention, MsMAttention):
+        return {}
+    encoder = method.contrast.query_branch[0]
+    maps = feature_maps(encoder, sets, stream=options.stream, count=method.attention.segment or 1)
+    with torch.no_grad():
+        _, weights = method.attention(maps, return_attention=True)
+    first = [scale.flatten(0, -3)[0].cpu() for scale in weights]
+    return {"attention": attention_map(first, names=method.attention.scales)}
+
+
 def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
     """Pretrain, evaluate, draw; the figures of the last epoch."""
-    return train_method("msmclr", options, build=build, make_views=make_views, sets=sets)
+    return train_method("msmclr", options, build=build, make_views=make_views, pictures=pictures, sets=sets)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The methods' augmentations, composed.
 
-Each function gives a fresh :class:`~skelblocks.augment.compose.Compose`. All of them work for every layout and length:
-what the papers state in joints or frames scales as a fraction.
+Each function gives a fresh :class:`~skelblocks.augment.compose.Compose`; the two ``_swap``, which mix clips of a batch,
+give a :class:`~skelblocks.augment.region_swap.RandomRegionSwap`. All of them work for every layout and length: what the
+papers state in joints or frames scales as a fraction.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from skelblocks.augment.gaussian_blur import RandomGaussianBlur
 from skelblocks.augment.gaussian_noise import RandomGaussianNoise
 from skelblocks.augment.joint_mask import RandomJointMask
 from skelblocks.augment.noise_joints import RandomNoiseJoints
+from skelblocks.augment.region_swap import RandomRegionSwap
 from skelblocks.augment.rotation import RandomRotation
 from skelblocks.augment.shear import RandomShear
 from skelblocks.augment.spatial_flip import RandomSpatialFlip
@@ -185,3 +187,71 @@ def msmclr_strong_official(
     """
     seven = aimclr_extreme_official(layout, shear_amplitude=shear_amplitude, padding_ratio=padding_ratio)
     return Compose([*seven.transforms, RandomNoiseJoints(1 / 25)])
+
+
+def skelemix_swap(
+    layout: str | Mapping[str, Any] | SkeletonLayout, *, shared: bool = False, on_absent_persons: bool = False
+) -> RandomRegionSwap:
+    """The data mixing of SkeleMixCLR's released config: 2 to 3 of 5 bodies, 7 to 11 of 16 blocks of 4 frames.
+
+    It goes to clips that have had :func:`normal`, before bones or motion are taken. The config mixes each batch three
+    times, each with draws of its own: call it three times.
+
+    Args:
+        layout: A name, a dict or a layout.
+        shared: One region for the whole batch, as the released code has it.
+        on_absent_persons: Copy absent persons too, as the released code does.
+
+    Returns:
+        A module from clips ``(n, 3, t, v, m)`` to :class:`~skelblocks.augment.region_swap.Mixed`.
+
+    Raises:
+        ValueError: an unknown layout.
+
+    Example:
+        >>> import torch
+        >>> mixed = skelemix_swap("ntu-rgb+d")(torch.randn(4, 3, 64, 25, 2))
+        >>> 7 <= int(mixed.mask[0].any(dim=1).sum()) <= 11
+        True
+    """
+    return RandomRegionSwap(
+        layout,
+        bodies=(2 / 5, 3 / 5),
+        blocks=(7 / 16, 11 / 16),
+        shared=shared,
+        on_absent_persons=on_absent_persons,
+    )
+
+
+def skeattnclr_swap(
+    layout: str | Mapping[str, Any] | SkeletonLayout, *, shared: bool = False, on_absent_persons: bool = False
+) -> RandomRegionSwap:
+    """The extra augmentation of SkeAttnCLR's section 3.2: 3 to 4 of 5 bodies, 4 to 7 of 16 blocks of 4 frames.
+
+    The numbers are those of its table 11, in which they are called spatial and temporal l and u. It goes to query clips
+    that have had :func:`normal`, before bones or motion are taken; the key is not mixed.
+
+    Args:
+        layout: A name, a dict or a layout.
+        shared: One region for the whole batch, as the released code has it.
+        on_absent_persons: Copy absent persons too, as the released code does.
+
+    Returns:
+        A module from clips ``(n, 3, t, v, m)`` to :class:`~skelblocks.augment.region_swap.Mixed`.
+
+    Raises:
+        ValueError: an unknown layout.
+
+    Example:
+        >>> import torch
+        >>> mixed = skeattnclr_swap("ntu-rgb+d")(torch.randn(4, 3, 64, 25, 2))
+        >>> 4 <= int(mixed.mask[0].any(dim=1).sum()) <= 7
+        True
+    """
+    return RandomRegionSwap(
+        layout,
+        bodies=(3 / 5, 4 / 5),
+        blocks=(4 / 16, 7 / 16),
+        shared=shared,
+        on_absent_persons=on_absent_persons,
+    )

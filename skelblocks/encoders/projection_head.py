@@ -13,18 +13,26 @@ from skelblocks._utils.checks import check_axes
 class ProjectionHead(nn.Module):
     """Linear, ReLU, linear. Used in pre-training only; evaluation takes the feature before it.
 
+    With ``batch_norm`` it is the MLP that makes CrossMoCo's ST-MLP out of ST-GCN (section III-B, fig. 3: two linear
+    layers, batch normalisation and ReLU between them): ``nn.Sequential(encoder, Pool(), head)``. Whether ST-GCN and
+    ST-MLP share their ST-GCN is not said. For one of their own, give each its own encoder; to share it, pool its
+    feature map once and give that to two heads, ``hidden_layers=0`` for ST-GCN's. CrossMoCo gives no width.
+
     Args:
         in_features: Channels of the encoder's feature map; 256 in the released configs.
         hidden_features: Width of the hidden layer; as wide as the input in SkeletonCLR, CrosSCLR, AimCLR and MsMCLR.
         out_features: d; 128 there.
-        batch_norm: Whether a batch normalisation stands between the first linear layer and the ReLU, as in SkeleMixCLR
+        batch_norm: Whether a batch normalisation stands between a hidden linear layer and its ReLU, as in SkeleMixCLR
             and CrossMoCo's ST-MLP. It cannot train on a batch of one.
+        hidden_layers: Linear layers that are followed by a ReLU; 0 leaves the last linear layer alone. CrossMoCo's
+            table IV varies "MLP layers" from 1 to 3 without saying what one is. One hidden layer each is meant here:
+            the result of its 1 is that of the full model in tables II and III, and so of fig. 3.
 
     Shape:
         ``(n, in_features)`` to ``(n, out_features)``, not normalised.
 
     Raises:
-        ValueError: another shape, or a training batch of one with ``batch_norm``.
+        ValueError: another shape, a training batch of one with ``batch_norm``, or ``hidden_layers`` below 0.
 
     Example:
         >>> import torch
@@ -39,15 +47,21 @@ class ProjectionHead(nn.Module):
         hidden_features: int = 256,
         out_features: int = 128,
         batch_norm: bool = False,
+        hidden_layers: int = 1,
     ) -> None:
         super().__init__()
+        if hidden_layers < 0:
+            raise ValueError(f"hidden_layers: expected an integer >= 0, got {hidden_layers}")
         self.in_features = in_features
         self.out_features = out_features
-        self.batch_norm = batch_norm
-        norm = [nn.BatchNorm1d(hidden_features)] if batch_norm else []
-        self.layers = nn.Sequential(
-            nn.Linear(in_features, hidden_features), *norm, nn.ReLU(), nn.Linear(hidden_features, out_features)
-        )
+        self.batch_norm = batch_norm and hidden_layers > 0
+        layers: list[nn.Module] = []
+        features = in_features
+        for _ in range(hidden_layers):
+            norm = [nn.BatchNorm1d(hidden_features)] if batch_norm else []
+            layers += [nn.Linear(features, hidden_features), *norm, nn.ReLU()]
+            features = hidden_features
+        self.layers = nn.Sequential(*layers, nn.Linear(features, out_features))
 
     def forward(self, x: Tensor) -> Tensor:
         """The embedding of each pooled feature."""

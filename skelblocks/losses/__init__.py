@@ -2,6 +2,7 @@
 
 from skelblocks.losses.bank_logsumexp import bank_logsumexp
 from skelblocks.losses.barlow_twins import BarlowTwinsLoss, barlow_twins_loss
+from skelblocks.losses.cross_momentum_contrast import CrossMomentumContrastLoss, cross_momentum_contrast
 from skelblocks.losses.cross_view_mining import CrossViewMiningLoss, CrossViewPair, cross_view_mining, cross_view_pair
 from skelblocks.losses.d3m import D3MLoss, d3m_loss, d3m_loss_from_embeddings
 from skelblocks.losses.hierarchical_d3m import HierarchicalD3MLoss, hierarchical_d3m_loss
@@ -12,17 +13,24 @@ from skelblocks.losses.nearest_neighbor_mining import (
     nearest_neighbor_mask,
     nearest_neighbor_mining,
 )
+from skelblocks.losses.region_contrast import RegionContrastLoss, RegionLogits, region_contrast, region_logits
+from skelblocks.losses.salient_contrast import SalientContrastLoss, salient_contrast
 
 __all__ = [
     "BarlowTwinsLoss",
+    "CrossMomentumContrastLoss",
     "CrossViewMiningLoss",
     "CrossViewPair",
     "D3MLoss",
     "HierarchicalD3MLoss",
     "InfoNCELoss",
     "NearestNeighborLoss",
+    "RegionContrastLoss",
+    "RegionLogits",
+    "SalientContrastLoss",
     "bank_logsumexp",
     "barlow_twins_loss",
+    "cross_momentum_contrast",
     "cross_view_mining",
     "cross_view_pair",
     "d3m_loss",
@@ -33,4 +41,7 @@ __all__ = [
     "nearest_neighbor_loss",
     "nearest_neighbor_mask",
     "nearest_neighbor_mining",
+    "region_contrast",
+    "region_logits",
+    "salient_contrast",
 ]

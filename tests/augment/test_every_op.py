@@ -25,6 +25,8 @@ OPS = {
     "spatial_flip": augment.RandomSpatialFlip,
     "spatial_flip, mirror": lambda layout: augment.RandomSpatialFlip(layout, mirror_axis=0),
     "temporal_flip": lambda layout: augment.RandomTemporalFlip(),
+    "occlusion": augment.SpatioTemporalOcclusion,
+    "occlusion, per frame": lambda layout: augment.SpatioTemporalOcclusion(layout, per_frame=True, temporal="gate"),
     "normal": lambda layout: recipes.normal(),
     "msmclr_strong": recipes.msmclr_strong,
     "aimclr_extreme": recipes.aimclr_extreme,

@@ -102,3 +102,19 @@ def test_amplitudes_can_be_named_and_an_unknown_layout_is_refused(recipe):
     assert steps(named)[:2] == steps(recipes.normal(shear_amplitude=1.0, padding_ratio=4))
     with pytest.raises(ValueError, match="no layout is named 'kinect'"):
         recipe("kinect")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "bodies", "blocks"),
+    [(recipes.skelemix_swap, (2, 3), (7, 11)), (recipes.skeattnclr_swap, (3, 4), (4, 7))],
+)
+def test_the_swaps_take_the_bodies_and_blocks_of_their_papers(recipe, bodies, blocks, generator):
+    swap = recipe("ntu-rgb+d")
+    params = swap.sample((500, 3, 64, 25, 2), generator=generator)
+    assert params.bodies.sum(dim=1).unique().tolist() == list(range(bodies[0], bodies[1] + 1))
+    assert params.length.unique().tolist() == list(range(blocks[0], blocks[1] + 1))
+    assert (swap.stride, swap.shared, swap.on_absent_persons) == (4, False, False)
+    released = recipe("nw-ucla", shared=True, on_absent_persons=True)
+    assert (released.shared, released.on_absent_persons) == (True, True)
+    with pytest.raises(ValueError, match="no layout is named 'kinect'"):
+        recipe("kinect")

@@ -36,6 +36,26 @@ def test_layers_are_numbered_as_in_the_released_checkpoints():
     assert sum(p.numel() for p in ProjectionHead().parameters()) == 98_688
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("hidden_layers", [0, 1, 2, 3])
+def test_hidden_layers_are_linear_norm_relu_and_one_linear_layer_follows(hidden_layers, batch_norm):
+    head = ProjectionHead(6, hidden_features=10, out_features=4, batch_norm=batch_norm, hidden_layers=hidden_layers)
+    block = ["Linear", "BatchNorm1d", "ReLU"] if batch_norm else ["Linear", "ReLU"]
+    assert [type(layer).__name__ for layer in head.layers] == block * hidden_layers + ["Linear"]
+    linear = [(layer.in_features, layer.out_features) for layer in head.layers if isinstance(layer, torch.nn.Linear)]
+    assert linear == [*[(6, 10), (10, 10), (10, 10)][:hidden_layers], (10 if hidden_layers else 6, 4)]
+    x = y = torch.randn(5, 6)
+    for layer in head.layers:
+        y = layer(y)
+    torch.testing.assert_close(head(x), y)
+
+
+def test_no_hidden_layer_leaves_nothing_to_normalise():
+    assert ProjectionHead(6, out_features=4, batch_norm=True, hidden_layers=0)(torch.randn(1, 6)).shape == (1, 4)
+    with pytest.raises(ValueError, match="hidden_layers: expected an integer >= 0, got -1"):
+        ProjectionHead(hidden_layers=-1)
+
+
 def test_a_training_batch_of_one_is_refused_with_batch_norm_alone():
     x = torch.randn(1, 256)
     head = ProjectionHead(batch_norm=True)

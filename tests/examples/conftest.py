@@ -5,7 +5,7 @@ import pytest
 from small_run import SMALL
 
 
-@pytest.fixture(params=["skeletonclr", "aimclr", "msmclr"])
+@pytest.fixture(params=["skeletonclr", "aimclr", "msmclr", "skeattnclr"])
 def example(request):
     """Each method's script, by name."""
     return SimpleNamespace(name=request.param, script=importlib.import_module(f"train_{request.param}"))

@@ -22,7 +22,7 @@ from skelblocks import layouts, streams
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "examples" / "configs"
 # More views than the query and the key.
-VIEWS = {"skeletonclr": 2, "aimclr": 3, "msmclr": 3}
+VIEWS = {"skeletonclr": 2, "aimclr": 3, "msmclr": 3, "skeattnclr": 3}
 
 
 def parameters(module):
@@ -36,7 +36,8 @@ def test_the_papers_frame_has_the_papers_size():
 
 
 def test_query_and_key_start_equal_and_the_key_follows(example, small):
-    method = example.script.build(small(example.script), layout=layouts.get("sbu"))
+    options = small(example.script, key_momentum=0.999, key_momentum_schedule="constant", key_buffers="keep")
+    method = example.script.build(options, layout=layouts.get("sbu"))
     contrast = method.contrast
     query, key = contrast.query_branch.state_dict(), contrast.key_branch.encoder.state_dict()
     assert all(query[name].equal(key[name]) for name in query)
@@ -112,7 +113,7 @@ def test_a_run_leaves_its_files(example, small, tmp_path):
     result = example.script.train(options)
     run = tmp_path / "run"
     pictures = {"loss.png", "accuracy.png", "embedding.png", "clip.png"}
-    if example.name == "msmclr":
+    if example.name in {"msmclr", "skeattnclr"}:
         pictures.add("attention.png")
     assert pictures | {"config.yaml", "log.jsonl", "checkpoint.pt", "tensorboard"} == {
         path.name for path in run.iterdir()

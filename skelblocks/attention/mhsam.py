@@ -1,0 +1,78 @@
+"""Multi-head self-attention mask (MHSAM) of SkeAttnCLR: which entries of a feature map are salient.
+
+Axes: n samples, m persons, c channels, t frames, v joints; a row is one map (c, t, v), a position one of its t * v.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_floating, check_positive
+
+
+class MHSAM(nn.Module):
+    r"""A soft mask, one number in (0, 1) an entry, from the attention of all positions to each other.
+
+    .. math:: Q, K, V = \operatorname{Linear}(\operatorname{LayerNorm}(f)), \qquad
+        M_s = \operatorname{sigmoid}\Big(\lambda \operatorname{proj}\big(
+        \operatorname{softmax}\big(Q K^\top / \sqrt{d_k}\big) V \big)\Big)
+
+    Eqs. 2-4 of SkeAttnCLR, in ``num_heads`` heads of :math:`d_k = c / \text{num\_heads}` channels. In pre-training it
+    follows the query encoder on the mixed clip; :func:`soft_mask_pool` splits that map and, with the same mask, the map
+    that the key encoder gives for the clip that was not mixed. The key branch has no attention of its own.
+
+    **Paper and code.** The layer normalisation over channels is that of the released code; eq. 2 prints none, and
+    ``mask.norm = nn.Identity()`` gives it as printed. Only the attention sees normalised features: the mask multiplies
+    the map as it came. Persons are rows of their own, as released, so that they do not attend to each other. The paper
+    writes of a feature ``(n, c)`` of any encoder: for a recurrent one, which has no joints, let ``v`` be 1.
+
+    Args:
+        channels: c of the feature map; 256 in SkeAttnCLR.
+        num_heads: A divisor of ``channels``; 8 in the paper (table 17).
+        sharpness: :math:`\lambda`; 2 in the paper (tables 8, 15). The larger, the nearer the mask to 0 and 1. An
+            untrained mask is near 1/2 everywhere.
+
+    Shape:
+        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a mask of the same shape and dtype. Far
+        from 1/2 an entry may be rounded to 0 or 1.
+
+    Raises:
+        TypeError: a map that is not floating-point.
+        ValueError: other channels or axes, ``num_heads`` that does not divide them, ``sharpness`` that is not positive.
+
+    Example:
+        >>> import torch
+        >>> mask = MHSAM(256)(torch.randn(2, 2, 256, 16, 25))
+        >>> mask.shape, bool(((mask > 0) & (mask < 1)).all())
+        (torch.Size([2, 2, 256, 16, 25]), True)
+    """
+
+    def __init__(self, channels: int, *, num_heads: int = 8, sharpness: float = 2.0) -> None:
+        super().__init__()
+        if num_heads < 1 or channels < 1 or channels % num_heads:
+            raise ValueError(f"num_heads: expected a divisor of channels={channels}, got {num_heads}")
+        check_positive(sharpness, name="sharpness")
+        self.channels = channels
+        self.num_heads = num_heads
+        self.sharpness = sharpness
+        self.norm: nn.Module = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """The mask of salient entries; that of the others is one minus it."""
+        check_axes(feature_map, "... c t v", name="feature_map", c=self.channels)
+        check_floating(feature_map, name="feature_map")
+        c, t, v = feature_map.shape[-3:]
+        positions = feature_map.reshape(-1, c, t * v).transpose(1, 2)
+        qkv = self.qkv(self.norm(positions)).unflatten(2, (3, self.num_heads, c // self.num_heads))
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        # Autocast leaves the sigmoid in half precision, where a mask near one would round to it.
+        mask: Tensor = (self.sharpness * self.proj(attended).to(feature_map.dtype)).sigmoid()
+        return mask.transpose(1, 2).reshape(feature_map.shape)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"channels={self.channels}, num_heads={self.num_heads}, sharpness={self.sharpness}"

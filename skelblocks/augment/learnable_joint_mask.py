@@ -1,0 +1,130 @@
+"""Learnable joint mask: hide some joints of every frame behind one value that is trained.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating
+from skelblocks.augment._clips import clip_sizes
+from skelblocks.data.person_mask import person_mask
+
+
+class LearnableJointMaskParams(NamedTuple):
+    """Which joints of which frames are hidden, ``(n, t, v)``, boolean."""
+
+    mask: Tensor
+
+
+def fill_joints(x: Tensor, mask: Tensor, fill: Tensor, *, on_absent_persons: bool = False) -> Tensor:
+    """Put one value in place of all coordinates of the masked joints, for all persons.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        mask: True for a joint that is hidden in that frame, ``(n, t, v)``, boolean.
+        fill: The value, ``(1,)``. It gets the summed gradient of all the coordinates that it stands for.
+        on_absent_persons: Whether a person all of whose coordinates are zero gets the value too, as in HiCLR's released
+            code; here an absent person stays zero by default.
+
+    Returns:
+        The filled clips, same shape and dtype.
+
+    Raises:
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``mask`` not ``(n, t, v)``, or ``fill`` not ``(1,)``.
+        TypeError: ``x`` is not floating-point, or ``mask`` not boolean.
+
+    Example:
+        >>> x, fill = torch.ones(1, 3, 2, 25, 1), torch.tensor([5.0], requires_grad=True)
+        >>> first_joint = torch.arange(25).expand(1, 2, 25) == 0
+        >>> y = fill_joints(x, first_joint, fill)
+        >>> y[0, 0, 0, :3, 0].tolist()
+        [5.0, 1.0, 1.0]
+        >>> y.sum().backward()
+        >>> fill.grad  # 3 channels, 2 frames, 1 joint
+        tensor([6.])
+    """
+    check_axes(x, "n c t v m", name="x")
+    check_floating(x, name="x")
+    n, _, t, v, m = x.shape
+    check_axes(mask, "n t v", name="mask", n=n, t=t, v=v)
+    check_boolean(mask, name="mask")
+    if not isinstance(fill, Tensor) or fill.shape != (1,):
+        got = f"shape {tuple(fill.shape)}" if isinstance(fill, Tensor) else type(fill).__name__
+        raise ValueError(f"fill: expected a tensor of one value, shape (1,), got {got}; pass torch.full((1,), value)")
+    hidden = mask[:, None, :, :, None].expand(n, 1, t, v, m)
+    # Persons are written out in the mask: a last axis of stride 0 would be a loop of its own for each joint.
+    hidden = hidden.contiguous() if on_absent_persons else hidden & person_mask(x)[:, None, None, None, :]
+    return torch.where(hidden, fill.to(x.dtype), x)
+
+
+class LearnableJointMask(nn.Module):
+    """Hide random joints, drawn anew in every frame, behind one learnable value.
+
+    The mask of HiCLR's strongest branch. The ratio, the value's start at 0 and its shape are those of the released
+    code, which keeps it under the state key ``mask_param``. There the mask comes after the conversion to bones or
+    motion, so that the value stands for what the encoder sees.
+
+    **This transform is trained**: its parameter ``fill`` belongs in the optimiser with the encoder's, and the call must
+    not stand under ``torch.no_grad()`` or in a data loader's worker, where it would keep its start for ever.
+
+    Args:
+        ratio: Part of the joints that is hidden; in each frame their number is ``int(ratio * v)``, 2 of 25.
+        shared: Whether all clips of a batch get the same mask, as in the released code. By default each has its own.
+            The persons of a clip always share one.
+        on_absent_persons: See :func:`fill_joints`; True is the released code.
+
+    Shape:
+        ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        ValueError: ``ratio`` is not in ``(0, 1]``; when drawing, ``int(ratio * v)`` is 0.
+
+    Example:
+        >>> masking = LearnableJointMask()
+        >>> y = masking(torch.ones(4, 3, 50, 25, 2), generator=torch.Generator().manual_seed(0))
+        >>> y.eq(0)[:, 0, :, :, 0].sum(dim=2).unique(), y.requires_grad
+        (tensor([2]), True)
+    """
+
+    def __init__(self, ratio: float = 0.1, *, shared: bool = False, on_absent_persons: bool = False) -> None:
+        super().__init__()
+        if not 0 < ratio <= 1:
+            raise ValueError(f"ratio: expected a fraction of the joints in (0, 1], got {ratio}")
+        self.ratio = ratio
+        self.shared = shared
+        self.on_absent_persons = on_absent_persons
+        self.fill = nn.Parameter(torch.zeros(1))
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> LearnableJointMaskParams:
+        """Draw for clips of this shape."""
+        n, _, t, v, _ = clip_sizes(shape)
+        count = int(self.ratio * v)
+        if count == 0:
+            raise ValueError(f"ratio: {self.ratio} of v={v} joints is less than one; take at least {1 / v:.3g}")
+        draws = torch.rand(1 if self.shared else n, t, v, device=device, generator=generator)
+        mask = torch.zeros_like(draws, dtype=torch.bool).scatter(2, draws.topk(count, dim=2).indices, True)
+        return LearnableJointMaskParams(mask.expand(n, t, v))
+
+    def transform(self, x: Tensor, params: LearnableJointMaskParams) -> Tensor:
+        """Fill by these draws."""
+        return fill_joints(x, params.mask, self.fill, on_absent_persons=self.on_absent_persons)
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw and fill."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"ratio={self.ratio}, shared={self.shared}, on_absent_persons={self.on_absent_persons}"

@@ -1,0 +1,217 @@
+"""Region swap: some bodies of a clip move, for a while, as they do in another clip.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_boolean
+from skelblocks.augment._clips import clip_sizes
+from skelblocks.data.person_mask import person_mask
+from skelblocks.layouts import SkeletonLayout, get
+
+
+class RegionSwapParams(NamedTuple):
+    """What a sample takes, and from whom.
+
+    ``partner`` ``(n,)`` is the other clip's place in the batch, ``bodies`` ``(n, bodies)`` is True for a body taken
+    from it, ``start`` and ``length`` ``(n,)`` count blocks of frames. A region stops at the end of a clip that is
+    shorter than the one it was drawn for.
+    """
+
+    partner: Tensor
+    bodies: Tensor
+    start: Tensor
+    length: Tensor
+
+
+class Mixed(NamedTuple):
+    """Mixed clips ``(n, c, t, v, m)``, whom each took from, ``(n,)``, and where, ``(n, blocks, v)``, boolean."""
+
+    clips: Tensor
+    partner: Tensor
+    mask: Tensor
+
+
+def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: bool = False) -> Tensor:
+    r"""Take the coordinates inside a region from another clip of the batch.
+
+    .. math:: y_{i,t,v} = x_{p(i),t,v} \text{ where } \text{mask}_{i,t,v}, \quad x_{i,t,v} \text{ elsewhere}
+
+    It acts on joints. Bones and motion are taken from its result, as in the released code: bones across the region's
+    border join two people, and motion jumps where the region begins and ends.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        partner: For each clip the one it takes from, ``(n,)``, int64.
+        mask: True inside the region: ``(n, t, v)``, boolean, or ``(t, v)``, the same for all clips.
+        on_absent_persons: What happens to a person who is all zeros in one of the two clips. By default that person is
+            left as it is, so that an absent person stays absent and a present one keeps all limbs. True copies whatever
+            the partner has, as the released code does: the region of a clip's second person goes to the origin where
+            the partner has none, and a clip with one person gets a second one who consists of the region alone.
+
+    Returns:
+        The mixed clips, same shape and dtype.
+
+    Raises:
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``partner`` not ``(n,)``, or ``mask`` neither shape.
+        TypeError: ``partner`` is not int64, or ``mask`` not boolean.
+        IndexError: ``partner`` names a clip that is not in the batch (on CUDA a device assertion).
+
+    Example:
+        >>> x = torch.tensor([1.0, 2.0]).view(2, 1, 1, 1, 1).expand(2, 3, 8, 25, 1)
+        >>> right_hand = torch.zeros(8, 25, dtype=torch.bool)
+        >>> right_hand[4:, 11] = True
+        >>> y = region_swap(x, torch.tensor([1, 0]), right_hand)
+        >>> y[0, 0, :, 11, 0].tolist()
+        [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+    """
+    check_axes(x, "n c t v m", name="x")
+    n, _, t, v, m = x.shape
+    check_axes(partner, "n", name="partner", n=n)
+    if partner.dtype != torch.int64:
+        raise TypeError(f"partner: expected a torch.int64 tensor, got {partner.dtype}; convert it with partner.long()")
+    if isinstance(mask, Tensor) and mask.ndim == 2:
+        check_axes(mask, "t v", name="mask", t=t, v=v)
+        mask = mask.expand(n, t, v)
+    check_axes(mask, "n t v", name="mask", n=n, t=t, v=v)
+    check_boolean(mask, name="mask")
+    taken = mask[:, None, :, :, None]
+    if on_absent_persons:
+        taken = taken.expand(n, 1, t, v, m)
+    else:
+        present = person_mask(x)
+        taken = taken & (present & present[partner])[:, None, None, None, :]
+    return torch.where(taken, x.index_select(0, partner), x)
+
+
+class RandomRegionSwap(nn.Module):
+    """Mix each clip with another one: random bodies, in a random run of frames.
+
+    This is the data mixing of SkeleMixCLR, which SkeAttnCLR's section 3.2 takes over as its extra augmentation; the
+    defaults are SkeAttnCLR's table 11, 3 to 4 of 5 bodies in 4 to 7 of the 16 blocks of 4 frames that 64 frames have.
+    Other lengths and partitions get the same fractions, rounded, and at least one block and one body.
+
+    The partner of clip ``i`` is ``(i + s) mod n`` with one shift ``s`` from 1 to n - 1 for the batch: no clip is its
+    own partner, and every clip is a partner once. The released code draws ``s`` from 1 to n - 2, so the clip before in
+    the batch is never the partner and a batch of two fails. It swaps one region in all clips of a batch; here each has
+    its own by default. Of its modes only the swap is here: regions of zeros or of Gaussian noise, and random joints in
+    place of bodies, are not.
+
+    The mask that comes with the clips has a row for each block, for losses that pool a feature map inside and outside
+    the region: ``ceil(t / stride)`` rows, as many frames as an encoder's map has whose strides multiply to ``stride``
+    (50 frames give 13, 64 give 16). The last block may be short. SkeleMixCLR's code rounds down, to 12 rows for 50
+    frames, and fails there. ``mask.repeat_interleave(stride, dim=1)[:, :t]`` is the mask of the frames.
+
+    Args:
+        layout: A name, a dict or a layout, whose bodies are taken whole.
+        bodies: Smallest and largest fraction of the bodies, (0.6, 0.8) by table 11. SkeleMixCLR's released config has 2
+            to 3 of 5.
+        blocks: Smallest and largest fraction of the blocks, (4 / 16, 7 / 16) by table 11. SkeleMixCLR's released config
+            has 7 to 11 of 16.
+        stride: Frames a block, the product of the encoder's strides in time; 4 in both released codes.
+        shared: One region for the whole batch, as released, instead of one a clip.
+        on_absent_persons: See :func:`region_swap`; True is the released code. The mask has no person axis and is the
+            same for both.
+
+    Shape:
+        ``(n, c, t, v, m)``, n at least 2, to :class:`Mixed`: clips of that shape, ``(n,)`` and ``(n, blocks, v)``.
+
+    Raises:
+        ValueError: an unknown layout, or a fraction or stride out of range.
+
+    Example:
+        >>> mixing = RandomRegionSwap("ntu-rgb+d")
+        >>> mixed = mixing(torch.randn(4, 3, 50, 25, 2), generator=torch.Generator().manual_seed(0))
+        >>> mixed.clips.shape, mixed.mask.shape
+        (torch.Size([4, 3, 50, 25, 2]), torch.Size([4, 13, 25]))
+        >>> mixed.partner.tolist()
+        [3, 0, 1, 2]
+    """
+
+    def __init__(
+        self,
+        layout: str | Mapping[str, Any] | SkeletonLayout,
+        *,
+        bodies: tuple[float, float] = (3 / 5, 4 / 5),
+        blocks: tuple[float, float] = (4 / 16, 7 / 16),
+        stride: int = 4,
+        shared: bool = False,
+        on_absent_persons: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, (low, high) in (("bodies", bodies), ("blocks", blocks)):
+            if not 0 < low <= high <= 1:
+                raise ValueError(f"{name}: expected fractions (low, high) with 0 < low <= high <= 1, got {(low, high)}")
+        if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
+            raise ValueError(f"stride: expected an integer >= 1, the frames of a block, got {stride!r}")
+        self.layout = get(layout)
+        self.bodies = bodies
+        self.blocks = blocks
+        self.stride = stride
+        self.shared = shared
+        self.on_absent_persons = on_absent_persons
+        groups = self.layout.groups("body")
+        place = {joint: body for body, group in enumerate(groups) for joint in group.joints}
+        self._body_of_joint = tuple(place[joint] for joint in range(self.layout.num_joints))
+
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> RegionSwapParams:
+        """Draw for clips of this shape."""
+        n, _, t, _, _ = clip_sizes(shape)
+        if n < 2:
+            raise ValueError(f"shape: expected n >= 2 clips, each takes from another, got n={n}; raise the batch size")
+        regions, size = 1 if self.shared else n, len(self.layout.groups("body"))
+        shift = torch.randint(1, n, (1,), device=device, generator=generator)
+        partner = (torch.arange(n, device=device) + shift) % n
+        low, high = _counts(self.bodies, size)
+        count = torch.randint(low, high + 1, (regions, 1), device=device, generator=generator)
+        place = torch.rand(regions, size, device=device, generator=generator).argsort(dim=1).argsort(dim=1)
+        num_blocks = -(-t // self.stride)
+        low, high = _counts(self.blocks, num_blocks)
+        length = torch.randint(low, high + 1, (regions,), device=device, generator=generator)
+        unit = torch.rand(regions, dtype=torch.float64, device=device, generator=generator)
+        start = (unit * (num_blocks - length + 1)).long()
+        return RegionSwapParams(partner, (place < count).expand(n, size), start.expand(n), length.expand(n))
+
+    def transform(self, x: Tensor, params: RegionSwapParams) -> Mixed:
+        """Mix by these draws."""
+        check_axes(x, "n c t v m", name="x", v=self.layout.num_joints)
+        n, _, t, _, _ = x.shape
+        check_axes(params.bodies, "n bodies", name="params.bodies", n=n, bodies=len(self.layout.groups("body")))
+        check_axes(params.start, "n", name="params.start", n=n)
+        check_axes(params.length, "n", name="params.length", n=n)
+        block = torch.arange(-(-t // self.stride), device=x.device)
+        inside = (block >= params.start[:, None]) & (block < (params.start + params.length)[:, None])
+        joints = params.bodies[:, torch.tensor(self._body_of_joint, device=x.device)]
+        mask = inside[:, :, None] & joints[:, None, :]
+        frames = mask.repeat_interleave(self.stride, dim=1)[:, :t]
+        clips = region_swap(x, params.partner, frames, on_absent_persons=self.on_absent_persons)
+        return Mixed(clips, params.partner, mask)
+
+    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Mixed:
+        """Draw and mix."""
+        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return (
+            f"{self.layout.name!r}, bodies={self.bodies}, blocks={self.blocks}, stride={self.stride}, "
+            f"shared={self.shared}, on_absent_persons={self.on_absent_persons}"
+        )
+
+
+def _counts(fractions: tuple[float, float], size: int) -> tuple[int, int]:
+    low, high = (max(1, round(fraction * size)) for fraction in fractions)
+    return low, high

@@ -1,0 +1,133 @@
+"""DSTA, the transformer among SkeAttnCLR's encoders.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_axes, check_floating, check_probability
+from skelblocks.encoders.dsta_block import DSTABlock
+
+_TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
+
+
+class DSTA(nn.Module):
+    """Decoupled spatial-temporal attention network: no graph, every joint sees every joint, every frame every frame.
+
+    A 1 x 1 convolution, batch normalisation and leaky ReLU, then blocks of attention between joints and attention
+    between frames, see :class:`DSTABlock`. Each person goes through them alone; an absent person's zeros count in the
+    statistics, as in all released codes. The weights start as in the released code, normal with a variance of 2 by the
+    outputs.
+
+    Queries, keys and shortcuts know joints and frames by their place, so an encoder is made for one number of frames.
+
+    Args:
+        layout: The skeleton: a name, a dict or a layout. Only its number of joints matters.
+        frames: t; 64 in SkeAttnCLR (table 14).
+        in_channels: Coordinates of a joint.
+        layers: One row ``(in, out, inner, stride)`` a block, as table 14's config list, which is the default: channels
+            of the input, of the output and of a query, and which frames are kept.
+        num_subsets: Attention maps side by side; 3 in the released code. Table 14's "number of heads", 8, is what the
+            released soft mask has, see ``MHSAM``, and no argument of this network.
+        dropout: 0.5 in table 14, which does not say where. It is on each block's last shortcut, in training, the only
+            dropout that the released network applies (there 0 unless set; HiCLR pre-trains with 0.5).
+
+    Shape:
+        ``(n, in_channels, frames, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; with the default layers
+        ``t'`` is ``t / 4``, rounded up: 16 for 64 frames, 13 for 50.
+
+    Raises:
+        ValueError: clips with other channels, frames, joints or axes than the encoder's; layers that do not fit each
+            other.
+        TypeError: clips that are not floating-point.
+
+    Example:
+        >>> import torch
+        >>> encoder = DSTA("ntu-rgb+d", frames=16, layers=[(8, 8, 4, 1), (8, 16, 4, 2)])
+        >>> encoder(torch.randn(2, 3, 16, 25, 2)).shape
+        torch.Size([2, 2, 16, 8, 25])
+    """
+
+    def __init__(
+        self,
+        layout: str | Mapping[str, Any] | layouts.SkeletonLayout,
+        *,
+        frames: int,
+        in_channels: int = 3,
+        layers: Sequence[Sequence[int]] = _TABLE_14,
+        num_subsets: int = 3,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        for name, value in (("frames", frames), ("in_channels", in_channels), ("num_subsets", num_subsets)):
+            if value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+        check_probability(dropout, name="dropout")
+        rows = _check_layers(layers)
+        self.layout = layouts.get(layout)
+        self.frames = frames
+        self.in_channels = in_channels
+        self.out_channels = rows[-1][1]
+        self.layers = rows
+        self.num_subsets = num_subsets
+        self.dropout = dropout
+        self.input = nn.Sequential(nn.Conv2d(in_channels, rows[0][0], kernel_size=1), nn.BatchNorm2d(rows[0][0]))
+        self.blocks = nn.ModuleList()
+        for channels, out_channels, inner_channels, stride in rows:
+            block = DSTABlock(
+                channels,
+                out_channels=out_channels,
+                inner_channels=inner_channels,
+                joints=self.layout.num_joints,
+                frames=frames,
+                num_subsets=num_subsets,
+                stride=stride,
+                dropout=dropout,
+            )
+            self.blocks.append(block)
+            frames = -(-frames // stride)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The feature map of each clip."""
+        check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
+        check_floating(x, name="x")
+        n, c, t, v, m = x.shape
+        if t != self.frames:
+            raise ValueError(
+                f"x: expected (n, c, t={self.frames}, v, m), got shape {tuple(x.shape)}; axis 't' is {t}: this encoder "
+                f"is made for {self.frames} frames; resample the clips, or construct it with frames={t}"
+            )
+        h: Tensor = F.leaky_relu(self.input(x.permute(0, 4, 1, 2, 3).reshape(n * m, c, t, v)), 0.1)
+        for block in self.blocks:
+            h = block(h)
+        return h.view(n, m, *h.shape[1:])
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return (
+            f"layout={self.layout.name!r}, frames={self.frames}, in_channels={self.in_channels}, "
+            f"out_channels={self.out_channels}"
+        )
+
+
+def _check_layers(layers: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    rows = tuple(tuple(row) for row in layers)
+    if not rows or any(len(row) != 4 or min(row) < 1 for row in rows):
+        raise ValueError(f"layers: expected one row (in, out, inner, stride) of integers >= 1 a block, got {layers!r}")
+    for i in range(1, len(rows)):
+        if rows[i][0] != rows[i - 1][1]:
+            raise ValueError(
+                f"layers: expected row {i} to begin with the {rows[i - 1][1]} channels that row {i - 1} gives, "
+                f"got {rows[i][0]}"
+            )
+    return rows

@@ -1,0 +1,197 @@
+"""One block of DSTA: attention between joints, then attention between frames.
+
+Axes: b rows (samples x persons), c channels, t frames, v joints, s subsets (attention maps side by side).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skelblocks._utils.checks import check_axes, check_choice, check_probability
+from skelblocks.encoders.positional_encoding import positional_encoding
+
+# One position's score against another, and the sum over positions; u and q are sources.
+_EQUATIONS = {
+    "joints": ("bsctu,bsctv->bsuv", "bctu,bsuv->bsctv"),
+    "frames": ("bscqv,bsctv->bsqt", "bcqv,bsqt->bsctv"),
+}
+_SLOPE = 0.1  # of the leaky ReLU, in the released code
+
+
+def decoupled_attention(
+    x: Tensor, query: Tensor, key: Tensor, *, alpha: Tensor, table: Tensor | None = None, over: str = "joints"
+) -> Tensor:
+    r"""Mix the joints of a clip, or its frames, by one attention map a clip and subset.
+
+    .. math:: A_{suv} = \alpha_s \tanh\Big(\frac{1}{c't} \sum_{c',\,t} q_{sc'tu} \, k_{sc'tv}\Big) + G_{suv}, \qquad
+        y_{sctv} = \sum_u x_{ctu} A_{suv}
+
+    over joints; over frames, frames and joints change places. The map is the same for all frames (or joints) of a clip,
+    which is what is decoupled. Nothing is normalised to a sum of one, and a weight may be negative.
+
+    Args:
+        x: Features ``(b, c, t, v)``.
+        query: ``(b, s, c', t, v)``; the positions that give.
+        key: ``(b, s, c', t, v)``; the positions that receive.
+        alpha: ``(s,)``, the weight of the clip's own map.
+        table: ``(s, v, v)``, or ``(s, t, t)`` over frames: a map for all clips, the paper's global regularisation.
+        over: ``"joints"`` or ``"frames"``.
+
+    Returns:
+        ``(b, s * c, t, v)``, all channels of the first subset first.
+
+    Raises:
+        ValueError: a shape does not fit the others, or another ``over``.
+
+    Example:
+        >>> x, same = torch.randn(2, 3, 5, 4), torch.zeros(2, 1, 8, 5, 4)
+        >>> y = decoupled_attention(x, same, same, alpha=torch.ones(1), table=torch.eye(4)[None])
+        >>> y.equal(x)
+        True
+    """
+    check_choice(over, _EQUATIONS, name="over")
+    check_axes(x, "b c t v", name="x")
+    b, _, t, v = x.shape
+    check_axes(query, "b s c' t v", name="query", b=b, t=t, v=v)
+    _, s, inner, _, _ = query.shape
+    check_axes(key, "b s c' t v", name="key", b=b, s=s, t=t, v=v, **{"c'": inner})
+    check_axes(alpha, "s", name="alpha", s=s)
+    axis, summed, length = ("v", t, v) if over == "joints" else ("t", v, t)
+    scores, mix = _EQUATIONS[over]
+    # Half of the divisor before the sum and half after: the sum of many products stays in the range of half precision.
+    half = (inner * summed) ** -0.5
+    attention = torch.tanh(torch.einsum(scores, query * half, key) * half) * alpha[:, None, None]
+    if table is not None:
+        check_axes(table, f"s {axis} {axis}", name="table", s=s, **{axis: length})
+        attention = attention + table
+    return torch.einsum(mix, x, attention.to(x.dtype)).flatten(1, 2)
+
+
+class DSTABlock(nn.Module):
+    r"""Spatial attention and feed-forward, then temporal attention and feed-forward, each over a shortcut.
+
+    .. math:: h = \sigma(r_1(x) + W_o(\operatorname{Attention}(x))), \qquad y = \sigma(r_2(x) + W_f(h))
+
+    with :math:`\sigma` the leaky ReLU of slope 0.1, :math:`W` a 1 x 1 convolution with batch normalisation, and
+    :func:`decoupled_attention` over joints; then the same again over frames. Queries and keys are a 1 x 1 convolution
+    of the features plus their :func:`~skelblocks.encoders.positional_encoding`; the values are the features themselves.
+    The second shortcut :math:`r_2` starts at the input too, not at :math:`h`: so the released code. Shortcuts are
+    identities, or four 1 x 1 convolutions with batch normalisation where the block changes channels or frames.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        inner_channels: Channels of a query, one subset's.
+        joints: v.
+        frames: t.
+        num_subsets: s; 3 in the released code.
+        stride: Keep every ``stride``-th frame, in the last feed-forward.
+        dropout: Probability with which a value of the last shortcut is dropped in training.
+
+    Shape:
+        ``(b, in_channels, t, v)`` to ``(b, out_channels, ceil(t / stride), v)``.
+
+    Raises:
+        ValueError: another shape, or a size below 1.
+
+    Example:
+        >>> block = DSTABlock(8, out_channels=16, inner_channels=4, joints=25, frames=12, stride=2)
+        >>> block(torch.randn(2, 8, 12, 25)).shape
+        torch.Size([2, 16, 6, 25])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        out_channels: int,
+        inner_channels: int,
+        joints: int,
+        frames: int,
+        num_subsets: int = 3,
+        stride: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("in_channels", in_channels),
+            ("out_channels", out_channels),
+            ("inner_channels", inner_channels),
+            ("joints", joints),
+            ("frames", frames),
+            ("num_subsets", num_subsets),
+            ("stride", stride),
+        ):
+            if value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+        check_probability(dropout, name="dropout")
+        self.in_channels = in_channels
+        self.joints = joints
+        self.frames = frames
+        half = partial(
+            _Half,
+            out_channels=out_channels,
+            inner_channels=inner_channels,
+            num_subsets=num_subsets,
+            project=in_channels != out_channels or stride != 1,
+        )
+        self.spatial = half(in_channels, over="joints", length=joints, table=True)
+        self.temporal = half(out_channels, over="frames", length=frames, table=False, stride=stride, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend between joints, then between frames."""
+        check_axes(x, "b c t v", name="x", c=self.in_channels, t=self.frames, v=self.joints)
+        y: Tensor = self.temporal(self.spatial(x))
+        return y
+
+
+class _Half(nn.Module):
+    """Attention over joints or over frames, feed-forward, and their shortcuts."""
+
+    encoding: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        out_channels: int,
+        inner_channels: int,
+        num_subsets: int,
+        project: bool,
+        over: str,
+        length: int,
+        table: bool,
+        stride: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.over = over
+        self.num_subsets = num_subsets
+        encoding = positional_encoding(in_channels, length)
+        # In the state dict: released checkpoints hold theirs, which was rounded to float32 at every step.
+        self.register_buffer("encoding", encoding[:, None, :] if over == "joints" else encoding[:, :, None])
+        self.query_key = nn.Conv2d(in_channels, 2 * num_subsets * inner_channels, kernel_size=1)
+        self.alpha = nn.Parameter(torch.ones(num_subsets))
+        # Starts as the mean over joints.
+        self.table = nn.Parameter(torch.full((num_subsets, length, length), 1 / length)) if table else None
+        self.out = _convolution(in_channels * num_subsets, out_channels)
+        self.feed_forward = _convolution(out_channels, out_channels, stride)
+        self.attention_shortcut = _convolution(in_channels, out_channels) if project else nn.Identity()
+        self.shortcut = _convolution(in_channels, out_channels, stride) if project else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key = self.query_key(x + self.encoding).unflatten(1, (2, self.num_subsets, -1)).unbind(1)
+        h = decoupled_attention(x, query, key, alpha=self.alpha, table=self.table, over=self.over)
+        h = F.leaky_relu(self.attention_shortcut(x) + self.out(h), _SLOPE)
+        return F.leaky_relu(self.dropout(self.shortcut(x)) + self.feed_forward(h), _SLOPE)
+
+
+def _convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=(stride, 1)), nn.BatchNorm2d(out_channels)
+    )

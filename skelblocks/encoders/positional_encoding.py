@@ -1,0 +1,45 @@
+"""Sinusoidal positional encoding.
+
+Axes: c channels, p positions (joints or frames).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def positional_encoding(channels: int, length: int) -> Tensor:
+    r"""Sines and cosines of every position, at wavelengths from :math:`2\pi` to :math:`10000 \cdot 2\pi`.
+
+    .. math:: e_{2i,\,p} = \sin\big(p \cdot 10000^{-2i/c}\big), \qquad
+        e_{2i+1,\,p} = \cos\big(p \cdot 10000^{-2i/c}\big)
+
+    as in the Transformer, and in space and in time in DSTA. An odd number of channels ends in a sine.
+
+    Args:
+        channels: c.
+        length: How many positions, which count from 0.
+
+    Returns:
+        ``(c, p)``, in the default dtype; rounded to it from float64.
+
+    Raises:
+        ValueError: a size below 1.
+
+    Example:
+        >>> positional_encoding(4, 2)
+        tensor([[0.0000, 0.8415],
+                [1.0000, 0.5403],
+                [0.0000, 0.0100],
+                [1.0000, 0.9999]])
+    """
+    for name, value in (("channels", channels), ("length", length)):
+        if value < 1:
+            raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+    rates = torch.exp(torch.arange(0, channels, 2, dtype=torch.float64) * (-math.log(10000.0) / channels))
+    angles = rates[:, None] * torch.arange(length, dtype=torch.float64)
+    encoding = torch.stack([angles.sin(), angles.cos()], dim=1).flatten(0, 1)[:channels]
+    return encoding.to(torch.get_default_dtype())

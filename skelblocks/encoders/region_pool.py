@@ -1,0 +1,138 @@
+"""From a feature map to two features a clip: the mean inside a region of frames and joints, and the mean outside it.
+
+Axes: n samples, m persons, c channels, t frames of the map, v joints.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating
+from skelblocks.encoders.pool import pool
+
+
+class RegionPooled(NamedTuple):
+    """Mean features inside and outside the region, each ``(n, c)``."""
+
+    inside: Tensor
+    outside: Tensor
+
+
+def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> RegionPooled:
+    r"""Average over the positions inside a region and over those outside, then over persons.
+
+    .. math:: p = \frac{\sum_{tv} M_{tv}\, f_{tv}}{\sum_{tv} M_{tv}}, \qquad
+        c = \frac{\sum_{tv} (1 - M_{tv})\, f_{tv}}{\sum_{tv} (1 - M_{tv})}
+
+    SkeleMixCLR's spatio-temporal mask pooling, as in its released code: of a clip into which a region of another was
+    pasted, :math:`p` is the feature of what was pasted and :math:`c` that of the rest. These are true means, each
+    divided by the size of its own side.
+
+    Args:
+        feature_map: ``(n, m, c, t, v)``, from an encoder.
+        mask: Boolean, true inside the region: ``(t, v)``, one for the batch as in the released code, or
+            ``(n, t, v)``, one a clip. It is at the map's resolution in time; :func:`region_to_frames` takes the mask of
+            a clip down to it.
+        person_mask: Boolean ``(n, m)``, true where a person is present, as in :func:`~skelblocks.encoders.pool`. By
+            default the mean is over all m, as released.
+
+    Returns:
+        Two features ``(n, c)``, in the map's dtype. A side that has no position, that of an empty region or of one that
+        covers all, is zero and gets no gradient.
+
+    Raises:
+        ValueError: other axes, or a mask at another resolution than the map's.
+        TypeError: a mask that is not boolean, or a map that is not floating-point.
+
+    Example:
+        >>> feature_map = torch.arange(8.0).view(1, 1, 1, 2, 4)
+        >>> first_frame = torch.tensor([[True], [False]]).expand(2, 4)
+        >>> inside, outside = region_pool(feature_map, first_frame)
+        >>> inside.item(), outside.item()
+        (1.5, 5.5)
+    """
+    check_axes(feature_map, "n m c t v", name="feature_map")
+    check_floating(feature_map, name="feature_map")
+    n, m, c, t, v = feature_map.shape
+    _check_region(mask, n=n, t=t, v=v)
+    sides = torch.stack((mask, ~mask), dim=-1).flatten(-3, -2)
+    exact = torch.promote_types(feature_map.dtype, torch.float32)
+    weights = (sides.to(exact) / sides.sum(dim=-2, keepdim=True).clamp(min=1)).to(feature_map.dtype)
+    with torch.autocast(feature_map.device.type, enabled=False):  # it would round the map to half precision
+        per_person = feature_map.reshape(n, m * c, t * v) @ weights
+    both = pool(per_person.view(n, m, c * 2, 1, 1), person_mask)
+    return RegionPooled(*both.view(n, c, 2).unbind(dim=2))
+
+
+def region_to_frames(mask: Tensor, *, frames: int) -> Tensor:
+    """Take the mask of a clip down to the fewer frames of its feature map.
+
+    Row i of the map takes the clip's frame ``i * stride``, the one on which its convolutions are centred, with
+    ``stride = ceil(t / frames)``: every fourth frame for :class:`~skelblocks.encoders.STGCN`, from 64 frames to 16 and
+    from 50 to 13. Nothing is lost if the region consists of whole blocks of that length.
+
+    SkeleMixCLR's released code makes its mask with ``t // 4`` rows, and fails where t is no multiple of 4: the map
+    has ``ceil(t / 4)``.
+
+    Args:
+        mask: Boolean, ``(t, v)`` or ``(n, t, v)``, for all frames of the clip.
+        frames: Frames of the map, ``feature_map.shape[3]``.
+
+    Returns:
+        Boolean, ``(frames, v)`` or ``(n, frames, v)``.
+
+    Raises:
+        ValueError: other axes, or no whole stride leads from t to that many frames.
+        TypeError: a mask that is not boolean.
+
+    Example:
+        >>> mask = torch.zeros(50, 25, dtype=torch.bool)
+        >>> mask[8:16, :4] = True
+        >>> region_to_frames(mask, frames=13).any(dim=1).nonzero().flatten()
+        tensor([2, 3])
+    """
+    check_axes(mask, _region_axes(mask), name="mask")
+    check_boolean(mask, name="mask")
+    t = mask.shape[-2]
+    stride = -(-t // frames) if frames > 0 else 0
+    if stride == 0 or -(-t // stride) != frames:
+        raise ValueError(
+            f"frames: expected the frames of the map of a clip of t={t} frames, ceil(t / stride) for a whole stride, "
+            f"got {frames}; pass feature_map.shape[3], and a mask of all frames of the clip"
+        )
+    return mask[..., ::stride, :]
+
+
+class RegionPool(nn.Module):
+    """Module form of :func:`region_pool`.
+
+    Shape:
+        ``feature_map`` ``(n, m, c, t, v)``, ``mask`` ``(t, v)`` or ``(n, t, v)`` and, if wanted, ``person_mask``
+        ``(n, m)`` to two of ``(n, c)``.
+
+    Example:
+        >>> RegionPool()(torch.ones(2, 1, 8, 13, 25), torch.rand(13, 25) < 0.5).inside.shape
+        torch.Size([2, 8])
+    """
+
+    def forward(self, feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> RegionPooled:
+        """Features ``(n, c)`` inside and outside."""
+        return region_pool(feature_map, mask, person_mask=person_mask)
+
+
+def _region_axes(mask: Tensor) -> str:
+    return "n t v" if isinstance(mask, Tensor) and mask.ndim == 3 else "t v"
+
+
+def _check_region(mask: Tensor, *, n: int, t: int, v: int) -> None:
+    axes = _region_axes(mask)
+    check_axes(mask, axes, name="mask", **({"n": n, "v": v} if axes == "n t v" else {"v": v}))
+    check_boolean(mask, name="mask")
+    if mask.shape[-2] != t:
+        raise ValueError(
+            f"mask: expected the t={t} frames of the feature map, got {mask.shape[-2]} in shape {tuple(mask.shape)}; "
+            f"make the mask for all frames of the clip and take it down with region_to_frames(mask, frames={t})"
+        )

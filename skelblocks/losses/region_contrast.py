@@ -1,0 +1,204 @@
+"""SkeleMixCLR's regional losses: what was pasted into a clip, and what is left of it, each find their own key.
+
+Axes: n samples, d embedding, k bank rows. Column 0 of a logits matrix is the positive key.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks.contrast.contrastive_logits import contrastive_logits
+from skelblocks.contrast.unit_rows import unit_rows
+from skelblocks.losses.info_nce import info_nce
+
+
+class RegionLogits(NamedTuple):
+    """Logits of the pasted regions and of the rest, each ``(n, 2 + k)``: own key, bank, the other side."""
+
+    inside: Tensor
+    outside: Tensor
+
+
+def region_logits(
+    inside: Tensor,
+    outside: Tensor,
+    key: Tensor,
+    partner: Tensor,
+    bank: Tensor,
+    *,
+    temperature: float = 0.2,
+    detach_negative: bool = True,
+    exclude: Tensor | None = None,
+) -> RegionLogits:
+    r"""The logits whose :func:`~skelblocks.losses.info_nce` is averaged by :func:`region_contrast`.
+
+    .. math:: l^p_n = [\hat p_n \cdot \hat k_{\pi(n)},\; \hat p_n \cdot b_1, \dots, \hat p_n \cdot b_K,\;
+        \hat p_n \cdot \hat c_n] / \tau, \qquad
+        l^c_n = [\hat c_n \cdot \hat k_n,\; \hat c_n \cdot b_1, \dots, \hat c_n \cdot b_K,\;
+        \hat c_n \cdot \hat p_n] / \tau
+
+    Arguments and errors are those of :func:`region_contrast`.
+
+    Returns:
+        Two matrices ``(n, 2 + k)``, float32 at least. Columns 0 to k are those of
+        :func:`~skelblocks.contrast.contrastive_logits`; the last one is the other side of the same mixed clip.
+
+    Example:
+        >>> p, c, k = torch.randn(3, 4, 8)
+        >>> logits = region_logits(p, c, k, torch.tensor([1, 2, 3, 0]), torch.randn(32, 8))
+        >>> logits.inside.shape, logits.outside[:, -1].allclose(logits.inside[:, -1])
+        (torch.Size([4, 34]), True)
+    """
+    check_axes(inside, "n d", name="inside")
+    n, d = inside.shape
+    check_axes(outside, "n d", name="outside", n=n, d=d)
+    check_axes(key, "n d", name="key", n=n, d=d)
+    for name, x in (("inside", inside), ("outside", outside)):
+        check_floating(x, name=name)
+    _check_partner(partner, n)
+    # The rest first: its check of key, bank and exclusions names them as the caller does.
+    rest = contrastive_logits(outside, key, bank, temperature=temperature, exclude=exclude)
+    own = None if exclude is None else exclude[partner]
+    pasted = contrastive_logits(inside, key[partner], bank, temperature=temperature, exclude=own)
+
+    def extra(query: Tensor, other: Tensor) -> Tensor:
+        other = unit_rows(other.detach() if detach_negative else other)
+        return (unit_rows(query) * other).sum(dim=1, keepdim=True) / temperature
+
+    return RegionLogits(
+        torch.cat((pasted, extra(inside, outside).to(pasted.dtype)), dim=1),
+        torch.cat((rest, extra(outside, inside).to(rest.dtype)), dim=1),
+    )
+
+
+def region_contrast(
+    inside: Tensor,
+    outside: Tensor,
+    key: Tensor,
+    partner: Tensor,
+    bank: Tensor,
+    *,
+    temperature: float = 0.2,
+    detach_negative: bool = True,
+    exclude: Tensor | None = None,
+) -> Tensor:
+    r"""Contrast both sides of a mixed clip: the pasted region with its source's key, the rest with its own.
+
+    .. math:: L = \tfrac{1}{2} \operatorname{NCE}(p, k_\pi, Q \cup \{c\})
+        + \tfrac{1}{2} \operatorname{NCE}(c, k, Q \cup \{p\})
+
+    with :math:`p` the embedding of the region pasted into clip n, which came from clip :math:`\pi(n)`, :math:`c` that
+    of the rest of clip n (:func:`~skelblocks.encoders.region_pool`, then the projection head), and :math:`k` the keys
+    of the whole, unmixed clips. Each side has the other as one more negative, weighing as much as a row of the bank.
+
+    The halves, the temperature and the detached negative are those of SkeleMixCLR's released code, which adds this to
+    InfoNCE of the unmixed query. That code writes the loss as
+    :math:`-\log \sum_j q_j M_j / \sum_j M_j`, a log of a mean, with a mask that marks the key alone: plain InfoNCE.
+
+    One call is one mix. Of several mixes of a batch, the first version of the released code takes the mean of the
+    losses; the later one, with which its configuration has three, their sum, so that there the regional losses weigh
+    three times as much against the other.
+
+    Args:
+        inside: ``(n, d)``, of the pasted regions; normalised here.
+        outside: ``(n, d)``, of what is left of the clips; normalised here.
+        key: ``(n, d)``, of the unmixed clips, in the order of the clips; normalised here.
+        partner: ``(n,)`` int64, the clip from which the region in clip n was taken, an index into ``key``.
+        bank: ``(k, d)``, unit rows, constant.
+        temperature: 0.2 in the released configuration.
+        detach_negative: Whether the extra negative is constant, as released. Without it each side is also pushed away
+            from the other by the other's loss.
+        exclude: ``(n, k)`` boolean, true for rows of the bank that are no negatives of clip n, such as its older keys
+            (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). The pasted region of clip n leaves out the rows of
+            its partner.
+
+    Returns:
+        A scalar, at least 0.
+
+    Raises:
+        TypeError: an embedding is not floating-point, ``partner`` not int64, or ``exclude`` not boolean.
+        ValueError: sizes of ``n``, ``k`` or ``d`` differ, ``temperature`` is not positive, or, on CPU and outside a
+            compiled graph, a partner is not in ``0..n-1``.
+
+    Example:
+        >>> key = torch.eye(4)
+        >>> partner = torch.tensor([1, 2, 3, 0])
+        >>> bank = torch.eye(4)
+        >>> right = region_contrast(key[partner], key, key, partner, -bank)
+        >>> bool(right < region_contrast(key, key[partner], key, partner, -bank))
+        True
+    """
+    pasted, rest = region_logits(
+        inside,
+        outside,
+        key,
+        partner,
+        bank,
+        temperature=temperature,
+        detach_negative=detach_negative,
+        exclude=exclude,
+    )
+    return (info_nce(pasted) + info_nce(rest)) / 2
+
+
+class RegionContrastLoss(nn.Module):
+    """Module form of :func:`region_contrast`, which keeps the settings.
+
+    Args:
+        temperature: See :func:`region_contrast`.
+        detach_negative: See :func:`region_contrast`.
+
+    Shape:
+        ``inside``, ``outside`` and ``key`` ``(n, d)``, ``partner`` ``(n,)``, ``bank`` ``(k, d)`` to a scalar.
+
+    Example:
+        >>> p, c, k = torch.randn(3, 4, 8)
+        >>> RegionContrastLoss()(p, c, k, torch.tensor([1, 2, 3, 0]), torch.randn(32, 8)).shape
+        torch.Size([])
+    """
+
+    def __init__(self, *, temperature: float = 0.2, detach_negative: bool = True) -> None:
+        super().__init__()
+        check_positive(temperature, name="temperature")
+        self.temperature = temperature
+        self.detach_negative = detach_negative
+
+    def forward(
+        self,
+        inside: Tensor,
+        outside: Tensor,
+        key: Tensor,
+        partner: Tensor,
+        bank: Tensor,
+        *,
+        exclude: Tensor | None = None,
+    ) -> Tensor:
+        """The scalar loss of one mix."""
+        return region_contrast(
+            inside,
+            outside,
+            key,
+            partner,
+            bank,
+            temperature=self.temperature,
+            detach_negative=self.detach_negative,
+            exclude=exclude,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"temperature={self.temperature}, detach_negative={self.detach_negative}"
+
+
+def _check_partner(partner: Tensor, n: int) -> None:
+    check_axes(partner, "n", name="partner", n=n)
+    if partner.dtype != torch.int64:
+        raise TypeError(f"partner: expected int64, one index of a clip a sample, got {partner.dtype}")
+    if partner.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if bool(((partner < 0) | (partner >= n)).any()):
+        raise ValueError(f"partner: expected clips of the batch, 0..{n - 1}, got {partner.tolist()}")

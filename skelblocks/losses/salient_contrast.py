@@ -1,0 +1,163 @@
+"""Salient contrast: SkeAttnCLR's local loss, of the salient and the non-salient features of a clip.
+
+Axes: n samples, d embedding, k bank rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks.contrast.contrastive_logits import contrastive_logits
+from skelblocks.contrast.unit_rows import unit_rows
+from skelblocks.losses.info_nce import info_nce
+
+
+def salient_contrast(
+    query_salient: Tensor,
+    query_non_salient: Tensor,
+    key_salient: Tensor,
+    key_non_salient: Tensor,
+    bank: Tensor,
+    *,
+    temperature: float = 0.2,
+    mu: float = 0.5,
+    hard_negative: bool = True,
+    detach_negative: bool = False,
+    exclude: Tensor | None = None,
+) -> Tensor:
+    r"""InfoNCE of the salient embeddings and of the non-salient ones, each a further negative of the other.
+
+    .. math:: L_s = \operatorname{mean}_n \Big[ -\log \frac{e^{q_s \cdot k_s / \tau}}
+        {e^{q_s \cdot k_s / \tau} + e^{q_s \cdot q_{ns} / \tau} + \sum_j e^{q_s \cdot b_j / \tau}} \Big], \qquad
+        L = \mu L_s + (1 - \mu) L_{ns}
+
+    with :math:`L_{ns}` the same for :math:`q_{ns}, k_{ns}` and the further negative :math:`q_s`. Eqs. 8-10 of
+    SkeAttnCLR. The bank is the one of global embeddings. The whole loss of the method adds InfoNCE of the global
+    embeddings (eq. 11), which is the trainer's.
+
+    Args:
+        query_salient: ``(n, d)``, from the mixed query; normalised here.
+        query_non_salient: ``(n, d)``, from the mixed query; normalised here.
+        key_salient: ``(n, d)``, from the key that was not mixed, under the query's mask; normalised here.
+        key_non_salient: ``(n, d)``, likewise.
+        bank: ``(k, d)``, unit rows, constant.
+        temperature: :math:`\tau`; 0.2 in the paper (section 3.1, table 8).
+        mu: :math:`\mu`, the share of :math:`L_s`; 0.5 in the paper (tables 8, 16), which asks for a number in (0, 1).
+            The released joint configs of NTU-60 have 1, and with it no :math:`L_{ns}`; all others 0.5.
+        hard_negative: Whether the query's two embeddings repel each other. Table 7 leaves it out as an ablation.
+        detach_negative: Hold the further negative constant, as the released code does: each loss then moves its own
+            query alone. Eqs. 8 and 9 print nothing of the kind.
+        exclude: ``(n, k)`` boolean, true where a row of the bank is no negative of that query.
+
+    Returns:
+        A scalar, at least 0; ``log(2 + k)`` where all cosines are equal, float32 at least.
+
+    Raises:
+        TypeError: a wrong dtype.
+        ValueError: a wrong shape or range, or ``detach_negative`` without ``hard_negative``.
+
+    Example:
+        >>> query, key = torch.eye(4)[:2], torch.eye(4)[2:]
+        >>> salient_contrast(query, query, query, query, key, temperature=1.0, mu=1.0, hard_negative=False)
+        tensor(0.5514)
+    """
+    _check_options(temperature, mu, hard_negative, detach_negative)
+    check_axes(query_salient, "n d", name="query_salient")
+    n, d = query_salient.shape
+    for name, x in (
+        ("query_salient", query_salient),
+        ("query_non_salient", query_non_salient),
+        ("key_salient", key_salient),
+        ("key_non_salient", key_non_salient),
+    ):
+        check_axes(x, "n d", name=name, n=n, d=d)
+        check_floating(x, name=name)
+
+    def one_side(query: Tensor, key: Tensor, other: Tensor) -> Tensor:
+        logits = contrastive_logits(query, key, bank, temperature=temperature, exclude=exclude)
+        if hard_negative:
+            other = other.detach() if detach_negative else other
+            opposition = (unit_rows(query) * unit_rows(other)).sum(dim=1, keepdim=True) / temperature
+            logits = torch.cat((logits, opposition), dim=1)
+        return info_nce(logits)
+
+    # Without a branch on mu: at 0 and 1 the idle side gets gradients of zero, not none, which DDP would refuse.
+    salient = one_side(query_salient, key_salient, query_non_salient)
+    non_salient = one_side(query_non_salient, key_non_salient, query_salient)
+    return mu * salient + (1 - mu) * non_salient
+
+
+class SalientContrastLoss(nn.Module):
+    """Module form of :func:`salient_contrast`, which keeps the settings.
+
+    Args:
+        temperature: See :func:`salient_contrast`.
+        mu: See :func:`salient_contrast`.
+        hard_negative: See :func:`salient_contrast`.
+        detach_negative: See :func:`salient_contrast`.
+
+    Shape:
+        ``query_salient``, ``query_non_salient``, ``key_salient``, ``key_non_salient``, each ``(n, d)``, and ``bank``
+        ``(k, d)`` to a scalar.
+
+    Example:
+        >>> embeddings, bank = torch.randn(4, 8, 128), unit_rows(torch.randn(1024, 128))
+        >>> SalientContrastLoss()(*embeddings, bank).shape
+        torch.Size([])
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.2,
+        mu: float = 0.5,
+        hard_negative: bool = True,
+        detach_negative: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_options(temperature, mu, hard_negative, detach_negative)
+        self.temperature = temperature
+        self.mu = mu
+        self.hard_negative = hard_negative
+        self.detach_negative = detach_negative
+
+    def forward(
+        self,
+        query_salient: Tensor,
+        query_non_salient: Tensor,
+        key_salient: Tensor,
+        key_non_salient: Tensor,
+        bank: Tensor,
+        *,
+        exclude: Tensor | None = None,
+    ) -> Tensor:
+        """The scalar loss."""
+        return salient_contrast(
+            query_salient,
+            query_non_salient,
+            key_salient,
+            key_non_salient,
+            bank,
+            temperature=self.temperature,
+            mu=self.mu,
+            hard_negative=self.hard_negative,
+            detach_negative=self.detach_negative,
+            exclude=exclude,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return (
+            f"temperature={self.temperature}, mu={self.mu}, hard_negative={self.hard_negative}, "
+            f"detach_negative={self.detach_negative}"
+        )
+
+
+def _check_options(temperature: float, mu: float, hard_negative: bool, detach_negative: bool) -> None:
+    check_positive(temperature, name="temperature")
+    if not 0 <= mu <= 1:
+        raise ValueError(f"mu: expected the salient part's share, a number in [0, 1], got {mu}")
+    if detach_negative and not hard_negative:
+        raise ValueError("detach_negative: expected False with hard_negative=False, got True: nothing to hold constant")

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+import train_skeattnclr
+from small_run import SMALL
+from train_skeattnclr import Options, Views, build
+
+from skelblocks import layouts
+
+unit = torch.nn.functional.normalize
+
+
+def double(**changes):
+    torch.manual_seed(0)
+    options = Options(**{**SMALL, "dropout": 0.0, "initialization": "torch", "heads": 2, **changes})
+    method = build(options, layout=layouts.get("sbu")).double()
+    method.eval()  # batch norms in the heads: the formulas below call them again
+    return method
+
+
+def test_the_papers_sizes():
+    method = build(Options(), layout=layouts.get("ntu-rgb+d"))
+    encoder, _, head = method.contrast.query_branch
+    assert encoder.blocks[0].graph_norm.num_features == 64
+    assert (method.attention.num_heads, method.attention.sharpness, method.contrast.temperature) == (8, 2.0, 0.2)
+    assert (head.in_features, head.out_features, method.contrast.queue.bank.shape) == (256, 128, (32768, 128))
+
+
+@pytest.mark.parametrize("changes", [{}, {"hard_negative": False}, {"mu": 0.25}, {"predictors": True}])
+def test_the_loss_is_eq_11(changes):
+    """The total from the formulas, one exponent at a time, with the blocks' embeddings."""
+    method = double(**changes)
+    query, mixed, key = (torch.randn(4, 3, 16, 15, 1, dtype=torch.float64) for _ in range(3))
+    encoder, pool, head = method.contrast.query_branch
+    key_encoder, _, key_head = method.contrast.key_branch.encoder
+    tau, bank, mu = 0.2, method.contrast.queue.bank, changes.get("mu", 0.5)
+    q_map, k_map = encoder(mixed), key_encoder(key)
+    mask = method.attention(q_map)
+    mean = (1, 3, 4)  # persons, frames, joints
+    q = unit(method.predictors[0](head(pool(encoder(query)))))
+    q_s = unit(method.predictors[1](head((q_map * mask).mean(mean))))
+    q_ns = unit(method.predictors[2](head((q_map * (1 - mask)).mean(mean))))
+    k, k_s, k_ns = (unit(key_head(each.mean(mean))) for each in (k_map, k_map * mask, k_map * (1 - mask)))
+
+    def loss(q, k, other=None):
+        positive = ((q * k).sum(1) / tau).exp()
+        below = positive + (q @ bank.T / tau).exp().sum(1)
+        if other is not None and changes.get("hard_negative", True):
+            below = below + ((q * other).sum(1) / tau).exp()
+        return -(positive / below).log().mean()
+
+    expected = loss(q, k) + mu * loss(q_s, k_s, q_ns) + (1 - mu) * loss(q_ns, k_ns, q_s)
+    output = method(query, mixed, key, ids=torch.arange(4))
+    torch.testing.assert_close(output.loss, expected)
+    torch.testing.assert_close(output.keys[0].embeddings, key_head(pool(k_map)))
+    output.loss.backward()
+    trained = {name: p for name, p in method.named_parameters() if "key_branch" not in name}
+    assert all(p.grad is not None for p in trained.values())
+
+
+def test_a_detached_negative_changes_the_gradient_alone():
+    views = [torch.randn(4, 3, 16, 15, 1, dtype=torch.float64) for _ in range(3)]
+    losses, gradients = [], []
+    for detach in (False, True):
+        method = double(detach_negative=detach)
+        output = method(*views, ids=torch.arange(4))
+        output.loss.backward()
+        losses.append(output.loss)
+        gradients.append(method.contrast.query_branch[2].layers[0].weight.grad)
+    assert losses[0].equal(losses[1])
+    assert not gradients[0].allclose(gradients[1])
+
+
+def test_the_mixed_view_is_the_query_with_others_parts():
+    layout = layouts.get("nw-ucla")
+    clips = torch.randn(3, 3, 64, 20, 1)
+    query, mixed, key = Views(Options(), layout=layout)(clips, torch.Generator().manual_seed(0))
+    taken = (query != mixed).any(dim=1)
+    assert 0.1 < taken.float().mean() < 0.5  # 3 to 4 of 5 bodies in 4 to 7 of 16 blocks
+    assert (mixed[:, :, ~taken[0, :, 0, 0]][0] == query[:, :, ~taken[0, :, 0, 0]][0]).any()
+    assert not query.equal(key)
+    shared = Views(Options(swap="batch"), layout=layout)(clips, torch.Generator().manual_seed(0))
+    where = (shared[0] != shared[1]).any(dim=1)[..., 0]
+    assert (where == where[:1]).all()
+
+
+@pytest.mark.parametrize("changes", [{"stream": "bone", "predictors": True}, {"mu": 1.0, "detach_negative": True}])
+def test_every_option_trains(small, tmp_path, changes):
+    result = train_skeattnclr.train(small(train_skeattnclr, heads=2, **changes))
+    assert np.isfinite(list(result.values())).all()
+    assert {"loss", "contrast", "local", "knn"} <= set(result)
+    assert (tmp_path / "run" / "attention.png").exists()
