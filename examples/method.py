@@ -53,10 +53,10 @@ class Keys(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a step needs after the forward; several keys where several streams train together."""
+    """What a step needs after the forward; several :class:`Keys` where several streams train together."""
 
     loss: Tensor
-    keys: Sequence[Keys]
+    keys: Sequence[Any]
     figures: Mapping[str, Tensor]
 
 
@@ -115,15 +115,20 @@ class MomentumContrast(nn.Module):
         self.queue.enqueue(gather_keys(keys.embeddings), ids=gather_keys(keys.ids))
 
 
-def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> MomentumContrast:
-    """ST-GCN, pooling and head, their momentum copy and a queue, as the options say."""
-    encoder = STGCN(
+def make_encoder(options: MethodOptions, *, layout: SkeletonLayout) -> STGCN:
+    """The encoder, as the options say."""
+    return STGCN(
         layout,
         base_channels=options.base_channels,
         out_channels=options.out_channels,
         dropout=options.dropout,
         strategy=options.graph,
     )
+
+
+def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> MomentumContrast:
+    """ST-GCN, pooling and head, their momentum copy and a queue, as the options say."""
+    encoder = make_encoder(options, layout=layout)
     head = ProjectionHead(
         options.out_channels,
         hidden_features=options.out_channels,
@@ -173,7 +178,7 @@ def train_method(
     *,
     build: Callable[..., Any],
     make_views: Callable[..., Callable[[Tensor, torch.Generator], Sequence[Tensor]]],
-    contrasts: Callable[[Any], Mapping[str, MomentumContrast]] | None = None,
+    encoders: Callable[[Any], Mapping[str, nn.Module]] | None = None,
     pictures: Callable[..., Mapping[str, Figure]] | None = None,
     sets: Sets | None = None,
 ) -> dict[str, float]:
@@ -184,7 +189,7 @@ def train_method(
         options: The method's.
         build: From options and layout to the method; see :func:`engine.pretrain` for what it must have.
         make_views: From options and layout to the views of its forward.
-        contrasts: From the method to what it trains of each stream; default, its ``contrast``, of ``options.stream``.
+        encoders: From the method to the encoder of each stream; default, its ``contrast``'s, of ``options.stream``.
         pictures: From the trained method, sets and options to the method's own pictures, by name.
         sets: Training and test clips; default, those that the options name.
 
@@ -199,8 +204,7 @@ def train_method(
     options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
     torch.manual_seed(options.seed)
     method = build(options, layout=sets.layout)
-    trained = {options.stream: method.contrast} if contrasts is None else contrasts(method)
-    by_stream = {stream: contrast.query_branch[0] for stream, contrast in trained.items()}
+    by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}
 
     def evaluate() -> dict[str, float]:
         figures = accuracies(by_stream[options.stream], sets, options)

@@ -117,7 +117,7 @@ class CrossStreamAimCLR(nn.Module):
 
     def forward(self, *views: Tensor, ids: Tensor, epoch: int = 0) -> Output:
         """The loss of three views a stream, in the order of the streams."""
-        first, *_ = methods = self._methods()
+        first, *_ = methods = self.methods()
         branches = [each.branches(*views[3 * i : 3 * i + 3], ids=ids) for i, each in enumerate(methods)]
         if first.nnm_epoch is not None and epoch >= first.nnm_epoch:
             contrast = cross_view_mining(
@@ -136,10 +136,10 @@ class CrossStreamAimCLR(nn.Module):
 
     def update(self, output: Output, **progress: int) -> None:
         """After the optimiser's step."""
-        for method, keys in zip(self._methods(), output.keys, strict=True):
+        for method, keys in zip(self.methods(), output.keys, strict=True):
             method.contrast.update(keys, **progress)
 
-    def _methods(self) -> list[AimCLR]:
+    def methods(self) -> list[AimCLR]:
         return list(self.streams.values())  # type: ignore[arg-type]
 
 
@@ -181,13 +181,13 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
         options,
         build=build,
         make_views=make_views,
-        contrasts=_contrasts if options.cross_stream else None,
+        encoders=_encoders if options.cross_stream else None,
         sets=sets,
     )
 
 
-def _contrasts(method: CrossStreamAimCLR) -> dict[str, MomentumContrast]:
-    return {stream: aimclr.contrast for stream, aimclr in method.streams.items()}  # type: ignore[misc]
+def _encoders(method: CrossStreamAimCLR) -> dict[str, nn.Module]:
+    return {stream: each.contrast.query_branch[0] for stream, each in zip(STREAMS, method.methods(), strict=True)}
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ class Options(MethodOptions):
     temperature: float = 0.2
     key_momentum: float = 0.996
     key_momentum_schedule: Literal["constant", "cosine"] = "cosine"
+    key_buffers: Literal["keep", "copy", "average"] = "average"  # the paper is silent; the released code's
     heads: int = 8
     sharpness: float = 2.0  # lambda
     mu: float = 0.5  # the salient part's share; 1 in the released joint configurations of NTU-60

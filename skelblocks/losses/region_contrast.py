@@ -88,8 +88,8 @@ def region_contrast(
 ) -> Tensor:
     r"""Contrast both sides of a mixed clip: the pasted region with its source's key, the rest with its own.
 
-    .. math:: L = \tfrac{1}{2} \operatorname{NCE}(p, k_\pi, Q \cup \{c\})
-        + \tfrac{1}{2} \operatorname{NCE}(c, k, Q \cup \{p\})
+    .. math:: L = \tfrac{1}{2} \operatorname{InfoNCE}(p, k_\pi, Q \cup \{c\})
+        + \tfrac{1}{2} \operatorname{InfoNCE}(c, k, Q \cup \{p\})
 
     with :math:`p` the embedding of the region pasted into clip n, which came from clip :math:`\pi(n)`, :math:`c` that
     of the rest of clip n (:func:`~skelblocks.encoders.region_pool`, then the projection head), and :math:`k` the keys

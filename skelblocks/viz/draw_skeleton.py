@@ -21,6 +21,7 @@ from skelblocks.viz._style import COLORS, INK, PALE, new_figure, to_array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_HIDDEN = "#c4c4c4"
 _HEIGHT = 3.0  # of one frame, in inches
 _WIDEST = 13.0  # of a row of frames
 
@@ -42,6 +43,7 @@ def draw_skeleton(
     axes: Sequence[int] = (0, 1),
     view: tuple[float, float] = (30.0, 15.0),
     flip_vertical: bool = False,
+    hidden: Tensor | NDArray[np.bool_] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw some frames of a clip side by side, at one scale.
@@ -58,6 +60,7 @@ def draw_skeleton(
         view: With three axes, from how many degrees to the right and above the body is seen; from far away, so that
             what is near is not larger.
         flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
+        hidden: Joints to draw in grey, ``(t, v)`` boolean: those that an occlusion or a mask takes away.
         title: Above all.
 
     Returns:
@@ -67,7 +70,7 @@ def draw_skeleton(
         ImportError: matplotlib is missing.
         TypeError: something else than numbers.
         ValueError: other axes, joints that are not the layout's, coordinates or frames that are not there, an unknown
-            ``color_by``, a clip in which nobody is seen, NaN.
+            ``color_by``, ``hidden`` of another shape, a clip in which nobody is seen, NaN.
 
     Example:
         >>> import torch
@@ -99,6 +102,11 @@ def draw_skeleton(
     if len(axes) == 3:
         x = _projected(x, *view)
     groups, colors = _groups(layout, color_by)
+    if isinstance(hidden, Tensor):
+        hidden = hidden.cpu().numpy()
+    away = np.zeros(x.shape[1:3], dtype=bool) if hidden is None else np.asarray(hidden, dtype=bool)
+    if away.shape != x.shape[1:3]:
+        raise ValueError(f"hidden: expected (t={x.shape[1]}, v={layout.num_joints}), got shape {away.shape}")
     persons = np.flatnonzero(present[shown].any(axis=0))
 
     low, high = _limits(x[:, shown][..., persons], present[shown][:, persons])
@@ -114,13 +122,13 @@ def draw_skeleton(
         panel: Any = figure.add_subplot(rows, columns, place + 1)
         for number, person in enumerate(persons):
             if present[frame, person]:
-                _draw(panel, x[:, frame, :, person], layout, groups, colors, number=number)
+                _draw(panel, x[:, frame, :, person], layout, groups, colors, number=number, away=away[frame])
         panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[], aspect="equal")
         panel.set_facecolor(PALE)  # where one frame ends and the next begins, with two persons far apart
         panel.spines[:].set_visible(False)
         if x.shape[1] > 1:
             panel.set_title(f"frame {frame}", fontsize=9, color=INK, y=-0.1)
-    _legend(figure, groups, colors, [int(person) for person in persons])
+    _legend(figure, groups, colors, [int(person) for person in persons], hidden=bool(away[shown].any()))
     return figure
 
 
@@ -177,13 +185,20 @@ def _draw(
     colors: Sequence[str],
     *,
     number: int,
+    away: NDArray[np.bool_],
 ) -> None:
     """One person in one frame: a line and a set of points a group. A bone has the colour of its outer joint."""
     parents, alone = layout.parents, len(groups) == 1
     outer = {edge: edge[1] if parents[edge[1]] == edge[0] else edge[0] for edge in layout.edges}
     gap = np.full((len(joints), 1), np.nan)
-    for i, (name, members) in enumerate(groups.items()):
-        color = colors[number % len(colors)] if alone else colors[i]
+    looks = [colors[number % len(colors)]] if alone else list(colors)
+    drawn = [
+        (name, tuple(j for j in members if not away[j]), looks[i]) for i, (name, members) in enumerate(groups.items())
+    ]
+    drawn.append(("hidden", tuple(np.flatnonzero(away).tolist()), _HIDDEN))
+    for name, members, color in drawn:
+        if not members:
+            continue
         solid = alone or number == 0
         bones = [edge for edge in layout.edges if outer[edge] in members]
         pieces = [np.concatenate((joints[:, list(edge)], gap), axis=1) for edge in bones] or [gap]
@@ -207,7 +222,9 @@ def _draw(
         )
 
 
-def _legend(figure: Figure, groups: Mapping[str, Any], colors: Sequence[str], persons: Sequence[int]) -> None:
+def _legend(
+    figure: Figure, groups: Mapping[str, Any], colors: Sequence[str], persons: Sequence[int], *, hidden: bool
+) -> None:
     line = require("matplotlib.lines", extra="viz").Line2D
     entries = [line([], [], color=color, linewidth=2.5) for color in colors[: len(groups)]]
     names = [name.replace("_", " ") for name in groups]
@@ -218,5 +235,8 @@ def _legend(figure: Figure, groups: Mapping[str, Any], colors: Sequence[str], pe
         look = {"color": INK, "marker": "o", "markersize": 4, "linewidth": 2}
         entries += [line([], [], **look), line([], [], linestyle=(0, (2, 1)), markerfacecolor="white", **look)]
         names += [f"person {persons[0]}", "others" if len(persons) > 2 else f"person {persons[1]}"]
+    if hidden:
+        entries.append(line([], [], color=_HIDDEN, linewidth=2.5))
+        names.append("hidden")
     if len(names) > 1:
         figure.legend(entries, names, loc="outside right center", frameon=False, fontsize=9, labelcolor=INK)

@@ -153,3 +153,24 @@ def test_wrong_arguments_say_what_was_expected(change, message):
     arguments = {"clip": clip("sbu"), "layout": "sbu", **change}
     with pytest.raises(ValueError, match=message):
         draw_skeleton(arguments.pop("clip"), **arguments)
+
+
+def test_hidden_joints_are_grey_in_their_frames():
+    clip = torch.randn(3, 8, 20, 1)
+    hidden = torch.zeros(8, 20, dtype=torch.bool)
+    hidden[5, :4] = True
+    figure = draw_skeleton(clip, layout="nw-ucla", frames=[2, 5], hidden=hidden)
+    points = [
+        [line for line in axes.lines if line.get_marker() == "o" and line.get_color() == "#c4c4c4"]
+        for axes in figure.axes
+    ]
+    assert [len(lines) for lines in points] == [0, 1]
+    np.testing.assert_allclose(np.array(points[1][0].get_data()), clip[:2, 5, :4, 0], rtol=1e-6)
+    drawn = sum(len(line.get_xdata()) for line in figure.axes[1].lines if line.get_marker() == "o")
+    assert drawn == 20  # grey ones are not drawn twice
+    assert "hidden" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_hidden_joints_of_another_clip_are_refused():
+    with pytest.raises(ValueError, match=r"hidden: expected \(t=8, v=20\), got shape \(20,\)"):
+        draw_skeleton(torch.randn(3, 8, 20, 1), layout="nw-ucla", hidden=torch.zeros(20, dtype=torch.bool))

@@ -1,0 +1,246 @@
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skelblocks import layouts
+from skelblocks.augment import (
+    SpatioTemporalOcclusion,
+    SpatioTemporalOcclusionParams,
+    occlude,
+    occluded_joints,
+    occlusion_units,
+)
+
+
+def reference(draws, units, rate, rate_counts):
+    """The hidden joints of one draw: put units on the heap one by one, and look which heap is nearest."""
+    v = len(units)
+    heaps = [set()]
+    for seed in sorted(range(v), key=lambda seed: draws[seed]):
+        heaps.append(heaps[-1] | set(units[seed]))
+    if rate_counts == "units":
+        return heaps[round(rate * v)]
+    return min(heaps, key=lambda heap: (abs(len(heap) - rate * v), len(heap)))
+
+
+def as_set(mask):
+    return set(mask.nonzero().flatten().tolist())
+
+
+@pytest.mark.parametrize("name", layouts.available())
+def test_units_are_what_the_graph_says(name):
+    layout = layouts.get(name)
+    near = layouts.adjacency(layout, strategy="uniform")[0] > 0  # a joint is its own neighbour
+    for joint, (whole, bone) in enumerate(
+        zip(occlusion_units(name), occlusion_units(layout, unit="bone"), strict=True)
+    ):
+        assert whole == tuple(near[:, joint].nonzero().flatten().tolist())
+        assert set(bone) == {joint, layout.parents[joint]} <= set(whole)
+        assert list(bone) == sorted(bone)
+    assert sum(len(unit) == 1 for unit in occlusion_units(name, unit="bone")) == 1  # the centre
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(layouts.available()),
+    unit=st.sampled_from(["neighbours", "bone"]),
+    rate=st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.6, 1.0]),
+    rate_counts=st.sampled_from(["joints", "units"]),
+    seed=st.integers(0, 2**16),
+)
+def test_equals_the_reference_and_keeps_the_rate(name, unit, rate, rate_counts, seed):
+    units = occlusion_units(name, unit=unit)
+    v = len(units)
+    draws = torch.rand(2, 3, v, generator=torch.Generator().manual_seed(seed))
+    masks = occluded_joints(draws, units, rate=rate, rate_counts=rate_counts)
+    assert masks.shape == (2, 3, v)
+    assert masks.dtype == torch.bool
+    for mask, draw in zip(masks.flatten(0, 1), draws.flatten(0, 1).tolist(), strict=True):
+        assert as_set(mask) == reference(draw, units, rate, rate_counts)
+        first = sorted(range(v), key=draw.__getitem__)[: round(rate * v)]
+        if rate_counts == "joints":
+            assert abs(int(mask.sum()) - rate * v) <= max(map(len, units)) / 2
+        else:
+            assert as_set(mask) == set().union(*(units[seed] for seed in first))
+    if rate in (0, 1):
+        assert (masks == bool(rate)).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    name=st.sampled_from(layouts.available()),
+    t=st.integers(1, 64),
+    spatial_rate=st.floats(0, 1) | st.just(0.0),
+    temporal_rate=st.floats(0, 1) | st.just(0.0),
+    rate_counts=st.sampled_from(["joints", "units"]),
+    per_frame=st.booleans(),
+    temporal=st.sampled_from(["zero_frames", "gate"]),
+    seed=st.integers(0, 2**16),
+)
+def test_hides_the_rates_of_every_layout_and_length(
+    name, t, spatial_rate, temporal_rate, rate_counts, per_frame, temporal, seed
+):
+    units = occlusion_units(name)
+    v, chosen = len(units), round(temporal_rate * t)
+    occlusion = SpatioTemporalOcclusion(
+        name,
+        spatial_rate=spatial_rate,
+        temporal_rate=temporal_rate,
+        rate_counts=rate_counts,
+        per_frame=per_frame,
+        temporal=temporal,
+    )
+    x = torch.randn(2, 3, t, v, 2).abs() + 1
+    params = occlusion.sample(x.shape, generator=torch.Generator().manual_seed(seed))
+    y = occlusion.transform(x, params)
+    hidden = (y == 0).all(dim=-1).all(dim=1)
+    assert y.equal(x * ~hidden[:, None, :, :, None])  # alike in all channels, for all persons
+    for i in range(2):
+        order = sorted(range(t), key=params.frames[i].tolist().__getitem__)
+        for place, frame in enumerate(order):
+            draw = params.joints[i, frame if per_frame else 0].tolist()
+            joints = reference(draw, units, spatial_rate, rate_counts)
+            in_chosen, in_others = (joints, set()) if temporal == "gate" else (set(range(v)), joints)
+            assert as_set(hidden[i, frame]) == (in_chosen if place < chosen else in_others)
+
+
+def test_either_part_alone(generator):
+    x = torch.ones(16, 3, 50, 25, 1)
+    spatial = SpatioTemporalOcclusion("ntu-rgb+d", temporal_rate=0.0)(x, generator=generator)[:, 0, :, :, 0] == 0
+    assert (spatial == spatial[:, :1]).all()  # the same joints in all frames
+    assert ((spatial[:, 0].sum(dim=1) - 15).abs() <= 2).all()
+    temporal = SpatioTemporalOcclusion("ntu-rgb+d", spatial_rate=0.0)(x, generator=generator)[:, 0, :, :, 0] == 0
+    assert (temporal == temporal[:, :, :1]).all()  # whole frames
+    assert (temporal[:, :, 0].sum(dim=1) == 25).all()
+    assert SpatioTemporalOcclusion("ntu-rgb+d", spatial_rate=0.0, temporal_rate=0.0)(x).equal(x)
+    for off in ({"spatial_rate": 0.0}, {"temporal_rate": 0.0}):
+        assert SpatioTemporalOcclusion("ntu-rgb+d", temporal="gate", **off)(x).equal(x)
+    gate = SpatioTemporalOcclusion("ntu-rgb+d", temporal="gate", temporal_rate=1.0)
+    params = gate.sample(x.shape)
+    always = SpatioTemporalOcclusion("ntu-rgb+d", temporal_rate=0.0)
+    assert gate.transform(x, params).equal(always.transform(x, params))
+
+
+def test_per_frame_draws_other_joints_in_each_frame(generator):
+    x = torch.ones(1, 3, 50, 25, 1)
+    for per_frame, different in ((False, 1), (True, 50)):
+        occlusion = SpatioTemporalOcclusion("ntu-rgb+d", temporal_rate=0.0, per_frame=per_frame)
+        assert len(occlusion(x, generator=generator)[0, 0, :, :, 0].unique(dim=0)) == different
+
+
+def test_every_unit_and_every_frame_is_as_likely(generator):
+    units = occlusion_units("sbu", unit="bone")
+    one = occluded_joints(torch.rand(15000, 15, generator=generator), units, rate=1 / 15, rate_counts="units")
+    expected = torch.zeros(15).index_add(0, torch.tensor(sum(units, ())), torch.ones(sum(map(len, units)))) / 15
+    torch.testing.assert_close(one.float().mean(dim=0), expected, atol=0.02, rtol=0)
+    y = SpatioTemporalOcclusion("sbu", spatial_rate=0.0)(torch.ones(5000, 1, 10, 15, 1), generator=generator)
+    torch.testing.assert_close(y[:, 0, :, 0, 0].mean(dim=0), torch.full((10,), 0.5), atol=0.05, rtol=0)
+
+
+def test_how_much_the_rate_hides_of_ntu(generator):
+    draws, units = torch.rand(5000, 25, generator=generator), occlusion_units("ntu-rgb+d")
+    counts = {
+        rate_counts: occluded_joints(draws, units, rate=0.6, rate_counts=rate_counts).sum(dim=1).double().mean()
+        for rate_counts in ("joints", "units")
+    }
+    assert abs(counts["joints"] - 15) < 0.5
+    assert abs(counts["units"] - 23.3) < 0.2
+
+
+def test_equal_draws_hide_the_first_joints_first():
+    units = occlusion_units("ntu-rgb+d")
+    mask = occluded_joints(torch.zeros(25), units, rate=0.6)
+    assert as_set(mask) == reference([0.0] * 25, units, 0.6, "joints")
+
+
+def test_takes_the_fewer_of_two_as_near():
+    units = ((0, 1), (0, 1), (2,))  # 2 or 3 joints, 2.5 asked
+    draws = torch.tensor([0.1, 0.2, 0.3])
+    assert occluded_joints(draws, units, rate=2.5 / 3).tolist() == [True, True, False]
+    assert occluded_joints(draws, units, rate=2.51 / 3).tolist() == [True, True, True]
+
+
+def test_hides_exactly_the_mask_and_a_nan_under_it():
+    chooser = random.Random(0)
+    mask = torch.tensor([[[chooser.random() < 0.5 for _ in range(5)] for _ in range(4)] for _ in range(2)])
+    x = torch.randn(2, 3, 4, 5, 2)
+    x[0, :, 1, 2] = torch.nan
+    mask[0, 1, 2] = True
+    y = occlude(x, mask)
+    for i in range(2):
+        for t in range(4):
+            for v in range(5):
+                expected = torch.zeros(3, 2) if mask[i, t, v] else x[i, :, t, v]
+                assert y[i, :, t, v].equal(expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rate_counts": "units"}, {"unit": "bone"}, {"per_frame": True}, {"temporal": "gate", "per_frame": True}],
+)
+def test_every_option_compiles_and_has_the_gradient_of_a_mask(options):
+    occlusion = SpatioTemporalOcclusion("sbu", **options)
+    x = torch.randn(2, 3, 6, 15, 1, dtype=torch.float64, requires_grad=True)
+    params = occlusion.sample(x.shape)
+    compiled = torch.compile(occlusion.transform, backend="eager", fullgraph=True)
+    y = compiled(x, params)
+    assert y.equal(occlusion.transform(x, params))
+    y.sum().backward()
+    assert x.grad.equal((y != 0).double())
+    assert torch.autograd.gradcheck(lambda x: occlusion.transform(x, params), (x,), fast_mode=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spatial_rate": 1.5}, r"spatial_rate: expected a probability in \[0, 1\], got 1.5"),
+        ({"temporal_rate": -0.1}, r"temporal_rate: expected a probability in \[0, 1\], got -0.1"),
+        ({"rate_counts": "frames"}, "rate_counts: expected one of 'joints', 'units', got 'frames'"),
+        ({"unit": "limb"}, "unit: expected one of 'neighbours', 'bone', got 'limb'"),
+        ({"temporal": "crop"}, "temporal: expected one of 'zero_frames', 'gate', got 'crop'"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SpatioTemporalOcclusion("ntu-rgb+d", **options)
+
+
+def test_wrong_shapes_and_types_say_what_was_expected():
+    occlusion, x = SpatioTemporalOcclusion("ntu-rgb+d"), torch.zeros(2, 3, 6, 25, 1)
+    params = occlusion.sample(x.shape)
+    with pytest.raises(ValueError, match=r"x: .* axis 'v' is 20, not 25"):
+        occlusion.transform(torch.zeros(2, 3, 6, 20, 1), params)
+    with pytest.raises(ValueError, match=r"params.joints: .* axis 's' is 1, not 6"):
+        SpatioTemporalOcclusion("ntu-rgb+d", per_frame=True).transform(x, params)
+    with pytest.raises(ValueError, match=r"params.frames: .* axis 't' is 5, not 6"):
+        occlusion.transform(x, SpatioTemporalOcclusionParams(params.joints, params.frames[:, 1:]))
+    with pytest.raises(ValueError, match=r"mask: .* axis 't' is 5, not 6"):
+        occlude(x, torch.zeros(2, 5, 25, dtype=torch.bool))
+    with pytest.raises(TypeError, match=r"mask: expected a torch.bool tensor, got torch.float32"):
+        occlude(x, torch.zeros(2, 6, 25))
+    with pytest.raises(ValueError, match=r"draws: .* axis 'v' is 24, not 25"):
+        occluded_joints(torch.zeros(2, 24), occlusion_units("ntu-rgb+d"), rate=0.5)
+    with pytest.raises(ValueError, match="rate: expected a probability"):
+        occluded_joints(torch.zeros(2), [(0,), (1,)], rate=1.1)
+    with pytest.raises(ValueError, match="units: expected 2 sets whose union is the joints 0 to 1"):
+        occluded_joints(torch.zeros(2), [(0,), (0,)], rate=0.5)
+
+
+def test_repr():
+    assert repr(SpatioTemporalOcclusion("sbu")) == (
+        "SpatioTemporalOcclusion('sbu', spatial_rate=0.6, temporal_rate=0.5, rate_counts='joints', "
+        "unit='neighbours', per_frame=False, temporal='zero_frames')"
+    )
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("rate_counts", ["joints", "units"])
+def test_cuda_agrees_with_cpu(rate_counts):
+    draws, units = torch.rand(64, 25).mul(10).floor() / 10, occlusion_units("ntu-rgb+d")  # with equal draws
+    on_cuda = occluded_joints(draws.cuda(), units, rate=0.6, rate_counts=rate_counts)
+    assert on_cuda.is_cuda
+    assert on_cuda.cpu().equal(occluded_joints(draws, units, rate=0.6, rate_counts=rate_counts))
