@@ -21,16 +21,20 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks.contrast import MomentumEncoder, MomentumQueue, contrastive_logits, cosine_momentum
 from skelblocks.distributed import gather_keys
-from skelblocks.encoders import STGCN, Pool, ProjectionHead, initialize_official
+from skelblocks.encoders import DSTA, STGCN, BiGRU, Pool, ProjectionHead, initialize_official
 from skelblocks.layouts import SkeletonLayout
+
+# Channels in, out and inside, and stride of each block: table 14 of SkeAttnCLR, which ends with 256 channels.
+DSTA_LAYERS = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
 
 
 @dataclass(kw_only=True)
 class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
     """What the command line and the YAML files set for every method; each method adds its own."""
 
-    base_channels: int = 16
-    out_channels: int = 256
+    encoder: Literal["stgcn", "dsta", "bigru"] = "stgcn"
+    base_channels: int = 16  # of ST-GCN
+    out_channels: int | None = None  # default: 256, of BiGRU 2048
     graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
     embedding: int = 128
     head_norm: bool = False  # a batch normalisation in the head
@@ -42,6 +46,7 @@ class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
     key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
     key_buffers: Literal["keep", "copy", "average"] = "keep"  # of the key branch, such as batch norm statistics
     exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbours
+    persons: int | None = None  # of BiGRU, which takes all at once; default: those of the clips
 
 
 class Keys(NamedTuple):
@@ -92,6 +97,11 @@ class MomentumContrast(nn.Module):
         self.key_momentum_schedule = key_momentum_schedule
         self.exclude_own_keys = exclude_own_keys
 
+    @property
+    def channels(self) -> int:
+        """Of the encoder's feature map."""
+        return self.query_branch[0].out_channels  # type: ignore[return-value]
+
     def keys(self, view: Tensor, ids: Tensor) -> Keys:
         """Embed a view ``(n, c, t, v, m)`` of the clips ``ids`` by the key branch, without gradient."""
         return self.as_keys(self.key_branch(view), ids)
@@ -115,23 +125,39 @@ class MomentumContrast(nn.Module):
         self.queue.enqueue(gather_keys(keys.embeddings), ids=gather_keys(keys.ids))
 
 
-def make_encoder(options: MethodOptions, *, layout: SkeletonLayout) -> STGCN:
-    """The encoder, as the options say."""
+def make_encoder(options: MethodOptions, *, layout: SkeletonLayout) -> STGCN | DSTA | BiGRU:
+    """The encoder, as the options say: a module from clips to feature maps with ``out_channels``."""
+    if options.encoder == "bigru":
+        return BiGRU(layout, persons=options.persons or 2, hidden_features=(options.out_channels or 2048) // 2)
+    out_channels = options.out_channels or 256
+    if options.encoder == "dsta":
+        layers = [(*(width * out_channels // 256 for width in widths), stride) for *widths, stride in DSTA_LAYERS]
+        return DSTA(layout, frames=options.frames, layers=layers, dropout=options.dropout)
     return STGCN(
         layout,
         base_channels=options.base_channels,
-        out_channels=options.out_channels,
+        out_channels=out_channels,
         dropout=options.dropout,
         strategy=options.graph,
     )
 
 
+def check_joints(options: MethodOptions, *, needed_by: str) -> None:
+    """Refuse an encoder whose map has no joints where a block works on them."""
+    if options.encoder == "bigru":
+        raise ValueError(
+            f"encoder: BiGRU's feature map has no joints, which {needed_by} works on; choose stgcn or dsta, "
+            "or leave that block out"
+        )
+
+
 def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> MomentumContrast:
     """ST-GCN, pooling and head, their momentum copy and a queue, as the options say."""
     encoder = make_encoder(options, layout=layout)
+    channels = encoder.out_channels
     head = ProjectionHead(
-        options.out_channels,
-        hidden_features=options.out_channels,
+        channels,
+        hidden_features=channels,
         out_features=options.embedding,
         batch_norm=options.head_norm,
     )
@@ -201,7 +227,11 @@ def train_method(
     sets = sets or load_sets(options)
     check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     data = "_".join((Path(options.data).stem, options.split, options.stream))
-    options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
+    options = dataclasses.replace(
+        options,
+        folder=options.folder or f"runs/{name}_{data}",
+        persons=options.persons or sets.train[0].clip.shape[-1],
+    )
     torch.manual_seed(options.seed)
     method = build(options, layout=sets.layout)
     by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}

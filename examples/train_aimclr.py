@@ -14,7 +14,17 @@ from typing import Literal, NamedTuple
 
 from datasets import Sets
 from engine import parse
-from method import Keys, MethodOptions, MomentumContrast, Output, Views, make_contrast, mining_from, train_method
+from method import (
+    Keys,
+    MethodOptions,
+    MomentumContrast,
+    Output,
+    Views,
+    check_joints,
+    make_contrast,
+    mining_from,
+    train_method,
+)
 from torch import Tensor, nn
 
 from skelblocks.attention import EADM
@@ -153,6 +163,8 @@ def build(options: Options, *, layout: SkeletonLayout) -> AimCLR | CrossStreamAi
 
 
 def _build_stream(options: Options, *, layout: SkeletonLayout) -> AimCLR:
+    if options.drop != "none":
+        check_joints(options, needed_by="EADM")
     return AimCLR(
         make_contrast(options, layout=layout),
         drop=None if options.drop == "none" else EADM(options.keep_margin, variant=options.drop),

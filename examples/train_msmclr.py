@@ -16,7 +16,16 @@ from datasets import Sets
 from engine import parse
 from evaluation import feature_maps
 from matplotlib.figure import Figure
-from method import MethodOptions, MomentumContrast, Output, Views, make_contrast, mining_from, train_method
+from method import (
+    MethodOptions,
+    MomentumContrast,
+    Output,
+    Views,
+    check_joints,
+    make_contrast,
+    mining_from,
+    train_method,
+)
 from torch import Tensor, nn
 
 from skelblocks.attention import MsMAttention
@@ -86,8 +95,9 @@ def build(options: Options, *, layout: SkeletonLayout) -> MsMCLR:
     contrast = make_contrast(options, layout=layout)
     attention = None
     if options.attention != "none":
+        check_joints(options, needed_by="MsM attention")
         attention = MsMAttention(
-            options.out_channels,
+            contrast.channels,
             layout=layout,
             motion=options.attention,
             scales=tuple(options.scales or ("joint", "part", "body")),

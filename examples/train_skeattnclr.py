@@ -115,7 +115,7 @@ class SkeAttnCLR(nn.Module):
 def build(options: Options, *, layout: SkeletonLayout) -> SkeAttnCLR:
     """The blocks, put together as the options say."""
     contrast = make_contrast(options, layout=layout)
-    channels, features = options.out_channels, options.embedding
+    channels, features = contrast.channels, options.embedding
     attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness)
     predictors = None
     if options.predictors:

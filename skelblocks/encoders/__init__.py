@@ -1,6 +1,7 @@
 """Encoders from clips to feature maps, pooling, projection heads, initialisation."""
 
 from skelblocks.encoders.barlow_projector import BarlowProjector
+from skelblocks.encoders.bigru import BiGRU
 from skelblocks.encoders.dsta import DSTA
 from skelblocks.encoders.dsta_block import DSTABlock, decoupled_attention
 from skelblocks.encoders.graph_convolution import GraphConvolution, graph_convolution
@@ -16,6 +17,7 @@ __all__ = [
     "DSTA",
     "STGCN",
     "BarlowProjector",
+    "BiGRU",
     "DSTABlock",
     "GraphConvolution",
     "Pool",

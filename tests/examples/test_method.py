@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import train_skeletonclr
 import yaml
 from datasets import DataOptions, load_sets
 from engine import parse
-from method import MethodOptions, Views, make_contrast, mining_from
+from method import MethodOptions, Views, make_contrast, make_encoder, mining_from
 from small_run import SMALL
 
 from skelblocks import layouts, streams
@@ -133,6 +134,34 @@ def test_the_default_folder_names_the_run(monkeypatch, tmp_path):
     options = train_skeletonclr.Options(**SMALL, stream="bone")
     train_skeletonclr.train(dataclasses.replace(options, epochs=1))
     assert (tmp_path / "runs" / "skeletonclr_synthetic_cross-subject_bone" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("encoder", ["stgcn", "dsta", "bigru"])
+@pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco"])
+def test_every_encoder_trains_or_is_refused(method, encoder, small):
+    script = importlib.import_module(f"train_{method}")
+    options = small(script, encoder=encoder, epochs=1)
+    if method == "skeattnclr":
+        options.heads = 2
+    if method == "crossmoco":
+        options.streams = ["joint"]
+    if encoder == "bigru" and method in {"aimclr", "msmclr"}:
+        with pytest.raises(ValueError, match=r"encoder: BiGRU's feature map has no joints, which (EADM|MsM)"):
+            script.train(options)
+    else:
+        assert np.isfinite(script.train(options)["knn"])
+
+
+def test_encoders_have_their_papers_sizes():
+    layout = layouts.get("ntu-rgb+d")
+    stgcn, dsta, bigru = (
+        make_encoder(MethodOptions(encoder=encoder, frames=64), layout=layout) for encoder in ("stgcn", "dsta", "bigru")
+    )
+    assert (stgcn.out_channels, dsta.out_channels, bigru.out_channels) == (256, 256, 2048)
+    assert parameters(dsta) == 1_935_613
+    assert make_encoder(MethodOptions(encoder="dsta", out_channels=64), layout=layout).out_channels == 64
+    one_person = make_encoder(MethodOptions(encoder="bigru", out_channels=32, persons=1), layout=layout)
+    assert one_person(torch.randn(2, 3, 8, 25, 1)).shape == (2, 1, 32, 8, 1)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)

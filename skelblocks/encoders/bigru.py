@@ -1,0 +1,163 @@
+"""Bidirectional GRU, an encoder of SkeAttnCLR: a recurrence over whole frames, without a graph.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_axes, check_floating
+
+
+class BiGRU(nn.Module):
+    r"""All persons' joints in a frame are one vector; a bidirectional GRU reads the frames.
+
+    .. math:: h^{l,\rightarrow}_t = \operatorname{GRU}\big(x^l_t, h^{l,\rightarrow}_{t-1}\big), \quad
+        h^{l,\leftarrow}_t = \operatorname{GRU}\big(x^l_t, h^{l,\leftarrow}_{t+1}\big), \quad
+        x^{l+1}_t = \big[h^{l,\rightarrow}_t, h^{l,\leftarrow}_t\big]
+
+    from zero states, where :math:`x^1_t` holds the ``v * c * m`` coordinates of frame t (joints outermost, persons
+    innermost, as in the released code) after a batch normalisation over all frames of the batch. An absent person's
+    zeros are part of the vector.
+
+    The released code feeds one frame a call and carries both states on, so that no output sees a later frame: both
+    directions run forward in time, :math:`h^{l,\leftarrow}_{t-1}` in place of :math:`h^{l,\leftarrow}_{t+1}`.
+    ``causal=True`` computes just that, a layer at a time and so without its loop over frames.
+
+    ``pool`` averages the frames, as SkeAttnCLR's section 3.1 has it. The released code takes the last frame:
+    ``pool(feature_map[..., -1:, :])``. That suits ``causal=True``; in a bidirectional GRU, the last frame's second half
+    has seen no other frame.
+
+    Args:
+        layout: The skeleton: a name, a dict or a layout. Only its number of joints counts.
+        in_channels: Coordinates of a joint. 3 here, 25 joints and 2 persons give the input size 150 of SkeAttnCLR's
+            table 13.
+        persons: m. Every clip must have as many; 2 in the released code.
+        hidden_features: Size of a direction's state; 1024 in table 13. The map has twice as many channels.
+        num_layers: 3 in table 13.
+        causal: Run both directions forward in time, as the released code does. The
+            weights have the same names and shapes, but those trained with one value do not fit the other.
+
+    Weight matrices are drawn from Xavier's uniform distribution, biases from torch's default, as in the released code.
+    Its checkpoints' ``encoder.gru.*`` are ``gru.*`` here, and ``input_norm.*`` are ``data_norm.*``.
+
+    Shape:
+        ``(n, in_channels, t, v, persons)`` to the feature map ``(n, 1, 2 * hidden_features, t, 1)``: persons and joints
+        are merged, and a mask of persons has nothing to choose from. The first half of the channels is the forward
+        direction. Any number of frames, all of which stay.
+
+    Raises:
+        ValueError: clips with other axes, channels, joints or persons than the encoder's, or without a frame; in
+            training, a batch of one frame in all; a size below 1.
+        TypeError: clips that are not floating-point.
+
+    ``torch.compile`` does not trace GRUs unless ``torch._dynamo.config.allow_rnn`` is set: by default, it breaks the
+    graph around this one, and ``fullgraph=True`` fails. ``copy.deepcopy`` loses the layout of weights in memory that is
+    fastest on CUDA; ``.to(device)`` and ``encoder.gru.flatten_parameters()`` restore it.
+
+    Example:
+        >>> encoder = BiGRU("ntu-rgb+d", hidden_features=8)
+        >>> encoder(torch.randn(2, 3, 50, 25, 2)).shape
+        torch.Size([2, 1, 16, 50, 1])
+    """
+
+    def __init__(
+        self,
+        layout: str | Mapping[str, Any] | layouts.SkeletonLayout,
+        *,
+        in_channels: int = 3,
+        persons: int = 2,
+        hidden_features: int = 1024,
+        num_layers: int = 3,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("in_channels", in_channels),
+            ("persons", persons),
+            ("hidden_features", hidden_features),
+            ("num_layers", num_layers),
+        ):
+            if value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+        self.layout = layouts.get(layout)
+        self.in_channels = in_channels
+        self.persons = persons
+        self.hidden_features = hidden_features
+        self.num_layers = num_layers
+        self.causal = causal
+        self.out_channels = 2 * hidden_features
+        features = self.layout.num_joints * in_channels * persons
+        self.data_norm = nn.BatchNorm1d(features)
+        self.gru = nn.GRU(features, hidden_features, num_layers=num_layers, bidirectional=True, batch_first=True)
+        for parameter in self.gru.parameters():
+            if parameter.ndim == 2:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The feature map of each clip."""
+        check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
+        check_floating(x, name="x")
+        n, _, t, _, m = x.shape
+        self._check_sizes(n, t, m)
+        h = self.data_norm(x.permute(0, 2, 3, 1, 4).flatten(2).flatten(0, 1)).unflatten(0, (n, t))
+        y: Tensor = self._forward_in_time(h) if self.causal else self.gru(h)[0]
+        return y.transpose(1, 2)[:, None, :, :, None]
+
+    def _check_sizes(self, n: int, t: int, m: int) -> None:
+        if m != self.persons:
+            mend = (
+                f"pad absent ones with zeros, torch.nn.functional.pad(x, (0, {self.persons - m}))"
+                if m < self.persons
+                else f"choose some, for instance x[..., :{self.persons}]"
+            )
+            raise ValueError(
+                f"x: expected (n, c, t, v, m={self.persons}), got m={m}; all persons of a frame are one vector: "
+                f"{mend}, or make the encoder with persons={m}"
+            )
+        if t == 0:
+            raise ValueError("x: expected at least 1 frame, got 0")
+        if self.training and n * t == 1:
+            raise ValueError(
+                "x: expected at least 2 frames in the batch, got 1: in training, batch normalisation divides by the "
+                "batch's spread; use a larger batch or .eval()"
+            )
+
+    def _forward_in_time(self, x: Tensor) -> Tensor:
+        # A frame's second layer needs no more than the first layer's states of the same frame, so a whole layer can be
+        # run before the next one. The function under nn.GRU is called, as nn.GRU has no such mode for its own weights.
+        for layer in range(self.num_layers):
+            state = x.new_zeros(1, x.shape[0], self.hidden_features)
+            directions = []
+            for suffix in ("", "_reverse"):
+                weights = [
+                    getattr(self.gru, f"{name}_l{layer}{suffix}")
+                    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                ]
+                y, _ = torch.gru(
+                    x,
+                    state,
+                    weights,
+                    has_biases=True,
+                    num_layers=1,
+                    dropout=0.0,
+                    train=self.training,
+                    bidirectional=False,
+                    batch_first=True,
+                )
+                directions.append(y)
+            x = torch.cat(directions, dim=-1)
+        return x
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return (
+            f"layout={self.layout.name!r}, in_channels={self.in_channels}, persons={self.persons}, "
+            f"out_channels={self.out_channels}, causal={self.causal}"
+        )
