@@ -4,7 +4,7 @@
 
 The settings are the documented small-data recipe, examples/configs/synthetic_small.yaml. Everything is written to
 runs/demo (another method than MsMCLR: runs/demo_METHOD): results.json, the checkpoint, the log, and pictures of the
-loss, the embedding and MsMCLR's attention.
+loss, the embedding and whatever the method has of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from evaluation import accuracies
 from method import make_contrast
 
 HERE = Path(__file__).parent
-METHODS = {"msmclr": "MsMCLR", "aimclr": "AimCLR", "skeletonclr": "SkeletonCLR"}
+METHODS = {
+    "msmclr": "MsMCLR",
+    "aimclr": "AimCLR",
+    "skeletonclr": "SkeletonCLR",
+    "skeattnclr": "SkeAttnCLR",
+    "crossmoco": "CrossMoCo",
+}
+SHORTER = {"crossmoco": ["--streams", "[joint]"]}  # one stream of three, or it would take three times as long
 
 
 def main() -> None:
@@ -36,7 +43,7 @@ def main() -> None:
     example = importlib.import_module(f"train_{method.method}")
     folder = HERE.parent / "runs" / ("demo" if method.method == "msmclr" else f"demo_{method.method}")
     recipe = ["--config", str(HERE / "configs" / "synthetic_small.yaml"), "--folder", str(folder)]
-    options = parse(example.Options, [*recipe, *others])
+    options = parse(example.Options, [*recipe, *SHORTER.get(method.method, []), *others])
     sets = load_sets(options)
     print(f"{len(sets.train)} training clips, {len(sets.test)} test clips of other subjects, {sets.layout.name}")
     results: dict[str, Any] = {"untrained": {}}

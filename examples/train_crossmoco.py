@@ -36,6 +36,7 @@ class Options(MethodOptions):
     """Everything that the command line and the YAML files set; defaults: section IV-B, then 3s-CrosSCLR's."""
 
     learning_rate: float = 1e-5
+    head_norm: bool = True  # in ST-MLP's head, fig. 3
     queue_size: int = 16384
     streams: list[str] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together (eq. 10)
     stream_weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])  # a, b, c; the paper: in (0, 1]
@@ -224,7 +225,11 @@ def _build_stream(options: Options, *, layout: SkeletonLayout) -> CrossMoCo:
 
     def head(layers: int) -> ProjectionHead:
         return ProjectionHead(
-            channels, hidden_features=channels, out_features=features, hidden_layers=layers, batch_norm=True
+            channels,
+            hidden_features=channels,
+            out_features=features,
+            hidden_layers=layers,
+            batch_norm=options.head_norm,
         )
 
     query = TwoHeads(

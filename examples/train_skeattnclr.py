@@ -151,13 +151,19 @@ class Views:
 
 
 def pictures(method: SkeAttnCLR, sets: Sets, options: Options) -> dict[str, Figure]:
-    """How salient each joint of a test clip is at each time, averaged over channels."""
+    """How salient each joint of a test clip is at each time: on average, and in the channels that vary most."""
     maps = feature_maps(method.contrast.query_branch[0], sets, stream=options.stream)
     with torch.no_grad():
-        salience = method.attention(maps).mean(dim=2)[0].cpu()
-    persons = salience[: max(1, int(sets.test[0].clip.flatten(0, 2).any(dim=0).sum()))]
-    names = [f"person {i + 1}" for i in range(len(persons))]
-    figure = attention_map(persons, names=names, xlabel="joint", ylabel="frame of the map", title="salience")
+        salience = method.attention(maps)[0, 0].cpu()  # of the first person: (c, t, v)
+    varied = salience.flatten(1).std(dim=1).topk(3).indices.tolist()
+    shown = [salience.mean(dim=0), *(salience[channel] for channel in varied)]
+    figure = attention_map(
+        shown,
+        names=["mean of channels", *(f"channel {channel}" for channel in varied)],
+        xlabel="joint",
+        ylabel="frame of the map",
+        limits=(min(float(each.min()) for each in shown), max(float(each.max()) for each in shown)),
+    )
     return {"attention": figure}
 
 

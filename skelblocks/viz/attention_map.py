@@ -27,6 +27,7 @@ def attention_map(
     names: Sequence[str] | None = None,
     xlabel: str = "attended frame",
     ylabel: str = "frame",
+    limits: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw attention matrices side by side, in one scale of colours.
@@ -39,6 +40,8 @@ def attention_map(
         names: A name a map.
         xlabel: What the columns are.
         ylabel: What the rows are.
+        limits: Numbers of the palest and of the darkest colour; default, 0 or less and the greatest. A soft mask may
+            hardly vary: give its range.
         title: Above all.
 
     Returns:
@@ -46,7 +49,7 @@ def attention_map(
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: other axes, another number of names than maps, NaN.
+        ValueError: other axes, another number of names than maps, limits in the wrong order, NaN.
 
     Example:
         >>> import torch
@@ -64,11 +67,13 @@ def attention_map(
         raise ValueError(f"attention: expected (t, t), (s, t, t) or a sequence of (t, t), got {shapes or 'none'}")
     if names is not None and len(names) != len(stack):
         raise ValueError(f"names: expected one a map, {len(stack)}, got {len(names)}")
+    if limits is not None and not limits[0] <= limits[1]:
+        raise ValueError(f"limits: expected (low, high) with low <= high, got {limits}")
     ticker = require("matplotlib.ticker", extra="viz")
     columns = min(len(stack), _ROW)
     rows = -(-len(stack) // columns)
     figure = new_figure(width=2.7 * columns + 1.2, height=3.0 * rows + (0.8 if title else 0.4), title=title)
-    low, high = min(0.0, *(float(m.min()) for m in stack)), max(float(matrix.max()) for matrix in stack)
+    low, high = limits or (min(0.0, *(float(m.min()) for m in stack)), max(float(matrix.max()) for matrix in stack))
     panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(stack))]
     for i, (axes, matrix) in enumerate(zip(panels, stack, strict=True)):
         image = axes.imshow(

@@ -63,3 +63,12 @@ def test_maps_of_zeros_and_of_negative_numbers_have_a_scale(rendered):
 def test_wrong_arguments_say_what_was_expected(attention, names, message):
     with pytest.raises(ValueError, match=message):
         attention_map(attention, names=names)
+
+
+def test_limits_set_the_colours():
+    soft = torch.tensor([[0.5, 0.6], [0.55, 0.5]])
+    image = attention_map(soft, limits=(0.5, 0.6)).axes[0].images[0]
+    assert image.get_clim() == (0.5, 0.6)
+    assert attention_map(soft).axes[0].images[0].get_clim()[0] == 0.0
+    with pytest.raises(ValueError, match=r"limits: expected \(low, high\) with low <= high, got \(0.6, 0.5\)"):
+        attention_map(soft, limits=(0.6, 0.5))
