@@ -41,6 +41,11 @@ class Sets(NamedTuple):
         return self.train.layout
 
     @property
+    def persons(self) -> int:
+        """Of each clip, absent ones included."""
+        return int(self.train[0].clip.shape[-1])
+
+    @property
     def labelled(self) -> bool:
         """Whether there is anything to evaluate."""
         return bool((self.train.labels >= 0).all())

@@ -49,7 +49,9 @@ def main() -> None:
     results: dict[str, Any] = {"untrained": {}}
     for initialization in ("torch", "official"):
         torch.manual_seed(options.seed)
-        fresh = make_contrast(dataclasses.replace(options, initialization=initialization), layout=sets.layout)
+        fresh = make_contrast(
+            dataclasses.replace(options, initialization=initialization), layout=sets.layout, persons=sets.persons
+        )
         results["untrained"][initialization] = accuracies(fresh.query_branch[0], sets, options)
     trained = example.train(options, sets=sets)
     results["trained"] = {name: trained[name] for name in ("knn", "linear")}

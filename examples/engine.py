@@ -171,7 +171,9 @@ class RunFolder:
             return None
         state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
         theirs = state["options"]
-        names = sorted((theirs.keys() | self.options.keys()) - _FREE)
+        # A longer run is another run where something is a share of the whole.
+        whole = {"cosine", "half"} & {str(value) for value in self.options.values()}
+        names = sorted((theirs.keys() | self.options.keys()) - (_FREE - {"epochs"} if whole else _FREE))
         changed = [n for n in names if theirs.get(n) != self.options.get(n)]
         if changed:
             shown = ", ".join(f"{n} {theirs.get(n)!r} there, {self.options.get(n)!r} here" for n in changed)

@@ -22,6 +22,8 @@ class EvaluationOptions:
 
     stream: Literal["joint", "bone", "motion"] = "joint"
     probe: Literal["paper", "standardized"] = "paper"  # see `accuracies`
+    probe_rate: float = 3.0  # of the papers' probe; divided by ten at the milestone of its 100 epochs
+    probe_milestone: int = 80
     neighbors: int = 20  # of the kNN accuracy
 
 
@@ -29,8 +31,9 @@ def features(encoder: nn.Module, sets: Sets, *, stream: str) -> tuple[Tensor, Te
     """Frozen, pooled features of the training and of the test clips, without augmentation."""
 
     def convert(clips: Tensor) -> Tensor:
-        return streams.convert(clips, stream, layout=sets.layout)
+        return streams.convert(clips, stream, layout=sets.layout).to(dtype)
 
+    dtype = next(encoder.parameters()).dtype
     train, test = (extract_features(encoder, part.as_tensor(), transform=convert).cpu() for part in sets)
     return train, test
 
@@ -38,8 +41,8 @@ def features(encoder: nn.Module, sets: Sets, *, stream: str) -> tuple[Tensor, Te
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluationOptions) -> dict[str, float]:
     """Top-1 accuracy on the test clips in percent: cosine nearest neighbours, and a linear probe after its last epoch.
 
-    The probe is the papers' (SGD at rate 3 on features as they are) or ``"standardized"``: rate 0.1 on features of mean
-    0 and deviation 1, which is fair to an untrained encoder too, whose features can be thousands of times smaller.
+    The probe is the papers' (SGD at ``probe_rate`` on features as they are) or ``"standardized"``: rate 0.1 on features
+    of mean 0 and deviation 1, fair to an untrained encoder too, whose features can be thousands of times smaller.
     """
     train, test = features(encoder, sets, stream=options.stream)
     labels = sets.train.labels, sets.test.labels
@@ -49,7 +52,8 @@ def accuracies(encoder: nn.Module, sets: Sets, options: EvaluationOptions) -> di
         labels[0],
         test,
         labels[1],
-        learning_rate=0.1 if standardize else 3.0,
+        learning_rate=0.1 if standardize else options.probe_rate,
+        milestones=(80 if standardize else options.probe_milestone,),
         standardize=standardize,
         generator=torch.Generator().manual_seed(0),
     )
@@ -88,7 +92,7 @@ def draw_run(
 def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:
     """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures."""
     clips = torch.stack([sets.test[i].clip for i in range(count)])
-    clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()).device)
+    clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()))
     encoder.eval()
     with torch.no_grad():
         maps: Tensor = encoder(clips)

@@ -1,6 +1,6 @@
-"""What the methods of `examples/` share: options, query branch, views, and the way from options to a trained run.
+"""What the methods of `examples/` share: options, encoders, views, and the way from options to a trained run.
 
-SkeletonCLR, AimCLR and MsMCLR are one page each on top of it: they differ in their views and in their loss.
+Each method is a page on top of it: they differ in their views and in their loss.
 """
 
 from __future__ import annotations
@@ -38,15 +38,13 @@ class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
     graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
     embedding: int = 128
     head_norm: bool = False  # a batch normalisation in the head
-    dropout: float = 0.5
+    dropout: float = 0.5  # BiGRU has none
     initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
     queue_size: int = 32768
     temperature: float = 0.07
     key_momentum: float = 0.999
     key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
-    key_buffers: Literal["keep", "copy", "average"] = "keep"  # of the key branch, such as batch norm statistics
     exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbours
-    persons: int | None = None  # of BiGRU, which takes all at once; default: those of the clips
 
 
 class Keys(NamedTuple):
@@ -65,6 +63,13 @@ class Output(NamedTuple):
     figures: Mapping[str, Tensor]
 
 
+def follow(key: MomentumEncoder, query: nn.Module, *, schedule: str, step: int, total_steps: int) -> None:
+    """Move a key branch towards its query branch, with its own momentum or along a cosine from there to 1."""
+    cosine = schedule == "cosine"
+    momentum = cosine_momentum(step, total_steps, base=key.momentum) if cosine else None
+    key.update(query, momentum=momentum)
+
+
 class MomentumContrast(nn.Module):
     """A query branch, its slowly following copy, and the queue of the copy's keys: the frame of all the methods.
 
@@ -74,7 +79,6 @@ class MomentumContrast(nn.Module):
         temperature: Of the logits.
         key_momentum: Of the copy, or its first value.
         key_momentum_schedule: ``"constant"``, or ``"cosine"`` to 1.
-        key_buffers: See :class:`~skelblocks.contrast.MomentumEncoder`.
         exclude_own_keys: Whether a clip's own older keys are left out of its logits.
     """
 
@@ -86,12 +90,11 @@ class MomentumContrast(nn.Module):
         temperature: float = 0.07,
         key_momentum: float = 0.999,
         key_momentum_schedule: str = "constant",
-        key_buffers: str = "keep",
         exclude_own_keys: bool = False,
     ) -> None:
         super().__init__()
         self.query_branch = query_branch
-        self.key_branch = MomentumEncoder(query_branch, momentum=key_momentum, buffers=key_buffers)
+        self.key_branch = MomentumEncoder(query_branch, momentum=key_momentum)
         self.queue = queue
         self.temperature = temperature
         self.key_momentum_schedule = key_momentum_schedule
@@ -118,18 +121,19 @@ class MomentumContrast(nn.Module):
     @torch.no_grad()
     def update(self, keys: Keys, *, step: int, total_steps: int) -> None:
         """After the optimiser's step: move the key branch, then let the keys of all processes into the queue."""
-        momentum = self.key_branch.momentum
-        if self.key_momentum_schedule == "cosine":
-            momentum = cosine_momentum(step, total_steps, base=momentum)
-        self.key_branch.update(self.query_branch, momentum=momentum)
+        schedule = self.key_momentum_schedule
+        follow(self.key_branch, self.query_branch, schedule=schedule, step=step, total_steps=total_steps)
         self.queue.enqueue(gather_keys(keys.embeddings), ids=gather_keys(keys.ids))
 
 
-def make_encoder(options: MethodOptions, *, layout: SkeletonLayout) -> STGCN | DSTA | BiGRU:
+def make_encoder(options: MethodOptions, *, layout: SkeletonLayout, persons: int) -> STGCN | DSTA | BiGRU:
     """The encoder, as the options say: a module from clips to feature maps with ``out_channels``."""
+    out_channels = options.out_channels or (2048 if options.encoder == "bigru" else 256)
+    divisor = {"stgcn": 1, "dsta": 16, "bigru": 2}[options.encoder]
+    if out_channels < 1 or out_channels % divisor:
+        raise ValueError(f"out_channels: expected a multiple of {divisor} for {options.encoder}, got {out_channels}")
     if options.encoder == "bigru":
-        return BiGRU(layout, persons=options.persons or 2, hidden_features=(options.out_channels or 2048) // 2)
-    out_channels = options.out_channels or 256
+        return BiGRU(layout, persons=persons, hidden_features=out_channels // 2)
     if options.encoder == "dsta":
         layers = [(*(width * out_channels // 256 for width in widths), stride) for *widths, stride in DSTA_LAYERS]
         return DSTA(layout, frames=options.frames, layers=layers, dropout=options.dropout)
@@ -151,9 +155,9 @@ def check_joints(options: MethodOptions, *, needed_by: str) -> None:
         )
 
 
-def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> MomentumContrast:
-    """ST-GCN, pooling and head, their momentum copy and a queue, as the options say."""
-    encoder = make_encoder(options, layout=layout)
+def make_contrast(options: MethodOptions, *, layout: SkeletonLayout, persons: int) -> MomentumContrast:
+    """Encoder, pooling and head, their momentum copy and a queue, as the options say."""
+    encoder = make_encoder(options, layout=layout, persons=persons)
     channels = encoder.out_channels
     head = ProjectionHead(
         channels,
@@ -170,7 +174,6 @@ def make_contrast(options: MethodOptions, *, layout: SkeletonLayout) -> Momentum
         temperature=options.temperature,
         key_momentum=options.key_momentum,
         key_momentum_schedule=options.key_momentum_schedule,
-        key_buffers=options.key_buffers,
         exclude_own_keys=options.exclude_own_keys,
     )
 
@@ -193,9 +196,9 @@ class Views:
         return [streams.convert(view, stream, layout=self.layout) for stream in self.streams for view in augmented]
 
 
-def mining_from(nnm_epoch: int | str, *, epochs: int) -> int | None:
-    """How many epochs come before nearest neighbours are mined; None: they never are."""
-    return {"half": epochs // 2, "never": None}[nnm_epoch] if isinstance(nnm_epoch, str) else nnm_epoch
+def stage_start(chosen: int | str, *, epochs: int) -> int | None:
+    """How many epochs come before the second stage of a training; None: there is none."""
+    return {"half": epochs // 2, "never": None}[chosen] if isinstance(chosen, str) else chosen
 
 
 def train_method(
@@ -213,7 +216,7 @@ def train_method(
     Args:
         name: Of the method; the default folder is ``runs/<name>_<data>_<split>_<stream>``.
         options: The method's.
-        build: From options and layout to the method; see :func:`engine.pretrain` for what it must have.
+        build: From options, layout and number of persons to the method; :func:`engine.pretrain` says what it must have.
         make_views: From options and layout to the views of its forward.
         encoders: From the method to the encoder of each stream; default, its ``contrast``'s, of ``options.stream``.
         pictures: From the trained method, sets and options to the method's own pictures, by name.
@@ -227,13 +230,9 @@ def train_method(
     sets = sets or load_sets(options)
     check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     data = "_".join((Path(options.data).stem, options.split, options.stream))
-    options = dataclasses.replace(
-        options,
-        folder=options.folder or f"runs/{name}_{data}",
-        persons=options.persons or sets.train[0].clip.shape[-1],
-    )
+    options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
     torch.manual_seed(options.seed)
-    method = build(options, layout=sets.layout)
+    method = build(options, layout=sets.layout, persons=sets.persons)
     by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}
 
     def evaluate() -> dict[str, float]:

@@ -22,7 +22,7 @@ from method import (
     Views,
     check_joints,
     make_contrast,
-    mining_from,
+    stage_start,
     train_method,
 )
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class AimCLR(nn.Module):
         ordinary, strong, keys = self.branches(query, extreme, key, ids=ids)
         if self.nnm_epoch is not None and epoch >= self.nnm_epoch:
             contrast = nearest_neighbor_mining(
-                ordinary, strong, top_k=self.top_k, exclude=keys.exclude, reduction_over_positives=self.nnm_reduction
+                ordinary, strong, top_k=self.top_k, reduction_over_positives=self.nnm_reduction
             )
         else:
             contrast = info_nce(ordinary)
@@ -135,7 +135,6 @@ class CrossStreamAimCLR(nn.Module):
                 temperature=first.contrast.temperature,
                 top_k=first.top_k,
                 context=self.context,
-                exclude=branches[0].keys.exclude,
                 reduction_over_positives=first.nnm_reduction,
             )
         else:
@@ -153,24 +152,25 @@ class CrossStreamAimCLR(nn.Module):
         return list(self.streams.values())  # type: ignore[arg-type]
 
 
-def build(options: Options, *, layout: SkeletonLayout) -> AimCLR | CrossStreamAimCLR:
+def build(options: Options, *, layout: SkeletonLayout, persons: int) -> AimCLR | CrossStreamAimCLR:
     """The blocks, put together as the options say."""
     if options.cross_stream:
         return CrossStreamAimCLR(
-            {stream: _build_stream(options, layout=layout) for stream in STREAMS}, context=options.context
+            {stream: _build_stream(options, layout=layout, persons=persons) for stream in STREAMS},
+            context=options.context,
         )
-    return _build_stream(options, layout=layout)
+    return _build_stream(options, layout=layout, persons=persons)
 
 
-def _build_stream(options: Options, *, layout: SkeletonLayout) -> AimCLR:
+def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> AimCLR:
     if options.drop != "none":
         check_joints(options, needed_by="EADM")
     return AimCLR(
-        make_contrast(options, layout=layout),
+        make_contrast(options, layout=layout, persons=persons),
         drop=None if options.drop == "none" else EADM(options.keep_margin, variant=options.drop),
         alpha=options.alpha,
         beta=options.beta,
-        nnm_epoch=mining_from(options.nnm_epoch, epochs=options.epochs),
+        nnm_epoch=stage_start(options.nnm_epoch, epochs=options.epochs),
         top_k=options.topk,
         nnm_reduction=options.nnm_reduction,
     )

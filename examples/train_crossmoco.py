@@ -18,7 +18,7 @@ import torch
 from datasets import Sets
 from engine import parse
 from matplotlib.figure import Figure
-from method import MethodOptions, Output, make_encoder, mining_from, train_method
+from method import MethodOptions, Output, follow, make_encoder, stage_start, train_method
 from torch import Tensor, nn
 
 from skelblocks import streams
@@ -36,19 +36,19 @@ class Options(MethodOptions):
     """Everything that the command line and the YAML files set; defaults: section IV-B, then 3s-CrosSCLR's."""
 
     learning_rate: float = 1e-5
+    probe_rate: float = 0.1
     head_norm: bool = True  # in ST-MLP's head, fig. 3
     queue_size: int = 16384
     streams: list[str] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together (eq. 10)
-    stream_weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])  # a, b, c; the paper: in (0, 1]
+    stream_weights: list[float] | None = None  # a, b, c of eq. 10, in this order; in (0, 1], not given; default: 1
     share_backbone: bool = True  # one ST-GCN under both heads, or one each; not said
     mlp_layers: int = 1  # of ST-MLP, table IV
-    crossed: bool = True  # false: table II's third row
     crossed_from: int | Literal["half", "never"] = "half"  # "we cross-train our model 150 epochs" of 300
     banks: Literal[1, 2, 3] = 2  # table III
     denominator: Literal["neg", "pos+neg"] | None = None  # default: the usual one of `combine`; eq. 5's is neg
     combine: Literal["ratio", "sum_ce"] = "ratio"  # eq. 5, or two cross-entropies
-    positive_weights: list[float] = field(default_factory=lambda: [0.5, 0.5])  # alpha, beta; not given
-    negative_weights: list[float] = field(default_factory=lambda: [0.5, 0.5])  # lambda, phi; not given
+    positive_weights: tuple[float, float] = (0.5, 0.5)  # alpha, beta; not given
+    negative_weights: tuple[float, float] = (0.5, 0.5)  # lambda, phi; not given
     augmentation: Literal["occlusion", "normal", "both"] = "occlusion"  # "instead of" shear and crop
     spatial_rate: float = 0.6
     temporal_rate: float = 0.5
@@ -110,6 +110,7 @@ class CrossMoCo(nn.Module):
         queues: nn.ModuleList,
         temperature: float = 0.07,
         key_momentum: float = 0.999,
+        key_momentum_schedule: str = "constant",
         combine: str = "ratio",
         denominator: str | None = None,
         positive_weights: tuple[float, float] = (0.5, 0.5),
@@ -122,6 +123,7 @@ class CrossMoCo(nn.Module):
         self.key = MomentumEncoder(query, momentum=key_momentum)
         self.queues = queues
         self.temperature = temperature
+        self.key_momentum_schedule = key_momentum_schedule
         self.combine, self.denominator = combine, denominator
         self.positive_weights, self.negative_weights = positive_weights, negative_weights
         self.crossed_from = crossed_from
@@ -154,9 +156,9 @@ class CrossMoCo(nn.Module):
         return Output(loss, [keys], {})
 
     @torch.no_grad()
-    def update(self, keys: CrossedKeys) -> None:
+    def update(self, keys: CrossedKeys, **progress: int) -> None:
         """After the optimiser's step: move the key encoders, then let k and l of all processes into their banks."""
-        self.key.update(self.query)
+        follow(self.key, self.query, schedule=self.key_momentum_schedule, **progress)
         base, mlp, ids = (gather_keys(each) for each in keys)
         queues = self._queues()
         if len(queues) == 1:
@@ -196,31 +198,31 @@ class CrossMoCoStreams(nn.Module):
     def update(self, output: Output, **progress: int) -> None:
         """After the optimiser's step."""
         for method, keys in zip(self.methods.values(), output.keys, strict=True):
-            method.update(keys)  # type: ignore[operator]
+            method.update(keys, **progress)  # type: ignore[operator]
 
     def encoders(self) -> dict[str, nn.Module]:
         """What is evaluated, by stream."""
         return {stream: method.query.evaluated() for stream, method in self.methods.items()}  # type: ignore[union-attr,operator]
 
 
-def build(options: Options, *, layout: SkeletonLayout) -> CrossMoCoStreams:
+def build(options: Options, *, layout: SkeletonLayout, persons: int) -> CrossMoCoStreams:
     """The blocks, put together as the options say."""
-    if not options.streams or options.stream not in options.streams:
+    names, weights = options.streams, options.stream_weights or [1.0] * len(options.streams)
+    if len(set(names)) != len(names) or options.stream not in names:
         raise ValueError(
-            f"stream: {options.stream!r}, which is evaluated, is not trained: streams is {options.streams}"
+            f"streams: expected different ones, {options.stream!r} among them, which is evaluated; got {names}"
         )
+    if len(weights) != len(names) or min(weights) <= 0:
+        raise ValueError(f"stream_weights: expected a number above 0 for each of {names}, got {weights}")
     if options.banks == 1 and 2 * options.batch_size > options.queue_size:
         raise ValueError(
             f"queue_size: one bank takes two keys a clip, {2 * options.batch_size} a batch, has {options.queue_size}"
         )
-    weights = options.stream_weights[: len(options.streams)]
-    if len(weights) < len(options.streams):
-        raise ValueError(f"stream_weights: expected a weight for each of {options.streams}, got {weights}")
-    return CrossMoCoStreams({s: _build_stream(options, layout=layout) for s in options.streams}, weights=weights)
+    return CrossMoCoStreams({s: _build_stream(options, layout=layout, persons=persons) for s in names}, weights=weights)
 
 
-def _build_stream(options: Options, *, layout: SkeletonLayout) -> CrossMoCo:
-    encoder = make_encoder(options, layout=layout)
+def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> CrossMoCo:
+    encoder = make_encoder(options, layout=layout, persons=persons)
     channels, features = encoder.out_channels, options.embedding
 
     def head(layers: int) -> ProjectionHead:
@@ -234,24 +236,23 @@ def _build_stream(options: Options, *, layout: SkeletonLayout) -> CrossMoCo:
 
     query = TwoHeads(
         encoder,
-        mlp_encoder=None if options.share_backbone else make_encoder(options, layout=layout),
+        mlp_encoder=None if options.share_backbone else make_encoder(options, layout=layout, persons=persons),
         base_head=head(0),
         mlp_head=head(options.mlp_layers),
     )
     if options.initialization == "official":
         initialize_official(query)
-    alpha, beta = options.positive_weights
-    lambda_, phi = options.negative_weights
     return CrossMoCo(
         query,
         queues=nn.ModuleList(MomentumQueue(features, size=options.queue_size) for _ in range(options.banks)),
         temperature=options.temperature,
         key_momentum=options.key_momentum,
+        key_momentum_schedule=options.key_momentum_schedule,
         combine=options.combine,
         denominator=options.denominator,
-        positive_weights=(alpha, beta),
-        negative_weights=(lambda_, phi),
-        crossed_from=mining_from(options.crossed_from if options.crossed else "never", epochs=options.epochs),
+        positive_weights=options.positive_weights,
+        negative_weights=options.negative_weights,
+        crossed_from=stage_start(options.crossed_from, epochs=options.epochs),
         exclude_own_keys=options.exclude_own_keys,
     )
 

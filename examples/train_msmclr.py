@@ -23,7 +23,7 @@ from method import (
     Views,
     check_joints,
     make_contrast,
-    mining_from,
+    stage_start,
     train_method,
 )
 from torch import Tensor, nn
@@ -77,7 +77,7 @@ class MsMCLR(nn.Module):
         scales = [strong_map] if self.attention is None else self.attention(strong_map)
         branches = [self.contrast.logits(head(pool(each)), keys) for each in scales]
         if self.nnm_epoch is not None and epoch >= self.nnm_epoch:
-            contrast = nearest_neighbor_mining(ordinary, branches, top_k=self.top_k, exclude=keys.exclude)
+            contrast = nearest_neighbor_mining(ordinary, branches, top_k=self.top_k)
         else:
             contrast = info_nce(ordinary)
         motion = d3m_loss(branches, ordinary)
@@ -90,9 +90,9 @@ class MsMCLR(nn.Module):
         self.contrast.update(keys, **progress)
 
 
-def build(options: Options, *, layout: SkeletonLayout) -> MsMCLR:
+def build(options: Options, *, layout: SkeletonLayout, persons: int) -> MsMCLR:
     """The blocks, put together as the options say."""
-    contrast = make_contrast(options, layout=layout)
+    contrast = make_contrast(options, layout=layout, persons=persons)
     attention = None
     if options.attention != "none":
         check_joints(options, needed_by="MsM attention")
@@ -108,7 +108,7 @@ def build(options: Options, *, layout: SkeletonLayout) -> MsMCLR:
     return MsMCLR(
         contrast,
         attention=attention,
-        nnm_epoch=mining_from(options.nnm_epoch, epochs=options.epochs),
+        nnm_epoch=stage_start(options.nnm_epoch, epochs=options.epochs),
         top_k=options.topk,
     )
 

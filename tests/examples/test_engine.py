@@ -41,8 +41,10 @@ class Denoiser(nn.Module):
         loss = (self.net(x) - x).pow(2).mean()
         return SimpleNamespace(loss=loss, figures={"error": loss.detach()})
 
-    def update(self, output, **progress):
+    def update(self, output, *, step, total_steps):
         self.updates += 1
+        assert step == self.updates  # a resume counts on
+        assert total_steps in (3 * 2, 4 * 2)  # epochs of two batches
 
 
 @pytest.fixture
@@ -143,6 +145,11 @@ def test_a_run_does_not_go_on_with_other_options(tmp_path):
     ):
         other.load(device=torch.device("cpu"))
     assert not (tmp_path / "config.yaml").exists()  # a refused run leaves no trace
+    for share in ({"schedule": "cosine"}, {"nnm_epoch": "half"}):
+        RunFolder(tmp_path / "share", options={**share, "epochs": 3}).save({"history": []})
+        longer = RunFolder(tmp_path / "share", options={**share, "epochs": 5})
+        with pytest.raises(ValueError, match="has other options: epochs 3 there, 5 here"):
+            longer.load(device=torch.device("cpu"))
     longer = RunFolder(tmp_path, options={"stream": "joint", "epochs": 5})
     assert longer.load(device=torch.device("cpu")) is not None
 

@@ -15,7 +15,7 @@ import train_skeletonclr
 import yaml
 from datasets import DataOptions, load_sets
 from engine import parse
-from method import MethodOptions, Views, make_contrast, make_encoder, mining_from
+from method import MethodOptions, Views, make_contrast, make_encoder, stage_start
 from small_run import SMALL
 
 from skelblocks import layouts, streams
@@ -31,14 +31,14 @@ def parameters(module):
 
 
 def test_the_papers_frame_has_the_papers_size():
-    contrast = make_contrast(MethodOptions(), layout=layouts.get("ntu-rgb+d"))
+    contrast = make_contrast(MethodOptions(), layout=layouts.get("ntu-rgb+d"), persons=2)
     assert parameters(contrast) == 1_840_136  # MsMCLR's table 9: 1.84 M for SkeletonCLR and AimCLR
     assert contrast.queue.bank.shape == (32768, 128)
 
 
 def test_query_and_key_start_equal_and_the_key_follows(example, small):
-    options = small(example.script, key_momentum=0.999, key_momentum_schedule="constant", key_buffers="keep")
-    method = example.script.build(options, layout=layouts.get("sbu"))
+    options = small(example.script, key_momentum=0.999, key_momentum_schedule="constant")
+    method = example.script.build(options, layout=layouts.get("sbu"), persons=1)
     contrast = method.contrast
     query, key = contrast.query_branch.state_dict(), contrast.key_branch.encoder.state_dict()
     assert all(query[name].equal(key[name]) for name in query)
@@ -64,7 +64,7 @@ def test_query_and_key_start_equal_and_the_key_follows(example, small):
 
 def test_momentum_grows_to_one_along_a_cosine():
     options = MethodOptions(**{**SMALL, "key_momentum": 0.5, "key_momentum_schedule": "cosine"})
-    contrast = make_contrast(options, layout=layouts.get("sbu"))
+    contrast = make_contrast(options, layout=layouts.get("sbu"), persons=1)
     weight, key = contrast.query_branch[2].layers[0].weight, contrast.key_branch.encoder[2].layers[0].weight
     with torch.no_grad():
         weight.add_(1.0)
@@ -79,7 +79,9 @@ def test_momentum_grows_to_one_along_a_cosine():
 
 def test_own_keys_are_left_out_where_asked():
     for exclude in (True, False):
-        contrast = make_contrast(MethodOptions(**{**SMALL, "exclude_own_keys": exclude}), layout=layouts.get("sbu"))
+        contrast = make_contrast(
+            MethodOptions(**{**SMALL, "exclude_own_keys": exclude}), layout=layouts.get("sbu"), persons=1
+        )
         contrast.queue.enqueue(torch.randn(3, 8), ids=torch.tensor([5, 6, 7]))
         keys = contrast.keys(torch.randn(2, 3, 16, 15, 1), torch.tensor([6, 9]))
         hidden = contrast.logits(torch.randn(2, 8), keys).isinf().nonzero().tolist()
@@ -105,8 +107,8 @@ def test_views_are_draws_of_each_stream_of_the_same_augmented_clips():
 @pytest.mark.parametrize(
     ("chosen", "expected"), [("half", 150), ("never", None), (0, 0), (20, 20)], ids=["half", "never", "0", "20"]
 )
-def test_when_mining_starts(chosen, expected):
-    assert mining_from(chosen, epochs=300) == expected
+def test_when_the_second_stage_starts(chosen, expected):
+    assert stage_start(chosen, epochs=300) == expected
 
 
 def test_a_run_leaves_its_files(example, small, tmp_path):
@@ -124,7 +126,7 @@ def test_a_run_leaves_its_files(example, small, tmp_path):
     assert last["knn"] == result["knn"]
     assert {"loss", "linear", "clips_per_second"} <= last.keys()
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    method = example.script.build(options, layout=layouts.get("ntu-rgb+d"))
+    method = example.script.build(options, layout=layouts.get("ntu-rgb+d"), persons=2)
     method.load_state_dict(state["method"])
     assert state["options"]["stream"] == "joint"
 
@@ -155,18 +157,24 @@ def test_every_encoder_trains_or_is_refused(method, encoder, small):
 def test_encoders_have_their_papers_sizes():
     layout = layouts.get("ntu-rgb+d")
     stgcn, dsta, bigru = (
-        make_encoder(MethodOptions(encoder=encoder, frames=64), layout=layout) for encoder in ("stgcn", "dsta", "bigru")
+        make_encoder(MethodOptions(encoder=encoder, frames=64), layout=layout, persons=2)
+        for encoder in ("stgcn", "dsta", "bigru")
     )
     assert (stgcn.out_channels, dsta.out_channels, bigru.out_channels) == (256, 256, 2048)
     assert parameters(dsta) == 1_935_613
-    assert make_encoder(MethodOptions(encoder="dsta", out_channels=64), layout=layout).out_channels == 64
-    one_person = make_encoder(MethodOptions(encoder="bigru", out_channels=32, persons=1), layout=layout)
+    assert make_encoder(MethodOptions(encoder="dsta", out_channels=64), layout=layout, persons=2).out_channels == 64
+    with pytest.raises(ValueError, match="out_channels: expected a multiple of 16 for dsta, got 40"):
+        make_encoder(MethodOptions(encoder="dsta", out_channels=40), layout=layout, persons=2)
+    graphs = [make_encoder(MethodOptions(graph=graph), layout=layout, persons=2) for graph in ("spatial", "agcn")]
+    assert not graphs[0].adjacency.equal(graphs[1].adjacency)
+    one_person = make_encoder(MethodOptions(encoder="bigru", out_channels=32), layout=layout, persons=1)
     assert one_person(torch.randn(2, 3, 8, 25, 1)).shape == (2, 1, 32, 8, 1)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)
-def test_every_configuration_suits_every_method(path, example):
-    options = parse(example.script.Options, ["--config", str(path)])
+@pytest.mark.parametrize("method", [*VIEWS, "crossmoco"])
+def test_every_configuration_suits_every_method(path, method):
+    options = parse(importlib.import_module(f"train_{method}").Options, ["--config", str(path)])
     assert layouts.get(options.layout)
     if path.stem.startswith("synthetic"):
         assert len(load_sets(options).train) >= options.batch_size
@@ -194,6 +202,10 @@ def test_a_file_of_ones_own(small, tmp_path):
     cross_view = load_sets(DataOptions(data=str(path), frames=16, split="cross-view"))
     assert set(cross_view.train.views) == {1, 2}
     assert np.isfinite(train_skeletonclr.train(small(train_skeletonclr, data=str(path)))["knn"])
+
+
+def test_in_double_precision(small):
+    assert np.isfinite(train_skeletonclr.train(small(train_skeletonclr, precision="64-true"))["knn"])
 
 
 def test_clips_without_labels_or_split(small, tmp_path):
@@ -238,7 +250,7 @@ def command(tmp_path, method, *arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", VIEWS)
+@pytest.mark.parametrize("method", [*VIEWS, "crossmoco"])
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
@@ -264,13 +276,22 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments", [["skeletonclr"], ["aimclr"], ["aimclr", "--cross-stream", "true"], ["msmclr"]], ids=" ".join
+    "arguments",
+    [
+        ["skeletonclr"],
+        ["aimclr"],
+        ["aimclr", "--cross-stream", "true"],
+        ["msmclr"],
+        ["skeattnclr", "--heads", "2"],
+        ["crossmoco"],
+    ],
+    ids=" ".join,
 )
 def test_two_processes_train_under_torchrun(tmp_path, arguments):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*launcher, *command(tmp_path, *arguments, "--epochs", "2")],
+        [*launcher, *command(tmp_path, *arguments, "--epochs", "2", "--queue-size", "24")],
         env=environment,
         capture_output=True,
         text=True,
@@ -280,4 +301,4 @@ def test_two_processes_train_under_torchrun(tmp_path, arguments):
     state = torch.load(tmp_path / "run" / "checkpoint.pt")["method"]
     ids = [value for name, value in state.items() if name.endswith("queue.ids")]
     assert ids
-    assert all((each >= 0).all() for each in ids)  # a queue of eight, filled by both processes' keys
+    assert all((each >= 0).all() for each in ids)  # 6 steps of both processes' 2 clips; one alone would fill the half

@@ -13,7 +13,9 @@ unit = torch.nn.functional.normalize
 
 def double(**changes):
     torch.manual_seed(0)
-    method = build(Options(**{**SMALL, "dropout": 0.0, "keep_margin": 0.66, **changes}), layout=layouts.get("sbu"))
+    method = build(
+        Options(**{**SMALL, "dropout": 0.0, "keep_margin": 0.66, **changes}), layout=layouts.get("sbu"), persons=1
+    )
     return method.double()
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 import train_crossmoco
 from small_run import SMALL
-from train_crossmoco import Options, Views, build
+from train_crossmoco import Options, Views, build, make_occlusion
 
 from skelblocks import layouts, streams
 
@@ -13,7 +13,7 @@ unit = torch.nn.functional.normalize
 def double(**changes):
     torch.manual_seed(0)
     options = Options(**{**SMALL, "dropout": 0.0, "streams": ["joint"], "crossed_from": 0, **changes})
-    method = build(options, layout=layouts.get("sbu")).double()
+    method = build(options, layout=layouts.get("sbu"), persons=1).double()
     method.eval()  # batch norms in the heads: the formulas below call them again
     return method
 
@@ -33,8 +33,9 @@ def embeddings(branch, clips):
 @pytest.mark.parametrize("banks", [1, 2, 3])
 @pytest.mark.parametrize("denominator", ["neg", "pos+neg"])
 def test_the_loss_is_eq_5(share_backbone, crossed, banks, denominator):
-    changes = {"positive_weights": [0.5, 0.25], "negative_weights": [0.125, 0.5], "denominator": denominator}
-    part = double(share_backbone=share_backbone, crossed=crossed, banks=banks, **changes).methods["joint"]
+    changes = {"positive_weights": (0.5, 0.25), "negative_weights": (0.125, 0.5), "denominator": denominator}
+    crossed_from = 0 if crossed else "never"
+    part = double(share_backbone=share_backbone, crossed_from=crossed_from, banks=banks, **changes).methods["joint"]
     query, key = views(2)
     (q, r), (k, other) = embeddings(part.query, query), embeddings(part.key.encoder, key)
     base, mlp, *third = [queue.bank for queue in part.queues] * (2 if banks == 1 else 1)
@@ -63,7 +64,12 @@ def test_keys_go_into_their_banks(banks):
     query, key = views(2)
     output = method(query, key, ids=torch.tensor([3, 1, 4, 2]))
     k, other = embeddings(part.key.encoder, key)
+    with torch.no_grad():
+        for p in part.query.parameters():
+            p.add_(1.0)
+    before = [p.clone() for p in part.key.parameters()]
     method.update(output, step=1, total_steps=2)
+    torch.testing.assert_close([p - 0.001 for p in part.key.parameters()], before)
     assert [queue.ids[:4].tolist() for queue in part.queues] == [[3, 1, 4, 2]] * banks
     torch.testing.assert_close(part.queues[0].bank[:4], k)
     if banks == 1:
@@ -71,6 +77,48 @@ def test_keys_go_into_their_banks(banks):
         assert part.queues[0].ids[4:].tolist() == [3, 1, 4, 2]
     else:
         torch.testing.assert_close(part.queues[1].bank[:4], other)
+    if banks == 3:
+        torch.testing.assert_close(part.queues[2].bank[:4], unit(k + other))
+
+
+@pytest.mark.parametrize("banks", [1, 2, 3])
+def test_own_keys_are_left_out_where_asked(banks):
+    plain, excluding = (double(banks=banks, exclude_own_keys=exclude).methods["joint"] for exclude in (False, True))
+    clips, ids = views(2), torch.arange(4)
+    assert plain(*clips, ids=ids).loss.equal(excluding(*clips, ids=ids).loss)  # nothing of theirs is in the banks
+    for part in (plain, excluding):
+        for queue in part.queues:
+            queue.enqueue(queue.bank[:4].clone(), ids=ids)
+    losses = [part(*clips, ids=ids).loss for part in (plain, excluding)]
+    assert losses[0] > losses[1]  # fewer negatives below the line
+
+
+def test_key_encoders_follow_a_cosine_where_asked():
+    part = double(key_momentum=0.5, key_momentum_schedule="cosine").methods["joint"]
+    with torch.no_grad():
+        part.query.base_head.layers[0].bias.add_(1.0)
+    before = part.key.encoder.base_head.layers[0].bias.clone()
+    keys = part(*views(2), ids=torch.arange(4)).keys[0]
+    part.update(keys, step=5, total_steps=10)
+    torch.testing.assert_close(part.key.encoder.base_head.layers[0].bias, before + 0.25)
+
+
+def test_the_options_reach_the_blocks():
+    def mlp_layers(**changes):
+        return [type(layer).__name__ for layer in double(**changes).methods["joint"].query.mlp_head.layers]
+
+    assert mlp_layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert mlp_layers(mlp_layers=2, head_norm=False) == ["Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    deviations = [
+        double(initialization=kind).methods["joint"].query.base_head.layers[0].weight.std()
+        for kind in ("official", "torch")
+    ]
+    assert 0.015 < deviations[0] < 0.025
+    assert deviations[1] > 0.1
+    options = Options(spatial_rate=0.2, temporal_rate=0.1, rate_counts="units", per_frame=True, temporal="gate")
+    occlusion = make_occlusion(options, layout=layouts.get("sbu"))
+    shown = (occlusion.spatial_rate, occlusion.temporal_rate, occlusion.rate_counts, occlusion.per_frame)
+    assert (*shown, occlusion.temporal) == (0.2, 0.1, "units", True, "gate")
 
 
 def test_crossing_starts_where_the_options_say():
@@ -118,14 +166,16 @@ def test_occlusion_comes_after_the_stream():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"stream": "bone", "streams": ["joint"]}, "is evaluated"),
-        ({"stream_weights": [1.0]}, "expected a weight for each"),
+        ({"stream": "bone", "streams": ["joint"]}, "expected different ones, 'bone' among them"),
+        ({"streams": ["joint", "joint"]}, "expected different ones, 'joint' among them"),
+        ({"stream_weights": [1.0]}, "expected a number above 0 for each of"),
+        ({"stream_weights": [1.0, 0.0, 1.0]}, "expected a number above 0 for each of"),
         ({"banks": 1, "queue_size": 4}, "two keys a clip, 8 a batch, has 4"),
     ],
 )
 def test_streams_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        build(Options(**{**SMALL, **changes}), layout=layouts.get("sbu"))
+        build(Options(**{**SMALL, **changes}), layout=layouts.get("sbu"), persons=1)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def parameters(module):
 
 
 def test_the_papers_model_has_the_papers_size():
-    method = build(Options(), layout=layouts.get("ntu-rgb+d"))
+    method = build(Options(), layout=layouts.get("ntu-rgb+d"), persons=2)
     assert parameters(method.attention) == 16_672
     assert parameters(method) == 1_840_136 + 16_672
 
@@ -21,7 +21,7 @@ def test_the_papers_model_has_the_papers_size():
 def test_the_loss_is_eq_10():
     """The total from the formulas, one probability at a time, with the blocks' embeddings."""
     torch.manual_seed(0)
-    method = build(Options(**SMALL, dropout=0.0), layout=layouts.get("sbu")).double()
+    method = build(Options(**SMALL, dropout=0.0), layout=layouts.get("sbu"), persons=1).double()
     views = [torch.randn(4, 3, 16, 15, 1, dtype=torch.float64) for _ in range(3)]
     encoder, pool, head = method.contrast.query_branch
     unit = torch.nn.functional.normalize
@@ -34,6 +34,14 @@ def test_the_loss_is_eq_10():
     output = method(*views, ids=torch.arange(4))
     torch.testing.assert_close(output.loss, expected)
     torch.testing.assert_close(output.loss, output.figures["contrast"] + output.figures["multi_scale_motion"])
+
+
+def test_neighbors_are_mined_from_the_chosen_epoch_on():
+    method = build(Options(**SMALL, dropout=0.0, nnm_epoch="half"), layout=layouts.get("sbu"), persons=1).eval()
+    views = [torch.randn(4, 3, 16, 15, 1) for _ in range(3)]
+    first, second = (method(*views, ids=torch.arange(4), epoch=epoch).figures["contrast"] for epoch in (0, 1))
+    assert not first.allclose(second)
+    assert build(Options(**SMALL), layout=layouts.get("sbu"), persons=1).nnm_epoch is None
 
 
 def test_views_are_the_chosen_lists():
