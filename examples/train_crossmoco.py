@@ -42,6 +42,7 @@ class Options(MethodOptions):
     streams: list[str] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together (eq. 10)
     stream_weights: list[float] | None = None  # a, b, c of eq. 10, in this order; in (0, 1], not given; default: 1
     share_backbone: bool = True  # one ST-GCN under both heads, or one each; not said
+    base_layers: int = 0  # hidden layers between ST-GCN and q, which the paper does not mention; 1: 3s-CrosSCLR's head
     mlp_layers: int = 1  # of ST-MLP, table IV
     crossed_from: int | Literal["half", "never"] = "half"  # "we cross-train our model 150 epochs" of 300
     banks: Literal[1, 2, 3] = 2  # table III
@@ -237,7 +238,7 @@ def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> 
     query = TwoHeads(
         encoder,
         mlp_encoder=None if options.share_backbone else make_encoder(options, layout=layout, persons=persons),
-        base_head=head(0),
+        base_head=head(options.base_layers),
         mlp_head=head(options.mlp_layers),
     )
     if options.initialization == "official":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import inf
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -41,6 +43,45 @@ def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
             raise ValueError(
                 f"{name}: expected {shown}, got shape {tuple(x.shape)}; axis {axis!r} is {got}, not {sizes[axis]}"
             )
+
+
+def check_filled(x: Tensor, axes: str, *, name: str, filled: str) -> None:
+    """Raise ``ValueError`` if one of the axes ``filled`` of ``x``, which has the named axes, has size 0.
+
+    Example:
+        >>> import torch
+        >>> check_filled(torch.zeros(2, 3, 0, 25), "... c t v", name="x", filled="t v")
+        Traceback (most recent call last):
+        ...
+        ValueError: x: expected (..., c, t, v) with t of at least 1, got shape (2, 3, 0, 25)
+    """
+    expected = axes.split()
+    for axis in filled.split():
+        if x.shape[expected.index(axis) - len(expected)] == 0:
+            raise ValueError(
+                f"{name}: expected ({', '.join(expected)}) with {axis} of at least 1, got shape {tuple(x.shape)}"
+            )
+
+
+def check_sequence(xs: object, *, name: str) -> None:
+    """Raise ``TypeError`` unless ``xs`` holds several tensors; one matrix would be read as a sequence of its rows.
+
+    A tensor of three axes or more passes, as the sequence of what it stacks.
+
+    Example:
+        >>> import torch
+        >>> check_sequence(torch.zeros(4, 33), name="student_logits")
+        Traceback (most recent call last):
+        ...
+        TypeError: student_logits: expected a list of tensors, got one tensor of shape (4, 33); pass [student_logits]
+    """
+    if isinstance(xs, Tensor):
+        if xs.ndim < 3:
+            raise TypeError(
+                f"{name}: expected a list of tensors, got one tensor of shape {tuple(xs.shape)}; pass [{name}]"
+            )
+    elif not isinstance(xs, Sequence):
+        raise TypeError(f"{name}: expected a list of tensors, got {type(xs).__name__}")
 
 
 def check_floating(x: Tensor, *, name: str) -> None:
@@ -97,8 +138,23 @@ def check_choice(value: object, choices: Iterable[object], *, name: str) -> None
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {value!r}")
 
 
+def check_integer(value: int, *, name: str, least: int = 1) -> None:
+    """Raise ``TypeError`` unless ``value`` is an integer, ``ValueError`` if it is below ``least``.
+
+    Example:
+        >>> check_integer(2.5, name="top_k")
+        Traceback (most recent call last):
+        ...
+        TypeError: top_k: expected an integer >= 1, got 2.5
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Integral):
+        raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name}: expected an integer >= {least}, got {value}")
+
+
 def check_positive(value: float, *, name: str) -> None:
-    """Raise ``ValueError`` unless ``value > 0``.
+    """Raise ``ValueError`` unless ``value > 0`` and finite.
 
     Example:
         >>> check_positive(0.0, name="temperature")
@@ -108,3 +164,5 @@ def check_positive(value: float, *, name: str) -> None:
     """
     if not value > 0:
         raise ValueError(f"{name}: expected a number > 0, got {value}")
+    if value == inf:
+        raise ValueError(f"{name}: expected a finite number > 0, got {value}")

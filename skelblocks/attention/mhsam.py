@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_integer, check_positive
 
 
 class MHSAM(nn.Module):
@@ -38,8 +38,9 @@ class MHSAM(nn.Module):
         from 1/2 an entry may be rounded to 0 or 1.
 
     Raises:
-        TypeError: a map that is not floating-point.
-        ValueError: other channels or axes, ``num_heads`` that does not divide them, ``sharpness`` that is not positive.
+        TypeError: a map that is not floating-point, or a size that is not an integer.
+        ValueError: other channels or axes, a map without frames or joints, ``num_heads`` that does not divide the
+            channels, ``sharpness`` that is not positive.
 
     Example:
         >>> import torch
@@ -52,6 +53,8 @@ class MHSAM(nn.Module):
         super().__init__()
         if num_heads < 1 or channels < 1 or channels % num_heads:
             raise ValueError(f"num_heads: expected a divisor of channels={channels}, got {num_heads}")
+        check_integer(channels, name="channels")
+        check_integer(num_heads, name="num_heads")
         check_positive(sharpness, name="sharpness")
         self.channels = channels
         self.num_heads = num_heads
@@ -64,6 +67,7 @@ class MHSAM(nn.Module):
         """The mask of salient entries; that of the others is one minus it."""
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels)
         check_floating(feature_map, name="feature_map")
+        check_filled(feature_map, "... c t v", name="feature_map", filled="t v")
         c, t, v = feature_map.shape[-3:]
         positions = feature_map.reshape(-1, c, t * v).transpose(1, 2)
         qkv = self.qkv(self.norm(positions)).unflatten(2, (3, self.num_heads, c // self.num_heads))

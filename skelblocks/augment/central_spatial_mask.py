@@ -106,7 +106,7 @@ class CentralSpatialMask(nn.Module):
         hidden: Fraction of the joints to hide, ``round(hidden * v)``; with ``multiset``, of draws. 8 of 25 in PSTL's
             released code.
         multiset: Draw as the released code does: one ``(w,)`` for all samples, ``w >= v - round(hidden * v)``. This
-            waits for the device, and does not compile in one graph.
+            waits for the device.
 
     Shape:
         ``(n, c, t, v, m)``, of which only the shape and the device matter, to ``(n, v - round(hidden * v))`` int64, or

@@ -6,6 +6,7 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -112,7 +113,8 @@ class LearnableJointMask(nn.Module):
         n, _, t, v, _ = clip_sizes(shape)
         count = int(self.ratio * v)
         if count == 0:
-            raise ValueError(f"ratio: {self.ratio} of v={v} joints is less than one; take at least {1 / v:.3g}")
+            least = ceil(10_000 / v) / 10_000  # upwards: 0.0588 of 17 joints would again be less than one
+            raise ValueError(f"ratio: {self.ratio} of v={v} joints is less than one; take at least {least:g}")
         draws = torch.rand(1 if self.shared else n, t, v, device=device, generator=generator)
         mask = torch.zeros_like(draws, dtype=torch.bool).scatter(2, draws.topk(count, dim=2).indices, True)
         return LearnableJointMaskParams(mask.expand(n, t, v))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.checks import check_axes, check_filled, check_floating
 from skelblocks.augment._clips import clip_sizes, take_frames
 
 
@@ -36,7 +36,7 @@ def frame_motion(x: Tensor) -> Tensor:
         ``(n, t)``, in float32 at least.
 
     Raises:
-        ValueError: ``x`` is not ``(n, c, t, v, m)``.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, or has no frame.
         TypeError: ``x`` is not floating-point.
 
     Example:
@@ -45,6 +45,7 @@ def frame_motion(x: Tensor) -> Tensor:
     """
     check_axes(x, "n c t v m", name="x")
     check_floating(x, name="x")
+    check_filled(x, "n c t v m", name="x", filled="t")
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     return F.pad(x.diff(dim=2).square().mean(dim=(1, 3, 4)), (0, 1))
 
@@ -66,7 +67,8 @@ def motion_temporal_mask(x: Tensor, draws: Tensor, *, most_moving: int, kept: in
         ``(n, c, s, v, m)``, same dtype. Gradient flows to the kept frames, none through the choice.
 
     Raises:
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``draws`` not ``(n, t)``, or a number of frames is out of range.
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` or has no sample or frame, ``draws`` is not ``(n, t)``, or a number
+            of frames is out of range.
         TypeError: ``x`` is not floating-point.
 
     Example:
@@ -75,7 +77,9 @@ def motion_temporal_mask(x: Tensor, draws: Tensor, *, most_moving: int, kept: in
         >>> motion_temporal_mask(x, draws, most_moving=1, kept=2).flatten()
         tensor([ 9., 11.])
     """
-    motion = frame_motion(x.detach() if isinstance(x, Tensor) else x)
+    check_axes(x, "n c t v m", name="x")
+    check_filled(x, "n c t v m", name="x", filled="n")
+    motion = frame_motion(x.detach())
     n, t = motion.shape
     check_axes(draws, "n t", name="draws", n=n, t=t)
     if not 0 <= most_moving < t:

@@ -92,11 +92,11 @@ def occluded_joints(
     covers = torch.tensor([[joint in unit for unit in units] for joint in range(v)], device=draws.device)
     place = draws.argsort(dim=-1, stable=True).argsort(dim=-1)
     hidden_at = torch.where(covers, place[..., None, :], v).amin(dim=-1)
+    target = round(rate * v, 9)  # 0.28 * 25 is a little more than 7, which would break ties upwards
     if rate_counts == "units":
-        return hidden_at < round(rate * v)
+        return hidden_at < round(target)
     # How many joints are hidden as soon as this one is.
     hidden = (hidden_at[..., None, :] <= hidden_at[..., None]).sum(dim=-1)
-    target = rate * v
     below = torch.where(hidden <= floor(target), hidden, 0).amax(dim=-1, keepdim=True)
     above = torch.where(hidden >= ceil(target), hidden, v).amin(dim=-1, keepdim=True)
     return hidden <= torch.where(below + above >= ceil(2 * target), below, above)

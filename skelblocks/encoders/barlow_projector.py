@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_floating, check_integer
 
 
 class BarlowProjector(nn.Module):
@@ -28,6 +28,7 @@ class BarlowProjector(nn.Module):
 
     Raises:
         ValueError: another shape, a training batch of one, or a size below 1.
+        TypeError: features that are not floating-point, or a size that is not an integer.
 
     Example:
         >>> import torch
@@ -42,8 +43,7 @@ class BarlowProjector(nn.Module):
             ("hidden_features", hidden_features),
             ("out_features", out_features),
         ):
-            if value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+            check_integer(value, name=name)
         self.in_features = in_features
         self.out_features = out_features
         self.layers = nn.Sequential(
@@ -59,6 +59,7 @@ class BarlowProjector(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The embedding of each pooled feature."""
         check_axes(x, "n c", name="x", c=self.in_features)
+        check_floating(x, name="x")
         if self.training and x.shape[0] == 1:
             raise ValueError(
                 "x: expected at least 2 samples, got 1: in training, batch normalisation divides by the batch's "

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_floating, check_probability
+from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_integer, check_probability
 from skelblocks.encoders.dsta_block import DSTABlock
 
 _TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
@@ -46,7 +46,7 @@ class DSTA(nn.Module):
     Raises:
         ValueError: clips with other channels, frames, joints or axes than the encoder's; layers that do not fit each
             other.
-        TypeError: clips that are not floating-point.
+        TypeError: clips that are not floating-point, or a size that is not an integer.
 
     Example:
         >>> import torch
@@ -67,8 +67,7 @@ class DSTA(nn.Module):
     ) -> None:
         super().__init__()
         for name, value in (("frames", frames), ("in_channels", in_channels), ("num_subsets", num_subsets)):
-            if value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+            check_integer(value, name=name)
         check_probability(dropout, name="dropout")
         rows = _check_layers(layers)
         self.layout = layouts.get(layout)
@@ -101,6 +100,7 @@ class DSTA(nn.Module):
         """The feature map of each clip."""
         check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
         check_floating(x, name="x")
+        check_filled(x, "n c t v m", name="x", filled="t")
         n, c, t, v, m = x.shape
         if t != self.frames:
             raise ValueError(

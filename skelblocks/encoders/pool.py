@@ -19,7 +19,7 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
         person_mask: Boolean ``(n, m)``, true where a person is present: the mean is then over those. By default it is
             over all m, absent ones included, as in all released codes: an encoder gives something else than zero for a
             person that is not there. A clip in which nobody is present keeps the mean over all, so that nothing
-            becomes NaN.
+            becomes NaN; otherwise whoever is left out has no part, whatever the map holds there.
 
     Returns:
         ``(n, c)``.
@@ -43,6 +43,8 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
         raise TypeError(f"person_mask: expected a boolean tensor, got {person_mask.dtype}")
     counted = person_mask | ~person_mask.any(dim=1, keepdim=True)
     weights = counted.to(per_person) / counted.sum(dim=1, keepdim=True)
+    # Zero before the product: a NaN of somebody who does not count would go through a weight of 0.
+    per_person = per_person.masked_fill(~counted[:, :, None], 0)
     return (per_person * weights[:, :, None]).sum(dim=1)
 
 

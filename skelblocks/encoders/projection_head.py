@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_floating, check_integer
 
 
 class ProjectionHead(nn.Module):
@@ -32,7 +32,9 @@ class ProjectionHead(nn.Module):
         ``(n, in_features)`` to ``(n, out_features)``, not normalised.
 
     Raises:
-        ValueError: another shape, a training batch of one with ``batch_norm``, or ``hidden_layers`` below 0.
+        ValueError: another shape, a training batch of one with ``batch_norm``, a size below 1, or ``hidden_layers``
+            below 0.
+        TypeError: features that are not floating-point, or a size that is not an integer.
 
     Example:
         >>> import torch
@@ -50,8 +52,10 @@ class ProjectionHead(nn.Module):
         hidden_layers: int = 1,
     ) -> None:
         super().__init__()
-        if hidden_layers < 0:
-            raise ValueError(f"hidden_layers: expected an integer >= 0, got {hidden_layers}")
+        check_integer(in_features, name="in_features")
+        check_integer(hidden_features, name="hidden_features")
+        check_integer(out_features, name="out_features")
+        check_integer(hidden_layers, name="hidden_layers", least=0)
         self.in_features = in_features
         self.out_features = out_features
         self.batch_norm = batch_norm and hidden_layers > 0
@@ -66,6 +70,7 @@ class ProjectionHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The embedding of each pooled feature."""
         check_axes(x, "n c", name="x", c=self.in_features)
+        check_floating(x, name="x")
         if self.batch_norm and self.training and x.shape[0] == 1:
             raise ValueError(
                 "x: expected at least 2 samples, got 1: in training, batch_norm=True divides by the batch's spread; "

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_floating
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_integer
 from skelblocks.encoders.pool import pool
 
 
@@ -67,12 +67,15 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
     return RegionPooled(*both.view(n, c, 2).unbind(dim=2))
 
 
-def region_to_frames(mask: Tensor, *, frames: int) -> Tensor:
+def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) -> Tensor:
     """Take the mask of a clip down to the fewer frames of its feature map.
 
-    Row i of the map takes the clip's frame ``i * stride``, the one on which its convolutions are centred, with
-    ``stride = ceil(t / frames)``: every fourth frame for :class:`~skelblocks.encoders.STGCN`, from 64 frames to 16 and
-    from 50 to 13. Nothing is lost if the region consists of whole blocks of that length.
+    Row i of the map takes the clip's frame ``i * stride``, the one on which its convolutions are centred: every fourth
+    frame for :class:`~skelblocks.encoders.STGCN`, from 64 frames to 16 and from 50 to 13. Nothing is lost if the region
+    consists of whole blocks of that length.
+
+    A map of an encoder with a stride has ``ceil(t / stride)`` frames, which names the stride of a long clip. Several
+    strides fit a short one: 9 frames become 3 by 3 and by 4.
 
     SkeleMixCLR's released code makes its mask with ``t // 4`` rows, and fails where t is no multiple of 4: the map
     has ``ceil(t / 4)``.
@@ -80,13 +83,16 @@ def region_to_frames(mask: Tensor, *, frames: int) -> Tensor:
     Args:
         mask: Boolean, ``(t, v)`` or ``(n, t, v)``, for all frames of the clip.
         frames: Frames of the map, ``feature_map.shape[3]``.
+        stride: Frames of the clip to a frame of the map; 4 for ``STGCN`` and for ``DSTA`` with its default layers. By
+            default the only one that fits.
 
     Returns:
         Boolean, ``(frames, v)`` or ``(n, frames, v)``.
 
     Raises:
-        ValueError: other axes, or no whole stride leads from t to that many frames.
-        TypeError: a mask that is not boolean.
+        ValueError: other axes, ``ceil(t / stride)`` is not ``frames``, or, without ``stride``, there is no such whole
+            number, or several that take other frames.
+        TypeError: a mask that is not boolean, or a stride that is not an integer.
 
     Example:
         >>> mask = torch.zeros(50, 25, dtype=torch.bool)
@@ -97,13 +103,22 @@ def region_to_frames(mask: Tensor, *, frames: int) -> Tensor:
     check_axes(mask, _region_axes(mask), name="mask")
     check_boolean(mask, name="mask")
     t = mask.shape[-2]
-    stride = -(-t // frames) if frames > 0 else 0
-    if stride == 0 or -(-t // stride) != frames:
+    if stride is not None:
+        check_integer(stride, name="stride")
+    fitting = -(-t // frames) if frames > 0 else 0
+    by = fitting if stride is None else stride
+    if fitting == 0 or -(-t // by) != frames:
+        law = "ceil(t / stride) for a whole stride" if stride is None else f"ceil(t / stride) for stride={stride}"
         raise ValueError(
-            f"frames: expected the frames of the map of a clip of t={t} frames, ceil(t / stride) for a whole stride, "
-            f"got {frames}; pass feature_map.shape[3], and a mask of all frames of the clip"
+            f"frames: expected the frames of the map of a clip of t={t} frames, {law}, got {frames}; pass "
+            "feature_map.shape[3], and a mask of all frames of the clip"
         )
-    return mask[..., ::stride, :]
+    if stride is None and frames > 1 and -(-t // (fitting + 1)) == frames:
+        raise ValueError(
+            f"stride: expected a number, as from t={t} frames to {frames} several strides lead, from {fitting} on, and "
+            "each takes other frames; pass that of the encoder, 4 for STGCN"
+        )
+    return mask[..., ::by, :]
 
 
 class RegionPool(nn.Module):

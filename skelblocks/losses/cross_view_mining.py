@@ -11,7 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating, check_positive
+from skelblocks._utils.checks import (
+    check_axes,
+    check_boolean,
+    check_choice,
+    check_floating,
+    check_integer,
+    check_positive,
+    check_sequence,
+)
 from skelblocks.losses.nearest_neighbor_mining import nearest_neighbor_loss, nearest_neighbor_mask
 
 
@@ -127,7 +135,7 @@ def cross_view_mining(
         A scalar, in float32 at least.
 
     Raises:
-        TypeError: logits are not floating-point, or ``exclude`` is not boolean.
+        TypeError: logits are not floating-point, one matrix in place of a list, or ``exclude`` is not boolean.
         ValueError: fewer than two views, shapes that differ, or a setting out of range.
 
     Example:
@@ -136,6 +144,7 @@ def cross_view_mining(
         torch.Size([])
     """
     check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+    check_sequence(logits_per_view, name="logits_per_view")
     if len(logits_per_view) < 2:
         raise ValueError(
             f"logits_per_view: expected two views or more, got {len(logits_per_view)}; for one, use "
@@ -180,8 +189,7 @@ class CrossViewMiningLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(temperature, name="temperature")
-        if top_k < 1:
-            raise ValueError(f"top_k: expected an integer >= 1, got {top_k}")
+        check_integer(top_k, name="top_k")
         check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
         self.temperature = temperature
         self.top_k = top_k

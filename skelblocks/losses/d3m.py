@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.checks import check_axes, check_floating, check_sequence
 from skelblocks.contrast.contrastive_logits import check_contrast, contrastive_logits
 from skelblocks.contrast.unit_rows import unit_rows
 from skelblocks.losses.bank_logsumexp import bank_logsumexp
@@ -39,7 +39,7 @@ def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor) -> Tensor
         Kullback-Leibler divergence. Infinite if a student excludes a row to which the teacher gives weight.
 
     Raises:
-        TypeError: logits are not floating-point.
+        TypeError: logits are not floating-point, or one matrix in place of a list.
         ValueError: no student, or a student whose shape is not the teacher's.
 
     Example:
@@ -89,7 +89,7 @@ def d3m_loss_from_embeddings(
         The same scalar and gradients as :func:`d3m_loss` of the logits, for any chunk size.
 
     Raises:
-        TypeError: a wrong dtype.
+        TypeError: a wrong dtype, or one matrix in place of a list.
         ValueError: no student, or a wrong shape or range.
 
     Example:
@@ -141,6 +141,7 @@ class D3MLoss(nn.Module):
 
 
 def _check_students(students: Sequence[Tensor], teacher: Tensor, axes: str, *, name: str) -> None:
+    check_sequence(students, name=name)
     if len(students) == 0:
         raise ValueError(f"{name}: expected at least one branch, got none")
     sizes = dict(zip(axes.split(), teacher.shape, strict=True))

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.checks import check_axes, check_floating, check_sequence
 from skelblocks.losses.d3m import d3m_loss
 
 
@@ -36,7 +36,7 @@ def hierarchical_d3m_loss(logits_chain: Sequence[Tensor]) -> Tensor:
         A scalar. Its least value is the mean of the teachers' entropies, not zero.
 
     Raises:
-        TypeError: logits are not floating-point.
+        TypeError: logits are not floating-point, or one matrix in place of a list.
         ValueError: fewer than two levels, or a level whose shape is not the first's.
 
     Example:
@@ -45,6 +45,7 @@ def hierarchical_d3m_loss(logits_chain: Sequence[Tensor]) -> Tensor:
         >>> torch.allclose(loss, (d3m_loss([normal], basic) + d3m_loss([masked], normal)) / 2)
         True
     """
+    check_sequence(logits_chain, name="logits_chain")
     if len(logits_chain) < 2:
         raise ValueError(
             f"logits_chain: expected at least two levels, the mildest first, got {len(logits_chain)}; a chain of one "

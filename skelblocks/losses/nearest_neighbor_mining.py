@@ -10,7 +10,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating
+from skelblocks._utils.checks import (
+    check_axes,
+    check_boolean,
+    check_choice,
+    check_floating,
+    check_integer,
+    check_sequence,
+)
 
 
 def nearest_neighbor_mask(
@@ -34,7 +41,7 @@ def nearest_neighbor_mask(
         gets fewer neighbours.
 
     Raises:
-        TypeError: logits are not floating-point, or ``exclude`` is not boolean.
+        TypeError: logits are not floating-point, one matrix in place of a list, or ``exclude`` is not boolean.
         ValueError: no branch, shapes that differ, or ``top_k`` not in ``1..k``.
 
     Example:
@@ -42,6 +49,7 @@ def nearest_neighbor_mask(
         >>> nearest_neighbor_mask([query, strong])
         tensor([[ True,  True, False,  True]])
     """
+    check_sequence(logits_per_branch, name="logits_per_branch")
     if len(logits_per_branch) == 0:
         raise ValueError("logits_per_branch: expected at least one branch, got none")
     check_axes(logits_per_branch[0], "n k", name="logits_per_branch[0]")
@@ -130,7 +138,7 @@ def nearest_neighbor_mining(
         A scalar.
 
     Raises:
-        TypeError: a wrong dtype.
+        TypeError: a wrong dtype, or one matrix in place of a list.
         ValueError: a wrong shape or range, or an unknown reduction.
 
     Example:
@@ -138,6 +146,13 @@ def nearest_neighbor_mining(
         >>> nearest_neighbor_mining(query, [extreme, dropped], top_k=1).shape
         torch.Size([])
     """
+    check_axes(query_logits, "n k", name="query_logits")
+    check_floating(query_logits, name="query_logits")
+    check_sequence(student_logits, name="student_logits")
+    n, columns = query_logits.shape
+    for b, logits in enumerate(student_logits):
+        check_axes(logits, "n k", name=f"student_logits[{b}]", n=n, k=columns)
+        check_floating(logits, name=f"student_logits[{b}]")
     mask = nearest_neighbor_mask([query_logits, *student_logits], top_k=top_k, exclude=exclude)
     return nearest_neighbor_loss(query_logits, mask, reduction_over_positives=reduction_over_positives)
 
@@ -160,8 +175,7 @@ class NearestNeighborLoss(nn.Module):
 
     def __init__(self, *, top_k: int = 1, reduction_over_positives: str = "mean") -> None:
         super().__init__()
-        if top_k < 1:
-            raise ValueError(f"top_k: expected an integer >= 1, got {top_k}")
+        check_integer(top_k, name="top_k")
         check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
         self.top_k = top_k
         self.reduction_over_positives = reduction_over_positives

@@ -1,7 +1,17 @@
+import numpy as np
 import pytest
 import torch
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_positive, check_probability
+from skelblocks._utils.checks import (
+    check_axes,
+    check_choice,
+    check_filled,
+    check_floating,
+    check_integer,
+    check_positive,
+    check_probability,
+    check_sequence,
+)
 from skelblocks._utils.optional import require
 
 
@@ -27,6 +37,12 @@ def test_what_is_right_passes():
     check_probability(1, name="p")
     check_positive(1e-9, name="temperature")
     check_choice("a", "ab", name="letter")
+    check_filled(torch.zeros(0, 7, 3, 4), "... c t", name="x", filled="c t")
+    for value in (1, np.int64(3)):
+        check_integer(value, name="size")
+    check_integer(0, name="layers", least=0)
+    for several in ([], (torch.zeros(2, 3),), torch.zeros(4, 2, 3)):
+        check_sequence(several, name="logits")
 
 
 def test_other_types_and_values():
@@ -40,6 +56,30 @@ def test_other_types_and_values():
     for value in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="temperature: expected a number > 0"):
             check_positive(value, name="temperature")
+    with pytest.raises(ValueError, match="temperature: expected a finite number > 0, got inf"):
+        check_positive(float("inf"), name="temperature")
+
+
+def test_integers_and_what_is_none():
+    for value in (0, -1):
+        with pytest.raises(ValueError, match=f"size: expected an integer >= 1, got {value}"):
+            check_integer(value, name="size")
+    with pytest.raises(ValueError, match="layers: expected an integer >= 0, got -1"):
+        check_integer(-1, name="layers", least=0)
+    for value in (2.5, 4.0, True, "3", None):
+        with pytest.raises(TypeError, match=f"size: expected an integer >= 1, got {value!r}"):
+            check_integer(value, name="size")
+
+
+def test_empty_axes_and_one_matrix_in_place_of_several():
+    message = r"x: expected \(\.\.\., c, t\) with t of at least 1, got shape \(2, 3, 0\)"
+    with pytest.raises(ValueError, match=message):
+        check_filled(torch.zeros(2, 3, 0), "... c t", name="x", filled="c t")
+    for shape in ((4, 33), (33,)):
+        with pytest.raises(TypeError, match=r"logits: expected a list of tensors, got one .*; pass \[logits\]"):
+            check_sequence(torch.zeros(shape), name="logits")
+    with pytest.raises(TypeError, match="logits: expected a list of tensors, got NoneType"):
+        check_sequence(None, name="logits")
 
 
 def test_a_missing_extra_names_the_command_and_a_broken_package_is_not_called_missing(tmp_path, monkeypatch):

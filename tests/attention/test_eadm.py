@@ -339,6 +339,8 @@ def test_wrong_options_are_refused():
         EADM(variant="released")
     with pytest.raises(ValueError, match="regularization: expected a number > 0, got 0"):
         EADM(regularization=0)
+    with pytest.raises(ValueError, match="regularization: expected a finite number > 0, got inf"):
+        EADM(regularization=math.inf)
 
 
 @pytest.mark.parametrize(

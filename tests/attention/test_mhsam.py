@@ -195,6 +195,8 @@ def test_wrong_options_are_refused(options, message):
     [
         (torch.zeros(16, 25), ValueError, r"feature_map: expected at least 3 axes \(\.\.\., c=16, t, v\)"),
         (torch.zeros(2, 8, 4, 25), ValueError, "feature_map: .* axis 'c' is 8, not 16"),
+        (torch.zeros(2, 16, 0, 25), ValueError, r"feature_map: expected \(\.\.\., c, t, v\) with t of at least 1"),
+        (torch.zeros(2, 16, 4, 0), ValueError, "feature_map: .* with v of at least 1"),
         (torch.zeros(2, 16, 4, 25, dtype=torch.int64), TypeError, "feature_map: expected a floating-point tensor"),
     ],
 )
@@ -212,3 +214,12 @@ def test_cuda_equals_cpu():
     low = module.float()
     with torch.autocast("cuda", dtype=torch.bfloat16):
         torch.testing.assert_close(low(x.float().cuda()).cpu(), mask.float(), rtol=0, atol=0.1)
+
+
+def test_sizes_that_are_not_whole_are_refused():
+    with pytest.raises(TypeError, match=r"num_heads: expected an integer >= 1, got 4\.0"):
+        MHSAM(16, num_heads=4.0)
+    with pytest.raises(TypeError, match=r"channels: expected an integer >= 1, got 16\.0"):
+        MHSAM(16.0)
+    with pytest.raises(ValueError, match="sharpness: expected a finite number > 0, got inf"):
+        MHSAM(16, sharpness=math.inf)

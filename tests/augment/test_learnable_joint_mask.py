@@ -192,6 +192,14 @@ def test_a_ratio_that_hides_nothing_is_refused():
         LearnableJointMask().sample((2, 3, 4, 5, 1))
 
 
+@pytest.mark.parametrize("v", range(2, 61))
+def test_the_ratio_that_the_error_names_hides_a_joint(v):
+    with pytest.raises(ValueError, match="take at least") as error:
+        LearnableJointMask(0.99 / v).sample((1, 3, 2, v, 1))
+    ratio = float(str(error.value).split()[-1])
+    assert LearnableJointMask(ratio).sample((1, 3, 2, v, 1)).mask.sum(dim=2).eq(1).all()
+
+
 def test_wrong_shapes_and_types_say_what_was_expected():
     x, mask, fill = clips(), torch.zeros(3, 6, 25, dtype=torch.bool), torch.zeros(1)
     with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):

@@ -188,6 +188,11 @@ def test_wrong_arguments_say_what_was_expected():
         motion_temporal_mask(x.long(), draws, most_moving=1, kept=1)
     with pytest.raises(TypeError, match="x: expected a tensor, got list"):
         motion_temporal_mask([1], draws, most_moving=1, kept=1)
+    for empty, axis in ((x[:0], "n"), (x[:, :, :0], "t")):
+        with pytest.raises(ValueError, match=rf"x: expected \(n, c, t, v, m\) with {axis} of at least 1, got shape"):
+            MotionTemporalMask()(empty)
+    with pytest.raises(ValueError, match=r"x: .* with t of at least 1"):
+        frame_motion(x[:, :, :0])
     with pytest.raises(ValueError, match=r"draws: .* axis 't' is 9, not 10"):
         motion_temporal_mask(x, draws[:, 1:], most_moving=1, kept=1)
     for most_moving in (-1, 10):

@@ -1,4 +1,5 @@
 import random
+from fractions import Fraction
 
 import pytest
 import torch
@@ -18,12 +19,13 @@ from skelblocks.augment import (
 def reference(draws, units, rate, rate_counts):
     """The hidden joints of one draw: put units on the heap one by one, and look which heap is nearest."""
     v = len(units)
+    target = round(rate * v, 9)  # without the noise of floating-point numbers
     heaps = [set()]
     for seed in sorted(range(v), key=lambda seed: draws[seed]):
         heaps.append(heaps[-1] | set(units[seed]))
     if rate_counts == "units":
-        return heaps[round(rate * v)]
-    return min(heaps, key=lambda heap: (abs(len(heap) - rate * v), len(heap)))
+        return heaps[round(target)]
+    return min(heaps, key=lambda heap: (abs(len(heap) - target), len(heap)))
 
 
 def as_set(mask):
@@ -43,6 +45,31 @@ def test_units_are_what_the_graph_says(name):
     assert sum(len(unit) == 1 for unit in occlusion_units(name, unit="bone")) == 1  # the centre
 
 
+def test_the_noise_of_a_product_decides_no_tie():
+    assert 0.28 * 25 > 7
+    units = tuple(
+        tuple(range(6)) if joint == 0 else tuple(range(6, 8)) if joint == 6 else (joint,) for joint in range(25)
+    )
+    draws = torch.ones(25)
+    draws[0], draws[6] = 0.1, 0.2  # six joints, then eight: seven lies between
+    assert int(occluded_joints(draws, units, rate=0.28).sum()) == 6
+    assert 0.58 * 25 < 14.5
+    assert int(occluded_joints(torch.rand(25), [(j,) for j in range(25)], rate=0.58).sum()) == 14
+
+
+@pytest.mark.parametrize("v", [15, 17, 18, 20, 25])
+def test_rates_of_whole_joints_hide_what_fractions_say(v):
+    for seed in range(5):
+        units = [tuple(range(j, min(j + 3, v))) or (j,) for j in range(v)]
+        draws = torch.rand(v, generator=torch.Generator().manual_seed(seed))
+        order = draws.argsort().tolist()
+        for hundredths in range(101):
+            target = Fraction(hundredths * v, 100)
+            heaps = [set().union(*(units[j] for j in order[:count])) for count in range(v + 1)]
+            wanted = min(heaps, key=lambda heap: (abs(len(heap) - target), len(heap)))
+            assert as_set(occluded_joints(draws, units, rate=hundredths / 100)) == wanted
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     name=st.sampled_from(layouts.available()),
@@ -60,7 +87,7 @@ def test_equals_the_reference_and_keeps_the_rate(name, unit, rate, rate_counts, 
     assert masks.dtype == torch.bool
     for mask, draw in zip(masks.flatten(0, 1), draws.flatten(0, 1).tolist(), strict=True):
         assert as_set(mask) == reference(draw, units, rate, rate_counts)
-        first = sorted(range(v), key=draw.__getitem__)[: round(rate * v)]
+        first = sorted(range(v), key=draw.__getitem__)[: round(round(rate * v, 9))]
         if rate_counts == "joints":
             assert abs(int(mask.sum()) - rate * v) <= max(map(len, units)) / 2
         else:

@@ -96,6 +96,13 @@ def test_a_size_that_is_none_is_refused(name):
         BarlowProjector(**({"in_features": 4, "hidden_features": 4, "out_features": 4} | {name: 0}))
 
 
+def test_whole_numbers_and_broken_sizes_are_refused():
+    with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch\.int64"):
+        BarlowProjector(8, hidden_features=4, out_features=4)(torch.zeros(2, 8, dtype=torch.long))
+    with pytest.raises(TypeError, match=r"hidden_features: expected an integer >= 1, got 4\.5"):
+        BarlowProjector(8, hidden_features=4.5)
+
+
 def test_autocast_compile_pickle_and_copy():
     projector, x = BarlowProjector(8, hidden_features=6, out_features=4).eval(), torch.randn(3, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -194,6 +194,7 @@ def test_layout_and_layers_from_json():
         ((2, 3, 8, 15), r"x: expected 5 axes \(n, c=3, t, v=15, m\), got shape \(2, 3, 8, 15\)"),
         ((2, 2, 8, 15, 2), "axis 'c' is 2, not 3"),
         ((2, 3, 8, 20, 2), "axis 'v' is 20, not 15"),
+        ((2, 3, 0, 15, 2), r"x: expected \(n, c, t, v, m\) with t of at least 1, got shape \(2, 3, 0, 15, 2\)"),
         ((2, 3, 9, 15, 2), "axis 't' is 9: this encoder is made for 8 frames; .* construct it with frames=9"),
     ],
 )
@@ -226,6 +227,8 @@ def test_wrong_arguments_are_refused(options, message):
 def test_wrong_types_are_refused():
     with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch\.int64"):
         small()(torch.zeros(1, 3, 8, 15, 1, dtype=torch.long))
+    with pytest.raises(TypeError, match=r"frames: expected an integer >= 1, got 4\.5"):
+        DSTA("sbu", frames=4.5)
     with pytest.raises(TypeError):
         DSTA("sbu")
     with pytest.raises(TypeError):

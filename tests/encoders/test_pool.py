@@ -49,6 +49,22 @@ def test_nobody_present_gives_the_mean_over_all_and_finite_gradients():
     assert not feature_map.grad[1, 1].any()
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_whoever_is_left_out_may_hold_anything(value):
+    feature_map, mask = torch.randn(2, 2, 8, 3, 4), torch.tensor([[True, False], [True, True]])
+    spoilt = feature_map.clone()
+    spoilt[0, 1] = value
+    spoilt.requires_grad_()
+    y = pool(spoilt, mask)
+    torch.testing.assert_close(y, pool(feature_map, mask))
+    y.sum().backward()
+    torch.testing.assert_close(
+        spoilt.grad[mask], torch.tensor([1.0, 0.5, 0.5])[:, None, None, None].expand(3, 8, 3, 4) / 12
+    )
+    assert not spoilt.grad[~mask].any()
+    assert not pool(spoilt.detach())[0].isfinite().any()
+
+
 def test_gradients_and_compile():
     feature_map = torch.randn(2, 2, 3, 2, 2, dtype=torch.float64, requires_grad=True)
     mask = torch.tensor([[True, False], [True, True]])

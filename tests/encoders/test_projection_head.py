@@ -72,6 +72,19 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
         ProjectionHead()(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("name", ["in_features", "hidden_features", "out_features"])
+def test_sizes_that_cannot_be_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name}: expected an integer >= 1, got 0"):
+        ProjectionHead(**{name: 0})
+    with pytest.raises(TypeError, match=f"{name}: expected an integer >= 1, got 8.0"):
+        ProjectionHead(**{name: 8.0})
+
+
+def test_whole_numbers_are_refused():
+    with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch\.int64"):
+        ProjectionHead()(torch.zeros(2, 256, dtype=torch.long))
+
+
 def test_autocast_compile_pickle_and_copy():
     head, x = ProjectionHead(8, hidden_features=8, out_features=4), torch.randn(3, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -78,6 +78,19 @@ def test_each_clip_has_its_own_region():
         torch.testing.assert_close(alone, type(alone)(pooled.inside[i : i + 1], pooled.outside[i : i + 1]))
 
 
+def test_whoever_is_left_out_may_hold_anything():
+    feature_map = torch.randn(2, 2, 3, 4, 5, dtype=torch.float64)
+    spoilt, mask = feature_map.clone(), torch.rand(2, 4, 5) < 0.5
+    spoilt[0, 1], spoilt[1, 0, :, 2] = torch.nan, torch.inf
+    spoilt.requires_grad_()
+    present = torch.tensor([[True, False], [False, True]])
+    pooled = region_pool(spoilt, mask, person_mask=present)
+    torch.testing.assert_close(pooled, region_pool(feature_map, mask, person_mask=present))
+    (gradient,) = torch.autograd.grad(pooled.inside.sum() + pooled.outside.sum(), spoilt)
+    assert gradient[present].isfinite().all()
+    assert not gradient[~present].any()
+
+
 def test_gradients():
     feature_map = torch.randn(2, 2, 2, 2, 3, dtype=torch.float64, requires_grad=True)
     mask = torch.tensor([[True, False, False], [True, True, False]])
@@ -107,13 +120,47 @@ def test_compiles_in_one_graph_and_copies():
 @pytest.mark.parametrize(("t", "frames", "stride"), [(64, 16, 4), (50, 13, 4), (7, 2, 4), (50, 50, 1), (1, 1, 1)])
 def test_a_mask_of_the_clip_comes_down_to_the_map(t, frames, stride):
     mask = torch.rand(3, t, 5) < 0.5
-    low = region_to_frames(mask, frames=frames)
+    low = region_to_frames(mask, frames=frames, stride=stride)
     assert low.shape == (3, frames, 5)
     for i in range(frames):
         assert low[:, i].equal(mask[:, i * stride])
-    assert region_to_frames(mask[0], frames=frames).equal(low[0])
+    assert region_to_frames(mask[0], frames=frames, stride=stride).equal(low[0])
     blocks = torch.rand(frames, 5) < 0.5
-    assert region_to_frames(blocks.repeat_interleave(stride, dim=0)[:t], frames=frames).equal(blocks)
+    assert region_to_frames(blocks.repeat_interleave(stride, dim=0)[:t], frames=frames, stride=stride).equal(blocks)
+
+
+def test_without_a_stride_the_only_one_that_fits_is_taken_and_several_are_refused():
+    for t in range(1, 71):
+        mask = torch.rand(t, 5) < 0.5
+        for frames in range(1, t + 1):
+            fitting = [stride for stride in range(1, t + 1) if -(-t // stride) == frames]
+            wanted = {tuple(range(0, t, stride)) for stride in fitting}
+            if len(wanted) == 1:
+                assert region_to_frames(mask, frames=frames).equal(mask[list(*wanted)])
+            else:
+                with pytest.raises(
+                    ValueError, match=r"stride: expected a number, .* pass that" if wanted else "frames: "
+                ):
+                    region_to_frames(mask, frames=frames)
+
+
+@pytest.mark.parametrize("t", range(1, 71))
+def test_a_short_clip_comes_down_as_its_map_does(t):
+    centre = torch.arange(t).view(1, 1, t)
+    for _ in range(2):  # the two blocks that halve the frames
+        centre = centre[..., ::2]
+    mask = torch.rand(t, 5) < 0.5
+    assert region_to_frames(mask, frames=centre.numel(), stride=4).equal(mask[centre.flatten()])
+
+
+def test_a_stride_that_does_not_give_the_frames_is_refused():
+    mask = torch.zeros(9, 5, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"frames: expected .* t=9 frames, ceil\(t / stride\) for stride=4, got 2"):
+        region_to_frames(mask, frames=2, stride=4)
+    with pytest.raises(ValueError, match="stride: expected an integer >= 1, got 0"):
+        region_to_frames(mask, frames=3, stride=0)
+    with pytest.raises(TypeError, match=r"stride: expected an integer >= 1, got 4\.0"):
+        region_to_frames(mask, frames=3, stride=4.0)
 
 
 @pytest.mark.parametrize("frames", [0, -1, 12, 51])

@@ -196,6 +196,34 @@ def test_wrong_arguments_are_refused():
         STGCN("sbu", 3)
 
 
+def test_one_frame_of_one_person_cannot_train_and_moves_no_statistic():
+    encoder, x = STGCN("sbu", base_channels=2, out_channels=4, dropout=0.0), torch.randn(1, 3, 1, 15, 1)
+    before = {k: v.clone() for k, v in encoder.state_dict().items()}
+    with pytest.raises(ValueError, match=r"x: expected more than one number a channel, .*drop_last=True"):
+        encoder(x)
+    assert all(v.equal(before[k]) for k, v in encoder.state_dict().items())
+    assert encoder(x.expand(1, 3, 2, 15, 1)).isfinite().all()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.eval()
+    assert encoder(x).equal(encoder.eval()(x))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_clips_without_frames_are_refused(training):
+    encoder = STGCN("sbu", base_channels=2, out_channels=4).train(training)
+    with pytest.raises(
+        ValueError, match=r"x: expected \(n, c, t, v, m\) with t of at least 1, got shape \(2, 3, 0, 15"
+    ):
+        encoder(torch.zeros(2, 3, 0, 15, 2))
+
+
+def test_sizes_that_its_description_names():
+    sizes = [sum(p.numel() for p in STGCN("ntu-rgb+d", base_channels=h).parameters()) for h in (16, 64)]
+    assert sizes == [821_380, 3_083_412]
+    assert all(f"{size:,}" in STGCN.__doc__ for size in sizes)
+
+
 def test_saves_pickles_copies_and_compiles():
     encoder = STGCN("sbu", base_channels=2, out_channels=4)
     x = torch.randn(2, 3, 8, 15, 2)

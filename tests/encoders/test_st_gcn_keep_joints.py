@@ -1,6 +1,7 @@
 """ST-GCN on a part of the joints."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -161,8 +162,8 @@ def test_hidden_joints_count_in_the_statistics_of_the_clip():
         (torch.zeros(2, 2, 2, dtype=torch.long), ValueError, "keep_joints: expected 2 axes"),
         (torch.tensor(3), ValueError, "keep_joints: expected 2 axes"),
         (torch.ones(25, dtype=torch.bool), TypeError, "keep_joints: expected a torch.int64 tensor .* got torch.bool"),
-        (torch.tensor([0, 1], dtype=torch.int32), TypeError, "got torch.int32"),
-        ([0, 1], TypeError, "got list"),
+        (torch.tensor([0, 1], dtype=torch.int32), TypeError, r"got torch\.int32; .* keep_joints\.long\(\)"),
+        ([0, 1], TypeError, r"got list; pass torch\.tensor\(keep_joints\)"),
     ],
 )
 def test_wrong_joints_are_refused_before_anything_is_touched(keep, error, message):
@@ -171,6 +172,40 @@ def test_wrong_joints_are_refused_before_anything_is_touched(keep, error, messag
     with pytest.raises(error, match=message):
         encoder(clips(), keep_joints=keep)
     assert all(v.equal(before[k]) for k, v in encoder.state_dict().items())
+
+
+def test_the_mend_that_the_error_names_works():
+    encoder, x = make().eval(), clips()
+    keep = torch.tensor([0, 1, 20])
+    same, each = torch.zeros(25, dtype=torch.bool), torch.zeros(2, 25, dtype=torch.bool)
+    same[keep] = True
+    each[0, keep], each[1, [7, 21, 22]] = True, True
+    for wrong, right in (
+        ([0, 1, 20], keep),
+        (keep.int(), keep),
+        (keep.float(), keep),
+        (same, keep),
+        (each, torch.tensor([[0, 1, 20], [7, 21, 22]])),
+    ):
+        with pytest.raises(TypeError, match="keep_joints: expected a torch") as error:
+            encoder(x, keep_joints=wrong)
+        mend = re.split("by |pass |with ", str(error.value))[-1]
+        mended = eval(mend, {"torch": torch, "keep_joints": wrong, "mask": wrong})
+        assert mended.equal(right)
+        assert encoder(x, keep_joints=mended).shape[-1] == 3
+
+
+@pytest.mark.parametrize("t", range(1, 6))
+def test_one_joint_of_one_short_clip_cannot_train(t):
+    encoder, x, keep = make().train(), clips(1, t, m=1), torch.tensor([3])
+    before = {k: v.clone() for k, v in encoder.state_dict().items()}
+    if t == 5:
+        assert encoder(x, keep_joints=keep).shape == (1, 1, 8, 2, 1)
+        return
+    with pytest.raises(ValueError, match="x: expected more than one number a channel, got shape"):
+        encoder(x, keep_joints=keep)
+    assert all(v.equal(before[k]) for k, v in encoder.state_dict().items())
+    assert encoder.eval()(x, keep_joints=keep).isfinite().all()
 
 
 @pytest.mark.parametrize("keep", [torch.tensor([0, 1, 20]), torch.tensor([[0, 1, 20], [7, 21, 22]])])

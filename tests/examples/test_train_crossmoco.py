@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import train_crossmoco
+from engine import parse
 from small_run import SMALL
 from train_crossmoco import Options, Views, build, make_occlusion
 
@@ -138,6 +141,13 @@ def test_streams_are_weighted():
     parts = [method.methods[name](*clips[2 * i : 2 * i + 2], ids=ids).loss for i, name in enumerate(names)]
     torch.testing.assert_close(method(*clips, ids=ids).loss, parts[0] + 0.5 * parts[1] + 0.25 * parts[2])
     assert list(method.encoders()) == names
+
+
+def test_the_small_recipe_goes_on_top_of_a_sets():
+    configs = Path(__file__).parents[2] / "examples" / "configs"
+    files = [f"--config={configs / name}.yaml" for name in ("utd_mhad", "crossmoco_small")]
+    options = parse(Options, files)
+    assert (options.layout, options.streams, options.crossed_from) == ("utd-mhad", ["joint"], 0)
 
 
 def test_two_encoders_are_evaluated_side_by_side():

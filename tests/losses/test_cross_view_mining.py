@@ -237,3 +237,12 @@ def test_cuda_agrees_also_under_autocast():
     with torch.autocast("cuda", dtype=torch.bfloat16):
         moved = loss(*(x.cuda() for x in (query, key, banks, exclude)))
     torch.testing.assert_close(moved.cpu(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_one_matrix_in_place_of_a_list_and_half_a_neighbour_are_refused():
+    with pytest.raises(
+        TypeError, match=r"logits_per_view: expected a list of tensors, got one tensor of shape \(2, 4\)"
+    ):
+        cross_view_mining(torch.zeros(2, 4))
+    with pytest.raises(TypeError, match=r"top_k: expected an integer >= 1, got 1\.5"):
+        CrossViewMiningLoss(top_k=1.5)

@@ -228,3 +228,12 @@ def test_cuda_agrees_also_under_autocast(chunk_size):
     theirs = torch.autograd.grad(expected, students)
     ours = torch.autograd.grad(loss, moved)
     torch.testing.assert_close([g.cpu() for g in ours], [g.float() for g in theirs], rtol=1e-3, atol=1e-4)
+
+
+def test_one_matrix_in_place_of_a_list_is_refused():
+    x, bank = torch.zeros(2, 4), torch.eye(4)
+    for loss in (d3m_loss, D3MLoss()):
+        with pytest.raises(TypeError, match=r"student_logits: expected a list of tensors, got one .*; pass \[student"):
+            loss(x, x)
+    with pytest.raises(TypeError, match=r"students: expected a list of tensors, got one .*; pass \[students\]"):
+        d3m_loss_from_embeddings(x, x, x, bank, temperature=0.1)

@@ -159,3 +159,8 @@ def test_cuda_agrees_also_under_autocast():
     with torch.autocast("cuda", dtype=torch.bfloat16):
         moved = hierarchical_d3m_loss([x.cuda() for x in chain])
     torch.testing.assert_close(moved.cpu(), hierarchical_d3m_loss(chain), rtol=1e-5, atol=1e-5)
+
+
+def test_one_matrix_in_place_of_a_list_is_refused():
+    with pytest.raises(TypeError, match=r"logits_chain: expected a list of tensors, got one tensor of shape \(2, 4\)"):
+        hierarchical_d3m_loss(torch.zeros(2, 4))

@@ -175,3 +175,42 @@ def test_what_the_module_refuses():
         NearestNeighborLoss(top_k=0)
     with pytest.raises(ValueError, match="reduction_over_positives"):
         NearestNeighborLoss(reduction_over_positives="max")
+
+
+@pytest.mark.parametrize(
+    ("query", "students", "error", "message"),
+    [
+        (torch.zeros(4), [], ValueError, "^query_logits: expected 2 axes"),
+        (torch.zeros(2, 4).long(), [], TypeError, "^query_logits: expected a floating-point"),
+        (
+            torch.zeros(2, 4),
+            [torch.zeros(2, 4), torch.zeros(2, 5)],
+            ValueError,
+            r"^student_logits\[1\]: .* axis 'k' is 5",
+        ),
+        (torch.zeros(2, 4), [torch.zeros(2, 4).long()], TypeError, r"^student_logits\[0\]: expected a floating-point"),
+        (torch.zeros(2, 4), [[0.0]], TypeError, r"^student_logits\[0\]: expected a tensor, got list"),
+        (
+            torch.zeros(2, 4),
+            torch.zeros(2, 4),
+            TypeError,
+            r"^student_logits: expected a list .* pass \[student_logits\]",
+        ),
+    ],
+)
+def test_the_loss_names_its_own_arguments(query, students, error, message):
+    for loss in (nearest_neighbor_mining, NearestNeighborLoss()):
+        with pytest.raises(error, match=message):
+            loss(query, students)
+
+
+def test_one_matrix_in_place_of_a_list_is_refused_and_a_stack_is_not():
+    with pytest.raises(TypeError, match=r"logits_per_branch: expected a list .* got one tensor of shape \(2, 4\)"):
+        nearest_neighbor_mask(torch.zeros(2, 4))
+    stack = torch.randn(3, 2, 4)
+    assert nearest_neighbor_mask(stack).equal(nearest_neighbor_mask(list(stack)))
+
+
+def test_a_number_of_neighbours_is_whole():
+    with pytest.raises(TypeError, match=r"top_k: expected an integer >= 1, got 2\.5"):
+        NearestNeighborLoss(top_k=2.5)

@@ -155,6 +155,7 @@ def test_compiles_pickles_and_prints():
         ({"mu": 1.1}, r"mu: expected the salient part's share, a number in \[0, 1\], got 1.1"),
         ({"mu": math.nan}, "mu: expected .* got nan"),
         ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),
+        ({"temperature": float("inf")}, "temperature: expected a finite number > 0, got inf"),
         ({"hard_negative": False, "detach_negative": True}, "detach_negative: expected False with hard_negative=False"),
     ],
 )
