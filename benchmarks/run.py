@@ -20,7 +20,9 @@ from typing import Any
 
 import bench_augment
 import bench_encoder
+import bench_loader
 import bench_losses
+import bench_readers
 import torch
 from case import Case
 from torch import Tensor
@@ -29,7 +31,9 @@ from torch.utils.benchmark import Measurement, Timer
 BENCHMARKS: dict[str, Callable[[], Iterator[Case]]] = {
     "augment": bench_augment.cases,
     "encoder": bench_encoder.cases,
+    "loader": bench_loader.cases,
     "losses": bench_losses.cases,
+    "readers": bench_readers.cases,
 }
 TOLERANCE = 1e-4  # in float32, relative to the largest number of each result
 

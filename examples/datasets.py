@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks import layouts
-from skelblocks.data import ArrayDataset, cross_subject, cross_view, synthetic_motion
+from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view, synthetic_motion
 from skelblocks.layouts import SkeletonLayout
 
 
@@ -18,7 +19,8 @@ class DataOptions:
     """Which clips, of which skeleton, and who is in the test set."""
 
     data: str = (
-        "synthetic"  # or an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split
+        "synthetic"  # an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split; or the
+        # folder of a prepared set (python -m skelblocks prepare), which has its layout, frames, centre and split itself
     )
     layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
@@ -32,8 +34,8 @@ class DataOptions:
 class Sets(NamedTuple):
     """Two parts of one set of clips, or the whole twice where it is not split."""
 
-    train: ArrayDataset
-    test: ArrayDataset
+    train: ArrayDataset | PreparedSet
+    test: ArrayDataset | PreparedSet
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -53,6 +55,8 @@ class Sets(NamedTuple):
 
 def load_sets(options: DataOptions) -> Sets:
     """Read or make the clips, centred and resampled, and split them."""
+    if Path(options.data).is_dir():
+        return _load_prepared(options)
     if options.data == "synthetic":
         layout = layouts.get(options.layout or "ntu-rgb+d")
         clips = synthetic_motion(layout, **options.synthetic)  # type: ignore[arg-type]
@@ -77,6 +81,21 @@ def load_sets(options: DataOptions) -> Sets:
     # NW-UCLA's third view holds copies of clips from the other two; they test nothing.
     copies = whole.arrays.get("duplicate_of_other_view", np.zeros(len(whole), dtype=bool))
     return Sets(whole.subset(train), whole.subset(~train & ~copies))
+
+
+def _load_prepared(options: DataOptions) -> Sets:
+    parts = (None, None) if options.split == "none" else ("train", "test")
+    train, test = (PreparedSet(options.data, part=part) for part in parts)
+    settings = train.manifest["settings"]
+    asked = {"frames": options.frames, "align": options.align, "layout": options.layout}
+    there = {"frames": train.shape[1], "align": settings["align"], "layout": train.layout.name}
+    for name, value in asked.items():
+        if value not in (None, there[name]):
+            raise ValueError(
+                f"{name}: the set in {options.data!r} was prepared with {there[name]!r}, not {value!r}; leave the "
+                "option out or prepare the set anew"
+            )
+    return Sets(train, test)
 
 
 def _train_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:

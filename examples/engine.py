@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from skelblocks.data import ArrayDataset
+from skelblocks.data import ArrayDataset, PreparedSet
 
 T = TypeVar("T")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--nnm-epoch=150", nnm-epoch
@@ -206,7 +206,7 @@ def pretrain(
     method: nn.Module,
     *,
     fabric: Fabric,
-    dataset: ArrayDataset,
+    dataset: ArrayDataset | PreparedSet,
     make_views: Callable[[Tensor, torch.Generator], Sequence[Tensor]],
     options: TrainingOptions,
     folder: RunFolder,
@@ -315,7 +315,7 @@ def pretrain(
     return history
 
 
-def _load(dataset: ArrayDataset, batches: list[list[int]], *, workers: int) -> Iterator[Any]:
+def _load(dataset: ArrayDataset | PreparedSet, batches: list[list[int]], *, workers: int) -> Iterator[Any]:
     return iter(DataLoader(dataset, batch_sampler=batches, num_workers=workers))
 
 

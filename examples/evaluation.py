@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from datasets import Sets
 from torch import Tensor, nn
 
 from skelblocks import streams
+from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
 from skelblocks.viz import curves, draw_skeleton, embedding_scatter
 
@@ -34,8 +35,15 @@ def features(encoder: nn.Module, sets: Sets, *, stream: str) -> tuple[Tensor, Te
         return streams.convert(clips, stream, layout=sets.layout).to(dtype)
 
     dtype = next(encoder.parameters()).dtype
-    train, test = (extract_features(encoder, part.as_tensor(), transform=convert).cpu() for part in sets)
+    train, test = (extract_features(encoder, _clips(part), transform=convert).cpu() for part in sets)
     return train, test
+
+
+def _clips(part: ArrayDataset | PreparedSet) -> Tensor | Iterator[Tensor]:
+    """All clips in order: of a prepared set, which may exceed the memory, in batches."""
+    if isinstance(part, ArrayDataset):
+        return part.as_tensor()
+    return (part.batch(range(i, min(i + 256, len(part)))) for i in range(0, len(part), 256))
 
 
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluationOptions) -> dict[str, float]:

@@ -49,7 +49,12 @@ from skelblocks.augment import (
     temporal_flip,
 )
 from skelblocks.contrast import ContrastiveLogits, MomentumEncoder, MomentumQueue, contrastive_logits, cosine_momentum
-from skelblocks.data import ArrayDataset, person_mask, synthetic_motion
+from skelblocks.data import (
+    ArrayDataset,
+    PreparedSet,
+    person_mask,
+    synthetic_motion,
+)
 from skelblocks.encoders import (
     DSTA,
     STGCN,
@@ -120,6 +125,7 @@ __all__ = [
     "MsMAttention",
     "NearestNeighborLoss",
     "Pool",
+    "PreparedSet",
     "ProjectionHead",
     "RandomChannelMask",
     "RandomGaussianBlur",

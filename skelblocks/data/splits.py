@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from skelblocks._utils.checks import check_choice
+from skelblocks.data.raw_clip import ClipFormatError
+from skelblocks.data.read_ntu_skeleton import parse_ntu_name
+from skelblocks.data.read_pku_mmd import PkuMmdSplit
+
+_NTU60 = {"setup": 17, "camera": 3, "subject": 40, "replication": 2, "action": 60}
+_NTU120 = {"setup": 32, "camera": 3, "subject": 106, "replication": 2, "action": 120}
+_NTU60_SUBJECTS = (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38)
+_NTU120_SUBJECTS = (
+    *(*_NTU60_SUBJECTS, 45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96)),
+    *(97, 98, 100, 103),
+)
+# What decides, what of it is trained on, and the largest number of everything that the set counts from 1.
+_PROTOCOLS: Mapping[str, tuple[str, tuple[int, ...], Mapping[str, int]]] = {
+    "ntu60-xsub": ("subject", _NTU60_SUBJECTS, _NTU60),
+    "ntu60-xview": ("camera", (2, 3), _NTU60),
+    "ntu120-xsub": ("subject", _NTU120_SUBJECTS, _NTU120),
+    "ntu120-xset": ("setup", tuple(range(2, 33, 2)), _NTU120),
+    "nw-ucla-xview": ("view", (1, 2), {"view": 3, "subject": 10, "action": 12}),
+}
+_MOST_HEADING = 20  # lines
+_PART = re.compile("[SCPRA][0-9]{3}")
 
 
 def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing: bool = False) -> NDArray[np.bool_]:
@@ -49,6 +75,143 @@ def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool 
         array([False,  True,  True])
     """
     return _held_out(views, train, allow_missing, name="views")
+
+
+def protocol_split(protocol: str, origin: Mapping[str, ArrayLike], *, allow_missing: bool = False) -> NDArray[np.bool_]:
+    """True for the clips that a published protocol trains on; the others are its test part.
+
+    ``"ntu60-xsub"`` and ``"ntu120-xsub"`` go by the 20 and 53 subjects of their papers, ``"ntu60-xview"`` by cameras 2
+    and 3, ``"ntu120-xset"`` by the setups of even number (SkeAttnCLR's released script by cameras), ``"nw-ucla-xview"``
+    by views 1 and 2. PKU-MMD publishes lists of videos instead, see :func:`pku_mmd_split`.
+
+    Args:
+        protocol: Its name.
+        origin: Where the clips come from, arrays ``(n,)`` by name, counted as the owner counts: what
+            :class:`~skelblocks.data.RawClip` has as its origin. The one that the protocol goes by must be there.
+        allow_missing: Whether subjects, cameras or setups to train on may have no clip, as in a part of a set.
+
+    Returns:
+        Boolean ``(n,)``.
+
+    Raises:
+        TypeError: an origin that is not of integers.
+        ValueError: an unknown protocol, an origin without what it goes by, a number that the set does not have (clips
+            of another set), or what :func:`cross_subject` refuses.
+
+    Example:
+        >>> protocol_split("ntu120-xset", {"setup": [1, 2, 32, 17]}, allow_missing=True)
+        array([False,  True,  True, False])
+    """
+    check_choice(protocol, _PROTOCOLS, name="protocol")
+    by, train, largest = _PROTOCOLS[protocol]
+    if by not in origin:
+        raise ValueError(f"origin: {protocol!r} goes by {by!r}, got {sorted(origin)}")
+    for name in sorted(set(largest) & set(origin)):
+        values: NDArray[Any] = np.asarray(origin[name])
+        if values.shape != np.shape(origin[by]):
+            raise ValueError(f"origin: expected one {name} a clip, shape {np.shape(origin[by])}, got {values.shape}")
+        if not np.issubdtype(values.dtype, np.integer):
+            raise TypeError(f"origin: expected integers for {name}, got {values.dtype}")
+        wrong = values[(values < 1) | (values > largest[name])]
+        if wrong.size:
+            raise ValueError(
+                f"origin: expected {name} in 1..{largest[name]} for {protocol!r}, got {wrong.flat[0]}: of another set?"
+            )
+    return _held_out(origin[by], train, allow_missing, name=by)
+
+
+def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: str = "refuse") -> NDArray[np.bool_]:
+    """True for the clips of PKU-MMD's training videos, parts I and II, cross-subject and cross-view alike.
+
+    Args:
+        names: Of the clips, ``"0002-L_17_0"``, or of whole videos, ``"0002-L"``.
+        split: The two lists, see :func:`~skelblocks.data.read_pku_mmd_split`. Videos without a clip are let pass.
+        rest: A clip whose video is in neither list: ``"refuse"``, or ``"test"``, as the released scripts do, which read
+            the training list alone.
+
+    Returns:
+        Boolean ``(n,)``.
+
+    Raises:
+        ValueError: a video in neither list, a part that comes out empty, or an unknown choice.
+
+    Example:
+        >>> pku_mmd_split(["0002-L_17_0", "0003-L_2_4"], PkuMmdSplit(training=("0003-L",), validation=("0002-L",)))
+        array([False,  True])
+    """
+    check_choice(rest, ("refuse", "test"), name="rest")
+    videos = [name.partition("_")[0] for name in names]
+    training, listed = set(split.training), {*split.training, *split.validation}
+    unknown = sorted(set(videos) - listed)
+    if unknown and rest == "refuse":
+        raise ValueError(f"names: {len(unknown)} videos, such as {unknown[0]!r}, are in neither list; rest='test'?")
+    mask = np.array([video in training for video in videos], dtype=np.bool_)
+    if mask.all() or not mask.any():
+        raise ValueError(f"split: the {'test' if mask.any() else 'training'} part of {len(videos)} clips is empty")
+    return mask
+
+
+def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
+    """Go through the subjects in order: each with the clips of all others, to train on.
+
+    Args:
+        subjects: The subject of each clip, ``(n,)``: numbers or names.
+
+    Raises:
+        ValueError: other axes, or fewer than two subjects.
+
+    Example:
+        >>> for subject, train in leave_one_subject_out([3, 1, 3]):
+        ...     print(subject, train)
+        1 [ True False  True]
+        3 [False  True False]
+    """
+    values: NDArray[Any] = np.asarray(subjects)
+    if values.ndim != 1:
+        raise ValueError(f"subjects: expected one a clip, shape (n,), got shape {values.shape}")
+    there = np.unique(values).tolist()
+    if len(there) < 2:
+        raise ValueError(f"subjects: expected at least two, got {there}")
+    return ((subject, values != subject) for subject in there)
+
+
+def read_missing_list(path: str | os.PathLike[str]) -> frozenset[str]:
+    r"""Read the published list of NTU RGB+D clips without a usable skeleton: 302 names for 60 classes, 535 for 120.
+
+    Args:
+        path: A text file, a name a line with or without ``.skeleton``; up to 20 lines of heading may stand above them.
+
+    Returns:
+        The names, such as ``"S001C002P005R002A008"``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ClipFormatError: a line below the heading that is not a name, or no name.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "missing.txt")
+        ...     _ = path.write_text("Missing skeletons:\n\nS001C002P005R002A008.skeleton\n")
+        ...     sorted(read_missing_list(path))
+        ['S001C002P005R002A008']
+    """
+    path, names, heading = Path(path), set(), 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            text = line.decode("utf-8-sig", "replace").strip().removesuffix(".skeleton")
+            try:
+                if text:
+                    parse_ntu_name(text)
+                    names.add(text)
+            except ValueError as error:
+                heading += 1
+                # One word with a part of a name in it is a damaged name, not a heading.
+                if names or heading > _MOST_HEADING or (" " not in text and _PART.search(text)):
+                    raise ClipFormatError(path, str(error)[:120], line=number) from None
+    if not names:
+        raise ClipFormatError(path, "expected names such as S001C002P005R002A008, got none")
+    return frozenset(names)
 
 
 def _held_out(groups: ArrayLike, train: Collection[int], allow_missing: bool, *, name: str) -> NDArray[np.bool_]:

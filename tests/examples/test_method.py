@@ -19,6 +19,7 @@ from method import MethodOptions, Views, make_contrast, make_encoder, stage_star
 from small_run import SMALL
 
 from skelblocks import layouts, streams
+from skelblocks.data import find_clips, prepare, write_pyskl
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "examples" / "configs"
@@ -304,3 +305,20 @@ def test_two_processes_train_under_torchrun(tmp_path, arguments):
     ids = [value for name, value in state.items() if name.endswith(".ids")]
     assert ids
     assert all((each >= 0).all() for each in ids)  # 6 steps of both processes' 2 clips; one alone would fill the half
+
+
+def test_a_prepared_set(small, tmp_path):
+    write_pyskl(tmp_path / "raw", clips=24, seed=0)
+    found = find_clips("pyskl", tmp_path / "raw", protocol="xsub")
+    folder = tmp_path / "set"
+    prepare(found.clips, out=folder, layout=found.layout, protocol="xsub", part=found.part, frames=16)
+    sets = load_sets(DataOptions(data=str(folder), frames=16))
+    assert {*sets.train.names} | {*sets.test.names} == {name for name, _ in found.clips}
+    assert np.isfinite(train_skeletonclr.train(small(train_skeletonclr, data=str(folder)))["knn"])
+    for changes, message in (
+        ({"frames": 20}, "frames: the set in .* was prepared with 16, not 20"),
+        ({"frames": 16, "align": "clip"}, "align: the set in .* was prepared with None, not 'clip'"),
+        ({"frames": 16, "layout": "nw-ucla"}, "layout: the set in .* was prepared with"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_sets(DataOptions(data=str(folder), **changes))

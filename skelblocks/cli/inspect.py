@@ -1,0 +1,224 @@
+"""``python -m skelblocks inspect``: what a file or folder holds, and a picture of three clips.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks import layouts
+from skelblocks._utils.optional import require
+from skelblocks.data import (
+    ClipFormatError,
+    PreparedSet,
+    RawClip,
+    clip_lengths,
+    read_arrays,
+    read_ntu_skeleton,
+    read_nw_ucla,
+    read_pku_mmd,
+    read_position_labels,
+    read_position_pair,
+    read_pyskl,
+)
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz import draw_skeleton
+
+_DRAWN, _LOOKED_AT = 3, 1000
+_FLAT = {"coco-17", "openpose-18", "h36m-17"}  # seen in a picture, whose second coordinate counts downwards
+
+
+class _Content(NamedTuple):
+    facts: Mapping[str, object]
+    n: int = 0
+    clip: Callable[[int], tuple[str, NDArray[Any]]] | None = None  # its name, and (c, t, v, m)
+    layout: SkeletonLayout | None = None
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of a parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "inspect", help="tell what a file or a prepared set holds", description="Tell what a file or folder holds."
+    )
+    parser.add_argument("path", type=Path, help="a prepared set, or a file that a reader of skelblocks.data knows")
+    parser.add_argument("--labels", type=Path, help="of PKU-MMD, the label file; of a position file, its *_label.pkl")
+    parser.add_argument("--layout", help="the skeleton, where the file does not tell")
+    parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips there")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Do what the arguments say."""
+    content = _open(given.path, given.labels, given.layout)
+    facts = {**content.facts, **_looked_at(content)}
+    if content.layout is not None:
+        facts["layout"] = f"{content.layout.name}, {content.layout.num_joints} joints"
+    width = max(map(len, facts))
+    print(given.path)
+    for name, value in facts.items():
+        print(f"  {name:{width}}  {value}")
+    if given.draw is not None:
+        _draw(content, given.draw)
+        print(f"drawn: {given.draw}")
+
+
+def _open(path: Path, labels: Path | None, layout: str | None) -> _Content:
+    if not path.exists():
+        raise FileNotFoundError(f"path: there is no file or folder {str(path)!r} (looked in {Path.cwd()})")
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix == ".skeleton":
+        return _raw([read_ntu_skeleton(path)], "NTU RGB+D", layout or "ntu-rgb+d")
+    if path.suffix == ".json":
+        return _raw([read_nw_ucla(path)], "NW-UCLA", layout or "nw-ucla")
+    if path.suffix == ".txt":
+        if labels is None:
+            raise ValueError("labels: a video of PKU-MMD is cut by its label file; name it with --labels")
+        return _raw(read_pku_mmd(path, labels=labels), "PKU-MMD", layout or "ntu-rgb+d")
+    if path.name.endswith("_label.pkl"):
+        names, classes = read_position_labels(path)
+        return _Content(
+            {"kind": "names and labels of a position file", "clips": len(names), "classes": _spread(classes)}
+        )
+    if path.suffix == ".pkl":
+        clips = read_pyskl(path)
+        flat = clips[0].x.shape[2] == 17
+        content = _raw(clips, "pyskl", layout or ("coco-17" if flat else "ntu-rgb+d"))
+        splits = {name: len(part) for name, part in clips.splits.items()}
+        return content._replace(facts={**content.facts, "splits": splits or "none"})
+    if labels is not None:
+        return _raw(read_position_pair(path, labels=labels), "position file", layout or "ntu-rgb+d")
+    return _arrays(path, layout)
+
+
+def _folder(path: Path) -> _Content:
+    if not (path / "manifest.json").is_file():
+        kinds = Counter(file.suffix or file.name for file in path.rglob("*") if file.is_file())
+        there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)) or "no file"
+        raise FileNotFoundError(
+            f"path: no prepared set in {str(path)!r}, which has {there}; name one file, or prepare it"
+        )
+    dataset = PreparedSet(path)
+    manifest = dataset.manifest
+    facts = {
+        "kind": "prepared set",
+        "axes": f"(n, c, t, v, m) = {(len(dataset), *dataset.shape)}",
+        "classes": _spread(dataset.labels.numpy()),
+        "protocol": f"{manifest['protocol']}: {manifest.get('parts')}",
+        "origin": {name: len(np.unique(values)) for name, values in dataset.origin.items()},
+        "rejected": len(manifest["rejected"]),
+        "settings": {name: value for name, value in manifest["settings"].items() if name != "layout"},
+        "sha256": manifest.get("sha256"),
+    }
+    return _Content(facts, len(dataset), lambda i: (dataset.names[i], dataset[i].clip.numpy()), dataset.layout)
+
+
+def _raw(clips: Sequence[RawClip], kind: str, layout: str) -> _Content:
+    first = clips[0]
+    facts: dict[str, object] = {"kind": kind, "clips": len(clips), "first": first.name, "label": first.label}
+    facts |= {"origin": dict(first.origin), "axes": f"(c, t, v, bodies) = {first.x.shape}"}
+    facts["frames with each body"] = first.seen.sum(axis=0).tolist()
+
+    def clip(i: int) -> tuple[str, NDArray[Any]]:
+        one = clips[i]
+        return one.name, one.x
+
+    return _Content(facts, len(clips), clip, layouts.get(layout))
+
+
+def _arrays(path: Path, layout: str | None) -> _Content:
+    arrays = read_arrays(path)
+    clips = arrays.pop("clips")
+    facts: dict[str, object] = {"kind": "arrays", "axes": f"{clips.dtype} {clips.shape}"}
+    facts |= {name: f"{values.dtype} {values.shape}" for name, values in arrays.items()}
+    if clips.ndim != 5 or clips.dtype.kind != "f":
+        return _Content({**facts, "note": "expected floating-point clips (n, c, t, v, m)"})
+    if "labels" in arrays and arrays["labels"].dtype.kind == "i":
+        facts["classes"] = _spread(arrays["labels"])
+    known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
+    if layout is None:
+        facts["layouts of so many joints"] = ", ".join(known) or "none"
+    names = arrays["names"] if len(arrays.get("names", ())) == len(clips) else range(len(clips))
+    skeleton = None if layout is None else layouts.get(layout)
+    return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton)
+
+
+def _spread(labels: NDArray[Any]) -> str:
+    classes, counts = np.unique(labels, return_counts=True)
+    if not len(classes):
+        return "none"
+    return f"{len(classes)}, numbered {classes[0]}..{classes[-1]}, of {counts.min()} to {counts.max()} clips"
+
+
+def _looked_at(content: _Content) -> dict[str, object]:
+    """What the numbers of some clips are, spread over the whole."""
+    if not content.n or content.clip is None:
+        return {}
+    shown = np.unique(np.linspace(0, content.n - 1, min(content.n, _LOOKED_AT)).astype(int)).tolist()
+    frames: list[int] = []
+    damaged: list[str] = []
+    wrong, persons = 0, Counter[int]()
+    low, high = np.inf, -np.inf
+    for i in shown:
+        try:
+            _, clip = content.clip(i)
+        except ClipFormatError as error:
+            damaged.append(error.reason)
+            continue
+        finite = np.isfinite(clip)
+        wrong += int(not finite.all())
+        persons[int((clip != 0).any(axis=(0, 1, 2)).sum())] += 1
+        frames.append(int(clip_lengths(clip[None])[0]) if clip.any() else 0)
+        low = min(low, float(clip.min(initial=np.inf, where=finite)))
+        high = max(high, float(clip.max(initial=-np.inf, where=finite)))
+    return {
+        "looked at": f"{len(shown)} of {content.n} clips",
+        "damaged": f"{len(damaged)}: {damaged[0]}" if damaged else 0,
+        "frames to the last sight": f"{min(frames)} to {max(frames)}" if frames else "none",
+        "persons present": ", ".join(f"{number} in {count} clips" for number, count in sorted(persons.items())),
+        "NaN or infinite": f"in {wrong} clips",
+        "coordinates": f"{low:.4g} to {high:.4g}",
+    }
+
+
+def _draw(content: _Content, path: Path) -> None:
+    if content.layout is None or content.clip is None:
+        raise ValueError("layout: a drawing needs clips and their layout; name it with --layout")
+    image = require("matplotlib.image", extra="viz")
+    pictures = [_pixels(figure, image) for figure in islice(_figures(content), _DRAWN)]
+    if not pictures:
+        raise ValueError("path: nobody is seen in any clip; there is nothing to draw")
+    width = max(picture.shape[1] for picture in pictures)
+    rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=1.0) for p in pictures]
+    image.imsave(path, np.concatenate(rows))
+
+
+def _figures(content: _Content) -> Iterator[Any]:
+    if content.layout is None or content.clip is None:
+        return
+    for i in range(content.n):
+        try:
+            name, clip = content.clip(i)
+        except ClipFormatError:
+            continue
+        if clip.any() and np.isfinite(clip).all():
+            flip = content.layout.name in _FLAT
+            yield draw_skeleton(clip, layout=content.layout, title=name, flip_vertical=flip)
+
+
+def _pixels(figure: Any, image: Any) -> NDArray[Any]:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    file.seek(0)
+    pixels: NDArray[Any] = image.imread(file)
+    return pixels
