@@ -30,6 +30,7 @@ from skelblocks.data import (
     read_position_labels,
     read_position_pair,
     read_pyskl,
+    recognize_layout,
 )
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.viz import draw_skeleton
@@ -145,11 +146,14 @@ def _arrays(path: Path, layout: str | None) -> _Content:
         return _Content({**facts, "note": "expected floating-point clips (n, c, t, v, m)"})
     if "labels" in arrays and arrays["labels"].dtype.kind == "i":
         facts["classes"] = _spread(arrays["labels"])
-    known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
-    if layout is None:
-        facts["layouts of so many joints"] = ", ".join(known) or "none"
-    names = arrays["names"] if len(arrays.get("names", ())) == len(clips) else range(len(clips))
     skeleton = None if layout is None else layouts.get(layout)
+    if layout is None:
+        known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
+        try:
+            skeleton = recognize_layout(num_joints=clips.shape[3], joint_names=arrays.get("joint_names", ()))
+        except ValueError:
+            facts["layouts of so many joints"] = ", ".join(known) or "none"
+    names = arrays["names"] if len(arrays.get("names", ())) == len(clips) else range(len(clips))
     return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton)
 
 

@@ -34,7 +34,7 @@ def body_energy(clip: RawClip) -> NDArray[np.float64]:
 
     Example:
         >>> x = np.zeros((3, 4, 25, 2), dtype=np.float32)
-        >>> x[0, ::2, :, 1] = 1  # the second body goes to and fro
+        >>> x[0, ::2, :, 1] = 1  # the second body goes back and forth
         >>> body_energy(RawClip("", x, np.ones((4, 2), dtype=bool), -1, {}))
         array([0. , 0.5])
     """

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from skelblocks import layouts
 from skelblocks.cli import main
 from skelblocks.data import (
     ClipPreparation,
@@ -155,6 +156,8 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
     x[1:3, ..., 1] = 0
     x[3] = 0
     np.savez(tmp_path / "mine.npz", x=x, y=[0, 1, 1, 2])
+    joints = np.array(layouts.get("utd-mhad").joints)
+    np.savez(tmp_path / "named.npz", x=np.ones((2, 3, 6, 20, 1), dtype=np.float32), joint_names=joints)
     for arguments, lines in [
         ((ntu,), ["(3, 13, 25, 2)", "'subject': 2", "[13, 13]", "ntu-rgb+d, 25 joints", "2 in 1 clips"]),
         ((ucla,), ["NW-UCLA", "(3, 20, 20, 1)", "nw-ucla, 20 joints"]),
@@ -163,6 +166,7 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
         ((position, "--labels", labels), ["position file", "S001C001P001R001A001"]),
         ((labels,), ["3, numbered 0..2, of 1 to 1 clips"]),
         ((skeletons[0], "--labels", label_files[0]), ["PKU-MMD", "0002-L_1_0"]),
+        ((tmp_path / "named.npz",), ["utd-mhad, 20 joints"]),
         ((tmp_path / "mine.npz",), ["NaN or infinite in 1 clips", "0 in 1 clips, 1 in 2 clips, 2 in 1 clips"]),
     ]:
         assert not run("inspect", *arguments)
