@@ -150,7 +150,7 @@ def _arrays(path: Path, layout: str | None) -> _Content:
     if layout is None:
         known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
         try:
-            skeleton = recognize_layout(num_joints=clips.shape[3], joint_names=arrays.get("joint_names", ()))
+            skeleton = recognize_layout(num_joints=clips.shape[3], joint_names=list(arrays.get("joint_names", ())))
         except ValueError:
             facts["layouts of so many joints"] = ", ".join(known) or "none"
     names = arrays["names"] if len(arrays.get("names", ())) == len(clips) else range(len(clips))
