@@ -291,7 +291,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
     ids=" ".join,
 )
 def test_two_processes_train_under_torchrun(tmp_path, arguments):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launcher, *command(tmp_path, *arguments, "--epochs", "2", "--queue-size", "24")],
