@@ -16,11 +16,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Train METHOD (msmclr, aimclr, skeletonclr, skeattnclr, crossmoco) on the synthetic set, evaluate it, draw pictures into runs/demo or runs/demo_METHOD.
 	$(RUN) examples/demo.py --method $(METHOD)
 
-test: $(STAMP)  ## The test suite, doctests and README included, with coverage.
-	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term
+test: $(STAMP)  ## The test suite, doctests and README included.
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-full: $(STAMP)  ## Everything, slow cases too.
-	$(RUN) -m pytest -n 2 --dist worksteal --timeout 1800
+test-full: $(STAMP)  ## Everything, slow cases too, with coverage (tracing makes the suite about ten times slower).
+	$(RUN) -m pytest -n 2 --dist worksteal --timeout 1800 --cov --cov-report=term
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
