@@ -16,10 +16,13 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Train METHOD (msmclr, aimclr, skeletonclr, skeattnclr, crossmoco) on the synthetic set, evaluate it, draw pictures into runs/demo or runs/demo_METHOD.
 	$(RUN) examples/demo.py --method $(METHOD)
 
+# Two workers of as many threads as there are cores would wait for each other: ten times the time.
+test test-full: export OMP_NUM_THREADS = 1
+
 test: $(STAMP)  ## The test suite, doctests and README included.
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-full: $(STAMP)  ## Everything, slow cases too, with coverage (tracing makes the suite about ten times slower).
+test-full: $(STAMP)  ## Everything, slow cases too, with coverage.
 	$(RUN) -m pytest -n 2 --dist worksteal --timeout 1800 --cov --cov-report=term
 
 lint: $(STAMP)
