@@ -38,7 +38,7 @@ def main(run: Path) -> None:
     clips = streams.convert(sets.test.as_tensor()[:128], options.stream, layout=sets.layout)
     state = torch.load(run / "checkpoint.pt", weights_only=True)["method"]
     for title, trained in (("trained", True), ("untrained", False)):
-        method = build(options, layout=sets.layout)
+        method = build(options, layout=sets.layout, persons=sets.persons)
         if trained:
             method.load_state_dict(state)
         if not isinstance(method.attention, MsMAttention):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from case import Case
+from case import Case, Setting, largest_difference
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,44 +19,56 @@ SHAPE = (8, 3, 50, 25, 2)
 
 
 def plain_forward(encoder: STGCN, x: Tensor, *, dropout: float) -> Tensor:
-    """The feature map ``(n, m, c, t, v)`` from the encoder's own parameters."""
+    """The feature map ``(n, m, c, t, v)`` from the encoder's own parameters, in place where the released codes are."""
     n, c, t, v, m = x.shape
-    h = encoder.data_norm(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t))
-    h = h.view(n, m, v, c, t).permute(0, 1, 3, 4, 2).reshape(n * m, c, t, v)
+    h = encoder.data_norm(x.permute(0, 4, 3, 1, 2).contiguous().view(n * m, v * c, t))
+    h = h.view(n, m, v, c, t).permute(0, 1, 3, 4, 2).contiguous().view(n * m, c, t, v)
     for i, block in enumerate(encoder.blocks):
+        residual = block.residual(h) if block.has_residual else 0
         features = block.graph.conv(h)
         features = features.view(n * m, encoder.adjacency.shape[0], -1, *features.shape[2:])
         mixed = torch.einsum("nkctv,kvw->nctw", features, encoder.adjacency * block.graph.edge_importance).contiguous()
-        y = block.temporal_norm(block.temporal(F.relu(block.graph_norm(mixed))))
-        y = F.dropout(y, dropout if i else 0.0)
-        h = F.relu(y + block.residual(h) if block.has_residual else y)
+        y = block.temporal_norm(block.temporal(F.relu(block.graph_norm(mixed), inplace=True)))
+        y = F.dropout(y, dropout if i else 0.0, training=encoder.training, inplace=True)
+        h = F.relu(y + residual, inplace=True)
     return h.view(n, m, *h.shape[1:])
 
 
-def _step(encoder: STGCN, forward: Callable[[], Tensor]) -> list[Tensor]:
-    feature_map = forward()
-    weight = torch.linspace(-1, 1, feature_map.numel(), dtype=feature_map.dtype).view(feature_map.shape)
+def _step(encoder: STGCN, forward: Callable[[], Tensor], weight: Tensor | float = 1.0) -> list[Tensor]:
     encoder.zero_grad()
-    (feature_map * weight).sum().backward()  # type: ignore[no-untyped-call]
+    feature_map = forward()
+    (feature_map * weight).mean().backward()  # type: ignore[no-untyped-call]
     return [feature_map.detach(), *(p.grad for p in encoder.parameters() if p.grad is not None)]
 
 
-def cases() -> Iterator[Case]:
+def cases(setting: Setting) -> Iterator[Case]:
     """A training step's share of the encoder, with 16 base channels and 256 out, dropout 0.5."""
     torch.manual_seed(0)
-    clips = torch.randn(SHAPE)
+    shape = (2, 3, 16, 25, 2) if setting.small else SHAPE
+    widths = {"base_channels": 4, "out_channels": 16} if setting.small else {}
+    clips = torch.randn(shape, device=setting.device)
 
-    exact, small = STGCN("ntu-rgb+d", dropout=0.0).double(), clips[:2].double()
-    results = _step(exact, lambda: exact(small)), _step(exact, lambda: plain_forward(exact, small, dropout=0.0))
-    pairs = list(zip(*results, strict=True))
-    scale = [max(float(theirs.abs().max()), 1.0) for _, theirs in pairs]  # biases before a norm have gradient 0
-    difference = max(float((a - b).abs().max()) / s for (a, b), s in zip(pairs, scale, strict=True))
+    exact, few = STGCN("ntu-rgb+d", dropout=0.0, **widths).double().to(setting.device), clips[:2].double()
+    weight = torch.linspace(-1e4, 1e4, exact(few).numel(), dtype=few.dtype, device=few.device).view(exact(few).shape)
+    results = (
+        _step(exact, lambda: exact(few), weight),
+        _step(exact, lambda: plain_forward(exact, few, dropout=0.0), weight),
+    )
+    difference = largest_difference(*results, floor=1.0)  # biases before a norm have gradient 0
 
-    encoder = STGCN("ntu-rgb+d", dropout=0.5)
+    encoder = STGCN("ntu-rgb+d", dropout=0.5, **widths).to(setting.device)
+    forward = torch.compile(encoder) if setting.compiled else encoder
+
+    def ours() -> list[Tensor]:
+        with torch.autocast(torch.device(setting.device).type, dtype=torch.bfloat16, enabled=setting.half):
+            return _step(encoder, lambda: forward(clips))
+
+    extras = "".join(f", {name}" for name, on in (("bf16", setting.half), ("compiled", setting.compiled)) if on)
     yield Case(
         "encoder",
-        f"ST-GCN 16/256, forward and backward of {SHAPE}",
-        lambda: _step(encoder, lambda: encoder(clips)),
+        f"ST-GCN {'4/16' if setting.small else '16/256'}, forward and backward of {shape}{extras}",
+        ours,
         lambda: _step(encoder, lambda: plain_forward(encoder, clips, dropout=0.5)),
         difference,
+        clips=shape[0],
     )

@@ -1,59 +1,83 @@
-"""D3M with three students, forward and backward: the bank in chunks against concatenated logits, softmax, then log."""
+"""InfoNCE and D3M of four branches, forward and backward, against concatenated logits, softmax, then log.
+
+Twice: by the door that reads the bank in chunks, and by the logits.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 import torch
-from case import Case
+from case import Case, Setting, largest_difference
 from torch import Tensor
 from torch.nn import functional as F
 
-from skelblocks import d3m_loss_from_embeddings
+from skelblocks.contrast import contrastive_logits
+from skelblocks.losses import d3m_loss, d3m_loss_from_embeddings, info_nce, info_nce_from_embeddings
 
-N, D, K, STUDENTS, TEMPERATURE, CHUNK = 128, 128, 32768, 3, 0.07, 4096
+N, D, K, TEMPERATURE, CHUNK = 128, 128, 32768, 0.07, 4096
 
 
-def plain_d3m(query: Tensor, students: list[Tensor], key: Tensor, bank: Tensor) -> Tensor:
-    """The mean over students of ``-sum p log q``, each distribution from logits of shape ``(n, 1 + k)``."""
+def plain_losses(branches: list[Tensor], key: Tensor, columns: Tensor) -> Tensor:
+    """``columns`` is the bank as (d, k); the first branch is the teacher."""
     key = F.normalize(key, dim=1)
 
-    def distribution(x: Tensor) -> Tensor:
+    def logits_of(x: Tensor) -> Tensor:
         x = F.normalize(x, dim=1)
-        positive, negative = (x * key).sum(dim=1, keepdim=True), x @ bank.T
-        return torch.softmax(torch.cat((positive, negative), dim=1) / TEMPERATURE, dim=1)
+        positive = torch.einsum("nc,nc->n", [x, key]).unsqueeze(-1)
+        negative = torch.einsum("nc,ck->nk", [x, columns.clone().detach()])
+        logits = torch.cat([positive, negative], dim=1)
+        logits /= TEMPERATURE
+        return logits
 
-    with torch.no_grad():
-        target = distribution(query)
-    losses = [-(target * torch.log(distribution(student))).sum(dim=1).mean() for student in students]
-    return torch.stack(losses).mean()
+    teacher = logits_of(branches[0])
+    labels = torch.zeros(len(teacher), dtype=torch.long, device=teacher.device)
+    students = [torch.softmax(logits_of(branch), dim=1) for branch in branches[1:]]
+    target = torch.softmax(teacher.clone().detach(), dim=1)
+    contrast = F.cross_entropy(teacher, labels)
+    divergences = [-torch.mean(torch.sum(torch.log(student) * target, dim=1)) for student in students]
+    return contrast + sum(divergences) / len(divergences)
 
 
-def _step(students: list[Tensor], loss: Callable[[], Tensor]) -> list[Tensor]:
-    for student in students:
-        student.grad = None
+def _step(branches: list[Tensor], loss: Callable[[], Tensor]) -> list[Tensor]:
+    for branch in branches:
+        branch.grad = None
     value = loss()
     value.backward()  # type: ignore[no-untyped-call]
-    return [value.detach(), *(s.grad for s in students if s.grad is not None)]
+    return [value.detach(), *(branch.grad for branch in branches if branch.grad is not None)]
 
 
-def cases() -> Iterator[Case]:
-    """Batch, embedding and bank of the released configurations."""
+def cases(setting: Setting) -> Iterator[Case]:
+    """Batch, embedding and bank of the released configurations; 4 branches: the teacher and three students."""
     torch.manual_seed(0)
-    query, key, *students = torch.randn(2 + STUDENTS, N, D)
-    students = [student.requires_grad_() for student in students]
-    bank = F.normalize(torch.randn(K, D), dim=1)
+    n, k = (4, 96) if setting.small else (N, K)
+    key, *branches = torch.randn(5, n, D, device=setting.device)
+    branches = [branch.requires_grad_() for branch in branches]
+    bank = F.normalize(torch.randn(k, D, device=setting.device), dim=1)
+    columns = bank.T.contiguous()
+    chunk = k // 8
 
-    def ours() -> list[Tensor]:
-        return _step(
-            students,
-            lambda: d3m_loss_from_embeddings(query, students, key, bank, temperature=TEMPERATURE, chunk_size=CHUNK),
+    def by_chunks() -> Tensor:
+        teacher, *students = branches
+        contrast = info_nce_from_embeddings(teacher, key, bank, temperature=TEMPERATURE, chunk_size=chunk)
+        return contrast + d3m_loss_from_embeddings(
+            teacher, students, key, bank, temperature=TEMPERATURE, chunk_size=chunk
         )
 
-    def plain() -> list[Tensor]:
-        return _step(students, lambda: plain_d3m(query, students, key, bank))
+    def by_logits() -> Tensor:
+        teacher, *students = (contrastive_logits(x, key, bank, temperature=TEMPERATURE) for x in branches)
+        return info_nce(teacher) + d3m_loss(students, teacher)
 
-    pairs = zip(ours(), plain(), strict=True)
-    difference = max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
-    sizes = f"D3M of {STUDENTS} students, batch {N}, bank {K} x {D}, chunks of {CHUNK}, forward and backward"
-    yield Case("losses", sizes, ours, plain, difference)
+    def plain() -> list[Tensor]:
+        return _step(branches, lambda: plain_losses(branches, key, columns))
+
+    sizes = f"{len(branches)} branches, batch {n}, bank {k} x {D}, forward and backward"
+    for name, how, loss in (
+        ("losses", f"chunks of {chunk}", by_chunks),
+        ("losses, by the logits", "logits kept", by_logits),
+    ):
+
+        def ours(loss: Callable[[], Tensor] = loss) -> list[Tensor]:
+            return _step(branches, loss)
+
+        yield Case(name, f"{sizes}; {how}", ours, plain, largest_difference(ours(), plain()))

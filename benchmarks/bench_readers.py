@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from case import Case
+from case import Case, Setting
 from numpy.typing import NDArray
 
 from skelblocks.data import read_ntu_skeleton, write_ntu_skeleton
@@ -41,17 +41,18 @@ def plain_reader(path: Path, *, all_numbers: bool) -> Arrays:
     return x, places >= 0, places
 
 
-def cases() -> Iterator[Case]:
+def cases(setting: Setting) -> Iterator[Case]:
     """Clips of the usual length, from the page cache."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"S001C001P001R001A{action:03}.skeleton" for action in range(1, CLIPS + 1)]
+        clips, frames = (2, 9) if setting.small else (CLIPS, FRAMES)
+        paths = [Path(folder) / f"S001C001P001R001A{action:03}.skeleton" for action in range(1, clips + 1)]
         for seed, path in enumerate(paths):
-            write_ntu_skeleton(path, bodies=2 if seed < PAIRS else 1, frames=FRAMES, seed=seed)
+            write_ntu_skeleton(path, bodies=2 if seed < PAIRS else 1, frames=frames, seed=seed)
         size = sum(path.stat().st_size for path in paths) / 1e6
 
         def ours() -> list[Arrays]:
-            clips = [read_ntu_skeleton(path) for path in paths]
-            return [(clip.x, clip.seen, clip.order) for clip in clips if clip.order is not None]
+            read = [read_ntu_skeleton(path) for path in paths]
+            return [(clip.x, clip.seen, clip.order) for clip in read if clip.order is not None]
 
         for all_numbers in (True, False):
 
@@ -64,5 +65,5 @@ def cases() -> Iterator[Case]:
                 for a, b in zip(one, other, strict=True)
             )
             numbers = "all twelve numbers" if all_numbers else "three of the twelve numbers"
-            sizes = f"{CLIPS} NTU RGB+D files, {size:.1f} MB; the plain reader converts {numbers} of a joint"
+            sizes = f"{clips} NTU RGB+D files, {size:.1f} MB; the plain reader converts {numbers} of a joint"
             yield Case("readers", sizes, ours, plain, 0.0 if equal else float("inf"))

@@ -1,5 +1,9 @@
 """Sphinx settings."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import skelblocks
 
 project = "skelblocks"
@@ -32,3 +36,18 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"skelblocks {release}"
 html_theme_options = {"source_repository": "", "navigation_with_keys": True}
+
+HERE = Path(__file__).parent
+
+
+def _draw_pictures(app: object) -> None:
+    """Those of the page about pictures, where they are missing or older than what draws them."""
+    folder, script = HERE / "_build" / "pictures", HERE / "gallery.py"
+    drawn = folder / "animate_clip.gif"  # the last one
+    sources = [script, *(Path(skelblocks.__file__).parent / "viz").glob("*.py")]
+    if not drawn.exists() or drawn.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        subprocess.run([sys.executable, str(script), str(folder)], check=True)
+
+
+def setup(app):
+    app.connect("builder-inited", _draw_pictures)

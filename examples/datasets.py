@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ class DataOptions:
     align: Literal["frame", "clip", "official"] | None = None  # turn the shoulders to the camera
     split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] = "cross-subject"
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
+    joints: list[str] | str | None = None  # keep only these, after centring; or those shared with the layout so named
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
 
 
@@ -54,7 +56,7 @@ class Sets(NamedTuple):
 
 
 def load_sets(options: DataOptions) -> Sets:
-    """Read or make the clips, centred and resampled, and split them."""
+    """Read or make the clips, centred and resampled, with the joints that are asked for, and split them."""
     if Path(options.data).is_dir():
         return _load_prepared(options)
     if options.data == "synthetic":
@@ -75,6 +77,8 @@ def load_sets(options: DataOptions) -> Sets:
         whole = ArrayDataset.from_file(
             options.data, layout=options.layout, frames=options.frames, center=options.center, align=options.align
         )
+    if options.joints is not None:
+        whole = whole.select_joints(_joints(whole.layout, options.joints))
     if options.split == "none":
         return Sets(whole, whole)
     train = _train_mask(whole, options)
@@ -83,7 +87,53 @@ def load_sets(options: DataOptions) -> Sets:
     return Sets(whole.subset(train), whole.subset(~train & ~copies))
 
 
+def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") -> Sets:
+    """The same clips with the joints of a layout, which they have from then on: bones are taken along its edges.
+
+    Raises:
+        ValueError: the clips lack some of the joints; or they are of a prepared set with other joints or another order.
+    """
+    there = sets.layout
+    missing = [joint for joint in layout.joints if joint not in there.joints]
+    if missing:
+        shared = layouts.shared_joints(layout, there)
+        remedy = f"train with --joints [{','.join(shared)}]" if shared else "they share no joint by name"
+        raise ValueError(
+            f"joints: the encoder takes {', '.join(layout.joints)}; of these, {data} ({there.name}) has no "
+            f"{', '.join(missing)}; {remedy}"
+        )
+    if isinstance(sets.train, ArrayDataset) and isinstance(sets.test, ArrayDataset):
+        return sets if there == layout else Sets(sets.train.select_joints(layout), sets.test.select_joints(layout))
+    if there.joints != layout.joints:
+        raise ValueError(_PREPARED.format(data, there.name))
+    return sets
+
+
+_PREPARED = (
+    "joints: the prepared set in {!r} has all joints of {!r}, in its order; choose joints of an .npz file instead"
+)
+
+
+def _joints(layout: SkeletonLayout, chosen: list[str] | str) -> Sequence[str]:
+    if not isinstance(chosen, str):
+        return chosen
+    shared = layouts.shared_joints(layout, chosen)
+    if not shared:
+        raise ValueError(f"joints: the layouts {layout.name!r} and {chosen!r} share no joint by name")
+    return shared
+
+
+def groups(part: ArrayDataset | PreparedSet, split: str) -> NDArray[Any] | None:
+    """Who (cross-view: which camera) is in each clip, where the set says so: what a split must not cut through."""
+    names = ("view", "camera") if split == "cross-view" else ("subject",)
+    if isinstance(part, PreparedSet):
+        return next((np.asarray(part.origin[name]) for name in names if name in part.origin), None)
+    return part.views if split == "cross-view" else part.subjects
+
+
 def _load_prepared(options: DataOptions) -> Sets:
+    if options.joints is not None:
+        raise ValueError(_PREPARED.format(options.data, PreparedSet(options.data).layout.name))
     parts = (None, None) if options.split == "none" else ("train", "test")
     train, test = (PreparedSet(options.data, part=part) for part in parts)
     settings = train.manifest["settings"]

@@ -7,17 +7,21 @@ bit for bit.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import inspect
 import json
 import math
 import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import jsonargparse
 import torch
@@ -26,17 +30,20 @@ import yaml
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from skelblocks.data import ArrayDataset, PreparedSet
+from skelblocks.distributed import broadcast_module_state, gather_keys, is_main_process
 
 T = TypeVar("T")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--nnm-epoch=150", nnm-epoch
 # What may change when a run goes on: where and how it runs, not what it computes, and how long.
 _FREE = frozenset(
-    {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "workers"}
+    {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "timeout", "workers"}
 )
 
 
@@ -58,12 +65,39 @@ class TrainingOptions:
     evaluate_every: int = 10  # epochs; 0: only at the end
     accelerator: str = "auto"  # one device; for several, on one machine or many, run the script under torchrun
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    sync_batch_norm: bool = False  # batch statistics of all processes together; on GPUs only
+    timeout: float = 600.0  # seconds that a process waits for the others before it ends the run
     folder: str | None = None  # for checkpoint, log and pictures; default: runs/METHOD_DATA_SPLIT_STREAM
     resume: bool = True  # go on from the folder's checkpoint, if it has one
 
 
 class NonFiniteLossError(RuntimeError):
     """The loss became infinite or not a number; the message names the samples of that batch."""
+
+
+class LostProcessError(RuntimeError):
+    """Another process of the run has died, or has not answered in time."""
+
+
+class RunFolderError(RuntimeError):
+    """The run's folder cannot be written; the message says why and where the last good checkpoint is."""
+
+
+@contextlib.contextmanager
+def lost_process_named() -> Iterator[None]:
+    """Say in words that another process was lost; the backends say on which socket. Also a decorator."""
+    try:
+        yield
+    except RuntimeError as error:
+        ours = isinstance(error, torch.distributed.DistBackendError | torch.distributed.DistNetworkError)
+        if not ours and not re.search("gloo|Connection closed|Connection reset|Timed out waiting|NCCL", str(error)):
+            raise
+        rank = os.environ.get("RANK", "0")
+        raise LostProcessError(
+            f"process {rank} has lost another one, which has died or did not answer within `timeout` seconds; its own "
+            "message, or the system's log where it was killed, says why. Run the same command again: it goes on from "
+            "the last checkpoint"
+        ) from error
 
 
 def parse(options: type[T], arguments: Sequence[str] | None = None) -> T:
@@ -74,9 +108,14 @@ def parse(options: type[T], arguments: Sequence[str] | None = None) -> T:
     parser = jsonargparse.ArgumentParser()
     parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
     parser.add_class_arguments(options, as_group=False)
-    given = sys.argv[1:] if arguments is None else arguments
-    chosen = parser.parse_args([_FLAG.sub(lambda flag: flag[0].replace("-", "_"), each) for each in given]).as_dict()
+    chosen = parser.parse_args(with_underscores(arguments)).as_dict()
     return options(**{name: value for name, value in chosen.items() if name != "config"})
+
+
+def with_underscores(arguments: Sequence[str] | None = None) -> list[str]:
+    """The arguments, default those of the command line, with ``_`` for ``-`` in the names of options."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return [_FLAG.sub(lambda flag: flag[0].replace("-", "_"), each) for each in given]
 
 
 def derive_seed(*parts: object) -> int:
@@ -84,15 +123,24 @@ def derive_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "big")
 
 
+@lost_process_named()
 def make_fabric(options: TrainingOptions) -> Fabric:
     """Device and precision; under torchrun, its processes. Buffers are not broadcast: each process has its own."""
     world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = (
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    )  # its name before torch 2.13
+    sharing: dict[str, Any] = {name: False}
+    if world > 1:
+        # Of 1x1 kernels, whose two memory formats are one.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     fabric = Fabric(
         accelerator=options.accelerator,
         devices=here,
         num_nodes=world // here,
         precision=options.precision,
-        strategy=DDPStrategy(broadcast_buffers=False) if world > 1 else "auto",
+        strategy=DDPStrategy(timeout=timedelta(seconds=options.timeout), **sharing) if world > 1 else "auto",
     )
     fabric.launch()
     return fabric
@@ -130,7 +178,7 @@ def check_queue(*, size: int, batch_size: int, clips: int) -> None:
     """Refuse a batch larger than the queue; warn where the queue is larger than the data."""
     if batch_size > size:
         raise ValueError(f"batch_size: {batch_size} is more than the {size} rows of the queue; enlarge queue_size")
-    if size > clips:
+    if size > clips and is_main_process():
         tqdm.write(
             f"Warning: the queue holds {size} keys and there are {clips} training clips: older keys of the same clips "
             "will stand among the negatives. Choose a smaller queue_size, or exclude_own_keys=true."
@@ -146,20 +194,21 @@ class RunFolder:
         self.write = write
         self.tensorboard: SummaryWriter | None = None
         if write:
-            self.path.mkdir(parents=True, exist_ok=True)
+            with self._writing():
+                self.path.mkdir(parents=True, exist_ok=True)
 
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint in one move, so that a kill leaves the old one or the new one, whole."""
-        partial = self.checkpoint.with_suffix(".partial")
-        with partial.open("wb") as file:
+        """Replace the checkpoint in one move, so that a kill or a full disk leaves the old one or the new one, whole.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        with self._writing(), replacing(self.checkpoint) as file:
             torch.save({**state, "options": self.options}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.checkpoint)
 
     def load(self, *, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint's state, or None where there is none.
@@ -184,24 +233,51 @@ class RunFolder:
 
     def write_config(self) -> None:
         """Write all options to config.yaml."""
-        if self.write:
-            _write_atomically(self.path / "config.yaml", yaml.safe_dump(self.options, sort_keys=False).encode())
+        self.replace("config.yaml", yaml.safe_dump(self.options, sort_keys=False))
 
     def log(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the history as JSON lines, whole: after a resume it holds no line of the steps that were lost."""
+        self.replace("log.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+
+    def replace(self, name: str, text: str) -> None:
+        """Write one of the folder's small files, whole or not at all.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
         if self.write:
-            _write_atomically(self.path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in history).encode())
+            with self._writing():
+                write_atomically(self.path / name, text.encode())
 
     def scalars(self, values: Mapping[str, float], *, step: int) -> None:
         """Add a point to TensorBoard's curves."""
         if not self.write:
             return
-        if self.tensorboard is None:
-            self.tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
-        for name, value in values.items():
-            self.tensorboard.add_scalar(name, value, step)
+        with self._writing():
+            if self.tensorboard is None:
+                self.tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
+            for name, value in values.items():
+                self.tensorboard.add_scalar(name, value, step)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            # torch.save's own error hides the disk's.
+            cause = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(cause, OSError):
+                raise
+            kept = "there is no checkpoint yet"
+            with contextlib.suppress(OSError):
+                kept = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint.exists() else kept
+            raise RunFolderError(
+                f"folder: cannot write to {self.path}: {cause.strerror or cause}; {kept}. Make room, or the folder "
+                "writable, and run the same command again"
+            ) from error
 
 
+@lost_process_named()
 def pretrain(
     method: nn.Module,
     *,
@@ -229,14 +305,24 @@ def pretrain(
         One row of figures an epoch.
 
     Raises:
-        NonFiniteLossError: the loss is not finite; the checkpoint is the one of the last good epoch.
-        ValueError: the batch size does not fit, or the folder's checkpoint was trained with other options.
+        LostProcessError: another process has died or hangs.
+        NonFiniteLossError: the loss is not finite in one of the processes, in all of which this is raised; the
+            checkpoint is the one of the last good epoch.
+        RunFolderError: the folder cannot be written.
+        ValueError: the batch size does not fit, the folder's checkpoint was trained with other options, or there is no
+            GPU to synchronise batch normalisation on.
     """
+    if options.sync_batch_norm:
+        if fabric.device.type != "cuda":
+            raise ValueError(f"sync_batch_norm: expected GPUs, got {fabric.device.type}; leave it off")
+        method = nn.SyncBatchNorm.convert_sync_batchnorm(method)  # type: ignore[no-untyped-call]
     trained = [p for p in method.parameters() if p.requires_grad]
     plain = torch.optim.SGD(
         trained, lr=options.learning_rate, momentum=options.sgd_momentum, weight_decay=options.weight_decay
     )
     model, optimizer = fabric.setup(method, plain)
+    broadcast_module_state(method)
+    rank, world = fabric.global_rank, fabric.world_size
     state = folder.load(device=fabric.device) if options.resume else None
     history: list[dict[str, float]] = []
     if state is not None:
@@ -244,7 +330,7 @@ def pretrain(
         plain.load_state_dict(state["optimizer"])
         fabric.strategy.precision.load_state_dict(state["precision"])
         history = state["history"]
-    rank, world = fabric.global_rank, fabric.world_size
+        _restore_statistics(method, state.get("statistics", {}), rank=rank, world=world)
     folder.write_config()
     clips_an_epoch = len(epoch_batches(len(dataset), options=options, epoch=0)) * options.batch_size
     bar = tqdm(
@@ -270,11 +356,16 @@ def pretrain(
             with torch.no_grad():
                 views = make_views(clips, generator)
             output = model(*views, ids=ids, epoch=epoch)
-            loss = output.loss.item()
-            if not math.isfinite(loss):
-                names = ", ".join(str(dataset.names[i]) for i in batches[step])
+            # One row a process; one that is not finite ends them all, or the others would wait for its gradients.
+            values = torch.stack([value.detach().float() for value in (output.loss, *output.figures.values())])
+            shares = gather_keys(values[None])
+            losses = shares[:, 0].tolist()
+            wrong = [other for other, loss in enumerate(losses) if not math.isfinite(loss)]
+            if wrong:
+                whole = epoch_batches(len(dataset), options=options, epoch=epoch)[step]
+                names = ", ".join(str(dataset.names[i]) for other in wrong for i in whole[other::world])
                 raise NonFiniteLossError(
-                    f"the loss is {loss} at epoch {epoch + 1}, step {step + 1}, on the samples {names}. "
+                    f"the loss is {losses[wrong[0]]} at epoch {epoch + 1}, step {step + 1}, on the samples {names}. "
                     f"The last good checkpoint is {folder.checkpoint}; look at these samples, or lower learning_rate."
                 )
             fabric.backward(output.loss)
@@ -282,7 +373,7 @@ def pretrain(
             optimizer.zero_grad()
             done = epoch * len(batches) + step + 1
             method.update(output, step=done, total_steps=options.epochs * len(batches))  # type: ignore[operator]
-            figures = {"loss": loss, **{name: value.item() for name, value in output.figures.items()}}
+            figures = dict(zip(("loss", *output.figures), shares.mean(dim=0).tolist(), strict=True))
             for name, value in figures.items():
                 sums[name] = sums.get(name, 0.0) + value
             folder.scalars({**figures, "learning_rate": rate}, step=done - 1)
@@ -299,15 +390,16 @@ def pretrain(
             row.update(evaluate())
             folder.scalars({k: v for k, v in row.items() if k not in sums}, step=(epoch + 1) * len(batches))
         history.append(row)
-        if rank == 0 and (last or (epoch + 1) % options.checkpoint_every == 0):
-            folder.save(
-                {
-                    "method": method.state_dict(),
-                    "optimizer": plain.state_dict(),
-                    "precision": fabric.strategy.precision.state_dict(),  # the loss scale of 16-mixed
-                    "history": history,
-                }
-            )
+        if last or (epoch + 1) % options.checkpoint_every == 0:
+            state = {
+                "method": method.state_dict(),
+                "optimizer": plain.state_dict(),
+                "precision": fabric.strategy.precision.state_dict(),  # the loss scale of 16-mixed
+                "history": history,
+                "statistics": {name: gather_keys(value[None]) for name, value in _statistics(method).items()},
+            }
+            if rank == 0:
+                folder.save(state)
         folder.log(history)
     bar.close()
     if folder.tensorboard is not None:
@@ -319,7 +411,36 @@ def _load(dataset: ArrayDataset | PreparedSet, batches: list[list[int]], *, work
     return iter(DataLoader(dataset, batch_sampler=batches, num_workers=workers))
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def _statistics(method: nn.Module) -> dict[str, Tensor]:
+    """What processes do not share: the running figures of batch normalisation."""
+    norms = ((name, module) for name, module in method.named_modules() if isinstance(module, _BatchNorm))
+    return {f"{name}.{figure}": value for name, module in norms for figure, value in module.named_buffers()}
+
+
+def _restore_statistics(method: nn.Module, saved: Mapping[str, Tensor], *, rank: int, world: int) -> None:
+    """Each process's own; where their number has changed, the first one's, which are in the method's state, for all."""
+    for name, value in _statistics(method).items():
+        if name in saved and len(saved[name]) == world:
+            value.copy_(saved[name][rank])
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into, which takes the place of ``path`` in one move once it is whole and on the disk."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
     partial.replace(path)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one move, so that it is the old one or the new one, whole."""
+    with replacing(path) as file:
+        file.write(content)

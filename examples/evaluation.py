@@ -35,11 +35,11 @@ def features(encoder: nn.Module, sets: Sets, *, stream: str) -> tuple[Tensor, Te
         return streams.convert(clips, stream, layout=sets.layout).to(dtype)
 
     dtype = next(encoder.parameters()).dtype
-    train, test = (extract_features(encoder, _clips(part), transform=convert).cpu() for part in sets)
+    train, test = (extract_features(encoder, clips_of(part), transform=convert).cpu() for part in sets)
     return train, test
 
 
-def _clips(part: ArrayDataset | PreparedSet) -> Tensor | Iterator[Tensor]:
+def clips_of(part: ArrayDataset | PreparedSet) -> Tensor | Iterator[Tensor]:
     """All clips in order: of a prepared set, which may exceed the memory, in batches."""
     if isinstance(part, ArrayDataset):
         return part.as_tensor()

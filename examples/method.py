@@ -6,6 +6,7 @@ Each method is a page on top of it: they differ in their views and in their loss
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,13 @@ from torch import Tensor, nn
 
 from skelblocks import streams
 from skelblocks.contrast import MomentumEncoder, MomentumQueue, contrastive_logits, cosine_momentum
+from skelblocks.data import PreparedSet
 from skelblocks.distributed import gather_keys
 from skelblocks.encoders import DSTA, STGCN, BiGRU, Pool, ProjectionHead, initialize_official
+from skelblocks.interop import InputDescription, save_pretrained
 from skelblocks.layouts import SkeletonLayout
 
+LAYOUT = "layout.json"  # in a run's folder, for whoever loads its encoder
 # Channels in, out and inside, and stride of each block: table 14 of SkeAttnCLR, which ends with 256 channels.
 DSTA_LAYERS = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
 
@@ -244,6 +248,8 @@ def train_method(
         return figures
 
     folder = RunFolder(options.folder or "", options=vars(options), write=fabric.global_rank == 0)
+    if folder.write:
+        _write_layout(folder, sets.layout, resume=options.resume)
     history = pretrain(
         method,
         fabric=fabric,
@@ -254,6 +260,9 @@ def train_method(
         evaluate=evaluate if sets.labelled else None,
     )
     if folder.write:
+        for stream, encoder in by_stream.items():
+            where = "encoder" if len(by_stream) == 1 else f"encoder_{stream}"
+            _save_encoder(encoder, folder.path / where, sets=sets, stream=stream, options=options)
         draw_run(
             folder.path,
             encoder=by_stream[options.stream],
@@ -264,3 +273,33 @@ def train_method(
         for picture, figure in (pictures(method, sets, options) if pictures else {}).items():
             figure.savefig(folder.path / f"{picture}.png")
     return history[-1]
+
+
+def _write_layout(folder: RunFolder, layout: SkeletonLayout, *, resume: bool) -> None:
+    path = folder.path / LAYOUT
+    if resume and folder.checkpoint.exists() and path.exists():
+        theirs = SkeletonLayout.from_dict(json.loads(path.read_text()))
+        if theirs != layout:
+            raise ValueError(
+                f"resume: {folder.checkpoint} was trained on clips of {theirs.name!r}, these are of {layout.name!r} or "
+                "another version of it; choose another folder, or resume=false"
+            )
+    folder.replace(LAYOUT, json.dumps(layout.to_dict()) + "\n")
+
+
+def _save_encoder(encoder: nn.Module, folder: Path, *, sets: Sets, stream: str, options: MethodOptions) -> None:
+    """As a pretrained folder, for `python -m skelblocks embed` and `export`; two encoders side by side have none."""
+    if not isinstance(encoder, STGCN | DSTA | BiGRU):
+        return
+    made: dict[str, Any] = {"center": options.center, "align": options.align}
+    if isinstance(sets.train, PreparedSet):
+        made = {name: sets.train.manifest["settings"][name] for name in ("center", "per", "body", "align")}
+    _, frames, _, persons = sets.train[0].clip.shape
+    given = InputDescription(stream=stream, frames=frames, persons=persons, **made)
+    save_pretrained(
+        folder,
+        encoder=encoder,
+        input=None if options.joints else given,  # the clips of some joints are centred with all of them
+        metadata={"options": vars(options)},
+        overwrite=True,
+    )

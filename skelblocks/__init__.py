@@ -1,10 +1,22 @@
 """Building blocks of contrastive, self-supervised skeleton-based action recognition.
 
 Each block is a pure function, a thin module over it, or both; the subpackages stand in the order in which a clip meets
-them: layouts, data, augment, streams, encoders, attention, distributed, contrast, losses, evaluation, viz.
+them: layouts, data, augment, streams, encoders, attention, distributed, contrast, losses, evaluation, viz, interop.
 """
 
-from skelblocks import attention, augment, contrast, data, distributed, encoders, evaluation, layouts, losses, streams
+from skelblocks import (
+    attention,
+    augment,
+    contrast,
+    data,
+    distributed,
+    encoders,
+    evaluation,
+    interop,
+    layouts,
+    losses,
+    streams,
+)
 from skelblocks.attention import (
     EADM,
     MHSAM,
@@ -70,7 +82,22 @@ from skelblocks.encoders import (
     pool,
     region_pool,
 )
-from skelblocks.evaluation import LinearProbeResult, extract_features, knn_accuracy, knn_predict, linear_probe
+from skelblocks.evaluation import (
+    LinearProbeResult,
+    StreamScores,
+    bootstrap_interval,
+    cached_features,
+    classification_report,
+    extract_features,
+    fuse_scores,
+    knn_accuracy,
+    knn_predict,
+    labelled_draw,
+    linear_probe,
+    model_cost,
+    nearest_neighbors,
+)
+from skelblocks.interop import from_pretrained, load_official, save_pretrained, to_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import (
     BarlowTwinsLoss,
@@ -144,11 +171,15 @@ __all__ = [
     "SalientContrastLoss",
     "SkeletonLayout",
     "SpatioTemporalOcclusion",
+    "StreamScores",
     "attention",
     "augment",
     "barlow_twins_loss",
+    "bootstrap_interval",
+    "cached_features",
     "central_spatial_mask",
     "channel_mask",
+    "classification_report",
     "contrast",
     "contrastive_logits",
     "cosine_momentum",
@@ -164,6 +195,8 @@ __all__ = [
     "evaluation",
     "extract_features",
     "fill_joints",
+    "from_pretrained",
+    "fuse_scores",
     "gaussian_blur",
     "gaussian_noise",
     "graph_convolution",
@@ -171,18 +204,23 @@ __all__ = [
     "info_nce",
     "info_nce_from_embeddings",
     "initialize_official",
+    "interop",
     "joint_mask",
     "knn_accuracy",
     "knn_predict",
+    "labelled_draw",
     "layouts",
     "linear_probe",
+    "load_official",
     "losses",
+    "model_cost",
     "motion_attention",
     "motion_difference",
     "motion_temporal_mask",
     "nearest_neighbor_loss",
     "nearest_neighbor_mask",
     "nearest_neighbor_mining",
+    "nearest_neighbors",
     "noise_joints",
     "person_mask",
     "pool",
@@ -192,6 +230,7 @@ __all__ = [
     "region_swap",
     "rotation",
     "salient_contrast",
+    "save_pretrained",
     "shear",
     "soft_mask_pool",
     "spatial_flip",
@@ -199,4 +238,5 @@ __all__ = [
     "synthetic_motion",
     "temporal_crop",
     "temporal_flip",
+    "to_official",
 ]

@@ -1,4 +1,4 @@
-"""Several processes: gather keys, start equal, know one's rank. Every function is at home in a single process too.
+"""Several processes: gather keys, start equal, weigh unequal shares, know one's rank; at home in a single one too.
 
 Axes: n samples, of which each process holds its own number.
 """
@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["broadcast_module_state", "gather_keys", "is_main_process", "world_size"]
+__all__ = ["broadcast_module_state", "gather_keys", "is_main_process", "weigh_loss", "world_size"]
 
 
 def world_size() -> int:
@@ -93,6 +93,45 @@ def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
         flat = tensor.detach().contiguous()  # another memory format travels as a copy
         dist.broadcast(flat, src=source)
         tensor.copy_(flat)
+
+
+def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
+    """Weigh a process's mean loss so that unequal shares of a batch give the gradient of the whole batch.
+
+    ``DistributedDataParallel`` averages gradients over the processes, as if all had the same number of clips. With
+    process r's mean loss ``L_r`` over ``n_r`` of the ``n`` clips, and p processes, what to call ``backward`` on is::
+
+        L_r * n_r * p / n
+
+    whose average over the processes is the mean over all clips. Equal shares have the weight 1. All processes call it
+    together. A loss that is no mean over clips, or batch normalisation of each process's own clips, is beyond it.
+
+    Args:
+        loss: Without axes, the mean over this process's clips. A process without any gives a finite loss of some
+            other clip, and ``count=0``: it must take part in the averaging.
+        count: ``n_r``, the number of this process's clips.
+
+    Returns:
+        The weighted loss. Outside ``torch.distributed``, ``loss`` itself.
+
+    Raises:
+        ValueError: ``loss`` has axes, ``count`` is negative, or no process has a clip.
+
+    Example:
+        >>> weigh_loss(torch.tensor(2.0), count=4)
+        tensor(2.)
+    """
+    if loss.ndim:
+        raise ValueError(f"loss: expected a tensor without axes, got shape {tuple(loss.shape)}; take its mean")
+    if count < 0:
+        raise ValueError(f"count: expected a number of clips >= 0, got {count}")
+    if world_size() == 1:
+        return loss
+    total = torch.tensor(count, device=loss.device)
+    dist.all_reduce(total)
+    if not total:
+        raise ValueError("count: expected a clip in at least one process, got 0 in all; leave this batch out")
+    return loss * (count * world_size() / total.item())
 
 
 def _running() -> bool:

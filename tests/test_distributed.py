@@ -5,7 +5,7 @@ import torch.multiprocessing as mp
 from torch import nn
 
 from skelblocks.contrast import MomentumQueue
-from skelblocks.distributed import broadcast_module_state, gather_keys, is_main_process, world_size
+from skelblocks.distributed import broadcast_module_state, gather_keys, is_main_process, weigh_loss, world_size
 
 
 def test_a_single_process_gathers_itself():
@@ -18,6 +18,8 @@ def test_a_single_process_gathers_itself():
     before = linear.weight.detach().clone()
     broadcast_module_state(linear)
     assert linear.weight.equal(before)
+    loss = torch.randn((), requires_grad=True)
+    assert weigh_loss(loss, count=3) is loss
 
 
 def test_what_is_refused():
@@ -25,6 +27,10 @@ def test_what_is_refused():
         gather_keys(torch.tensor(1.0))
     with pytest.raises(ValueError, match=r"source: expected a rank in 0..0, got 1"):
         broadcast_module_state(nn.Linear(2, 2), source=1)
+    with pytest.raises(ValueError, match=r"loss: expected a tensor without axes, got shape \(2,\); take its mean"):
+        weigh_loss(torch.ones(2), count=2)
+    with pytest.raises(ValueError, match="count: expected a number of clips >= 0, got -1"):
+        weigh_loss(torch.tensor(1.0), count=-1)
 
 
 def keys_of(rank, n):
@@ -67,6 +73,17 @@ def run_as_one_of_two(rank, store):
         assert queue.ids.sort().values.tolist() == [20, 21, 111, 112, 120, 121, 122]  # the last seven
         assert queue.pointer == 15 % 7
 
+        for n in ((3, 3), (5, 1), (6, 0)):  # even, uneven, a process without clips
+            whole = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+            share = whole[: n[0]] if rank == 0 else whole[n[0] :]
+            weight = torch.ones(4, dtype=torch.float64, requires_grad=True)
+            (expected,) = torch.autograd.grad((whole * weight).sin().sum(dim=1).mean(), weight)
+            some = share if len(share) else whole[:1]
+            loss = weigh_loss((some * weight).sin().sum(dim=1).mean(), count=len(share))
+            (gradient,) = torch.autograd.grad(loss, weight)
+            torch.testing.assert_close(gather_keys(gradient[None]).mean(dim=0), expected, rtol=1e-12, atol=1e-14)
+        with pytest.raises(ValueError, match="count: expected a clip in at least one process, got 0 in all"):
+            weigh_loss(torch.tensor(1.0), count=0)
         with pytest.raises(ValueError, match=r"source: expected a rank in 0..1, got 2"):
             broadcast_module_state(queue, source=2)
     finally:

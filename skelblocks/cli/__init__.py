@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from skelblocks.cli import inspect, prepare
+from skelblocks.cli import embed, export, import_official, inspect, prepare
 
 __all__ = ["main"]
 
@@ -25,9 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         >>> main(["inspect", "no-such-file"])
         1
     """
-    parser = argparse.ArgumentParser(prog="python -m skelblocks", description="Prepare and inspect skeleton data.")
+    parser = argparse.ArgumentParser(
+        prog="python -m skelblocks", description="Prepare and inspect skeleton data; use pretrained encoders."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, inspect):
+    for command in (prepare, inspect, embed, export, import_official):
         command.add(commands)
     given = parser.parse_args(arguments)
     try:

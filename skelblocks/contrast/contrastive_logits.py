@@ -48,13 +48,13 @@ def contrastive_logits(
         tensor([[2., 2., 0.]])
     """
     check_contrast(query, key, bank, temperature=temperature, exclude=exclude)
-    query = unit_rows(query)
+    query = unit_rows(query) / temperature  # here and not at the end, where n times k numbers would be divided
     positive = (query * unit_rows(key).to(query.dtype)).sum(dim=1, keepdim=True)
     with torch.autocast(device_type=query.device.type, enabled=False):
         negative = query @ bank.detach().to(query.dtype).T
     if exclude is not None:
         negative = negative.masked_fill(exclude, -torch.inf)
-    return torch.cat((positive, negative), dim=1) / temperature
+    return torch.cat((positive, negative), dim=1)
 
 
 class ContrastiveLogits(nn.Module):

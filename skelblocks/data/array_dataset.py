@@ -158,6 +158,8 @@ class ArrayDataset(Dataset[Sample]):
                 f"labels: expected 0..{self.num_classes - 1}, one of class_names, got {int(self.labels.max())}"
             )
         self._clips = clips
+        self._clips_layout = self.layout
+        self._joints: NDArray[Any] | None = None
         self._rows = np.arange(n)
         self._mapped_from: Path | None = None
         self._search_on_reading = isinstance(clips, np.memmap)
@@ -269,6 +271,33 @@ class ArrayDataset(Dataset[Sample]):
         part._lengths = None if self._lengths is None else self._lengths[chosen]
         return part
 
+    def select_joints(self, joints: Sequence[str] | SkeletonLayout) -> Self:
+        """The same clips with some of the joints; these are prepared as before, with all joints, and then taken.
+
+        So the joint that is the origin may be left out, and the shoulders that ``align`` turns. The clips themselves
+        are shared, not copied.
+
+        Args:
+            joints: Names, in the order that the joint axis then has; the layout is that of
+                :func:`~skelblocks.layouts.restrict`. Or a layout, which the clips then have, for its joints.
+
+        Raises:
+            TypeError: names that are not strings.
+            ValueError: a joint that the layout does not have, one named twice, or none.
+
+        Example:
+            >>> clips = np.random.default_rng(0).standard_normal((6, 3, 80, 25, 2))
+            >>> arm = ArrayDataset(clips, layout="ntu-rgb+d").select_joints(["shoulder_left", "elbow_left"])
+            >>> arm.as_tensor().shape
+            torch.Size([6, 3, 50, 2, 2])
+        """
+        names = joints.joints if isinstance(joints, SkeletonLayout) else joints
+        restricted = layouts.restrict(self.layout, names)
+        part = copy.copy(self)
+        part.layout = joints if isinstance(joints, SkeletonLayout) else restricted
+        part._joints = np.array([self._clips_layout.index(name) for name in names])
+        return part
+
     def as_tensor(self) -> Tensor:
         """The whole set, prepared: ``(n, c, t, v, m)``, float32."""
         return torch.cat([batch.clip for batch in self.batches(_CHUNK)])
@@ -315,7 +344,7 @@ class ArrayDataset(Dataset[Sample]):
             self._clips = read_arrays(self._mapped_from)["clips"]
 
     def __repr__(self) -> str:
-        origin = None if self.center is None else self.layout.joints[self.center]
+        origin = None if self.center is None else self._clips_layout.joints[self.center]
         return (
             f"{type(self).__name__}({len(self)} clips, {self.num_classes} classes, layout={self.layout.name!r}, "
             f"frames={self.frames}, center={origin!r})"
@@ -331,8 +360,10 @@ class ArrayDataset(Dataset[Sample]):
         if self.frames is not None:
             x = resample(x, self.frames, length=lengths)
         if self.align is not None:
-            left, right = (self.layout.index(f"shoulder_{side}") for side in ("left", "right"))
+            left, right = (self._clips_layout.index(f"shoulder_{side}") for side in ("left", "right"))
             x = align_view(x, left=left, right=right, mode=self.align)
+        if self._joints is not None:
+            x = np.take(x, self._joints, axis=3)
         return torch.from_numpy(x)
 
     def _check_finite(self, x: NDArray[Any], places: NDArray[Any]) -> None:

@@ -45,6 +45,7 @@ class BarlowProjector(nn.Module):
         ):
             check_integer(value, name=name)
         self.in_features = in_features
+        self.hidden_features = hidden_features
         self.out_features = out_features
         self.layers = nn.Sequential(
             nn.Linear(in_features, hidden_features, bias=False),

@@ -57,7 +57,9 @@ class ProjectionHead(nn.Module):
         check_integer(out_features, name="out_features")
         check_integer(hidden_layers, name="hidden_layers", least=0)
         self.in_features = in_features
+        self.hidden_features = hidden_features
         self.out_features = out_features
+        self.hidden_layers = hidden_layers
         self.batch_norm = batch_norm and hidden_layers > 0
         layers: list[nn.Module] = []
         features = in_features

@@ -78,11 +78,12 @@ class STGCNBlock(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``, then in time."""
-        y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)))
+        # In place: neither a normalisation nor a sum keeps what it gave.
+        y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)), inplace=True)
         y = self.dropout(self.temporal_norm(self.temporal(y)))
         if self.has_residual:
             y = y + self.residual(x)
-        return F.relu(y)
+        return F.relu(y, inplace=True)
 
 
 class _Dropout(nn.Dropout):

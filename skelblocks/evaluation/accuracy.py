@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.checks import check_axes, check_floating, check_integer
 
 
 @torch.no_grad()
@@ -28,7 +28,7 @@ def accuracy(logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5)) ->
         A number in [0, 1] for each k.
 
     Raises:
-        TypeError: scores that are not floating-point, or labels that are not integers.
+        TypeError: scores that are not floating-point, labels or a k that are not integers.
         ValueError: other axes, no samples, a label outside the classes, scores that are not finite, or a k below 1.
 
     Example:
@@ -40,8 +40,10 @@ def accuracy(logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5)) ->
     check_floating(logits, name="logits")
     n, c = logits.shape
     check_labels(labels, name="labels", n=n, num_classes=c)
-    if not topk or any(k < 1 for k in topk):
-        raise ValueError(f"topk: expected integers >= 1, got {topk}")
+    for k in topk:
+        check_integer(k, name="topk")
+    if not topk:
+        raise ValueError("topk: expected at least one integer, got none")
     if not logits.isfinite().all():
         raise ValueError("logits: NaN or infinite scores; there is no ranking of them")
     ranking = logits.sort(dim=1, descending=True, stable=True).indices

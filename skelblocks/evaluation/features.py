@@ -36,7 +36,7 @@ def extract_features(
     Args:
         encoder: Maps ``(n, c, t, v, m)`` to a feature map ``(n, m, c', t', v')``, which is pooled, or to features
             ``(n, c')``, which are taken as they are. Every submodule has its own training flag back afterwards, also
-            after an error. The encoder is not moved.
+            after an error. The encoder is not moved. While it runs, no other thread may use it in training mode.
         clips: A tensor ``(n, c, t, v, m)``, or batches of them: a ``DataLoader`` or another iterable of tensors or of
             tuples that begin with one. A loader must not shuffle, or the features lose their labels.
         batch_size: Clips at a time, where ``clips`` is a tensor.
@@ -47,7 +47,8 @@ def extract_features(
             default they count, as in the released codes.
 
     Returns:
-        ``(n, c')``, on the device, in the encoder's dtype. Ordinary tensors: a probe can be trained on them.
+        ``(n, c')``, on the device, in the dtype that the encoder gives: its own, under autocast half precision.
+        Ordinary tensors: a probe can be trained on them.
 
     Raises:
         TypeError: the encoder is not a module, or a batch is not a tensor.

@@ -5,14 +5,14 @@ Axes: n queries, k bank rows, d features, c classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_positive
+from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_integer, check_positive
 from skelblocks.evaluation.accuracy import check_labels
 
 WEIGHTS = ("exponential", "uniform")
@@ -50,11 +50,15 @@ def knn_scores(
     check_axes(query, "n d", name="query", d=d)
     for name, features in (("query", query), ("bank", bank)):
         check_floating(features, name=name)
+        if not features.isfinite().all():
+            raise ValueError(f"{name}: NaN or infinite features; they have no neighbours")
     check_labels(labels, name="labels", n=rows, num_classes=num_classes)
     check_choice(weights, WEIGHTS, name="weights")
     check_positive(temperature, name="temperature")
-    check_positive(chunk_size, name="chunk_size")
-    if not k or any(not 1 <= number <= rows for number in k):
+    check_integer(chunk_size, name="chunk_size")
+    for number in k:
+        check_integer(number, name="k")
+    if not k or max(k) > rows:
         raise ValueError(f"k: expected integers in 1..{rows}, the rows of the bank, got {list(k)}")
     device, classes = query.device, num_classes or int(labels.max()) + 1
     dtype = torch.promote_types(torch.promote_types(query.dtype, bank.dtype), torch.float32)
@@ -137,15 +141,16 @@ def knn_predict(
         Classes ``(n,)``, on the device of ``query``; for several k, a dict of them.
 
     Raises:
-        TypeError: features that are not floating-point, labels that are not integers.
-        ValueError: other axes, labels outside the classes, fewer bank rows than neighbours, an unknown weighting.
+        TypeError: features that are not floating-point, labels, ``k`` or a ``chunk_size`` that are not integers.
+        ValueError: other axes, features that are not finite, labels outside the classes, fewer bank rows than
+            neighbours, an unknown weighting.
 
     Example:
         >>> bank, labels = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), torch.tensor([0, 0, 1])
         >>> knn_predict(torch.tensor([[2.0, 0.1], [0.1, 0.5]]), bank, labels, k=1)
         tensor([0, 1])
     """
-    several = [k] if isinstance(k, int) else list(k)
+    several = list(k) if isinstance(k, Iterable) else [k]
     scores = knn_scores(
         query,
         bank,
@@ -157,7 +162,7 @@ def knn_predict(
         chunk_size=chunk_size,
     )
     classes = {number: votes.argmax(dim=1) for number, votes in scores.items()}
-    return classes[k] if isinstance(k, int) else classes
+    return classes if isinstance(k, Iterable) else classes[k]
 
 
 @overload
@@ -220,7 +225,7 @@ def knn_accuracy(
     """
     check_axes(test_features, "n d", name="test_features")
     check_labels(test_labels, name="test_labels", n=len(test_features))
-    several = [k] if isinstance(k, int) else list(k)
+    several = list(k) if isinstance(k, Iterable) else [k]
     found = knn_predict(
         test_features,
         train_features,
@@ -232,4 +237,4 @@ def knn_accuracy(
     )
     truth = test_labels.to(test_features.device)
     shares = {number: (classes == truth).double().mean().item() for number, classes in found.items()}
-    return shares[k] if isinstance(k, int) else shares
+    return shares if isinstance(k, Iterable) else shares[k]

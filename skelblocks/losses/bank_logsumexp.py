@@ -72,14 +72,15 @@ class _BankLogSumExp(torch.autograd.Function):
         largest = query.new_full((query.shape[0], 1), -torch.inf)
         total = torch.zeros_like(largest)
         weighted = torch.zeros_like(query)
+        scaled = query / temperature
         for start in range(0, bank.shape[0], chunk_size):
             rows = bank[start : start + chunk_size].to(query.dtype)
-            scores = query @ rows.T / temperature
+            scores = scaled @ rows.T
             if exclude is not None:
-                scores = scores.masked_fill(exclude[:, start : start + chunk_size], -torch.inf)
+                scores.masked_fill_(exclude[:, start : start + chunk_size], -torch.inf)
             previous, largest = largest, torch.maximum(largest, scores.amax(dim=1, keepdim=True))
             shift = largest.masked_fill(largest == -torch.inf, 0)  # -inf less -inf would be no number
-            weights, decay = (scores - shift).exp(), (previous - shift).exp()
+            weights, decay = scores.sub_(shift).exp_(), (previous - shift).exp()
             total = total * decay + weights.sum(dim=1, keepdim=True)
             weighted = weighted * decay + weights @ rows
         empty = total == 0

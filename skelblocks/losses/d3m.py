@@ -6,6 +6,7 @@ Axes: n samples, d embedding, k bank rows. Column 0 of a logits matrix is the po
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,11 +52,7 @@ def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor) -> Tensor
     check_floating(teacher_logits, name="teacher_logits")
     _check_students(student_logits, teacher_logits, "n k", name="student_logits")
     target = teacher_logits.detach().softmax(dim=1, dtype=torch.promote_types(teacher_logits.dtype, torch.float32))
-    weightless = target == 0  # 0 * -inf would be no number
-    losses = []
-    for logits in student_logits:
-        log_q = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        losses.append(-(target * log_q.masked_fill(weightless, 0)).sum(dim=1).mean())
+    losses = [_SoftCrossEntropy.apply(logits, target).mean() for logits in student_logits]  # type: ignore[no-untyped-call]
     return torch.stack(losses).mean()
 
 
@@ -138,6 +135,26 @@ class D3MLoss(nn.Module):
     def forward(self, student_logits: Sequence[Tensor], teacher_logits: Tensor) -> Tensor:
         """The scalar loss."""
         return d3m_loss(student_logits, teacher_logits)
+
+
+class _SoftCrossEntropy(torch.autograd.Function):
+    """Rows of ``-sum p log q``. Backward takes the softmax from the logits: no ``(n, 1 + k)`` is kept but these."""
+
+    @staticmethod
+    def forward(logits: Tensor, target: Tensor) -> Tensor:
+        log_q = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, target.dtype))
+        log_q.masked_fill_(target == 0, 0)  # 0 * -inf would be no number
+        return -log_q.mul_(target).sum(dim=1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        logits, target = ctx.saved_tensors
+        q = logits.softmax(dim=1, dtype=torch.promote_types(logits.dtype, target.dtype))
+        return ((q - target) * grad.unsqueeze(1)).to(logits.dtype), None
 
 
 def _check_students(students: Sequence[Tensor], teacher: Tensor, axes: str, *, name: str) -> None:

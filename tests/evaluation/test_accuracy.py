@@ -47,7 +47,7 @@ def test_takes_every_kind_of_float_and_of_integer(dtype):
         (torch.zeros(2, 3), torch.tensor([0, 3]), (1,), r"labels: expected classes in 0..2, got 0..3"),
         (torch.zeros(2, 3), torch.tensor([0, -1]), (1,), r"got -1..0"),
         (torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), (1,), "at least one sample"),
-        (torch.zeros(2, 3), torch.tensor([0, 1]), (0,), "topk: expected integers >= 1"),
+        (torch.zeros(2, 3), torch.tensor([0, 1]), (0,), "topk: expected an integer >= 1, got 0"),
         (torch.full((2, 3), torch.nan), torch.tensor([0, 1]), (1,), "logits: NaN"),
     ],
 )

@@ -112,8 +112,10 @@ def test_no_gradient_and_no_random_number():
         ({"bank": torch.zeros(3, 6, 1)}, "bank: expected 2 axes"),
         ({"labels": torch.zeros(3, dtype=torch.long)}, "labels: .* axis 'n' is 3, not 30"),
         ({"labels": torch.full((30,), 7), "num_classes": 5}, r"labels: expected classes in 0..4, got 7..7"),
+        ({"query": torch.full((2, 6), torch.nan)}, "query: NaN or infinite features"),
+        ({"bank": torch.full((30, 6), torch.inf)}, "bank: NaN or infinite features"),
         ({"k": 31}, r"k: expected integers in 1..30, the rows of the bank, got \[31\]"),
-        ({"k": [0, 5]}, r"k: .* got \[0, 5\]"),
+        ({"k": [0, 5]}, "k: expected an integer >= 1, got 0"),
         ({"k": []}, "k: expected integers"),
         ({"temperature": 0.0}, "temperature: expected a number > 0"),
         ({"weights": "rank"}, "weights: expected one of 'exponential', 'uniform'"),
@@ -127,8 +129,12 @@ def test_wrong_arguments_say_what_was_expected(change, message):
         knn_predict(**arguments)
 
 
-def test_labels_that_are_not_integers_are_refused():
+def test_labels_and_numbers_that_are_not_integers_are_refused():
     query, bank, labels = case()
+    for change in ({"k": 2.0}, {"k": [2.5]}, {"k": True}, {"k": 2, "chunk_size": 2.5}):
+        with pytest.raises(TypeError, match="expected an integer >= 1"):
+            knn_predict(query, bank, labels, **change)
+    assert knn_predict(query, bank, labels, k=np.int64(5)).equal(knn_predict(query, bank, labels, k=5))
     with pytest.raises(TypeError, match="labels: expected integers"):
         knn_predict(query, bank, labels.float(), k=5)
 

@@ -1,8 +1,13 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from skelblocks.evaluation import accuracy, linear_probe
+from skelblocks.encoders import STGCN, pool
+from skelblocks.evaluation import accuracy, extract_features, linear_probe
 
 
 def blobs(n=300, d=16, classes=4, seed=0, spread=1.0):
@@ -57,6 +62,59 @@ def test_equals_the_loop_written_out(weight_decay):
     torch.testing.assert_close(result.head.bias.detach(), bias)
 
 
+def test_equals_running_the_encoder_every_epoch():
+    torch.manual_seed(0)
+    encoder = STGCN("nw-ucla", base_channels=4, out_channels=8, dropout=0.5).double()
+    for buffer in encoder.buffers():  # running statistics that are not those of a fresh encoder
+        if buffer.ndim == 1 and buffer.is_floating_point():
+            buffer.uniform_(0.5, 1.5)
+    y = torch.arange(26) % 3
+    x = torch.randn(26, 3, 8, 20, 1, dtype=torch.float64) + y[:, None, None, None, None]
+    train, test = slice(0, 18), slice(18, 26)
+    options = {"epochs": 12, "learning_rate": 3.0, "milestones": (8,), "batch_size": 8, "evaluate_every": 4}
+
+    features = extract_features(encoder.train(), x)
+    result = linear_probe(
+        features[train],
+        y[train],
+        features[test],
+        y[test],
+        select="test",
+        generator=torch.Generator().manual_seed(3),
+        **options,
+    )
+
+    generator = torch.Generator().manual_seed(3)
+    head = nn.Linear(8, 3).double()
+    with torch.no_grad():
+        head.weight.normal_(0, 0.02, generator=generator)
+        head.bias.zero_()
+    encoder.eval()
+    optimizer = torch.optim.SGD(head.parameters(), lr=3.0, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [8], 0.1)
+    history, curve, logits = [], [], {}
+    for epoch in range(1, 13):
+        losses = []
+        for rows in torch.randperm(18, generator=generator)[:16].split(8):
+            with torch.no_grad():
+                h = pool(encoder(x[train][rows]))
+            loss = F.cross_entropy(head(h), y[train][rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        schedule.step()
+        history.append(sum(losses) / 2)
+        if epoch % 4 == 0:
+            with torch.no_grad():
+                logits[epoch] = head(pool(encoder(x[test])))
+            curve.append((epoch, accuracy(logits[epoch], y[test])[1]))
+    assert history[0] > 1.01 * history[-1]  # the probe learns something, or equal logits would say nothing
+    torch.testing.assert_close(result.history, tuple(history), rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(result.logits, logits[result.epoch], rtol=1e-9, atol=1e-10)
+    assert result.curves["test"] == tuple(curve)
+
+
 def test_finds_what_can_be_found_and_reports_the_last_epoch():
     x, y = blobs()
     test_x, test_y = blobs(seed=1)
@@ -67,6 +125,83 @@ def test_finds_what_can_be_found_and_reports_the_last_epoch():
     assert result.logits.equal(result.head(test_x).detach())
     assert result.accuracy == accuracy(result.logits, test_y)[1]
     assert not result.logits.requires_grad
+
+
+def noisy_sets():
+    """Few samples of many overlapping classes, so that accuracies go up and down."""
+    return [blobs(n=n, d=8, classes=6, seed=seed, spread=3.0) for seed, n in enumerate((60, 40, 50))]
+
+
+def after(epochs, train, test, **options):
+    """The honest result of a probe that has another number of epochs."""
+    return linear_probe(*train, *test, epochs=epochs, generator=torch.Generator().manual_seed(0), **options)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("select", ["last", "validation", "test"])
+def test_reports_the_epoch_that_was_asked_for_and_how_it_was_chosen(select, standardize):
+    train, validation, test = noisy_sets()
+    options = {"learning_rate": 0.3, "batch_size": 16, "standardize": standardize}
+    result = after(23, train, test, validation=validation, select=select, **options)
+    looks = (5, 10, 15, 20, 23)
+    curves = {
+        part: [after(e, train, s, **options).accuracy for e in looks] for part, s in (("v", validation), ("t", test))
+    }
+    assert len(set(curves["v"])) > 2  # a curve that does not move would show nothing
+    assert len(set(curves["t"])) > 2
+    expected = {
+        "last": (23, "last epoch"),
+        "validation": (best(looks, curves["v"]), "best on the validation set"),
+        "test": (best(looks, curves["t"]), "best on the test set"),
+    }[select]
+    assert (result.epoch, result.selected) == expected
+    assert result.curves["validation"] == tuple(zip(looks, curves["v"], strict=True))
+    if select == "test":
+        assert result.curves["test"] == tuple(zip(looks, curves["t"], strict=True))
+    else:
+        assert result.curves["test"] == ((result.epoch, result.accuracy),)
+    assert dict(result.curves["test"])[result.epoch] == result.accuracy
+    same = after(result.epoch, train, test, **options)
+    torch.testing.assert_close(result.logits, same.logits)
+    torch.testing.assert_close(result.head.weight, same.head.weight)
+    assert len(result.history) == 23
+
+
+def best(epochs, accuracies):
+    """The later of equals."""
+    return max(zip(accuracies, epochs, strict=True))[1]
+
+
+def test_the_test_set_decides_nothing_unless_asked():
+    train, validation, test = noisy_sets()
+    options = {
+        "validation": validation,
+        "select": "validation",
+        "learning_rate": 0.3,
+        "batch_size": 16,
+        "num_classes": 6,
+    }
+    results = [after(30, train, (test[0], labels), **options) for labels in (test[1], test[1].flip(0))]
+    assert results[0].epoch == results[1].epoch
+    assert results[0].logits.equal(results[1].logits)
+
+
+def test_result_fields_keep_their_order_and_the_result_pickles():
+    x, y = blobs(n=40)
+    result = linear_probe(x, y, x, y, epochs=2)
+    assert result._fields[:4] == ("accuracy", "logits", "head", "history")
+    assert dict(result.curves) == {"test": ((2, result.accuracy),)}
+    for copied in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+        assert copied.logits.equal(result.logits)
+        assert copied[4:] == result[4:]
+
+
+def test_no_input_is_written_to():
+    x, y = blobs(n=40)
+    before = x.clone(), y.clone()
+    linear_probe(x, y, x, y, epochs=2, batch_size=64)
+    assert x.equal(before[0])
+    assert y.equal(before[1])
 
 
 def test_same_generator_same_result_and_the_global_one_is_untouched():
@@ -136,9 +271,14 @@ def test_a_loss_that_explodes_says_what_to_do():
         ({"train_labels": torch.tensor([0, 1])}, "train_labels: .* axis 'n' is 2, not 3"),
         ({"test_labels": torch.tensor([0, 1, -1])}, "test_labels: expected classes from 0"),
         ({"num_classes": 2}, r"train_labels: expected classes in 0..1, got 0..2"),
-        ({"epochs": 0}, "epochs: expected a number > 0"),
+        ({"epochs": 0}, "epochs: expected an integer >= 1"),
         ({"learning_rate": -1.0}, "learning_rate: expected a number > 0"),
-        ({"batch_size": 0}, "batch_size: expected a number > 0"),
+        ({"batch_size": 0}, "batch_size: expected an integer >= 1"),
+        ({"evaluate_every": 0}, "evaluate_every: expected an integer >= 1"),
+        ({"select": "best"}, "select: expected one of 'last', 'validation', 'test', got 'best'"),
+        ({"select": "validation"}, r"select: 'validation' needs validation=\(features, labels\); got none"),
+        ({"validation": (torch.zeros(3, 5), torch.arange(3))}, "validation_features: .* axis 'd' is 5, not 4"),
+        ({"validation": (torch.zeros(3, 4), torch.arange(2))}, "validation_labels: .* axis 'n' is 2, not 3"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(change, message):

@@ -237,3 +237,21 @@ def test_one_matrix_in_place_of_a_list_is_refused():
             loss(x, x)
     with pytest.raises(TypeError, match=r"students: expected a list of tensors, got one .*; pass \[students\]"):
         d3m_loss_from_embeddings(x, x, x, bank, temperature=0.1)
+
+
+def test_second_derivative_and_no_matrix_kept_but_the_logits_and_the_target():
+    torch.manual_seed(0)
+    teacher = torch.randn(3, 7, dtype=torch.float64)
+    students = [torch.randn(3, 7, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    assert torch.autograd.gradgradcheck(lambda *logits: d3m_loss(logits, teacher), tuple(students))
+    kept = set()
+
+    def pack(tensor):
+        kept.add((tensor.data_ptr(), tensor.shape))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        d3m_loss(students, teacher)
+    matrices = {pointer for pointer, shape in kept if len(shape) == 2}
+    assert len(matrices) == 3
+    assert {student.data_ptr() for student in students} < matrices

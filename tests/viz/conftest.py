@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from viz.baseline import assert_inside
 
 
 @pytest.fixture
@@ -16,9 +17,6 @@ def rendered():
         file.seek(0)
         pixels = imread(file)
         assert len(np.unique(pixels[..., :3] @ np.array([1.0, 256.0, 65536.0]))) > 20
-        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-        assert min(box.x0, box.y0) >= 0, box
-        assert box.x1 <= width, box
-        assert box.y1 <= height, box
+        assert_inside(figure)
 
     return render

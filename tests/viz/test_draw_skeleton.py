@@ -172,5 +172,16 @@ def test_hidden_joints_are_grey_in_their_frames():
 
 
 def test_hidden_joints_of_another_clip_are_refused():
-    with pytest.raises(ValueError, match=r"hidden: expected \(t=8, v=20\), got shape \(20,\)"):
+    with pytest.raises(ValueError, match=r"hidden: expected \(t=8, v=20\) or \(t=8, v=20, m=1\), got shape \(20,\)"):
         draw_skeleton(torch.randn(3, 8, 20, 1), layout="nw-ucla", hidden=torch.zeros(20, dtype=torch.bool))
+    with pytest.raises(TypeError, match="hidden: expected booleans, got float32"):
+        draw_skeleton(torch.randn(3, 8, 20, 1), layout="nw-ucla", hidden=torch.zeros(8, 20))
+
+
+def test_joints_hidden_of_one_person_alone():
+    clip = torch.randn(3, 4, 20, 2)
+    hidden = torch.zeros(4, 20, 2, dtype=torch.bool)
+    hidden[1, [3, 7], 1] = True
+    figure = draw_skeleton(clip, layout="nw-ucla", frames=[1], hidden=hidden)
+    (grey,) = [line for line in figure.axes[0].lines if line.get_marker() == "o" and line.get_color() == "#c4c4c4"]
+    np.testing.assert_allclose(np.array(grey.get_data()), clip[:2, 1, [3, 7], 1], rtol=1e-6)

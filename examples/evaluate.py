@@ -1,0 +1,299 @@
+"""What a trained encoder is worth, by the protocols of the papers.
+
+    python examples/evaluate.py linear runs/demo
+    python examples/evaluate.py fuse runs/joint runs/bone runs/motion
+    python examples/evaluate.py report runs/joint runs/bone runs/motion --out runs/report
+    python examples/evaluate.py cost --method msmclr
+
+A run is a folder that a training script has written, or a pretrained encoder's. Several runs of one stream are seeds:
+tables have their mean and standard deviation. Everything that a command measures is in OUT/COMMAND.json, its table in
+OUT/COMMAND.md. Accuracies are those of the last epoch, or of the one that was best on `--validation_ids`; the best on
+the test set, which the released codes report, only with `--select test`, and the table says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonargparse
+import torch
+from engine import parse, with_underscores, write_atomically
+from finetune import FinetuneOptions
+from method import make_encoder
+from protocols import (
+    Outcome,
+    ProtocolOptions,
+    Subject,
+    finetuned,
+    knn,
+    linear,
+    load_subject,
+    open_run,
+    results_folder,
+    semi_supervised,
+    structure,
+)
+from report_pictures import draw_embeddings, draw_report
+from results import FUSED, Results, Row, table, to_json
+from tqdm import tqdm
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_integer
+from skelblocks.encoders import initialize_official
+from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores, model_cost
+from skelblocks.interop.module_config import build_module, describe_module
+
+Command = Callable[[Sequence[str], Any], Results]
+UNTRAINED = {"torch": "untrained, torch's initialisation", "official": "untrained, N(0, 0.02)"}
+
+
+@dataclass(kw_only=True)
+class Options(ProtocolOptions):
+    """What every command on runs knows."""
+
+    out: str | None = None  # folder; default: `evaluation` in the first run's, NAME_evaluation beside a pretrained NAME
+    weights: dict[str, float] | None = None  # of the fusion; default, joint 0.6, bone 0.6, motion 0.4
+
+
+@dataclass(kw_only=True)
+class ReportOptions(Options):
+    """What the report knows besides."""
+
+    untrained: bool = True  # judge untrained encoders of the same kind too, of both initialisations
+    animation: bool = True  # of a test clip
+
+
+@dataclass(kw_only=True)
+class CostOptions:
+    """Of which method, and in which sizes; None: as the training script has it."""
+
+    method: Literal["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco"] = "msmclr"
+    recipe: list[str] = field(default_factory=list)  # YAML files of the training script; without, the papers' settings
+    frames: int | None = None
+    persons: int = 2
+    layout: str | None = None
+    batch_size: int | None = None  # 128 in MsMCLR's table 9
+    out: str | None = None
+
+
+PROTOCOLS: dict[str, Callable[[Subject, ProtocolOptions], Outcome]] = {
+    "knn": knn,
+    "linear": linear,
+    "finetune": finetuned,
+}
+
+
+def measure(subject: Subject, protocols: Iterable[str], options: ProtocolOptions) -> Row:
+    """Run protocols on one encoder."""
+    row: Row = {}
+    for protocol in protocols:
+        if protocol == "semi":
+            for fraction in options.fractions:
+                outcomes = [semi_supervised(subject, options, fraction=fraction, draw=i) for i in range(options.draws)]
+                row[outcomes[0].protocol] = outcomes
+        else:
+            row[protocol] = [PROTOCOLS[protocol](subject, options)]
+    return row
+
+
+def fuse(rows: dict[str, Row], subject: Subject, options: Options) -> Row:
+    """The streams' classifiers together, sample by sample; the votes of kNN are not fused.
+
+    Args:
+        rows: The outcomes of each stream, all on the same test clips.
+        subject: The first stream's, for the labels.
+        options: See there.
+    """
+    fused: Row = {}
+    first = next(iter(rows.values()))
+    for protocol, outcomes in first.items():
+        if protocol == "knn":
+            continue
+        for i, outcome in enumerate(outcomes):
+            scores = {stream: row[protocol][i].scores for stream, row in rows.items()}
+            together = fuse_scores(scores, weights=options.weights)
+            weights = {stream: (options.weights or FUSION_WEIGHTS)[stream] for stream in rows}
+            fused.setdefault(protocol, []).append(
+                subject.outcome(protocol, together.scores, selected=outcome.selected, weights=weights)
+            )
+    return fused
+
+
+def run_protocols(folders: Sequence[str], protocols: Sequence[str], options: Options, *, fused: bool) -> Results:
+    """Judge every run, and every seed's streams together.
+
+    Raises:
+        ValueError: several runs of one stream and one seed, no draws, or, to fuse, a seed with a single stream or
+            weights of other streams.
+    """
+    _check(folders, options, fused=fused)
+    results = Results({}, {}, {}, {})
+    for folder in tqdm(folders, unit="run", disable=len(folders) == 1):
+        subject = load_subject(folder, options)
+        seed, stream = subject.run.seed, subject.run.stream
+        results.rows.setdefault(seed, {})[stream] = measure(subject, protocols, options)
+        results.subjects[seed, stream] = subject
+    for seed, rows in results.rows.items():
+        if fused:
+            first = results.subjects[seed, next(iter(rows))]
+            results.rows[seed] = {**rows, FUSED: fuse(rows, first, options)}
+    return results
+
+
+def _check(folders: Sequence[str], options: Options, *, fused: bool) -> None:
+    """Refuse before the work what could not be reported after it."""
+    check_integer(options.draws, name="draws")
+    streams: dict[int, list[str]] = {}
+    for folder in folders:
+        run = open_run(folder)
+        if run.stream in streams.setdefault(run.seed, []):
+            raise ValueError(f"runs: {folder!r} is a second run of the stream {run.stream!r} with seed {run.seed}")
+        streams[run.seed].append(run.stream)
+    for seed, names in streams.items() if fused else ():
+        if len(names) == 1:
+            raise ValueError(f"runs: of seed {seed} there is only {names[0]!r}; give at least two streams to fuse")
+        fuse_scores({name: StreamScores(["a clip"], torch.zeros(1, 1)) for name in names}, weights=options.weights)
+
+
+def untrained(subject: Subject, options: Options, *, seed: int) -> dict[str, Row]:
+    """kNN and linear of encoders like a run's before any training: torch's initialisation, and N(0, 0.02)."""
+    run = subject.run
+    config = describe_module(run.encoder, role="encoder")
+    rows = {}
+    for name in UNTRAINED:
+        torch.manual_seed(seed)
+        encoder = build_module(config, role="encoder", layout=run.layout).to(next(run.encoder.parameters()))
+        if name == "official":
+            initialize_official(encoder)
+        like = load_subject(subject.folder, options, run=run._replace(encoder=encoder.eval()))
+        rows[UNTRAINED[name]] = measure(like, ["knn", "linear"], options)
+    return rows
+
+
+def tsne(folders: Sequence[str], options: Options) -> Results:
+    """How well the test clips' features fall into classes, beside their picture."""
+    results = run_protocols(folders, ["knn"], options, fused=False)
+    results.structure.update({place: structure(subject) for place, subject in results.subjects.items()})
+    return results
+
+
+def report(folders: Sequence[str], options: ReportOptions) -> Results:
+    """All protocols, and untrained encoders beside the trained ones."""
+    several = len({open_run(folder).stream for folder in folders}) > 1
+    results = run_protocols(folders, ["knn", "linear", "semi", "finetune"], options, fused=several)
+    for (seed, stream), subject in results.subjects.items() if options.untrained else ():
+        for name, row in untrained(subject, options, seed=seed).items():
+            results.others.setdefault(f"{stream}, {name}", []).append(row)
+    results.structure.update({place: structure(subject) for place, subject in results.subjects.items()})
+    return results
+
+
+def cost(options: CostOptions) -> dict[str, Any]:
+    """Parameters and operations of an encoder and of its method's forward, for one batch of clips.
+
+    Counted as torch does, and as MsMCLR's table 9.
+    """
+    example = importlib.import_module(f"train_{options.method}")
+    chosen = parse(example.Options, [f"--config={path}" for path in options.recipe])
+    given = {name: getattr(options, name) for name in ("frames", "layout", "batch_size")}
+    chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
+    layout = layouts.get(chosen.layout or "ntu-rgb+d")
+    clips = torch.randn(2, 3, chosen.frames, layout.num_joints, options.persons)  # operations are so many a clip
+    views = example.make_views(chosen, layout=layout)(clips, torch.Generator().manual_seed(0))
+    encoder = make_encoder(chosen, layout=layout, persons=options.persons)
+    method = example.build(chosen, layout=layout, persons=options.persons)
+    ids = torch.arange(len(clips))
+    counted: dict[str, Any] = {"method": options.method, "batch_size": chosen.batch_size}
+    for convention in ("torch", "table9"):
+        parts = {
+            "encoder": model_cost(encoder, views[0], convention=convention),
+            options.method: model_cost(
+                method, *views, convention=convention, forward=lambda copied, *x: copied(*x, ids=ids, epoch=0)
+            ),
+        }
+        for name, part in parts.items():
+            whole = {figure: getattr(part, figure) * chosen.batch_size // len(clips) for figure in ("macs", "flops")}
+            counted[f"{name}, {convention}"] = part.to_dict() | whole
+    return counted
+
+
+def cost_table(counted: Mapping[str, Any]) -> str:
+    """As Markdown."""
+    lines = ["| | parameters, M | MACs, G | FLOPs, G |", "|---|--:|--:|--:|"]
+    for name, row in counted.items():
+        if isinstance(row, dict):
+            lines.append(
+                f"| {name} | {row['parameters'] / 1e6:.2f} | {row['macs'] / 1e9:.1f} | {row['flops'] / 1e9:.1f} |"
+            )
+    return "\n".join([*lines, "", f"One forward of a batch of {counted['batch_size']} clips.", ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Run a command; write its results and print its table."""
+    parser = jsonargparse.ArgumentParser(description="What a trained encoder is worth, by the protocols of the papers.")
+    commands = parser.add_subcommands()
+    for name, (kind, about) in COMMANDS.items():
+        command = jsonargparse.ArgumentParser(description=about)
+        command.add_argument("--config", action="config", help="a YAML file of this command's options")
+        if kind is not CostOptions:
+            command.add_argument("runs", nargs="+", help="folders of runs or of pretrained encoders")
+        command.add_class_arguments(kind, as_group=False)
+        commands.add_subcommand(name, command, help=about)
+    given = parser.parse_args(with_underscores(arguments))
+    name = given.subcommand
+    values = given[name].as_dict()
+    values.pop("config")
+    folders = values.pop("runs", [])
+    for nested in ("semi", "finetune"):
+        if nested in values:
+            values[nested] = FinetuneOptions(**values[nested])
+    options = COMMANDS[name][0](**values)
+    out = Path(options.out or (results_folder(folders[0]) if folders else "runs/cost"))
+    results = None if name == "cost" else COMMANDS_ON_RUNS[name](folders, options)
+    found = cost(options) if results is None else to_json(results)
+    text = cost_table(found) if results is None else table(results)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / f"{name}.json", (json.dumps(found, indent=2) + "\n").encode())
+    write_atomically(out / f"{name}.md", text.encode())
+    print(f"\n{text}\n{out / name}.json, .md")
+    if name in PICTURES:  # after the numbers, which may have taken hours
+        PICTURES[name](results, options, out)
+    return found
+
+
+def _on(*protocols: str, fused: bool = False) -> Command:
+    return lambda folders, options: run_protocols(folders, protocols, options, fused=fused)
+
+
+COMMANDS_ON_RUNS: dict[str, Command] = {
+    **{name: _on(name) for name in (*PROTOCOLS, "semi")},
+    "frozen": _on("knn", "linear"),
+    "fuse": _on("linear", fused=True),
+    "tsne": tsne,
+    "report": report,
+}
+PICTURES: dict[str, Callable[[Any, Any, Path], None]] = {
+    "tsne": lambda results, _, out: draw_embeddings(results, out),
+    "report": lambda results, options, out: draw_report(results, out, animation=options.animation),
+}
+COMMANDS: dict[str, tuple[type[Any], str]] = {
+    "frozen": (Options, "knn and linear"),
+    "knn": (Options, "nearest neighbours on frozen features"),
+    "linear": (Options, "a linear classifier on frozen features"),
+    "semi": (Options, "the whole model on a share of the labels"),
+    "finetune": (Options, "the whole model on all labels"),
+    "fuse": (Options, "linear classifiers of several streams together"),
+    "tsne": (Options, "a picture of the features"),
+    "report": (ReportOptions, "all of these, untrained encoders, and pictures"),
+    "cost": (CostOptions, "parameters and operations of a method"),
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""``python -m skelblocks import-official``: a released method's checkpoint to a pretrained folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from skelblocks.data.align_view import MODES
+from skelblocks.interop import InputDescription, load_official, save_pretrained
+from skelblocks.interop.official_keys import SOURCES, STREAM_SUFFIX
+
+_FRAMES = {"SkeAttnCLR": 64, "SkeleMixCLR": 64}  # no file tells; of the released configurations
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of a parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "import-official",
+        help="make a pretrained folder out of a released method's checkpoint",
+        description="Make a pretrained folder out of a released method's checkpoint, which is read as weights alone.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="the .pt file that the released code wrote")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--source", choices=("auto", *SOURCES), default="auto", help="the method (by the names)")
+    parser.add_argument(
+        "--stream", choices=tuple(STREAM_SUFFIX), default="joint", help="of CrosSCLR which; else trained on (joint)"
+    )
+    parser.add_argument(
+        "--frames", type=int, help="that its clips had (as released: 64 of SkeAttnCLR and SkeleMixCLR, else 50)"
+    )
+    parser.add_argument(
+        "--align",
+        choices=(*MODES, "none"),
+        default="official",
+        help="how its clips were turned (official, as released)",
+    )
+    parser.add_argument("--persons", type=int, default=2, help="in its clips (2)")
+    parser.add_argument("--layout", default="auto", help="the skeleton (by the graph in the file)")
+    parser.add_argument("--heads", type=int, default=8, help="of SkeAttnCLR's attention (8)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a pretrained folder in --out")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Do what the arguments say."""
+    loaded = load_official(
+        given.checkpoint, source=given.source, stream=given.stream, layout=given.layout, num_heads=given.heads
+    )
+    assert loaded.report is not None
+    print(loaded.report)
+    frames = given.frames if given.frames is not None else _FRAMES.get(loaded.source, 50)
+    align = None if given.align == "none" else given.align
+    described = InputDescription(stream=given.stream, frames=frames, align=align, persons=given.persons)
+    names = [loaded.report.source, *loaded.report.alternatives]
+    save_pretrained(
+        given.out,
+        encoder=loaded.encoder,
+        head=loaded.head,
+        attention=loaded.attention,
+        input=described,
+        metadata={"official": {"source": names, "file": given.checkpoint.name}},
+        overwrite=given.overwrite,
+    )
+    kept = [name for name in ("encoder", "head", "attention") if getattr(loaded, name) is not None]
+    print(f"{given.out}: {', '.join(kept)} of {' or '.join(names)}, {given.stream} stream, {frames} frames")

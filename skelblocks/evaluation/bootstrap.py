@@ -1,0 +1,192 @@
+"""How far a test result could be from that on another test set of the same kind: the bootstrap.
+
+Axes: n samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks._utils.checks import check_integer
+
+Values = Tensor | NDArray[Any] | Sequence[Any]
+
+_CHUNK = 2**21  # numbers drawn at a time, 16 MiB of int64
+
+
+class Interval(NamedTuple):
+    """A mean and its confidence interval.
+
+    Attributes:
+        estimate: Mean of the samples.
+        low: Lower end.
+        high: Upper end.
+    """
+
+    estimate: float
+    low: float
+    high: float
+
+
+class PairedInterval(NamedTuple):
+    """The difference between two results on the same samples.
+
+    Attributes:
+        difference: Mean of a minus mean of b.
+        low: Lower end of its confidence interval.
+        high: Upper end.
+        share_not_better: Share of the resamples in which a is not better than b: small where a is surely better.
+    """
+
+    difference: float
+    low: float
+    high: float
+    share_not_better: float
+
+
+def bootstrap_interval(
+    correct: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0, groups: Values | None = None
+) -> Interval:
+    r"""Percentile bootstrap of a mean over test samples, for instance of an accuracy.
+
+    .. math:: \Big[\, Q_{(1 - l)/2}, \; Q_{(1 + l)/2} \,\Big] \quad \text{of the means} \quad
+        \bar{x}^{(r)} = \frac{\sum_u w^{(r)}_u s_u}{\sum_u w^{(r)}_u n_u}, \qquad
+        w^{(r)} \sim \operatorname{Multinomial}(U; 1/U, \dots, 1/U)
+
+    with :math:`s_u` and :math:`n_u` the sum and the number of the samples of unit u, of U units. A unit is a sample,
+    or, with ``groups``, all samples of a group. **Clips of one person are not independent**: in a test set of 20 people
+    who each perform everything, resampling clips gives an interval that is too narrow for "on other people". Pass the
+    subjects as ``groups`` to resample whole people; with few of them even that interval is somewhat too narrow.
+
+    The interval speaks of the test set alone; another seed of the training is another matter, see
+    :func:`~skelblocks.evaluation.summarize_seeds`. Where every sample is right, it has no width. None of the papers of
+    this field gives intervals; the defaults are customary ones.
+
+    Args:
+        correct: One number a sample, ``(n,)``: whether it was classified right, or any finite figure of it.
+        level: Of confidence, in (0, 1).
+        resamples: How many. The ends are sure to about 1 % of the interval's width with 10,000.
+        seed: Of the draws; the same seed gives the same interval. No other generator is touched.
+        groups: The group of each sample, ``(n,)``, integers or strings.
+
+    Returns:
+        The :class:`Interval`.
+
+    Raises:
+        TypeError: values that are not numbers, or a wrong type of ``resamples`` or ``seed``.
+        ValueError: other axes, numbers that are not finite, fewer than two units, a level outside (0, 1).
+
+    Example:
+        >>> correct = [True] * 80 + [False] * 20
+        >>> estimate, low, high = bootstrap_interval(correct)
+        >>> estimate, round(low, 2), round(high, 2)
+        (0.8, 0.72, 0.88)
+    """
+    values = _checked(correct, name="correct")
+    means, tails = _means(values, groups, level=level, resamples=resamples, seed=seed)
+    low, high = np.quantile(means, tails)
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def paired_bootstrap(
+    correct_a: Values,
+    correct_b: Values,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    groups: Values | None = None,
+) -> PairedInterval:
+    """Bootstrap of the difference of two means over the same test samples, each resampled together with its pair.
+
+    Two classifiers fail on much the same clips, so that the interval of the difference is narrower than those of the
+    two accuracies suggest: theirs may overlap where this one is clear of 0.
+
+    Args:
+        correct_a: ``(n,)``, as in :func:`bootstrap_interval`.
+        correct_b: ``(n,)``, of the same samples in the same order.
+        level: See there.
+        resamples: See there.
+        seed: See there.
+        groups: See there.
+
+    Returns:
+        The :class:`PairedInterval`.
+
+    Raises:
+        TypeError: as there.
+        ValueError: as there, or other samples in b than in a.
+
+    Example:
+        >>> a = [True] * 90 + [False] * 10
+        >>> b = [True] * 80 + [False] * 20
+        >>> result = paired_bootstrap(a, b)
+        >>> round(result.difference, 2), result.low > 0, result.share_not_better < 0.01
+        (0.1, True, True)
+    """
+    a = _checked(correct_a, name="correct_a")
+    b = _checked(correct_b, name="correct_b")
+    if len(a) != len(b):
+        raise ValueError(f"correct_b: expected the {len(a)} samples of correct_a, got {len(b)}")
+    means, tails = _means(a - b, groups, level=level, resamples=resamples, seed=seed)
+    low, high = np.quantile(means, tails)
+    return PairedInterval(float((a - b).mean()), float(low), float(high), float((means <= 0).mean()))
+
+
+def _means(
+    values: NDArray[np.float64], groups: Values | None, *, level: float, resamples: int, seed: int
+) -> tuple[NDArray[np.float64], list[float]]:
+    """The mean of each resample, and which quantiles of them to take."""
+    if not 0 < level < 1:
+        raise ValueError(f"level: expected a number in (0, 1), got {level}")
+    check_integer(resamples, name="resamples")
+    check_integer(seed, name="seed", least=0)
+    sums, sizes = values, np.ones(len(values))
+    if groups is not None:
+        owner = _as_array(groups)
+        if owner.shape != values.shape:
+            raise ValueError(f"groups: expected (n,) with n={len(values)}, one group a sample, got {owner.shape}")
+        _, index = np.unique(owner, return_inverse=True)
+        sums = np.bincount(index, weights=values).astype(np.float64)
+        sizes = np.bincount(index).astype(np.float64)
+    if len(sums) < 2:
+        what = "samples" if groups is None else "groups"
+        raise ValueError(f"{'correct' if groups is None else 'groups'}: expected at least 2 {what}, got {len(sums)}")
+    # Units with the same sum and size are drawn as one, with their joint probability: two or three kinds where the
+    # values are hits and misses, whatever n.
+    kinds, times = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)
+    draws = _draws(len(sums), times / len(sums), resamples=resamples, seed=seed)
+    means = np.concatenate([(chunk @ kinds[:, 0]) / (chunk @ kinds[:, 1]) for chunk in draws])
+    return means, [(1 - level) / 2, (1 + level) / 2]
+
+
+def _draws(units: int, shares: NDArray[np.float64], *, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each kind of unit is in each resample, chunk by chunk."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // len(shares))
+    for start in range(0, resamples, rows):
+        yield rng.multinomial(units, shares, size=min(rows, resamples - start))
+
+
+def _checked(values: Values, *, name: str) -> NDArray[np.float64]:
+    array = _as_array(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected booleans or numbers, got {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"{name}: expected 1 axis (n), got shape {array.shape}")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones")
+    return array
+
+
+def _as_array(values: Values) -> NDArray[Any]:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return (values.double() if values.is_floating_point() else values).numpy()
+    return np.asarray(values)

@@ -1,0 +1,182 @@
+"""Features of a frozen encoder, extracted once and kept on disk.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skelblocks.encoders.pool import pool as mean_pool
+from skelblocks.evaluation.features import Pool, extract_features
+from skelblocks.evaluation.fingerprints import Clips, FingerprintedBatches, data_fingerprint, weights_fingerprint
+
+FORMAT, VERSION = "skelblocks cached features", 1
+
+
+def cached_features(
+    encoder: nn.Module,
+    clips: Clips,
+    *,
+    folder: str | os.PathLike[str],
+    settings: Mapping[str, Any] | None = None,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    pool: Pool = mean_pool,
+    transform: Callable[[Tensor], Tensor] | None = None,
+    skip_absent: bool = False,
+) -> Tensor:
+    """Features of frozen weights, as :func:`~skelblocks.evaluation.extract_features` gives them, from disk if known.
+
+    Their file is named by a sha256 over whatever decides their values: the weights, the clips, the settings, the kind
+    of device, its precision, autocast and the version of torch. **Code is not part of it**: after a change in an
+    encoder's forward or in a transform, name the change in ``settings``. The batch size is left out too: it moves
+    features by rounding only.
+
+    Args:
+        encoder: As for :func:`~skelblocks.evaluation.extract_features`.
+        clips: A tensor ``(n, c, t, v, m)``, a dataset of clips, or batches that can be gone through twice in the same
+            order, such as a ``DataLoader`` that does not shuffle.
+        folder: Where the files are; it is made if need be. Each entry is a ``.npy`` file and a ``.json`` that says what
+            its name was made of. An entry that is not whole, or is another's, is made again.
+        settings: Anything else that decides the values, as JSON can hold it: ``{"stream": "bone"}``. A function has no
+            fingerprint: a ``transform`` must be named here as ``"transform"`` or ``"stream"``, a ``pool`` other than
+            the mean as ``"pool"``.
+        batch_size: Clips at a time, where they do not come in batches.
+        device: As for the extraction.
+        pool: As for the extraction.
+        transform: As for the extraction.
+        skip_absent: As for the extraction.
+
+    Returns:
+        ``(n, c')``, on the device, in the encoder's dtype.
+
+    Raises:
+        TypeError: an encoder that is no module, an iterator, settings that JSON cannot hold.
+        ValueError: a function that the settings do not name, clips that are others the second time, or what the
+            extraction raises.
+
+    Example:
+        >>> import tempfile
+        >>> from skelblocks.encoders import STGCN
+        >>> encoder, clips = STGCN("nw-ucla", base_channels=4, out_channels=8), torch.randn(6, 3, 16, 20, 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first = cached_features(encoder, clips, folder=folder, settings={"stream": "joint"})
+        ...     again = cached_features(encoder, clips, folder=folder, settings={"stream": "joint"})
+        ...     files = sorted(path.suffix for path in Path(folder).iterdir())
+        >>> first.shape, again.equal(first), files
+        (torch.Size([6, 8]), True, ['.json', '.npy'])
+    """
+    settings = _plain(settings or {})
+    for name, function, names in (
+        ("transform", transform, ("transform", "stream")),
+        ("pool", None if pool is mean_pool else pool, ("pool",)),
+    ):
+        if function is not None and not any(settings.get(key) for key in names):
+            raise ValueError(
+                f"settings: a {name} was given and a function has no fingerprint; name it, as in "
+                f"settings={{'{name}': 'bone, version 1'}}"
+            )
+    weights, data = weights_fingerprint(encoder), data_fingerprint(clips)
+    if device is None:
+        device = next((held.device for held in (*encoder.parameters(), *encoder.buffers())), None)
+    if device is None and isinstance(clips, Tensor):
+        device = clips.device
+    made_of = {
+        "weights": weights,
+        "data": data,
+        "settings": settings,
+        "own_transform": transform is not None,
+        "own_pool": pool is not mean_pool,
+        "skip_absent": bool(skip_absent),
+        **_arithmetic(torch.device(device or "cpu")),
+    }
+    digest = _sha256(json.dumps(made_of, sort_keys=True).encode())
+    entry = Path(folder) / digest
+    features = _load(entry, made_of)
+    if features is not None:
+        return features.to(device=device)
+    features = extract_features(
+        encoder,
+        clips if isinstance(clips, Tensor) else FingerprintedBatches(clips, batch_size, data),
+        batch_size=batch_size,
+        device=device,
+        pool=pool,
+        transform=transform,
+        skip_absent=skip_absent,
+    )
+    _save(entry, made_of, features)
+    return features
+
+
+def _load(entry: Path, made_of: Mapping[str, Any]) -> Tensor | None:
+    """The features of an entry; none where it is missing, not whole, or made of something else."""
+    try:
+        record = json.loads(entry.with_suffix(".json").read_bytes())
+        content = entry.with_suffix(".npy").read_bytes()
+        expected = {"format": FORMAT, "version": VERSION, "made_of": made_of}
+        if {key: record[key] for key in expected} != expected or _sha256(content) != record["features"]["sha256"]:
+            return None
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        return torch.from_numpy(array).to(getattr(torch, record["features"]["dtype"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _save(entry: Path, made_of: Mapping[str, Any], features: Tensor) -> None:
+    """Write the features, then the record that vouches for them, each under another name until it is on the disk."""
+    dtype = str(features.dtype).removeprefix("torch.")
+    held = features.cpu().float() if features.dtype == torch.bfloat16 else features.cpu()  # numpy has no bfloat16
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, held.numpy(), allow_pickle=False)
+    content = buffer.getvalue()
+    about = {"dtype": dtype, "shape": list(features.shape), "sha256": _sha256(content)}
+    record = {"format": FORMAT, "version": VERSION, "made_of": made_of, "features": about}
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, data in ((".npy", content), (".json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())):
+        partial = entry.with_name(f"{entry.name}{suffix}.{uuid.uuid4().hex}.partial")
+        try:
+            with partial.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(entry.with_suffix(suffix))
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _arithmetic(device: torch.device) -> dict[str, Any]:
+    """What decides the values of a formula beside its numbers; of devices of one kind, the rounding differs at most."""
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
+    if device.type == "cpu":
+        backends = (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv)  # type: ignore[attr-defined]
+    autocast = torch.is_autocast_enabled(device.type)
+    return {
+        "device": device.type,
+        "autocast": str(torch.get_autocast_dtype(device.type)) if autocast else None,
+        "float32": [backend.fp32_precision for backend in backends],
+        "torch": torch.__version__,
+    }
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        plain = json.loads(json.dumps(dict(settings), sort_keys=True, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"settings: expected what JSON can hold, got {settings!r}: {error}") from error
+    return dict(plain)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,140 @@
+"""What weights and clips are, as one number each, whatever their device and their batches.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from skelblocks._utils.checks import check_axes
+from skelblocks.data.array_dataset import ArrayDataset
+from skelblocks.data.prepared_set import PreparedSet
+
+Clips = Tensor | Dataset[Any] | Iterable[Tensor | tuple[Tensor, ...]]
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+
+
+def weights_fingerprint(module: nn.Module) -> str:
+    """A sha256 over all that a module computes with: names, dtypes, shapes and bytes of its parameters and buffers.
+
+    What its submodules print, their classes and their other attributes count as well, for the same weights may stand in
+    another architecture: numbers, text, tensors, and tuples, lists and dicts of them by value, functions by name,
+    anything else by its class. A module that counts its calls is therefore another after each. The device and
+    ``training`` do not count.
+
+    Raises:
+        TypeError: not a module.
+
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> before = weights_fingerprint(layer)
+        >>> with torch.no_grad():
+        ...     _ = layer.bias.add_(1e-6)
+        >>> len(before), weights_fingerprint(layer) == before
+        (64, False)
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"encoder: expected a torch.nn.Module, got {type(module).__name__}")
+    digest = hashlib.sha256(repr(module).encode())
+    for name, part in module.named_modules(remove_duplicate=False):
+        told = [(key, _told(value)) for key, value in sorted(vars(part).items()) if key not in _OF_EVERY_MODULE]
+        digest.update(repr((name, _told(type(part)), told)).encode())
+    for kind in (module.named_parameters, module.named_buffers):
+        for name, held in kind(remove_duplicate=False):
+            digest.update(repr((name, _told(held))).encode())
+    return digest.hexdigest()
+
+
+def data_fingerprint(clips: Clips) -> str:
+    """A sha256 over clips: over their content, or of a prepared set over the digests in its manifest and its part.
+
+    The same clips have the same fingerprint as a tensor, as a dataset and in batches of any size, prepared sets apart.
+
+    Raises:
+        TypeError: an iterator, which could be read only once; a batch that is not a tensor.
+        ValueError: other axes, batches of different shapes, or no clips.
+
+    Example:
+        >>> clips = torch.randn(6, 3, 16, 20, 1)
+        >>> data_fingerprint(clips) == data_fingerprint(clips.split(4))
+        True
+    """
+    if type(clips) is PreparedSet:  # a subclass may give other clips
+        return hashlib.sha256(repr(("prepared set", clips.manifest["sha256"], clips.part)).encode()).hexdigest()
+    for _ in (batches := FingerprintedBatches(clips, 256, None)):
+        pass
+    return batches.fingerprint
+
+
+class FingerprintedBatches:
+    """Clips in batches, whose fingerprint is taken as they go by and compared with the one expected."""
+
+    def __init__(self, clips: Clips, batch_size: int, expected: str | None) -> None:
+        if isinstance(clips, Iterator):
+            raise TypeError("clips: an iterator gives its clips only once; pass a tensor, a dataset or a DataLoader")
+        self.clips, self.batch_size = clips, batch_size
+        self.expected = None if type(clips) is PreparedSet else expected
+        self.fingerprint = ""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        digest, known, n = hashlib.sha256(), None, 0
+        for batch in _batches(self.clips, self.batch_size):
+            x = batch[0] if isinstance(batch, tuple | list) and batch else batch
+            check_axes(x, "n c t v m", name="clips")
+            if known is not None and known != (x.dtype, x.shape[1:]):
+                raise ValueError(f"clips: expected {known[0]} {tuple(known[1])}, got {x.dtype} {tuple(x.shape[1:])}")
+            known, n = (x.dtype, x.shape[1:]), n + len(x)
+            if type(self.clips) is not PreparedSet:
+                digest.update(_bytes(x))
+            yield x
+        if known is None or not n:
+            raise ValueError("clips: expected at least one, got none")
+        digest.update(repr((str(known[0]), n, *known[1])).encode())
+        self.fingerprint = digest.hexdigest()
+        if self.expected not in (None, self.fingerprint):
+            raise ValueError(
+                "clips: others came the second time; a set to keep features of must not shuffle or augment"
+            )
+
+
+def _batches(clips: Clips, batch_size: int) -> Iterable[Any]:
+    if isinstance(clips, Tensor):
+        check_axes(clips, "n c t v m", name="clips")
+        return torch.split(clips, batch_size)
+    if type(clips) is PreparedSet:
+        return clips.batches(batch_size, seed=0, epoch=0, shuffle=False, drop_last=False)
+    if type(clips) is ArrayDataset:
+        return clips.batches(batch_size)
+    if isinstance(clips, Dataset):
+        return DataLoader(clips, batch_size=batch_size, generator=torch.Generator())  # the global one stays as it is
+    return clips
+
+
+def _told(value: object) -> str:
+    """An attribute in words that are the same in every process."""
+    if value is None or isinstance(value, bool | int | float | complex | str | torch.dtype):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__}{[_told(part) for part in value]}"
+    if isinstance(value, dict):
+        return f"dict{[(_told(key), _told(part)) for key, part in value.items()]}"
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value)).hexdigest()}"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _bytes(x: Tensor) -> memoryview:
+    array: NDArray[np.uint8] = x.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return array.data

@@ -1,0 +1,112 @@
+"""A part of a skeleton: some of its joints, and those that two skeletons share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skelblocks.layouts.registry import get
+from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
+
+
+def restrict(
+    layout: str | Mapping[str, Any] | SkeletonLayout, joints: Sequence[str], *, name: str | None = None
+) -> SkeletonLayout:
+    """The layout of some joints of another.
+
+    A bone between two joints that are kept stays. A joint whose parent is left out hangs from its nearest ancestor that
+    is kept, on the way to the centre; where there is none, from the new centre. Mirror image and partitions are those
+    of the joints that are left: one whose mirror image is left out becomes its own, a group without joints vanishes.
+
+    The centre stays where it is kept. Otherwise it is, of the joints without an ancestor that is kept, the nearest one
+    of the midline (its own mirror image in ``layout``), so that the graph remains symmetric; or the nearest one, where
+    none is of the midline. Of equally near ones it is the first in ``joints``.
+
+    Args:
+        layout: A name, a dict or a layout.
+        joints: Names of joints, in the order of the data's joint axis that the result describes. Clips
+            ``(n, c, t, v, m)`` of ``layout`` become its clips by ``clips[:, :, :, [layout.index(j) for j in joints]]``.
+        name: Of the result. Default: as in ``"ntu-rgb+d[12 joints]"``; of all joints in their order, the layout's own.
+
+    Returns:
+        The layout; it is not registered.
+
+    Raises:
+        TypeError: ``joints`` is a string, or holds something else than strings.
+        ValueError: no joint, one named twice, one that ``layout`` does not have, or an unknown layout.
+
+    Example:
+        >>> arm = restrict("ntu-rgb+d", ["spine_shoulder", "shoulder_left", "hand_left"])
+        >>> arm.name, arm.edges, arm.joints[arm.center]
+        ('ntu-rgb+d[3 joints]', ((1, 0), (2, 1)), 'spine_shoulder')
+    """
+    layout = get(layout)
+    if isinstance(joints, str) or not all(isinstance(joint, str) for joint in joints):
+        raise TypeError(f"joints: expected a sequence of names, got {joints!r}")
+    if not len(joints) or len(set(joints)) != len(joints):
+        raise ValueError(f"joints: expected distinct names of joints, at least one, got {list(joints)}")
+    missing = [joint for joint in joints if joint not in layout.joints]
+    if missing:
+        raise ValueError(
+            f"joints: layout {layout.name!r} has no {', '.join(map(repr, missing))}; it has {', '.join(layout.joints)}"
+        )
+    place = {layout.index(joint): i for i, joint in enumerate(joints)}  # of the kept joints: old to new
+    edges = [(place[a], place[b]) for a, b in layout.edges if a in place and b in place]
+    ancestors = {joint: _ancestors(layout, joint) for joint in place}
+    above = {joint: next((a for a in chain if a in place), None) for joint, chain in ancestors.items()}
+    tops = [joint for joint, ancestor in above.items() if ancestor is None]
+    center = min(tops, key=lambda joint: (layout.swap[joint] != joint, len(ancestors[joint])))
+    for joint, ancestor in above.items():
+        if joint != center and (ancestor is None or ancestor != layout.parents[joint]):
+            edges.append((place[joint], place[center if ancestor is None else ancestor]))
+    whole = tuple(joints) == layout.joints
+    return SkeletonLayout(
+        name=name if name is not None else layout.name if whole else f"{layout.name}[{len(joints)} joints]",
+        joints=tuple(joints),
+        edges=tuple(edges),
+        center=place[center],
+        swap=tuple(place.get(layout.swap[joint], place[joint]) for joint in place),
+        parts=_kept(layout.parts, place),
+        bodies=_kept(layout.bodies, place),
+    )
+
+
+def shared_joints(
+    a: str | Mapping[str, Any] | SkeletonLayout, b: str | Mapping[str, Any] | SkeletonLayout
+) -> tuple[str, ...]:
+    """The joints that two layouts both have, by name, in an order that does not depend on which comes first.
+
+    Args:
+        a: A name, a dict or a layout.
+        b: Another.
+
+    Returns:
+        Their names, in the order of the layout whose own name comes first in the alphabet; for :func:`restrict`. Empty
+        where there are none.
+
+    Raises:
+        ValueError: an unknown layout.
+
+    Example:
+        >>> shared_joints("h36m-17", "sbu")[:4]
+        ('hip_right', 'knee_right', 'hip_left', 'knee_left')
+        >>> clip_joints = restrict("sbu", shared_joints("sbu", "h36m-17")).joints
+        >>> clip_joints == restrict("h36m-17", shared_joints("sbu", "h36m-17")).joints
+        True
+    """
+    first, second = sorted((get(a), get(b)), key=lambda layout: (layout.name, layout.joints))
+    return tuple(joint for joint in first.joints if joint in second.joints)
+
+
+def _ancestors(layout: SkeletonLayout, joint: int) -> list[int]:
+    """From a joint's parent to the centre, both included."""
+    chain = []
+    while joint != layout.center:
+        joint = layout.parents[joint]
+        chain.append(joint)
+    return chain
+
+
+def _kept(groups: Sequence[JointGroup], place: Mapping[int, int]) -> tuple[JointGroup, ...]:
+    left = [JointGroup(name, tuple(place[joint] for joint in joints if joint in place)) for name, joints in groups]
+    return tuple(group for group in left if group.joints)

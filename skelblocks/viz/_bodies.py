@@ -1,0 +1,222 @@
+"""Bodies as the pictures draw them: seen from one side, coloured by group, hidden joints grey.
+
+Axes: c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_choice
+from skelblocks._utils.optional import require
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz._style import COLORS, INK, PALE, to_array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HIDDEN = "#c4c4c4"
+
+# Pairs of a dark and a light tone, in the order of the catalogue's ten parts: each limb has a hue.
+_PAIRS = (
+    *("#4d4d4d", "#9e9e9e"),
+    *("#0072b2", "#6db8e8", "#d55e00", "#f5a35c"),
+    *("#00795a", "#5cc4a0", "#a8327a", "#e29ac7"),
+)
+_BODIES = (_PAIRS[2], _PAIRS[4], _PAIRS[6], _PAIRS[8], _PAIRS[0])
+
+
+class Look(NamedTuple):
+    """How a clip is looked at and coloured; the arguments of :func:`~skelblocks.viz.draw_skeleton` of these names."""
+
+    layout: SkeletonLayout
+    color_by: str | None = "body"
+    axes: Sequence[int] = (0, 1)
+    view: tuple[float, float] = (30.0, 15.0)
+    flip_vertical: bool = False
+
+
+class Bodies(NamedTuple):
+    """A clip as it is seen ``(2, t, v, m)``, who is there ``(t, m)``, and which joints are hidden ``(t, v, m)``."""
+
+    points: NDArray[Any]
+    present: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
+
+
+def see(
+    clip: Tensor | NDArray[Any], look: Look, *, hidden: Tensor | NDArray[np.bool_] | None = None, name: str = "clip"
+) -> Bodies:
+    """Check a clip and bring it into the plane of the picture."""
+    layout, axes = look.layout, look.axes
+    x = to_array(clip, name=name)
+    if x.ndim == 3:
+        x = x[:, None]
+    if x.ndim != 4 or x.shape[2] != layout.num_joints:
+        raise ValueError(
+            f"{name}: expected (c, t, v={layout.num_joints}, m) or (c, v={layout.num_joints}, m) for layout "
+            f"{layout.name!r}, got shape {tuple(np.shape(clip))}"
+        )
+    check_choice(look.color_by, ("body", "part", None), name="color_by")
+    if len(axes) not in (2, 3) or len(set(axes)) != len(axes) or not all(0 <= axis < x.shape[0] for axis in axes):
+        raise ValueError(
+            f"axes: expected two or three different coordinates of the clip's {x.shape[0]}, got {tuple(axes)}"
+        )
+    present = (x != 0).any(axis=(0, 2))
+    if not present.any():
+        raise ValueError(f"{name}: nobody is seen in it, all coordinates are zero")
+    away = np.zeros(x.shape[1:], dtype=bool) if hidden is None else hidden_array(hidden, x.shape[1:])
+    x = x[list(axes)]
+    if look.flip_vertical:
+        x[-1] = -x[-1]  # a copy already, by the indexing above
+    return Bodies(projected(x, *look.view) if len(axes) == 3 else x, present, away)
+
+
+def projected(x: NDArray[Any], azimuth: float, elevation: float) -> NDArray[Any]:
+    """What a camera far away sees ``(2, t, v, m)`` of points to the right, away and up ``(3, t, v, m)``."""
+    right, away, up = x
+    a, e = np.radians(azimuth), np.radians(elevation)
+    return np.stack(
+        (right * np.cos(a) + away * np.sin(a), up * np.cos(e) + (away * np.cos(a) - right * np.sin(a)) * np.sin(e))
+    )
+
+
+def hidden_array(hidden: Tensor | NDArray[np.bool_], sizes: Sequence[int]) -> NDArray[np.bool_]:
+    """Which joints are hidden, ``(t, v)`` or ``(t, v, m)``, as an array of all three axes, of these sizes."""
+    mask = hidden.detach().cpu().numpy() if isinstance(hidden, Tensor) else np.asarray(hidden)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"hidden: expected booleans, got {mask.dtype}; convert it, for instance with hidden != 0")
+    t, v, m = sizes
+    if mask.shape not in ((t, v), (t, v, m)):
+        raise ValueError(f"hidden: expected (t={t}, v={v}) or (t={t}, v={v}, m={m}), got shape {mask.shape}")
+    return np.broadcast_to(mask.reshape(t, v, -1), (t, v, m))
+
+
+def frames_shown(frames: int | Sequence[int], present: NDArray[np.bool_]) -> list[int]:
+    """The frames asked for, or this many of those in which anybody is seen, evenly spread."""
+    if not isinstance(frames, int):
+        wrong = [frame for frame in frames if not 0 <= frame < len(present)]
+        if wrong or not len(frames):
+            raise ValueError(f"frames: expected some of 0..{len(present) - 1}, got {list(frames)}")
+        shown = [int(frame) for frame in frames]
+        if not present[shown].any():
+            raise ValueError(f"frames: nobody is seen in any of {shown}")
+        return shown
+    if frames < 1:
+        raise ValueError(f"frames: expected an integer >= 1, got {frames}")
+    seen = np.flatnonzero(present.any(axis=1))
+    return [int(frame) for frame in np.unique(seen[np.linspace(0, len(seen) - 1, frames).round().astype(int)])]
+
+
+def limits(points: NDArray[Any], present: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The lower left and the upper right corner, with a margin, of all of ``points (2, t, v, m)`` who are present."""
+    there = np.moveaxis(points, 2, -1)[:, present].reshape(len(points), -1)
+    low, high = there.min(axis=1), there.max(axis=1)
+    margin = 0.06 * max(float((high - low).max()), 1e-6)
+    return low - margin, high + margin
+
+
+def set_panel(panel: Any, corners: tuple[NDArray[Any], NDArray[Any]]) -> None:
+    """A pale field without ticks: where one frame ends and the next begins, with two persons far apart."""
+    low, high = corners
+    panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[], aspect="equal")
+    panel.set_facecolor(PALE)
+    panel.spines[:].set_visible(False)
+
+
+def draw_frame(
+    panel: Any, bodies: Bodies, frame: int, look: Look, *, persons: Sequence[int], size: float = 1.0
+) -> None:
+    """Whoever is present in a frame, in strokes of this relative size; the first of ``persons`` is drawn solid."""
+    groups, colors = groups_of(look)
+    for number, person in enumerate(persons):
+        if person < bodies.present.shape[1] and bodies.present[frame, person]:
+            points, away = bodies.points[:, frame, :, person], bodies.hidden[frame, :, person]
+            _draw(panel, points, look.layout, groups, colors, number=number, away=away, size=size)
+
+
+def groups_of(look: Look) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """Joints by the group that colours them, with the colours; without ``color_by``, one group, colours for persons."""
+    layout, color_by = look.layout, look.color_by
+    if color_by is None:
+        return {"": tuple(range(layout.num_joints))}, list(COLORS)
+    groups = {group.name: group.joints for group in layout.groups(color_by)}
+    # The catalogue's names keep their colours where a layout lacks one of them.
+    known = {group.name: color for group, color in zip(layouts.get("ntu-rgb+d").parts, _PAIRS, strict=True)}
+    if color_by == "body":
+        known = {group.name: color for group, color in zip(layouts.get("ntu-rgb+d").bodies, _BODIES, strict=True)}
+    if set(groups) <= set(known):
+        return groups, [known[name] for name in groups]
+    return groups, [COLORS[i % len(COLORS)] for i in range(len(groups))]
+
+
+def add_legend(figure: Figure, look: Look, persons: Sequence[int], *, hidden: bool) -> None:
+    """What the colours and the strokes mean, to the right, where there is anything to tell apart."""
+    groups, colors = groups_of(look)
+    line = require("matplotlib.lines", extra="viz").Line2D
+    entries = [line([], [], color=color, linewidth=2.5) for color in colors[: len(groups)]]
+    names = [name.replace("_", " ") for name in groups]
+    if look.color_by is None:
+        entries = [line([], [], color=colors[i % len(colors)], linewidth=2.5) for i in range(len(persons))]
+        names = [f"person {person}" for person in persons]
+    elif len(persons) > 1:
+        style = {"color": INK, "marker": "o", "markersize": 4, "linewidth": 2}
+        entries += [line([], [], **style), line([], [], linestyle=(0, (2, 1)), markerfacecolor="white", **style)]
+        names += [f"person {persons[0]}", "others" if len(persons) > 2 else f"person {persons[1]}"]
+    if hidden:
+        entries.append(line([], [], color=HIDDEN, linewidth=2.5))
+        names.append("hidden")
+    if len(names) > 1:
+        figure.legend(entries, names, loc="outside right center", frameon=False, fontsize=9, labelcolor=INK)
+
+
+def _draw(
+    panel: Any,
+    joints: NDArray[Any],
+    layout: SkeletonLayout,
+    groups: Mapping[str, tuple[int, ...]],
+    colors: Sequence[str],
+    *,
+    number: int,
+    away: NDArray[np.bool_],
+    size: float,
+) -> None:
+    """One person in one frame: a line and a set of points a group. A bone has the colour of its outer joint."""
+    parents, alone = layout.parents, "" in groups
+    outer = {edge: edge[1] if parents[edge[1]] == edge[0] else edge[0] for edge in layout.edges}
+    gap = np.full((len(joints), 1), np.nan)
+    looks = [colors[number % len(colors)]] if alone else list(colors)
+    drawn = [
+        (name, tuple(j for j in members if not away[j]), looks[i]) for i, (name, members) in enumerate(groups.items())
+    ]
+    drawn.append(("hidden", tuple(np.flatnonzero(away).tolist()), HIDDEN))
+    solid = alone or number == 0
+    for name, members, color in drawn:
+        if not members:
+            continue
+        bones = [edge for edge in layout.edges if outer[edge] in members]
+        pieces = [np.concatenate((joints[:, list(edge)], gap), axis=1) for edge in bones] or [gap]
+        style = {
+            "linewidth": 2.2 * size,
+            "linestyle": "-" if solid else (0, (2.0, 1.0)),
+            "solid_capstyle": "round",
+            "clip_on": False,
+        }
+        panel.plot(*np.concatenate(pieces, axis=1), color=color, label=name, zorder=2, **style)
+        panel.plot(
+            *joints[:, list(members)],
+            color=color,
+            linestyle="none",
+            marker="o",
+            markersize=3.6 * size,
+            markeredgewidth=size,
+            clip_on=False,
+            markerfacecolor=color if solid else "white",
+            zorder=3,
+        )

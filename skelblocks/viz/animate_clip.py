@@ -1,0 +1,182 @@
+"""Clips as films.
+
+Axes: c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_positive
+from skelblocks._utils.optional import require
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, set_panel
+from skelblocks.viz._strips import LEGEND, Clip, Mask, Strip, see_all, strip_windows, time_label
+from skelblocks.viz._style import INK, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Picture = NDArray[np.uint8]
+
+_HEIGHT = 3.4  # inches
+_FASTEST_GIF = 50  # frames a second: the format counts hundredths, and viewers slow down below two
+
+
+def animate_clip(
+    clip: Clip | Mapping[str, Clip],
+    path: str | os.PathLike[str],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    fps: float = 30.0,
+    color_by: str | None = "body",
+    axes: Sequence[int] = (0, 1),
+    view: tuple[float, float] = (30.0, 15.0),
+    flip_vertical: bool = False,
+    hidden: Mask | Mapping[str, Mask] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Write a clip, or several side by side, as a film: GIF or MP4, by the path's suffix.
+
+    A film goes on up to the last frame in which anybody is seen; of several clips, a shorter one then shows nobody. The
+    scale is one for all frames and clips, and no clip moves its window. The file is there when it is whole: it is
+    written under another name, in the same folder, and takes the place of one that was there.
+
+    Args:
+        clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
+        path: Where, ending in ``.gif`` or ``.mp4``. A GIF repeats.
+        layout: The skeleton: a name, a dict or a layout.
+        fps: Frames a second; up to 50 in a GIF. 30 is what Kinect films at.
+        color_by: ``"body"`` or ``"part"`` for a colour each, of the layout's partitions; the second person is then
+            dashed and hollow. None for a colour a person.
+        axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up.
+        view: With three axes, from how many degrees to the right and above the body is seen.
+        flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
+        hidden: Joints to draw in grey, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
+        title: Above all.
+
+    Returns:
+        The figure, as it is in the first frame. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
+        FileNotFoundError: the path's folder is not there.
+        TypeError: something else than numbers; ``hidden`` that is not boolean, or not a dict where the clips are one.
+        ValueError: another suffix, ``fps`` out of range, or what :func:`~skelblocks.viz.clip_strip` refuses.
+
+    Example:
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     figure = animate_clip(torch.randn(3, 4, 15, 1), Path(folder) / "clip.gif", layout="sbu")
+        ...     [file.name for file in Path(folder).iterdir()]
+        ['clip.gif']
+    """
+    path = Path(path)
+    writers: dict[str, Callable[[Callable[[], Iterator[Picture]], Path, float], None]]
+    writers = {".gif": _write_gif, ".mp4": _write_mp4}
+    if path.suffix.lower() not in writers:
+        raise ValueError(f"path: expected a name that ends in .gif or .mp4, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path: the folder {str(path.parent)!r} is not there; make it first")
+    check_positive(fps, name="fps")
+    if path.suffix.lower() == ".gif" and fps > _FASTEST_GIF:
+        raise ValueError(f"fps: expected at most {_FASTEST_GIF} in a GIF, got {fps}; write an .mp4")
+    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
+    seen = see_all(clip, look, hidden)
+    frames = 1 + max(int(np.flatnonzero(bodies.present.any(axis=1))[-1]) for bodies in seen.values())
+    figure, draw = _stage(seen, look, fps=fps, title=title)
+
+    def pictures() -> Iterator[Picture]:
+        for frame in range(frames):
+            yield draw(frame)
+
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        writers[path.suffix.lower()](pictures, partial, fps)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    draw(0)
+    return figure
+
+
+def _stage(
+    seen: Mapping[str, Bodies], look: Look, *, fps: float, title: str | None
+) -> tuple[Figure, Callable[[int], Picture]]:
+    """A figure with a panel a clip, and what draws a frame in all of them and gives the pixels."""
+    strips = [Strip(name, bodies, np.flatnonzero(bodies.present.any(axis=1)).tolist()) for name, bodies in seen.items()]
+    windows = strip_windows(strips)
+    persons = sorted({int(m) for bodies in seen.values() for m in np.flatnonzero(bodies.present.any(axis=0))})
+    span = windows[0][1] - windows[0][0]
+    width = _HEIGHT * float(np.clip(span[0] / span[1], 0.5, 1.6))
+    figure = new_figure(width=max(width * len(seen), 2) + LEGEND, height=_HEIGHT + (1.0 if title else 0.6), title=title)
+    panels: list[Any] = [figure.add_subplot(1, len(seen), i + 1) for i in range(len(seen))]
+    for panel, strip, window in zip(panels, strips, windows, strict=True):
+        set_panel(panel, window)
+        panel.set_title(strip.name, fontsize=10, color=INK)
+        panel.set_xlabel(time_label(0, fps), fontsize=9, color=INK)
+    add_legend(figure, look, persons, hidden=any(_hides(strip.bodies) for strip in strips))
+    canvas = require("matplotlib.backends.backend_agg", extra="viz").FigureCanvasAgg(figure)
+    canvas.draw()
+    figure.set_layout_engine("none")  # the panels are in place, and a film must not shake
+
+    def draw(frame: int) -> Picture:
+        for panel, bodies in zip(panels, seen.values(), strict=True):
+            for line in list(panel.lines):
+                line.remove()
+            if frame < len(bodies.present):
+                draw_frame(panel, bodies, frame, look, persons=persons)
+            panel.set_xlabel(time_label(frame, fps))
+        canvas.draw()
+        pixels: Picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        return pixels
+
+    return figure, draw
+
+
+def _hides(bodies: Bodies) -> bool:
+    return bool((bodies.hidden & bodies.present[:, None]).any())
+
+
+def _write_gif(pictures: Callable[[], Iterator[Picture]], path: Path, fps: float) -> None:
+    image = require("PIL.Image", extra="viz")
+    # One palette for all frames, or the colours would flicker. The first picture has the legend, with every colour.
+    palette = None
+    paletted = []
+    for picture in pictures():
+        frame = image.fromarray(picture)
+        if palette is None:
+            palette = frame.quantize(255, method=image.Quantize.MAXCOVERAGE)  # white stays white
+        paletted.append(frame.quantize(palette=palette, dither=image.Dither.NONE))
+    # Whole hundredths of a second, as the format has them, without the error adding up.
+    ends = [round(100 * (i + 1) / fps) for i in range(len(paletted))]
+    times = [10 * (end - start) for start, end in zip([0, *ends], ends, strict=False)]
+    paletted[0].save(
+        path, format="GIF", save_all=True, append_images=paletted[1:], duration=times, loop=0, optimize=False
+    )
+
+
+def _write_mp4(pictures: Callable[[], Iterator[Picture]], path: Path, fps: float) -> None:
+    ffmpeg = require("imageio_ffmpeg", extra="viz")
+    writer = None
+    try:
+        for picture in pictures():
+            # Colours are kept for two by two pixels, so that both sizes must be even.
+            even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+            if writer is None:
+                size = (even.shape[1], even.shape[0])
+                writer = ffmpeg.write_frames(
+                    str(path), size, fps=fps, codec="libx264", quality=7, macro_block_size=1, ffmpeg_log_level="error"
+                )
+                writer.send(None)
+            writer.send(np.ascontiguousarray(even))
+    finally:
+        if writer is not None:
+            writer.close()

@@ -1,0 +1,110 @@
+"""What augmentations do to a clip, before and after.
+
+Axes: c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz._bodies import Look, frames_shown, see
+from skelblocks.viz._strips import Strip, strips_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def augmentation_strips(
+    clip: Tensor,
+    transforms: Mapping[str, Callable[..., Tensor]],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    frames: int | Sequence[int] = 6,
+    seed: int = 0,
+    fps: float | None = None,
+    color_by: str | None = "body",
+    axes: Sequence[int] = (0, 1),
+    view: tuple[float, float] = (30.0, 15.0),
+    flip_vertical: bool = False,
+    title: str | None = None,
+) -> Figure:
+    """Draw a clip in a row and what each transform makes of it in a row below, all at one scale, each around its
+    own middle.
+
+    Joints that a transform sets to zero are grey, where the clip has them. If it changes the number of frames, it is
+    not known where that is: they stand at zero, and the row has frames of its own.
+
+    Args:
+        clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn.
+        transforms: By name, what is called as ``transform(clips, generator=generator)`` with clips
+            ``(1, c, t, v, m)`` and gives clips: the random modules of ``skelblocks.augment``, their compositions, or a
+            function of one's own.
+        layout: The skeleton: a name, a dict or a layout.
+        frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
+        seed: Of the generator. Each transform gets one of its own, so that none depends on the others.
+        fps: Frames a second, for times in seconds below the frames; default, frame numbers.
+        color_by: See :func:`~skelblocks.viz.clip_strip`, as for the arguments below.
+        axes: See there.
+        view: See there.
+        flip_vertical: See there.
+        title: Above all.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        TypeError: a clip that is not a floating-point tensor, or a transform that gives something else.
+        ValueError: no transform, one that gives other channels, joints or persons, or what
+            :func:`~skelblocks.viz.clip_strip` refuses.
+
+    Example:
+        >>> from skelblocks.augment import RandomShear, RandomSpatialFlip
+        >>> transforms = {"shear": RandomShear(), "flip": RandomSpatialFlip("ntu-rgb+d", p=1.0)}
+        >>> figure = augmentation_strips(torch.randn(3, 50, 25, 1), transforms, layout="ntu-rgb+d", frames=4)
+        >>> [figure.axes[row].get_ylabel() for row in (0, 4, 8)]
+        ['original', 'shear', 'flip']
+    """
+    if fps is not None:
+        check_positive(fps, name="fps")
+    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
+    check_axes(clip, "c t v m", name="clip", v=look.layout.num_joints)
+    check_floating(clip, name="clip")
+    if not transforms:
+        raise ValueError("transforms: expected at least one, by name, got none")
+    if "original" in transforms:
+        raise ValueError("transforms: 'original' is the name of the clip's own row; name this one otherwise")
+    bodies = see(clip, look)
+    strips = [Strip("original", bodies, frames_shown(frames, bodies.present))]
+    for name, transform in transforms.items():
+        after = _after(clip, transform, seed=seed, name=f"transforms[{name!r}]")
+        if after.shape == clip.shape:
+            hidden = (after == 0).all(dim=0) & (clip != 0).any(dim=0)
+            bodies = see(torch.where(hidden, clip, after), look, hidden=hidden)
+            strips.append(Strip(name, bodies, strips[0].frames))
+        else:
+            bodies = see(after, look, name=f"transforms[{name!r}](clip)")
+            strips.append(Strip(name, bodies, frames_shown(frames, bodies.present)))
+    return strips_figure(strips, look, fps=fps, title=title)
+
+
+def _after(clip: Tensor, transform: Callable[..., Tensor], *, seed: int, name: str) -> Tensor:
+    with torch.no_grad():
+        # A copy: a function of the user's may write to what it gets.
+        y = transform(clip.detach().clone()[None], generator=torch.Generator(clip.device).manual_seed(seed))
+    if not isinstance(y, Tensor) or not y.is_floating_point():
+        got = f"a tensor of {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
+        raise TypeError(
+            f"{name}: expected a transform that gives clips, got {got}; of one that gives joints or a mask, draw the "
+            f"mask with occlusion_map"
+        )
+    c, _, v, m = clip.shape
+    check_axes(y, "n c t v m", name=f"{name}(clip)", n=1, c=c, v=v, m=m)
+    return y[0]

@@ -1,0 +1,73 @@
+"""What share of each class is recognised, as bars.
+
+Axes: n samples, c classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skelblocks.viz._confusion import Confusion, to_counts
+from skelblocks.viz._style import COLORS, INK, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def class_accuracy(
+    matrix: Confusion, *, class_names: Sequence[str] | None = None, sort: bool = True, title: str | None = None
+) -> Figure:
+    """Draw the accuracy of each class, its recall, with the classes' mean as a line.
+
+    A class without samples has no bar and no part in the mean; its name says so.
+
+    Args:
+        matrix: As for :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
+        class_names: A name a class. Default: their numbers.
+        sort: Best class first, instead of in their order.
+        title: Above the diagram.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: as :func:`confusion_matrix`; or no class has a sample.
+
+    Example:
+        >>> figure = class_accuracy(([0, 1, 1, 0], [0, 1, 1, 1]), class_names=["clap", "wave"])
+        >>> [bar.get_width().round(2).item() for bar in figure.axes[0].patches]
+        [100.0, 66.67]
+    """
+    counts, names = to_counts(matrix, class_names)
+    samples = counts.sum(axis=1)
+    if not samples.any():
+        raise ValueError("matrix: no class has a sample")
+    recall = 100 * np.diag(counts) / np.where(samples, samples, 1)
+    order = np.arange(len(names))
+    if sort:
+        order = np.lexsort((order, -np.where(samples, recall, -1)))
+    pitch = float(np.clip(9.5 / len(names), 0.12, 0.26))
+    size = min(9.0, 72 * pitch * 0.72)
+    written = [names[i] if samples[i] else f"{names[i]} (no sample)" for i in order]
+    figure = new_figure(
+        width=4.6 + max(map(len, written)) * size * 0.6 / 72, height=pitch * len(names) + (1.3 if title else 1.0)
+    )
+    axes = figure.add_subplot()
+    rows = np.flatnonzero(samples[order])
+    axes.barh(rows, recall[order][rows], height=0.72, color=COLORS[0])
+    mean = float(recall[samples > 0].mean())
+    axes.axvline(mean, color=COLORS[1], linewidth=1.5, linestyle="--", label=f"mean {mean:.1f} %")
+    plain(axes)
+    axes.grid(visible=False, axis="y")
+    axes.set_yticks(range(len(names)), written)
+    axes.tick_params(axis="y", labelsize=size, length=0)
+    axes.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
+    axes.set_xlabel("accuracy in %", color=INK)
+    if title:
+        axes.set_title(title, color=INK, fontsize=12, pad=10)
+    figure.legend(loc="outside lower right", frameon=False, fontsize=9, labelcolor=INK)
+    return figure

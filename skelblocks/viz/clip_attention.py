@@ -1,0 +1,190 @@
+"""Attention over the joints and frames of a clip.
+
+Axes: c coordinates, t frames, t' frames of a feature map, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_integer
+from skelblocks._utils.optional import require
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz._bodies import Look, frames_shown, see, set_panel
+from skelblocks.viz._bodies import limits as limits_of
+from skelblocks.viz._style import INK, new_figure, to_array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BONE = "#b0b0b0"
+_NOBODY = "#e9eaee"
+
+
+def clip_attention(
+    clip: Tensor | NDArray[Any],
+    attention: Tensor | NDArray[Any],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    stride: int | None = None,
+    frames: int | Sequence[int] = 6,
+    axes: Sequence[int] = (0, 1),
+    view: tuple[float, float] = (30.0, 15.0),
+    flip_vertical: bool = False,
+    limits: tuple[float, float] | None = None,
+    label: str = "weight",
+    title: str | None = None,
+) -> Figure:
+    """Draw weights of joints in frames: on skeletons, larger and darker, and below as a raster of joints by frames.
+
+    Weights of a feature map have fewer frames than the clip. Each frame shows those of the nearest step, unsmoothed:
+    step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are centred. Bear
+    in mind that a step has seen many frames around it, and an encoder's joint its neighbours.
+
+    What the blocks give for sample 0 of a feature map ``(n, m, c, t', v)``:
+
+    - MHSAM, a soft mask, averaged over channels: ``mask(feature_map)[0].mean(dim=1)``.
+    - EADM, what is kept: ``_, (joints, steps) = drop(feature_map, return_masks=True)``, then
+      ``joints[0, :, None, :] & steps[0, :, :, None]``; with ``variant="official"`` ``entries[0].float().mean(dim=1)``
+      times the joints. What decides it: ``energy_attention(feature_map)[0].mean(dim=1)``.
+    - MsM attention, one matrix ``(n, m, t', t')`` a scale, knows frames alone:
+      ``_, (joint, part, body) = attend(feature_map, return_attention=True)``, then what each frame is given by the
+      others, the same for all joints, ``joint[0].mean(dim=1)[..., None].expand(-1, -1, v)``.
+
+    Args:
+        clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn, grey in the raster.
+        attention: ``(m, t', v)``, or ``(t', v)`` for all persons; numbers or booleans.
+        layout: The skeleton: a name, a dict or a layout.
+        stride: Frames of the clip between two of the attention. Default: ``ceil(t / t')``.
+        frames: See :func:`draw_skeleton`.
+        axes: See :func:`draw_skeleton`.
+        view: See :func:`draw_skeleton`.
+        flip_vertical: See :func:`draw_skeleton`.
+        limits: Numbers of the palest and of the darkest colour; default, 0 or less and the greatest. A soft mask may
+            hardly vary: give its range.
+        label: What the numbers are.
+        title: Above all.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        TypeError: something else than numbers.
+        ValueError: a clip or attention of other axes, persons or joints, more steps than frames, a stride with which
+            steps would lie outside the clip, limits in the wrong order, a clip in which nobody is seen, NaN.
+
+    Example:
+        >>> import torch
+        >>> figure = clip_attention(torch.randn(3, 50, 25, 1), torch.rand(13, 25), layout="ntu-rgb+d", frames=4)
+        >>> figure.axes[-2].images[0].get_array().shape
+        (25, 50)
+    """
+    look = Look(layouts.get(layout), None, axes, view, flip_vertical)
+    bodies = see(clip, look)
+    frame_count, person_count = bodies.present.shape
+    weights = _in_clip_time(attention, (person_count, frame_count, look.layout.num_joints), stride)
+    low, high = limits or (min(0.0, float(weights.min())), float(weights.max()))
+    if not low <= high:
+        raise ValueError(f"limits: expected (low, high) with low <= high, got {limits}")
+    palette: dict[str, Any] = {"cmap": "magma_r", "vmin": low, "vmax": high if high > low else low + 1}
+    shown = frames_shown(frames, bodies.present)
+    persons = np.flatnonzero(bodies.present.any(axis=0)).tolist()
+    corners = limits_of(bodies.points[:, shown], bodies.present[shown])
+    span = corners[1] - corners[0]
+    ratio = float(np.clip(span[0] / span[1], 0.45, 1.6))
+    width = float(np.clip(2.6 * ratio * len(shown), 6.0, 12.0))
+    tall = float(np.clip(width / len(shown) / ratio, 1.2, 3.0))
+    deep = 0.6 + 0.115 * look.layout.num_joints
+    figure = new_figure(width=width + 2.0, height=tall + deep * len(persons) + (0.8 if title else 0.4), title=title)
+    # Two figures in one: panels of equal aspect and filled rasters share no grid that every matplotlib lays out alike.
+    parts: Any = figure.subfigures(2, 1, height_ratios=[tall + 0.4, deep * len(persons)])
+    strip, below = parts
+    for place, frame in enumerate(shown):
+        panel = strip.add_subplot(1, len(shown), place + 1)
+        for number, person in enumerate(persons):
+            if bodies.present[frame, person]:
+                points = bodies.points[:, frame, :, person]
+                _draw(panel, points, weights[person, frame], look.layout, palette, dashed=number > 0)
+        set_panel(panel, corners)
+        panel.set_title(f"frame {frame}", fontsize=9, color=INK)
+    rasters = [below.add_subplot(len(persons), 1, row + 1) for row in range(len(persons))]
+    for raster, person in zip(rasters, persons, strict=True):
+        field = weights[person].T
+        absent = np.broadcast_to(~bodies.present[:, person], field.shape)
+        image = raster.imshow(np.ma.array(field, mask=absent), aspect="auto", interpolation="nearest", **palette)
+        raster.set_facecolor(_NOBODY)
+        # Which frames are drawn above.
+        (marks,) = raster.plot(shown, [-0.9] * len(shown), "v", color=INK, markersize=4, clip_on=False, zorder=4)
+        marks.set_in_layout(False)
+        raster.set(xlim=(-0.5, frame_count - 0.5), ylim=(len(field) - 0.5, -0.5))
+        raster.set_yticks(range(len(field)), [name.replace("_", " ") for name in look.layout.joints])
+        raster.tick_params(colors=INK, labelsize=8, length=2)
+        raster.tick_params(axis="y", labelsize=6, length=0)
+        raster.xaxis.set_major_locator(require("matplotlib.ticker", extra="viz").MaxNLocator(integer=True))
+        raster.spines[:].set_color("#bbbbbb")
+        if len(persons) > 1:
+            raster.set_ylabel(f"person {person}", fontsize=9, color=INK)
+    rasters[-1].set_xlabel("frame", fontsize=9, color=INK)
+    bar = below.colorbar(image, ax=rasters, pad=0.015, fraction=0.05)
+    bar.set_label(label, fontsize=9, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=8, length=2)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _in_clip_time(
+    attention: Tensor | NDArray[Any], sizes: tuple[int, int, int], stride: int | None
+) -> NDArray[np.float64]:
+    """Weights ``(m, t, v)``: of every frame of the clip those of the nearest step; of two, the later."""
+    m, t, v = sizes
+    boolean = attention.dtype in (torch.bool, np.bool_)
+    given = to_array(attention * 1 if boolean else attention, name="attention").astype(np.float64)
+    if given.ndim not in (2, 3) or given.shape[-1] != v or (given.ndim == 3 and given.shape[0] != m):
+        raise ValueError(
+            f"attention: expected (t', v={v}) or (m={m}, t', v={v}), as the clip's joints and persons, got shape "
+            f"{given.shape}"
+        )
+    steps = given.shape[-2]
+    if not 1 <= steps <= t:
+        raise ValueError(f"attention: expected 1 to {t} frames, as many as the clip at most, got {steps}")
+    if stride is None:
+        stride = -(-t // steps)
+    check_integer(stride, name="stride")
+    if (steps - 1) * stride >= t:
+        raise ValueError(f"stride: expected {steps} steps to lie in the clip's {t} frames, got {stride} frames a step")
+    nearest = np.minimum((2 * np.arange(t) + stride) // (2 * stride), steps - 1)
+    return np.broadcast_to(given, (m, steps, v))[:, nearest]
+
+
+def _draw(
+    panel: Any,
+    joints: NDArray[Any],
+    weights: NDArray[np.float64],
+    layout: SkeletonLayout,
+    palette: Mapping[str, Any],
+    *,
+    dashed: bool,
+) -> None:
+    gap = np.full((len(joints), 1), np.nan)
+    line = np.concatenate([np.concatenate((joints[:, list(edge)], gap), axis=1) for edge in layout.edges], axis=1)
+    panel.plot(*line, color=_BONE, linewidth=1.6, linestyle=(0, (2.0, 1.0)) if dashed else "-", clip_on=False, zorder=2)
+    share = np.clip((weights - palette["vmin"]) / (palette["vmax"] - palette["vmin"]), 0, 1)
+    order = np.argsort(share, kind="stable")  # what weighs most is not covered
+    panel.scatter(
+        *joints[:, order],
+        c=weights[order],
+        s=6 + 54 * share[order],
+        edgecolors="#777777",
+        linewidths=0.5,
+        clip_on=False,
+        zorder=3,
+        **palette,
+    )

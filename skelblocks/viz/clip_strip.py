@@ -1,0 +1,73 @@
+"""Clips as rows of frames, to compare them.
+
+Axes: c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_positive
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz._bodies import Look, frames_shown
+from skelblocks.viz._strips import Clip, Mask, Strip, see_all, strips_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def clip_strip(
+    clip: Clip | Mapping[str, Clip],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    frames: int | Sequence[int] = 6,
+    fps: float | None = None,
+    color_by: str | None = "body",
+    axes: Sequence[int] = (0, 1),
+    view: tuple[float, float] = (30.0, 15.0),
+    flip_vertical: bool = False,
+    hidden: Mask | Mapping[str, Mask] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw frames of a clip side by side in one row, or of several clips in a row each, all at one scale, each around
+    its own middle.
+
+    :func:`~skelblocks.viz.draw_skeleton` breaks a long row and draws larger.
+
+    Args:
+        clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
+        layout: The skeleton: a name, a dict or a layout.
+        frames: How many of each clip, spread evenly up to the last frame in which anybody is seen, or which ones.
+        fps: Frames a second, for times in seconds below the frames; default, frame numbers.
+        color_by: ``"body"`` or ``"part"`` for a colour each, of the layout's partitions; the second person is then
+            dashed and hollow. None for a colour a person.
+        axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up.
+        view: With three axes, from how many degrees to the right and above the body is seen.
+        flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
+        hidden: Joints to draw in grey, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
+        title: Above all.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        TypeError: something else than numbers; ``hidden`` that is not boolean, or not a dict where the clips are one.
+        ValueError: other axes, joints that are not the layout's, coordinates or frames that are not there, an unknown
+            ``color_by`` or name, ``hidden`` of another shape, a clip in which nobody is seen, NaN, an ``fps`` of 0.
+
+    Example:
+        >>> import torch
+        >>> clips = {"before": torch.randn(3, 50, 25, 2), "after": torch.randn(3, 50, 25, 2)}
+        >>> figure = clip_strip(clips, layout="ntu-rgb+d", frames=4, fps=30)
+        >>> [panel.get_xlabel() for panel in figure.axes[4:]]
+        ['0.00 s', '0.53 s', '1.10 s', '1.63 s']
+    """
+    if fps is not None:
+        check_positive(fps, name="fps")
+    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
+    seen = see_all(clip, look, hidden)
+    strips = [Strip(name, bodies, frames_shown(frames, bodies.present)) for name, bodies in seen.items()]
+    return strips_figure(strips, look, fps=fps, title=title)

@@ -1,0 +1,97 @@
+"""Which class is taken for which, as a picture.
+
+Axes: n samples, c classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skelblocks._utils.checks import check_choice
+from skelblocks.viz._confusion import Confusion, to_counts
+from skelblocks.viz._style import INK, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NUMBERED = 30  # classes up to which a cell has room for a number
+_WIDEST = 8.4  # of the matrix, in inches
+_SMALLEST = 5.0  # type, in points
+_NOBODY = "#e9eaee"
+_SHARES = {"true": "share of the true class", "predicted": "share of the predicted class", None: "samples"}
+
+
+def confusion_matrix(
+    matrix: Confusion,
+    *,
+    class_names: Sequence[str] | None = None,
+    normalize: str | None = "true",
+    title: str | None = None,
+) -> Figure:
+    """Draw a confusion matrix: row, the true class; column, what it was taken for.
+
+    Up to 30 classes each cell has its number, in percent or as a count, unless it rounds to nothing. With more, colours
+    speak alone; names become smaller, and beyond about 90 classes only every second, third, ... is written.
+
+    Args:
+        matrix: Counts ``(c, c)``, such as ``classification_report(...).confusion``; or the tuple
+            ``(predicted, labels)`` of two times ``(n,)`` integers from 0.
+        class_names: A name a class. Default: their numbers.
+        normalize: ``"true"``, shares of a row, with recall on the diagonal; ``"predicted"``, shares of a column, with
+            precision on the diagonal; None for counts. A row or column without samples is grey.
+        title: Above the diagram.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: a matrix that is not square or has negative counts, predictions that do not match the labels,
+            another number of names than classes, an unknown ``normalize``, NaN.
+
+    Example:
+        >>> figure = confusion_matrix(([0, 1, 1, 0], [0, 1, 1, 1]), class_names=["wave", "clap"])
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['100', '33', '67']
+    """
+    check_choice(normalize, tuple(_SHARES), name="normalize")
+    counts, names = to_counts(matrix, class_names)
+    shown = np.ma.array(counts)
+    if normalize is not None:
+        total = counts.sum(axis=1 if normalize == "true" else 0, keepdims=True)
+        nobody = np.broadcast_to(total == 0, counts.shape)
+        shown = np.ma.array(counts / np.where(total, total, 1), mask=nobody)
+
+    side = float(np.clip(0.42 * len(names), 2.4, _WIDEST))
+    pitch = 72 * side / len(names)
+    size = float(np.clip(0.7 * pitch, _SMALLEST, 9))
+    step = ceil(1.15 * size / pitch)
+    margin = max(map(len, names)) * size * 0.6 / 72
+    figure = new_figure(width=side + margin + 2.0, height=side + margin + (1.2 if title else 0.8), title=title)
+    axes = figure.add_subplot()
+    high = 1.0 if normalize is not None else max(float(counts.max()), 1.0)
+    image = axes.imshow(shown, cmap="magma_r", vmin=0, vmax=high, interpolation="nearest")
+    axes.set_facecolor(_NOBODY)
+    if len(names) <= _NUMBERED:
+        for (row, column), number in np.ndenumerate(shown.filled(0)):
+            text = f"{100 * number:.0f}" if normalize is not None else f"{number:.10g}"
+            if text != "0":
+                color = "white" if number > 0.45 * high else INK
+                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=min(size, 7.5))
+    places = range(0, len(names), step)
+    numbers = max(map(len, names)) <= 2
+    axes.set_xticks(places, [names[i] for i in places], rotation=0 if numbers else 90)
+    axes.set_yticks(places, [names[i] for i in places])
+    axes.tick_params(colors=INK, labelsize=size, length=2, pad=2)
+    axes.spines[:].set_color("#bbbbbb")
+    axes.set_xlabel("predicted class", fontsize=10, color=INK)
+    axes.set_ylabel("true class", fontsize=10, color=INK)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
+    bar.set_label(_SHARES[normalize], fontsize=9, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=8, length=2)
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,166 @@
+"""What an occlusion or a mask takes away, joint by joint and frame by frame.
+
+Axes: c coordinates, t frames, v joints, m persons, s mask frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_positive
+from skelblocks._utils.optional import require
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.viz._bodies import Look, frames_shown, groups_of, see
+from skelblocks.viz._strips import LEGEND, Clip, Mask, Strip, draw_strips, panel_size
+from skelblocks.viz._style import INK, PALE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SEEN, _TAKEN, _ABSENT = "#cfe3f1", "#333333", PALE
+_ROW = 0.15  # inches a joint
+_WIDTH = 4.2  # inches a raster
+
+
+def occlusion_map(
+    hidden: Mask,
+    clip: Clip | None = None,
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    frames: int | Sequence[int] = 6,
+    fps: float | None = None,
+    axes: Sequence[int] = (0, 1),
+    view: tuple[float, float] = (30.0, 15.0),
+    flip_vertical: bool = False,
+    title: str | None = None,
+) -> Figure:
+    """Draw which joints are hidden in which frames, and with a clip, what is left of the bodies.
+
+    What is hidden of sample 0, with the blocks of this package:
+
+    - A random transform that sets joints to zero: ``transform(torch.ones(1, c, t, v, m))[0, 0] == 0``.
+    - ``CentralSpatialMask``, which gives the joints it keeps: ``~torch.isin(torch.arange(v), kept[0]).expand(t, v)``.
+    - EADM, of a feature map ``(n, m, c, s, v)``: ``_, (joints, steps) = drop(feature_map, return_masks=True)``, then
+      ``~(joints[0, :, None, :] & steps[0, :, :, None]).permute(1, 2, 0)``.
+
+    Args:
+        hidden: True where a joint is hidden, ``(s, v)``, or ``(s, v, m)`` for persons of their own.
+        clip: The clip that it belongs to, ``(c, t, v, m)``. With fewer mask frames than frames, as an encoder has, the
+            i-th stands at frame ``i * ceil(t / s)``, and a frame has that of the nearest; more are refused. Absent
+            persons get no map, frames without them are pale.
+        layout: The skeleton: a name, a dict or a layout. Joints are ordered by its bodies.
+        frames: Of the clip below the map: how many, spread evenly up to the last in which anybody is seen, or which.
+        fps: Frames a second, for times in seconds below the bodies; default, frame numbers.
+        axes: See :func:`~skelblocks.viz.clip_strip`, as for the arguments below.
+        view: See there.
+        flip_vertical: See there.
+        title: Above all.
+
+    Returns:
+        The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        TypeError: ``hidden`` is not boolean.
+        ValueError: other axes, joints that are not the layout's, more mask frames or other persons than the clip's, or
+            what :func:`~skelblocks.viz.clip_strip` refuses.
+
+    Example:
+        >>> import torch
+        >>> from skelblocks.augment import SpatioTemporalOcclusion
+        >>> occlude, clip = SpatioTemporalOcclusion("ntu-rgb+d"), torch.randn(3, 50, 25, 2)
+        >>> hidden = occlude(torch.ones(1, *clip.shape))[0, 0] == 0
+        >>> figure = occlusion_map(hidden, clip, layout="ntu-rgb+d", frames=4)
+        >>> len(figure.axes)  # two persons, four frames
+        6
+    """
+    if fps is not None:
+        check_positive(fps, name="fps")
+    look = Look(layouts.get(layout), "body", axes, view, flip_vertical)
+    mask = _mask(hidden, look.layout.num_joints)
+    strip, present = None, np.ones((len(mask), mask.shape[2]), dtype=bool)
+    if clip is not None:
+        bodies = see(clip, look)
+        t, _, m = bodies.hidden.shape
+        if len(mask) > t or (hidden.ndim == 3 and mask.shape[2] != m):
+            v = look.layout.num_joints
+            raise ValueError(
+                f"hidden: expected (s, v={v}) or (s, v={v}, m={m}) with s of at most the clip's {t} frames, got shape "
+                f"{tuple(hidden.shape)}"
+            )
+        stride = -(-t // len(mask))
+        mask = mask[np.minimum((2 * np.arange(t) + stride) // (2 * stride), len(mask) - 1)]
+        strip = Strip("", bodies._replace(hidden=np.broadcast_to(mask, bodies.hidden.shape)), [])
+        strip = strip._replace(frames=frames_shown(frames, bodies.present))
+        present = bodies.present if hidden.ndim == 3 else (bodies.present.sum(axis=1, keepdims=True) > 0)
+    persons = np.flatnonzero(present.any(axis=0)).tolist()
+    return _figure(mask, present, persons, look, strip, fps=fps, several=hidden.ndim == 3, title=title)
+
+
+def _mask(hidden: Mask, v: int) -> NDArray[np.bool_]:
+    mask = hidden.detach().cpu().numpy() if isinstance(hidden, Tensor) else np.asarray(hidden)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"hidden: expected booleans, got {mask.dtype}; convert it, for instance with hidden != 0")
+    if mask.ndim not in (2, 3) or mask.shape[1] != v or 0 in mask.shape:
+        raise ValueError(f"hidden: expected (s, v={v}) or (s, v={v}, m), got shape {mask.shape}")
+    return mask.reshape(len(mask), v, -1)
+
+
+def _figure(
+    mask: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    persons: Sequence[int],
+    look: Look,
+    strip: Strip | None,
+    *,
+    fps: float | None,
+    several: bool,
+    title: str | None,
+) -> Figure:
+    tall = _ROW * look.layout.num_joints + 0.8
+    width, height = panel_size([strip]) if strip else (0.0, 0.0)
+    columns = len(strip.frames) if strip else 0
+    figure = new_figure(
+        width=max(_WIDTH * len(persons) + 1.2, width * columns + 0.3) + LEGEND,
+        height=tall + (height + 0.3 if strip else 0.0) + (0.4 if title else 0.0),
+        title=title,
+    )
+    grid = figure.add_gridspec(2 if strip else 1, 1, height_ratios=(tall, height + 0.3) if strip else (1,))
+    maps = grid[0].subgridspec(1, len(persons))
+    for place, person in enumerate(persons):
+        panel = figure.add_subplot(maps[0, place])
+        there = present[:, person]
+        _draw_map(panel, mask[..., person], there, look, labelled=place == 0)
+        share = f"{mask[there, :, person].mean():.0%} hidden"
+        panel.set_title(f"person {person}, {share}" if several else share, fontsize=10, color=INK)
+    if strip:
+        below = grid[1].subgridspec(1, columns)
+        draw_strips(figure, below, [strip], look, fps=fps, size=height / 3)
+    return figure
+
+
+def _draw_map(panel: Any, mask: NDArray[np.bool_], present: NDArray[np.bool_], look: Look, *, labelled: bool) -> None:
+    """Joints as rows, in the order of the bodies, frames as columns: 0 seen, 1 hidden, 2 nobody there."""
+    groups, colors = groups_of(look)
+    order = [joint for joints in groups.values() for joint in joints]
+    values = np.where(present[:, None], mask, 2)[:, order].T
+    palette = require("matplotlib.colors", extra="viz").ListedColormap([_SEEN, _TAKEN, _ABSENT])
+    panel.imshow(values, cmap=palette, vmin=0, vmax=2, aspect="auto", interpolation="nearest")
+    panel.hlines(
+        np.cumsum([len(joints) for joints in groups.values()])[:-1] - 0.5, -0.5, len(mask) - 0.5, color="white"
+    )
+    panel.xaxis.set_major_locator(require("matplotlib.ticker", extra="viz").MaxNLocator(8, integer=True))
+    panel.set_yticks(range(len(order)), [look.layout.joints[joint].replace("_", " ") for joint in order])
+    panel.tick_params(colors=INK, labelsize=8, length=2)
+    panel.tick_params(axis="y", labelsize=7, length=0, labelleft=labelled)
+    by_joint = [color for joints, color in zip(groups.values(), colors, strict=True) for _ in joints]
+    for tick, color in zip(panel.yaxis.get_major_ticks(), by_joint, strict=True):
+        tick.label1.set_color(color)
+    panel.set_xlabel("frame", fontsize=9, color=INK)
+    panel.spines[:].set_visible(False)

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from official_states import official_state
+
+from skelblocks.cli import main
+from skelblocks.interop import from_pretrained, load_official
+
+pytest.importorskip("safetensors")
+
+
+def run(*arguments):
+    return main(["import-official", *map(str, arguments)])
+
+
+def test_a_checkpoint_becomes_a_pretrained_folder(tmp_path, capsys):
+    state = official_state("CrosSCLR_2views", queue=8)
+    torch.save(state, tmp_path / "epoch300_model.pt")
+    out = tmp_path / "folder"
+    assert run(tmp_path / "epoch300_model.pt", "--out", out, "--stream", "motion", "--frames", 64) == 0
+    printed = capsys.readouterr().out
+    assert "CrosSCLR: 732 tensors loaded, 0 dropped, 0 missing, 0 unexpected" in printed
+    assert "encoder, head of CrosSCLR, motion stream, 64 frames" in printed
+    pretrained = from_pretrained(out)
+    assert (pretrained.input.stream, pretrained.input.frames, pretrained.input.align) == ("motion", 64, "official")
+    assert pretrained.metadata["official"] == {"source": ["CrosSCLR"], "file": "epoch300_model.pt"}
+    expected = load_official(state, stream="motion").encoder.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in pretrained.encoder.state_dict().items())
+    assert run(tmp_path / "epoch300_model.pt", "--out", out) == 1
+    assert run(tmp_path / "epoch300_model.pt", "--out", out, "--overwrite") == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "expected"),
+    [
+        ("AimCLR_linear_eval", (), (50, "official")),
+        ("SkeAttnCLR_linear_eval", (), (64, "official")),
+        ("SkeAttnCLR_linear_eval", ("--frames", 32, "--align", "none"), (32, None)),
+        ("SkeleMixCLR_plus", ("--align", "clip"), (64, "clip")),
+    ],
+)
+def test_clips_are_described_as_the_releases_prepared_them(tmp_path, model, options, expected):
+    torch.save(official_state(model, queue=8, narrow=True), tmp_path / "model.pt")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder", *options) == 0
+    described = from_pretrained(tmp_path / "folder").input
+    assert (described.frames, described.align) == expected
+
+
+def test_attention_is_kept(tmp_path):
+    torch.save(official_state("SkeAttnCLR_linear_eval"), tmp_path / "model.pt")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder", "--heads", 4) == 0
+    assert from_pretrained(tmp_path / "folder").attention.num_heads == 4
+
+
+def test_errors_are_one_line(tmp_path, capsys):
+    state = official_state("AimCLR_linear_eval")
+    del state["encoder_q.fc.bias"]
+    torch.save(state, tmp_path / "model.pt")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder") == 1
+    assert "1 missing: encoder_q.fc.bias" in capsys.readouterr().err
+    assert not (tmp_path / "folder").exists()
+    assert run(tmp_path / "none.pt", "--out", tmp_path / "folder") == 1
+    assert "there is none" in capsys.readouterr().err

@@ -1,0 +1,327 @@
+import json
+
+import evaluate
+import numpy as np
+import pytest
+import torch
+import train_msmclr
+import train_skeletonclr
+from checkpoints import load_run
+from datasets import DataOptions, load_sets
+from engine import parse
+from protocols import ProtocolOptions, linear, load_subject, structure
+from small_run import SMALL, save_run, write_set
+
+from skelblocks import layouts
+from skelblocks.evaluation import (
+    StreamScores,
+    bootstrap_interval,
+    fuse_scores,
+    knn_accuracy,
+    linear_probe,
+    retrieval_scores,
+)
+from skelblocks.interop import from_pretrained
+
+QUICK = ["--accelerator", "cpu", "--finetune.epochs", "1", "--finetune.batch_size", "4", "--draws", "2"]
+QUICK += ["--semi.epochs", "1", "--semi.learning_rate", "0.01", "--finetune.learning-rate", "0.01"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Makes runs of an untrained encoder on one small set, by stream and seed."""
+    data = write_set(tmp_path / "mine.npz")
+
+    def make(stream="joint", seed=0, **changes):
+        folder = tmp_path / f"{stream}_{seed}"
+        settings = {"layout": "utd-mhad", "data": data, "stream": stream, "seed": seed, **changes}
+        torch.manual_seed(seed)
+        save_run(folder, train_skeletonclr, **settings)
+        return str(folder)
+
+    return make
+
+
+def outcomes(found, place=0):
+    return {each["protocol"]: each for each in found["runs"][place]["outcomes"]}
+
+
+def test_knn_and_linear_are_the_librarys_on_the_runs_features(run, capsys):
+    folder = run(neighbors=2)
+    found = outcomes(evaluate.main(["knn", folder, *QUICK]))["knn"]
+    subject = load_subject(folder, ProtocolOptions(accelerator="cpu"))
+    (train, test), (fit, judged) = subject.labels, (subject.train, subject.test)
+    expected = {k: 100 * knn_accuracy(fit, train, judged, test, k=k) for k in (1, 2, 5, 10)}
+    assert found["by_neighbors"] == expected
+    assert found["accuracy"] == expected[2]
+    assert found["selected"] == "k = 2, set beforehand"
+    probe = linear_probe(
+        fit, train, judged, test, learning_rate=0.1, standardize=True, generator=torch.Generator().manual_seed(0)
+    )
+    both = outcomes(evaluate.main(["frozen", folder, *QUICK]))
+    found = outcomes(evaluate.main(["linear", folder, *QUICK]))["linear"]
+    assert both["linear"] == found
+    assert list(both) == ["knn", "linear"]
+    assert found["accuracy"] == 100 * probe.accuracy
+    assert found["selected"] == "last epoch"
+    low, high = found["interval_95"]
+    assert low <= found["accuracy"] <= high
+    assert f"| joint | {found['accuracy']:.1f} |" in capsys.readouterr().out
+
+
+def test_features_are_extracted_once(run, monkeypatch):
+    folder = run()
+    first = evaluate.main(["linear", folder, *QUICK])
+    monkeypatch.setattr("skelblocks.encoders.STGCN.forward", None)
+    assert evaluate.main(["linear", folder, *QUICK]) == first
+
+
+def test_what_was_selected_is_said(run):
+    folder = run()
+    by_test = outcomes(evaluate.main(["linear", folder, *QUICK, "--select", "test"]))["linear"]
+    last = outcomes(evaluate.main(["linear", folder, *QUICK]))["linear"]
+    assert by_test["selected"] == "best on the test set"
+    assert by_test["accuracy"] >= last["accuracy"]
+    apart = ["--select", "validation", "--validation-ids", "[1]"]
+    for protocol in ("knn", "linear", "finetune"):
+        found = outcomes(evaluate.main([protocol, folder, *QUICK, *apart]))[protocol]
+        assert "best on the validation set" in found["selected"]
+    subject = load_subject(folder, ProtocolOptions(accelerator="cpu", select="validation", validation_ids=[1]))
+    subjects = subject.sets.train.subjects
+    assert (subjects[subject.held] == 1).all()
+    assert (subjects[subject.fit] == 3).all()
+    for select in ("last", "test"):
+        with pytest.raises(ValueError, match=f"validation_ids: they select nothing with select='{select}'"):
+            evaluate.main(["linear", folder, *QUICK, "--select", select, "--validation-ids", "[1]"])
+    for wrong in ("[]", "[1,3]", "[2]"):
+        with pytest.raises(ValueError, match=r"validation_ids: expected some of 1, 3, not all"):
+            evaluate.main(["linear", folder, *QUICK, "--select", "validation", "--validation-ids", wrong])
+
+
+def test_the_k_that_was_asked_for_or_an_error(run):
+    folder = run()
+    found = outcomes(evaluate.main(["knn", folder, *QUICK, "--vote", "4"]))["knn"]
+    assert found["selected"] == "k = 4, set beforehand"
+    for vote in (0, 13):  # 12 training clips
+        with pytest.raises(ValueError, match=rf"k: expected .*got .*{vote}"):
+            evaluate.main(["knn", folder, *QUICK, "--vote", str(vote)])
+
+
+def test_nobody_is_tested_on_the_clips_that_were_learnt(run):
+    folder = run(split="none")
+    with pytest.raises(ValueError, match="split: expected one, got 'none'"):
+        evaluate.main(["linear", folder, *QUICK])
+    found = evaluate.main(["linear", folder, *QUICK, "--split", "cross-subject"])
+    assert found["runs"][0]["pretrained_apart"] is False
+
+
+def test_another_split_than_the_trainings_is_said_and_has_its_own_ids(run, tmp_path, monkeypatch):
+    folder = run(train_ids=[2, 3])
+    assert evaluate.main(["linear", folder, *QUICK])["runs"][0]["pretrained_apart"]
+    assert "Pretrained with" not in (tmp_path / "joint_0" / "evaluation" / "linear.md").read_text()
+    monkeypatch.chdir(tmp_path)  # the same file by another name
+    assert evaluate.main(["linear", folder, *QUICK, "--data", "mine.npz"])["runs"][0]["pretrained_apart"]
+    sets = load_subject(folder, ProtocolOptions(accelerator="cpu", data="mine.npz")).sets
+    assert set(sets.train.subjects.tolist()) == {2, 3}
+    found = evaluate.main(["linear", folder, *QUICK, "--train-ids", "[3,4]"])
+    assert found["runs"][0]["pretrained_apart"] is False
+    text = (tmp_path / "joint_0" / "evaluation" / "linear.md").read_text()
+    assert f"Pretrained with another split of these clips, perhaps on test clips: {folder}." in text
+    arrays = dict(np.load(tmp_path / "mine.npz"))
+    np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) % 3)
+    sets = load_subject(folder, ProtocolOptions(accelerator="cpu", split="cross-view")).sets
+    assert set(sets.train.views.tolist()) == {1, 2}
+    assert set(sets.test.views.tolist()) == {3}
+
+
+def test_the_interval_is_over_people_whatever_the_split(run, tmp_path):
+    folder = run()
+    arrays = dict(np.load(tmp_path / "mine.npz"))
+    np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) // 12)
+    found = outcomes(evaluate.main(["linear", folder, *QUICK, "--split", "cross-view"]))["linear"]
+    assert found["interval_over"] == "subjects"
+    subject = load_subject(folder, ProtocolOptions(accelerator="cpu", split="cross-view"))
+    hits = linear(subject, ProtocolOptions()).scores.scores.argmax(dim=1) == subject.labels[1]
+    expected = bootstrap_interval(hits, groups=subject.sets.test.subjects)
+    assert found["interval_95"] == [100 * expected.low, 100 * expected.high]
+    del arrays["subject"]
+    np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) // 12)
+    found = outcomes(evaluate.main(["linear", folder, *QUICK, "--split", "cross-view"]))["linear"]
+    assert found["interval_over"] == "clips"
+
+
+def test_a_class_of_the_test_set_alone(run, tmp_path):
+    arrays = dict(np.load(write_set(tmp_path / "mine.npz")))
+    arrays["y"][(arrays["subject"] == 2).nonzero()[0][:2]] = 3
+    folder = run()
+    np.savez(tmp_path / "mine.npz", **arrays)
+    subject = load_subject(folder, ProtocolOptions(accelerator="cpu"))
+    (train, test), bank = subject.labels, subject.train
+    asked = test < 3
+    assert asked.sum() == 10
+    expected = retrieval_scores(subject.test[asked], test[asked], bank, train, topk=(1, 5))
+    found = structure(subject)
+    assert found["mean average precision"] == 100 * expected.mean_average_precision
+    assert found["recall at 5"] == 100 * expected.recall[5]
+
+
+def test_semi_draws_labels_class_by_class(run):
+    found = evaluate.main(["semi", run(), *QUICK, "--fractions", "[0.3, 0.6]"])
+    each = found["runs"][0]["outcomes"]
+    assert [(outcome["protocol"], outcome["labelled_clips"]) for outcome in each] == [
+        ("semi 30 %", 3),
+        ("semi 30 %", 3),
+        ("semi 60 %", 6),
+        ("semi 60 %", 6),
+    ]
+    assert len(each[0]["history"]) == 1
+    frozen = evaluate.main(["semi", run(), *QUICK, "--fractions", "[0.3]", "--semi-protocol", "linear"])
+    first = frozen["runs"][0]["outcomes"][0]
+    assert "history" not in first
+    assert first["labelled_clips"] == 3
+    with pytest.raises(ValueError, match="draws: expected an integer >= 1, got 0"):
+        evaluate.main(["semi", run(), *QUICK, "--draws", "0"])
+
+
+def test_streams_are_fused_seed_by_seed(run, monkeypatch):
+    folders = [run(stream, seed) for seed in (0, 1) for stream in ("joint", "bone", "motion")]
+    found = evaluate.main(["fuse", *folders, *QUICK])
+    names = [(each["seed"], each["stream"]) for each in found["runs"]]
+    assert names == [(seed, stream) for seed in (0, 1) for stream in ("joint", "bone", "motion", "fused")]
+    scores = {}
+    for folder in folders[3:]:
+        subject = load_subject(folder, ProtocolOptions(accelerator="cpu"))
+        probe = linear_probe(
+            subject.train,
+            subject.labels[0],
+            subject.test,
+            subject.labels[1],
+            learning_rate=0.1,
+            standardize=True,
+            generator=torch.Generator().manual_seed(0),
+        )
+        scores[subject.run.stream] = StreamScores(subject.sets.test.names, probe.logits)
+    fused = fuse_scores(scores).scores.argmax(dim=1)
+    assert outcomes(found, 7)["linear"]["accuracy"] == 100 * (fused == subject.labels[1]).double().mean().item()
+    monkeypatch.setattr(evaluate, "load_subject", None)  # nothing is measured before it is refused
+    with pytest.raises(ValueError, match="weights: no stream for 'motion'"):
+        evaluate.main(["fuse", *folders[:2], *QUICK, "--weights", "{joint: 1, bone: 1, motion: 1}"])
+    with pytest.raises(ValueError, match="of seed 0 there is only 'joint'"):
+        evaluate.main(["fuse", folders[0], *QUICK])
+    with pytest.raises(ValueError, match="a second run of the stream 'joint' with seed 0"):
+        evaluate.main(["knn", folders[0], folders[0], *QUICK])
+
+
+def test_a_report_has_everything(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", lambda self, x: x[:, :2].copy())  # seconds
+    folders = [run(stream) for stream in ("joint", "bone")]
+    out = tmp_path / "report"
+    found = evaluate.main(["report", *folders, "--out", str(out), *QUICK])
+    assert list(outcomes(found)) == ["knn", "linear", "semi 1 %", "semi 10 %", "finetune"]
+    assert list(outcomes(found, 2)) == ["linear", "semi 1 %", "semi 10 %", "finetune"]
+    assert set(found["others"]) == {
+        f"{stream}, untrained, {name}"
+        for stream in ("joint", "bone")
+        for name in ("torch's initialisation", "N(0, 0.02)")
+    }
+    assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(found))
+    text = (out / "report.md").read_text()
+    assert text.startswith("| | knn | linear | semi 1 % | semi 10 % | finetune |")
+    assert "| fused |  |" in text
+    assert "NMI" in text
+    pictures = {path.name for path in out.iterdir() if path.suffix in (".png", ".gif")}
+    assert pictures == {
+        *(f"embedding_{stream}.png" for stream in ("joint", "bone")),
+        *(f"confusion_{how}_{name}.png" for how in ("linear", "finetune") for name in ("joint", "bone", "fused")),
+        "finetune_loss.png",
+        "clip.png",
+        "clip.gif",
+        "energy.png",
+    }
+
+
+def test_of_an_encoder_without_joints_there_is_no_picture_of_them(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", lambda self, x: x[:, :2].copy())
+    out = tmp_path / "report"
+    options = ["--untrained", "false", "--animation", "false", "--fractions", "[0.3]", "--semi-protocol", "linear"]
+    evaluate.main(["report", run(encoder="bigru"), "--out", str(out), *QUICK, *options])
+    assert (out / "clip.png").exists()
+    assert not (out / "energy.png").exists()
+
+
+def test_numbers_are_kept_where_a_picture_fails(run, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr(evaluate, "draw_embeddings", fails)
+    with pytest.raises(ValueError, match="no such colour"):
+        evaluate.main(["tsne", run(), "--out", str(tmp_path / "out"), *QUICK])
+    assert json.loads((tmp_path / "out" / "tsne.json").read_text())["runs"]
+    assert (tmp_path / "out" / "tsne.md").exists()
+
+
+def test_cost_is_table_9(tmp_path):
+    found = evaluate.main(["cost", "--method", "skeletonclr", "--out", str(tmp_path)])
+    assert found["skeletonclr, table9"]["macs"] == 128 * 2 * 569_670_104
+
+
+def test_transfer_by_the_joints_that_both_have(tmp_path):
+    here = write_set(tmp_path / "here.npz", "utd-mhad")
+    there = write_set(tmp_path / "there.npz", "nw-ucla", seed=1)
+    folder = tmp_path / "run"
+    shared = layouts.shared_joints("utd-mhad", "nw-ucla")
+    settings = {**SMALL, "data": here, "joints": "nw-ucla", "folder": str(folder), "epochs": 1, "stream": "bone"}
+    train_skeletonclr.train(train_skeletonclr.Options(**settings))
+    loaded = load_run(folder)
+    assert loaded.layout == layouts.restrict("utd-mhad", shared)
+    assert from_pretrained(folder / "encoder").input is None
+    sets = load_subject(str(folder), ProtocolOptions(accelerator="cpu", data=there)).sets
+    assert sets.layout == loaded.layout
+    direct = load_sets(DataOptions(data=there, frames=16, joints=list(shared)))
+    assert sets.test.as_tensor().equal(direct.test.as_tensor())
+    assert outcomes(evaluate.main(["finetune", str(folder), "--data", there, *QUICK]))["finetune"]["epoch"] == 1
+    save_run(tmp_path / "whole", train_skeletonclr, layout="sbu")
+    shared = ",".join(layouts.shared_joints("sbu", "nw-ucla"))
+    with pytest.raises(ValueError, match=r"nw-ucla.* has no neck, torso") as refused:
+        evaluate.main(["linear", str(tmp_path / "whole"), "--data", there, *QUICK])
+    assert f"train with --joints [{shared}]" in str(refused.value)
+    assert parse(train_skeletonclr.Options, ["--joints", f"[{shared}]"]).joints == shared.split(",")
+
+
+def test_a_training_leaves_a_pretrained_encoder(tmp_path):
+    data = write_set(tmp_path / "mine.npz")
+    settings = {**SMALL, "data": data, "folder": str(tmp_path / "run"), "epochs": 1, "align": "clip", "seed": 7}
+    train_msmclr.train(train_msmclr.Options(**settings, stream="motion"))
+    saved, loaded = from_pretrained(tmp_path / "run" / "encoder"), load_run(tmp_path / "run")
+    assert (saved.input.stream, saved.input.frames, saved.input.align) == ("motion", 16, "clip")
+    state = loaded.encoder.state_dict()
+    assert all(value.equal(state[name]) for name, value in saved.encoder.state_dict().items())
+    place = str(tmp_path / "run" / "encoder")
+    mine = outcomes(evaluate.main(["knn", place, "--data", data, *QUICK]))["knn"]
+    theirs = outcomes(evaluate.main(["knn", str(tmp_path / "run"), *QUICK]))["knn"]
+    assert all(mine["by_neighbors"][k] == theirs["by_neighbors"][k] for k in (1, 5, 10))
+    assert load_run(place).seed == 7
+    assert (tmp_path / "run" / "encoder_evaluation" / "knn.json").exists()  # the folder itself stays as it was saved
+    assert {path.name for path in (tmp_path / "run" / "encoder").iterdir()} == {"config.json", "model.safetensors"}
+    with pytest.raises(ValueError, match="a pretrained encoder does not say which clips"):
+        evaluate.main(["knn", place, *QUICK])
+
+
+def test_a_stream_of_several_trained_together(tmp_path):
+    import train_aimclr
+
+    data = write_set(tmp_path / "mine.npz")
+    save_run(tmp_path / "run", train_aimclr, layout="utd-mhad", data=data, cross_stream=True)
+    found = evaluate.main(["linear", f"{tmp_path / 'run'}:bone", *QUICK])
+    assert found["runs"][0]["stream"] == "bone"
+    assert (tmp_path / "run" / "evaluation" / "linear.json").exists()
+
+
+def test_clips_without_labels_are_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    arrays = dict(np.load(write_set(path)))
+    del arrays["y"]
+    np.savez(path, **arrays)
+    save_run(tmp_path / "run", train_skeletonclr, layout="utd-mhad", data=str(path))
+    with pytest.raises(ValueError, match="has no labels, and nothing can be evaluated"):
+        evaluate.main(["linear", str(tmp_path / "run"), *QUICK])
