@@ -296,4 +296,7 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as wrong:
+        raise SystemExit(f"error: {wrong}") from None
