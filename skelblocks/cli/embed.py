@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import secrets
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_integer
-from skelblocks._utils.optional import require
+from skelblocks._utils.whole_file import whole_file
+from skelblocks.cli.shown import Shown
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import extract_features
 from skelblocks.evaluation.retrieval import nearest_neighbors
@@ -31,7 +30,6 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import convert
 
 EMBEDDINGS, NEIGHBORS = "embeddings.npz", "neighbors.json"
-_EVERY = 5.0  # seconds between plain lines
 
 
 def add(commands: Any) -> None:
@@ -68,10 +66,12 @@ def run(given: argparse.Namespace) -> None:
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
     given.out.mkdir(parents=True, exist_ok=True)
-    _write(given.out / EMBEDDINGS, file.getvalue())
+    with whole_file(given.out / EMBEDDINGS) as place:
+        place.write_bytes(file.getvalue())
     if given.neighbors:
         table = _table(features, dataset, given.neighbors)
-        _write(given.out / NEIGHBORS, (json.dumps(table, indent=1) + "\n").encode())
+        with whole_file(given.out / NEIGHBORS) as place:
+            place.write_text(json.dumps(table, indent=1) + "\n")
     print(f"{given.out}: {len(features)} clips, {features.shape[1]} features each, {given.neighbors} neighbours")
 
 
@@ -146,12 +146,13 @@ def _features(pretrained: Pretrained, dataset: PreparedSet | ArrayDataset, batch
     dtype = next(pretrained.encoder.parameters()).dtype
     stream = "joint" if pretrained.input is None else pretrained.input.stream
     persons = None if pretrained.input is None else pretrained.input.persons
-    parts = []
-    with _Shown(len(dataset)) as shown:
+    parts, done = [], 0
+    with Shown(len(dataset), unit="clips") as shown:
         for clips in _batches(dataset, batch_size):
             x = convert(_of_persons(clips, persons).to(dtype), stream, layout=pretrained.layout)
             parts.append(extract_features(pretrained.encoder, [x]).float().cpu())
-            shown.add(len(clips))
+            done += len(clips)
+            shown.show(done)
     features = torch.cat(parts)
     if not bool(torch.isfinite(features).all()):
         place = int((~torch.isfinite(features)).any(dim=1).nonzero()[0])
@@ -182,39 +183,3 @@ def _table(features: Tensor, dataset: PreparedSet | ArrayDataset, k: int) -> lis
         {**own, "neighbors": [{**named[j], "similarity": round(value, 6)} for value, j in zip(*pair, strict=True)]}
         for own, *pair in zip(named, cosines.tolist(), places.tolist(), strict=True)
     ]
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-class _Shown:
-    """A bar where tqdm is installed, else a line now and then; on standard error."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.done, self.last = total, 0, time.monotonic()
-        self.bar: Any = None
-        try:
-            self.bar = require("tqdm", extra="examples").tqdm(total=total, unit=" clips", disable=None)
-        except ImportError:
-            return
-
-    def __enter__(self) -> _Shown:
-        return self
-
-    def add(self, clips: int) -> None:
-        self.done += clips
-        if self.bar is not None and not self.bar.disable:
-            self.bar.update(clips)
-        elif time.monotonic() - self.last > _EVERY or self.done == self.total:
-            self.last = time.monotonic()
-            print(f"{self.done} of {self.total} clips", file=sys.stderr)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()

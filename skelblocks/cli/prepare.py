@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skelblocks._utils.optional import require
+from skelblocks.cli.shown import Shown
 from skelblocks.data import Progress, find_clips, read_missing_list
 from skelblocks.data import prepare as prepare_clips
 from skelblocks.data.align_view import MODES
@@ -18,8 +15,6 @@ from skelblocks.data.center import BODIES, PER
 from skelblocks.data.choose_bodies import BY
 from skelblocks.data.fill_gaps import HOW
 from skelblocks.data.find_clips import SETS
-
-_EVERY = 5.0  # seconds between plain lines
 
 
 def add(commands: Any) -> None:
@@ -55,7 +50,11 @@ def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
     missing = frozenset[str]() if given.missing_list is None else read_missing_list(given.missing_list)
     found = find_clips(given.kind, given.root, protocol=given.protocol)
-    with _Shown(len(found.clips)) as shown:
+    with Shown(len(found.clips), unit="files") as shown:
+
+        def progress(each: Progress) -> None:
+            shown.show(each.done, clips=each.clips, rejected=each.rejected)
+
         manifest = prepare_clips(
             found.clips,
             out=given.out,
@@ -65,7 +64,7 @@ def run(given: argparse.Namespace) -> None:
             missing=missing,
             shard=found.shard,
             workers=given.workers,
-            progress=shown,
+            progress=progress,
             overwrite=given.overwrite,
             frames=given.frames,
             persons=found.persons if given.persons is None else given.persons,
@@ -86,32 +85,3 @@ def run(given: argparse.Namespace) -> None:
         print(f"  {count}  {reason}")
     if len(reasons) > 5:
         print(f"  and {len(reasons) - 5} reasons more")
-
-
-class _Shown:
-    """A bar where tqdm is installed, else a line now and then; on standard error."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.last = total, time.monotonic()
-        self.bar: Any = None
-        try:
-            bar: Callable[..., Any] = require("tqdm", extra="examples").tqdm
-        except ImportError:
-            return
-        self.bar = bar(total=total, unit=" files", disable=None)  # no bar where nobody looks
-
-    def __enter__(self) -> _Shown:
-        return self
-
-    def __call__(self, progress: Progress) -> None:
-        if self.bar is not None and not self.bar.disable:
-            self.bar.set_postfix(clips=progress.clips, rejected=progress.rejected, refresh=False)
-            self.bar.update(progress.done - self.bar.n)
-        elif time.monotonic() - self.last > _EVERY or progress.done == self.total:
-            self.last = time.monotonic()
-            counts = f"{progress.clips} clips, {progress.rejected} rejected"
-            print(f"{progress.done} of {progress.total}: {counts}", file=sys.stderr)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()

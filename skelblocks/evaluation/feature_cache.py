@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skelblocks._utils.whole_file import whole_file
 from skelblocks.encoders.pool import pool as mean_pool
 from skelblocks.evaluation.features import Pool, extract_features
 from skelblocks.evaluation.fingerprints import Clips, FingerprintedBatches, data_fingerprint, weights_fingerprint
@@ -145,15 +145,8 @@ def _save(entry: Path, made_of: Mapping[str, Any], features: Tensor) -> None:
     record = {"format": FORMAT, "version": VERSION, "made_of": made_of, "features": about}
     entry.parent.mkdir(parents=True, exist_ok=True)
     for suffix, data in ((".npy", content), (".json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())):
-        partial = entry.with_name(f"{entry.name}{suffix}.{uuid.uuid4().hex}.partial")
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(entry.with_suffix(suffix))
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(entry.with_suffix(suffix)) as place:
+            place.write_bytes(data)
 
 
 def _arithmetic(device: torch.device) -> dict[str, Any]:

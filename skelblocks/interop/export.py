@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch.export import Dim, ExportedProgram
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.optional import require
+from skelblocks._utils.whole_file import whole_file
 from skelblocks.encoders import DSTA, STGCN, BiGRU
 from skelblocks.encoders import pool as mean_pool
 from skelblocks.interop.input_description import InputDescription
@@ -108,12 +108,8 @@ def export_onnx(
     )
     assert written is not None
     written.model.metadata_props.update(describe_graph(encoder, input))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        written.save(str(temporary), external_data=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as place:
+        written.save(str(place), external_data=False)
 
 
 def save_program(
@@ -139,12 +135,8 @@ def save_program(
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")  # torch wants the suffix at its end
-    try:
-        torch.export.save(program, temporary, extra_files=describe_graph(encoder, input))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as place:
+        torch.export.save(program, place, extra_files=describe_graph(encoder, input))
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.optional import require
+from skelblocks._utils.whole_file import whole_file
 from skelblocks.interop.input_description import InputDescription
 from skelblocks.interop.module_config import PretrainedFormatError
 from skelblocks.layouts import SkeletonLayout
@@ -54,15 +53,8 @@ def write_files(folder: Path, config: bytes, weights: Mapping[str, Tensor]) -> N
     held = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in weights.items()}
     content = require("safetensors.torch", extra="hub").save(held, metadata={"format": "pt"})
     for name, data in ((WEIGHTS, content), (CONFIG, config)):
-        temporary = folder / f".{name}.{secrets.token_hex(4)}"
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(folder / name) as place:
+            place.write_bytes(data)
 
 
 def stamp(folder: Path) -> tuple[int, ...]:

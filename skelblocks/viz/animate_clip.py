@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from skelblocks import layouts
 from skelblocks._utils.checks import check_positive
 from skelblocks._utils.optional import require
+from skelblocks._utils.whole_file import whole_file
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, set_panel
 from skelblocks.viz._strips import LEGEND, Clip, Mask, Strip, see_all, strip_windows, time_label
@@ -97,12 +98,8 @@ def animate_clip(
         for frame in range(frames):
             yield draw(frame)
 
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        writers[path.suffix.lower()](pictures, partial, fps)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as place:
+        writers[path.suffix.lower()](pictures, place, fps)
     draw(0)
     return figure
 

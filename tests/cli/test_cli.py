@@ -44,7 +44,7 @@ def test_from_a_shell(raw, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "5 clips (3, 50, 25, 2), 4 train, 1 test, 0 neither" in result.stdout
     assert "1 left out" in result.stdout
-    assert "6 of 6: 5 clips, 1 rejected" in result.stderr
+    assert "6 of 6 files: 5 clips, 1 rejected" in result.stderr
     result = subprocess.run(
         [sys.executable, "-m", "skelblocks", "inspect", str(tmp_path / "none")],
         capture_output=True, text=True, check=False,
@@ -142,7 +142,7 @@ def test_an_interrupt_is_no_error_and_the_run_goes_on(raw, tmp_path, capsys, mon
 def test_lines_where_there_is_no_tqdm(raw, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert not run("prepare", "ntu60", "--root", raw, "--out", tmp_path / "out")
-    assert capsys.readouterr().err == "6 of 6: 5 clips, 1 rejected\n"
+    assert capsys.readouterr().err == "6 of 6 files: 5 clips, 1 rejected\n"
 
 
 def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):

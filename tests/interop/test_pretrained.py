@@ -141,7 +141,7 @@ def test_a_failure_on_the_way_leaves_what_was_there(folder, monkeypatch, place):
 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     if place == "write_files":
-        monkeypatch.setattr("skelblocks.interop.pretrained_files.os.fsync", full)
+        monkeypatch.setattr("skelblocks._utils.whole_file.os.fsync", full)
     else:
         real = type(folder).rename
 
