@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from datasets import Sets
@@ -22,7 +22,7 @@ class EvaluationOptions:
     """What is measured."""
 
     stream: Literal["joint", "bone", "motion"] = "joint"
-    probe: Literal["paper", "standardized"] = "paper"  # see `accuracies`
+    probe: Literal["paper", "standardized"] = "paper"  # see `probe_settings`
     probe_rate: float = 3.0  # of the papers' probe; divided by ten at the milestone of its 100 epochs
     probe_milestone: int = 80
     neighbors: int = 20  # of the kNN accuracy
@@ -49,24 +49,31 @@ def clips_of(part: ArrayDataset | PreparedSet) -> Tensor | Iterator[Tensor]:
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluationOptions) -> dict[str, float]:
     """Top-1 accuracy on the test clips in percent: cosine nearest neighbours, and a linear probe after its last epoch.
 
-    The probe is the papers' (SGD at ``probe_rate`` on features as they are) or ``"standardized"``: rate 0.1 on features
-    of mean 0 and deviation 1, fair to an untrained encoder too, whose features can be thousands of times smaller.
+    The probe is that of :func:`probe_settings`.
     """
     train, test = features(encoder, sets, stream=options.stream)
     labels = sets.train.labels, sets.test.labels
-    standardize = options.probe == "standardized"
     probe = linear_probe(
         train,
         labels[0],
         test,
         labels[1],
-        learning_rate=0.1 if standardize else options.probe_rate,
-        milestones=(80 if standardize else options.probe_milestone,),
-        standardize=standardize,
+        **probe_settings(options.probe, rate=options.probe_rate, milestone=options.probe_milestone),
         generator=torch.Generator().manual_seed(0),
     )
     knn = knn_accuracy(train, labels[0], test, labels[1], k=min(options.neighbors, len(train)))
     return {"knn": 100 * knn, "linear": 100 * probe.accuracy}
+
+
+def probe_settings(probe: str, *, rate: float, milestone: int) -> dict[str, Any]:
+    """Arguments of :func:`linear_probe`.
+
+    ``"paper"``: the papers' SGD on features as they are. ``"standardized"``: rate 0.1 on features of mean 0 and
+    deviation 1, fair to untrained encoders too, whose features can be thousands of times smaller.
+    """
+    if probe == "standardized":
+        return {"learning_rate": 0.1, "milestones": (80,), "standardize": True}
+    return {"learning_rate": rate, "milestones": (milestone,), "standardize": False}
 
 
 def draw_run(

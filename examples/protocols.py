@@ -16,7 +16,7 @@ import torch
 from checkpoints import LoadedRun, load_run, restored
 from datasets import DataOptions, Sets, groups, load_sets, match_joints
 from engine import TrainingOptions, make_fabric
-from evaluation import clips_of
+from evaluation import EvaluationOptions, clips_of, probe_settings
 from finetune import FinetuneOptions, finetune
 from torch import Tensor
 from tqdm import tqdm
@@ -50,7 +50,7 @@ class ProtocolOptions:
     select: Literal["last", "validation", "test"] = "last"  # epoch that is reported; "test" is named so in the result
     neighbors: list[int] = field(default_factory=lambda: [1, 5, 10, 20, 40])  # of kNN, all in the details
     vote: int | None = None  # the k of kNN that is reported; default, the run's `neighbors`
-    probe: Literal["paper", "standardized"] | None = None  # as in the training scripts; default, the run's
+    probe: Literal["paper", "standardized"] | None = None  # see `probe_settings`; default, the run's
     fractions: list[float] = field(default_factory=lambda: [0.01, 0.1])  # of the labels, semi-supervised
     draws: int = 5  # of the labelled clips
     semi_protocol: Literal["finetune", "linear"] = "finetune"  # AimCLR, section 4.2: the whole model
@@ -227,23 +227,16 @@ def knn(subject: Subject, options: ProtocolOptions) -> Outcome:
 
 
 def linear(subject: Subject, options: ProtocolOptions, *, rows: Tensor | None = None) -> Outcome:
-    """A linear classifier on the frozen features.
-
-    ``"paper"``: the papers' SGD on features as they are. ``"standardized"``: rate 0.1 on features of mean 0 and
-    deviation 1, fair to untrained encoders, whose features can be thousands of times smaller.
-    """
+    """A linear classifier on the frozen features, as the run has it or as the options say."""
     rows = subject.fit if rows is None else rows
-    chosen = subject.run.options
-    standardize = (options.probe or chosen.get("probe", "paper")) == "standardized"
+    theirs: EvaluationOptions = restored(EvaluationOptions, subject.run.options)
     held = (subject.train[subject.held], subject.labels[0][subject.held])
     result = linear_probe(
         subject.train[rows],
         subject.labels[0][rows],
         subject.test,
         subject.labels[1],
-        learning_rate=0.1 if standardize else chosen.get("probe_rate", 3.0),
-        milestones=(80 if standardize else chosen.get("probe_milestone", 80),),
-        standardize=standardize,
+        **probe_settings(options.probe or theirs.probe, rate=theirs.probe_rate, milestone=theirs.probe_milestone),
         num_classes=num_classes(subject.sets),
         validation=held if options.select == "validation" else None,
         select=options.select,
