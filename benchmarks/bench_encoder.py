@@ -24,7 +24,7 @@ def plain_forward(encoder: STGCN, x: Tensor, *, dropout: float) -> Tensor:
     h = encoder.data_norm(x.permute(0, 4, 3, 1, 2).contiguous().view(n * m, v * c, t))
     h = h.view(n, m, v, c, t).permute(0, 1, 3, 4, 2).contiguous().view(n * m, c, t, v)
     for i, block in enumerate(encoder.blocks):
-        residual = block.residual(h) if block.has_residual else 0
+        residual = block.residual(h[:, :, :: block.stride]) if block.has_residual else 0
         features = block.graph.conv(h)
         features = features.view(n * m, encoder.adjacency.shape[0], -1, *features.shape[2:])
         mixed = torch.einsum("nkctv,kvw->nctw", features, encoder.adjacency * block.graph.edge_importance).contiguous()

@@ -1,7 +1,9 @@
 """Sphinx settings."""
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import skelblocks
@@ -41,13 +43,36 @@ HERE = Path(__file__).parent
 
 
 def _draw_pictures(app: object) -> None:
-    """Those of the page about pictures, where they are missing or older than what draws them."""
-    folder, script = HERE / "_build" / "pictures", HERE / "gallery.py"
-    drawn = folder / "animate_clip.gif"  # the last one
-    sources = [script, *(Path(skelblocks.__file__).parent / "viz").glob("*.py")]
-    if not drawn.exists() or drawn.stat().st_mtime < max(path.stat().st_mtime for path in sources):
-        subprocess.run([sys.executable, str(script), str(folder)], check=True)
+    """Run every script of the gallery whose pictures are missing or older than what draws them."""
+    folder = HERE / "_build" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = [HERE / "gallery" / "common.py", *Path(skelblocks.__file__).parent.rglob("*.py")]
+    changed = max(path.stat().st_mtime for path in shared)
+
+    def draw(script: Path) -> None:
+        drawn = folder / f".{script.stem}"  # touched when all of a script's pictures are there
+        if not drawn.exists() or drawn.stat().st_mtime < max(changed, script.stat().st_mtime):
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+            subprocess.run([sys.executable, str(script), str(folder)], check=True, env=environment)
+            drawn.touch()
+
+    scripts = [path for path in sorted((HERE / "gallery").glob("*.py")) if path.stem != "common"]
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        list(workers.map(draw, scripts))
+
+
+def _run_notebooks(app: object) -> None:
+    """Run every notebook's script whose page is missing or older than what it runs."""
+    folder, maker = HERE / "_build" / "notebooks", HERE / "notebooks" / "make.py"
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = max(path.stat().st_mtime for path in [maker, *Path(skelblocks.__file__).parent.rglob("*.py")])
+    for script in sorted(maker.parent.glob("*.py")):
+        page = folder / f"{script.stem}.md"
+        if script != maker and (not page.exists() or page.stat().st_mtime < max(changed, script.stat().st_mtime)):
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+            subprocess.run([sys.executable, str(maker), script.stem, str(folder)], check=True, env=environment)
 
 
 def setup(app):
     app.connect("builder-inited", _draw_pictures)
+    app.connect("builder-inited", _run_notebooks)

@@ -19,10 +19,9 @@ from skelblocks.layouts import SkeletonLayout
 class DataOptions:
     """Which clips, of which skeleton, and who is in the test set."""
 
-    data: str = (
-        "synthetic"  # an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split; or the
-        # folder of a prepared set (python -m skelblocks prepare), which has its layout, frames, centre and split itself
-    )
+    # "synthetic"; an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split; or the
+    # folder of a prepared set (python -m skelblocks prepare), which has its layout, frames, centre and split itself.
+    data: str = "synthetic"
     layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accuracies import accuracies
+from command_line import parse
 from datasets import load_sets
-from engine import parse
-from evaluation import accuracies
 from method import make_contrast
 
 HERE = Path(__file__).parent

@@ -10,46 +10,34 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
-import json
 import math
 import os
 import re
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, Literal
 
-import jsonargparse
 import torch
 import torch.distributed
-import yaml
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from run_folder import RunFolder
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from skelblocks.data import ArrayDataset, PreparedSet
-from skelblocks.distributed import broadcast_module_state, gather_keys, is_main_process
-
-T = TypeVar("T")
-_FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--nnm-epoch=150", nnm-epoch
-# What may change when a run goes on: where and how it runs, not what it computes, and how long.
-_FREE = frozenset(
-    {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "timeout", "workers"}
-)
+from skelblocks.distributed import broadcast_module_state, gather_keys
 
 
 @dataclass(kw_only=True)
 class TrainingOptions:
-    """What is the same for every method. Defaults: section 4.2 of AimCLR and MsMCLR, then their released code."""
+    """How a method is trained. Defaults: section 4.2 of AimCLR and MsMCLR, then their released code."""
 
     epochs: int = 300
     batch_size: int = 128  # clips in all processes together
@@ -79,10 +67,6 @@ class LostProcessError(RuntimeError):
     """Another process of the run has died, or has not answered in time."""
 
 
-class RunFolderError(RuntimeError):
-    """The run's folder cannot be written; the message says why and where the last good checkpoint is."""
-
-
 @contextlib.contextmanager
 def lost_process_named() -> Iterator[None]:
     """Say in words that another process was lost; the backends say on which socket. Also a decorator."""
@@ -100,24 +84,6 @@ def lost_process_named() -> Iterator[None]:
         ) from error
 
 
-def parse(options: type[T], arguments: Sequence[str] | None = None) -> T:
-    """The options from the command line: ``--config file.yaml`` (any number, later ones win), then ``--name value``.
-
-    ``--nnm-epoch`` is ``--nnm_epoch``.
-    """
-    parser = jsonargparse.ArgumentParser()
-    parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
-    parser.add_class_arguments(options, as_group=False)
-    chosen = parser.parse_args(with_underscores(arguments)).as_dict()
-    return options(**{name: value for name, value in chosen.items() if name != "config"})
-
-
-def with_underscores(arguments: Sequence[str] | None = None) -> list[str]:
-    """The arguments, default those of the command line, with ``_`` for ``-`` in the names of options."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return [_FLAG.sub(lambda flag: flag[0].replace("-", "_"), each) for each in given]
-
-
 def derive_seed(*parts: object) -> int:
     """A seed from what it is for, so that no two purposes share a random sequence."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "big")
@@ -128,9 +94,8 @@ def make_fabric(options: TrainingOptions) -> Fabric:
     """Device and precision; under torchrun, its processes. Buffers are not broadcast: each process has its own."""
     world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     known = inspect.signature(DistributedDataParallel).parameters
-    name = (
-        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    )  # its name before torch 2.13
+    # The second is its name before torch 2.13.
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     sharing: dict[str, Any] = {name: False}
     if world > 1:
         # Of 1x1 kernels, whose two memory formats are one.
@@ -149,9 +114,8 @@ def make_fabric(options: TrainingOptions) -> Fabric:
 def learning_rate(options: TrainingOptions, *, progress: float) -> float:
     """The rate at ``progress`` epochs: linear warm-up, then steps of a tenth or half a cosine to zero."""
     if progress < options.warmup_epochs:
-        return (
-            options.learning_rate * (progress + 1e-2) / (options.warmup_epochs + 1e-2)
-        )  # a first step of zero is lost
+        # The hundredth, since a first step of zero is lost.
+        return options.learning_rate * (progress + 1e-2) / (options.warmup_epochs + 1e-2)
     if options.schedule == "cosine":
         done = (progress - options.warmup_epochs) / max(options.epochs - options.warmup_epochs, 1e-9)
         return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
@@ -172,109 +136,6 @@ def epoch_batches(
     order = torch.randperm(count, generator=generator).tolist()
     starts = range(0, count - options.batch_size + 1, options.batch_size)
     return [order[start : start + options.batch_size][rank::world] for start in starts]
-
-
-def check_queue(*, size: int, batch_size: int, clips: int) -> None:
-    """Refuse a batch larger than the queue; warn where the queue is larger than the data."""
-    if batch_size > size:
-        raise ValueError(f"batch_size: {batch_size} is more than the {size} rows of the queue; enlarge queue_size")
-    if size > clips and is_main_process():
-        tqdm.write(
-            f"Warning: the queue holds {size} keys and there are {clips} training clips: older keys of the same clips "
-            "will stand among the negatives. Choose a smaller queue_size, or exclude_own_keys=true."
-        )
-
-
-class RunFolder:
-    """A run's files: config.yaml, log.jsonl, checkpoint.pt, tensorboard/, pictures."""
-
-    def __init__(self, path: str | Path, *, options: Mapping[str, Any], write: bool = True) -> None:
-        self.path = Path(path)
-        self.options = dict(options)
-        self.write = write
-        self.tensorboard: SummaryWriter | None = None
-        if write:
-            with self._writing():
-                self.path.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint in one move, so that a kill or a full disk leaves the old one or the new one, whole.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
-        with self._writing(), replacing(self.checkpoint) as file:
-            torch.save({**state, "options": self.options}, file)
-
-    def load(self, *, device: torch.device) -> dict[str, Any] | None:
-        """The checkpoint's state, or None where there is none.
-
-        Raises:
-            ValueError: the checkpoint was trained with other options.
-        """
-        if not self.checkpoint.exists():
-            return None
-        state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
-        theirs = state["options"]
-        # A longer run is another run where something is a share of the whole.
-        whole = {"cosine", "half"} & {str(value) for value in self.options.values()}
-        names = sorted((theirs.keys() | self.options.keys()) - (_FREE - {"epochs"} if whole else _FREE))
-        changed = [n for n in names if theirs.get(n) != self.options.get(n)]
-        if changed:
-            shown = ", ".join(f"{n} {theirs.get(n)!r} there, {self.options.get(n)!r} here" for n in changed)
-            raise ValueError(
-                f"resume: {self.checkpoint} has other options: {shown}; choose another folder, or resume=false"
-            )
-        return state
-
-    def write_config(self) -> None:
-        """Write all options to config.yaml."""
-        self.replace("config.yaml", yaml.safe_dump(self.options, sort_keys=False))
-
-    def log(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Write the history as JSON lines, whole: after a resume it holds no line of the steps that were lost."""
-        self.replace("log.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-
-    def replace(self, name: str, text: str) -> None:
-        """Write one of the folder's small files, whole or not at all.
-
-        Raises:
-            RunFolderError: it cannot be written.
-        """
-        if self.write:
-            with self._writing():
-                write_atomically(self.path / name, text.encode())
-
-    def scalars(self, values: Mapping[str, float], *, step: int) -> None:
-        """Add a point to TensorBoard's curves."""
-        if not self.write:
-            return
-        with self._writing():
-            if self.tensorboard is None:
-                self.tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
-            for name, value in values.items():
-                self.tensorboard.add_scalar(name, value, step)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, RuntimeError) as error:
-            # torch.save's own error hides the disk's.
-            cause = error if isinstance(error, OSError) else error.__context__
-            if not isinstance(cause, OSError):
-                raise
-            kept = "there is no checkpoint yet"
-            with contextlib.suppress(OSError):
-                kept = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint.exists() else kept
-            raise RunFolderError(
-                f"folder: cannot write to {self.path}: {cause.strerror or cause}; {kept}. Make room, or the folder "
-                "writable, and run the same command again"
-            ) from error
 
 
 @lost_process_named()
@@ -345,7 +206,8 @@ def pretrain(
         started, sums = time.perf_counter(), dict[str, float]()
         model.train()
         bar.set_description(f"epoch {epoch + 1}/{options.epochs}")
-        for step, batch in enumerate(_load(dataset, batches, workers=options.workers)):
+        loader = DataLoader(dataset, batch_sampler=batches, num_workers=options.workers)
+        for step, batch in enumerate(loader):
             place = (epoch, step, rank)
             torch.manual_seed(derive_seed(options.seed, "step", *place))  # dropout draws from the global state
             generator = torch.Generator(fabric.device).manual_seed(derive_seed(options.seed, "views", *place))
@@ -407,10 +269,6 @@ def pretrain(
     return history
 
 
-def _load(dataset: ArrayDataset | PreparedSet, batches: list[list[int]], *, workers: int) -> Iterator[Any]:
-    return iter(DataLoader(dataset, batch_sampler=batches, num_workers=workers))
-
-
 def _statistics(method: nn.Module) -> dict[str, Tensor]:
     """What processes do not share: the running figures of batch normalisation."""
     norms = ((name, module) for name, module in method.named_modules() if isinstance(module, _BatchNorm))
@@ -422,25 +280,3 @@ def _restore_statistics(method: nn.Module, saved: Mapping[str, Tensor], *, rank:
     for name, value in _statistics(method).items():
         if name in saved and len(saved[name]) == world:
             value.copy_(saved[name][rank])
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write into, which takes the place of ``path`` in one move once it is whole and on the disk."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-    partial.replace(path)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one move, so that it is the old one or the new one, whole."""
-    with replacing(path) as file:
-        file.write(content)

@@ -13,40 +13,27 @@ the test set, which the released codes report, only with `--select test`, and th
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jsonargparse
 import torch
-from engine import parse, with_underscores, write_atomically
+from candidate import Candidate, Outcome, load_candidate, open_run, results_folder
+from command_line import with_underscores
 from finetune import FinetuneOptions
-from method import make_encoder
-from protocols import (
-    Outcome,
-    ProtocolOptions,
-    Subject,
-    finetuned,
-    knn,
-    linear,
-    load_subject,
-    open_run,
-    results_folder,
-    semi_supervised,
-    structure,
-)
+from method_cost import CostOptions, cost, cost_table
+from protocols import ProtocolOptions, finetuned, knn, linear, semi_supervised, structure
 from report_pictures import draw_embeddings, draw_report
 from results import FUSED, Results, Row, table, to_json
+from run_folder import write_atomically
 from tqdm import tqdm
 
-from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
 from skelblocks.encoders import initialize_official
-from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores, model_cost
+from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores
 from skelblocks.interop.module_config import build_module, describe_module
 
 Command = Callable[[Sequence[str], Any], Results]
@@ -69,45 +56,34 @@ class ReportOptions(Options):
     animation: bool = True  # of a test clip
 
 
-@dataclass(kw_only=True)
-class CostOptions:
-    """Of which method, and in which sizes; None: as the training script has it."""
-
-    method: Literal["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco"] = "msmclr"
-    recipe: list[str] = field(default_factory=list)  # YAML files of the training script; without, the papers' settings
-    frames: int | None = None
-    persons: int = 2
-    layout: str | None = None
-    batch_size: int | None = None  # 128 in MsMCLR's table 9
-    out: str | None = None
-
-
-PROTOCOLS: dict[str, Callable[[Subject, ProtocolOptions], Outcome]] = {
+PROTOCOLS: dict[str, Callable[[Candidate, ProtocolOptions], Outcome]] = {
     "knn": knn,
     "linear": linear,
     "finetune": finetuned,
 }
 
 
-def measure(subject: Subject, protocols: Iterable[str], options: ProtocolOptions) -> Row:
+def measure(candidate: Candidate, protocols: Iterable[str], options: ProtocolOptions) -> Row:
     """Run protocols on one encoder."""
     row: Row = {}
     for protocol in protocols:
         if protocol == "semi":
             for fraction in options.fractions:
-                outcomes = [semi_supervised(subject, options, fraction=fraction, draw=i) for i in range(options.draws)]
+                outcomes = [
+                    semi_supervised(candidate, options, fraction=fraction, draw=i) for i in range(options.draws)
+                ]
                 row[outcomes[0].protocol] = outcomes
         else:
-            row[protocol] = [PROTOCOLS[protocol](subject, options)]
+            row[protocol] = [PROTOCOLS[protocol](candidate, options)]
     return row
 
 
-def fuse(rows: dict[str, Row], subject: Subject, options: Options) -> Row:
+def fuse(rows: dict[str, Row], candidate: Candidate, options: Options) -> Row:
     """The streams' classifiers together, sample by sample; the votes of kNN are not fused.
 
     Args:
         rows: The outcomes of each stream, all on the same test clips.
-        subject: The first stream's, for the labels.
+        candidate: The first stream's, for the labels.
         options: See there.
     """
     fused: Row = {}
@@ -120,7 +96,7 @@ def fuse(rows: dict[str, Row], subject: Subject, options: Options) -> Row:
             together = fuse_scores(scores, weights=options.weights)
             weights = {stream: (options.weights or FUSION_WEIGHTS)[stream] for stream in rows}
             fused.setdefault(protocol, []).append(
-                subject.outcome(protocol, together.scores, selected=outcome.selected, weights=weights)
+                candidate.outcome(protocol, together.scores, selected=outcome.selected, weights=weights)
             )
     return fused
 
@@ -135,13 +111,13 @@ def run_protocols(folders: Sequence[str], protocols: Sequence[str], options: Opt
     _check(folders, options, fused=fused)
     results = Results({}, {}, {}, {})
     for folder in tqdm(folders, unit="run", disable=len(folders) == 1):
-        subject = load_subject(folder, options)
-        seed, stream = subject.run.seed, subject.run.stream
-        results.rows.setdefault(seed, {})[stream] = measure(subject, protocols, options)
-        results.subjects[seed, stream] = subject
+        candidate = load_candidate(folder, options)
+        seed, stream = candidate.run.seed, candidate.run.stream
+        results.rows.setdefault(seed, {})[stream] = measure(candidate, protocols, options)
+        results.candidates[seed, stream] = candidate
     for seed, rows in results.rows.items():
         if fused:
-            first = results.subjects[seed, next(iter(rows))]
+            first = results.candidates[seed, next(iter(rows))]
             results.rows[seed] = {**rows, FUSED: fuse(rows, first, options)}
     return results
 
@@ -161,9 +137,9 @@ def _check(folders: Sequence[str], options: Options, *, fused: bool) -> None:
         fuse_scores({name: StreamScores(["a clip"], torch.zeros(1, 1)) for name in names}, weights=options.weights)
 
 
-def untrained(subject: Subject, options: Options, *, seed: int) -> dict[str, Row]:
+def untrained(candidate: Candidate, options: Options, *, seed: int) -> dict[str, Row]:
     """kNN and linear of encoders like a run's before any training: torch's initialisation, and N(0, 0.02)."""
-    run = subject.run
+    run = candidate.run
     config = describe_module(run.encoder, role="encoder")
     rows = {}
     for name in UNTRAINED:
@@ -171,7 +147,7 @@ def untrained(subject: Subject, options: Options, *, seed: int) -> dict[str, Row
         encoder = build_module(config, role="encoder", layout=run.layout).to(next(run.encoder.parameters()))
         if name == "official":
             initialize_official(encoder)
-        like = load_subject(subject.folder, options, run=run._replace(encoder=encoder.eval()))
+        like = load_candidate(candidate.folder, options, run=run._replace(encoder=encoder.eval()))
         rows[UNTRAINED[name]] = measure(like, ["knn", "linear"], options)
     return rows
 
@@ -179,7 +155,7 @@ def untrained(subject: Subject, options: Options, *, seed: int) -> dict[str, Row
 def tsne(folders: Sequence[str], options: Options) -> Results:
     """How well the test clips' features fall into classes, beside their picture."""
     results = run_protocols(folders, ["knn"], options, fused=False)
-    results.structure.update({place: structure(subject) for place, subject in results.subjects.items()})
+    results.structure.update({place: structure(candidate) for place, candidate in results.candidates.items()})
     return results
 
 
@@ -187,51 +163,11 @@ def report(folders: Sequence[str], options: ReportOptions) -> Results:
     """All protocols, and untrained encoders beside the trained ones."""
     several = len({open_run(folder).stream for folder in folders}) > 1
     results = run_protocols(folders, ["knn", "linear", "semi", "finetune"], options, fused=several)
-    for (seed, stream), subject in results.subjects.items() if options.untrained else ():
-        for name, row in untrained(subject, options, seed=seed).items():
+    for (seed, stream), candidate in results.candidates.items() if options.untrained else ():
+        for name, row in untrained(candidate, options, seed=seed).items():
             results.others.setdefault(f"{stream}, {name}", []).append(row)
-    results.structure.update({place: structure(subject) for place, subject in results.subjects.items()})
+    results.structure.update({place: structure(candidate) for place, candidate in results.candidates.items()})
     return results
-
-
-def cost(options: CostOptions) -> dict[str, Any]:
-    """Parameters and operations of an encoder and of its method's forward, for one batch of clips.
-
-    Counted as torch does, and as MsMCLR's table 9.
-    """
-    example = importlib.import_module(f"train_{options.method}")
-    chosen = parse(example.Options, [f"--config={path}" for path in options.recipe])
-    given = {name: getattr(options, name) for name in ("frames", "layout", "batch_size")}
-    chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
-    layout = layouts.get(chosen.layout or "ntu-rgb+d")
-    clips = torch.randn(2, 3, chosen.frames, layout.num_joints, options.persons)  # operations are so many a clip
-    views = example.make_views(chosen, layout=layout)(clips, torch.Generator().manual_seed(0))
-    encoder = make_encoder(chosen, layout=layout, persons=options.persons)
-    method = example.build(chosen, layout=layout, persons=options.persons)
-    ids = torch.arange(len(clips))
-    counted: dict[str, Any] = {"method": options.method, "batch_size": chosen.batch_size}
-    for convention in ("torch", "table9"):
-        parts = {
-            "encoder": model_cost(encoder, views[0], convention=convention),
-            options.method: model_cost(
-                method, *views, convention=convention, forward=lambda copied, *x: copied(*x, ids=ids, epoch=0)
-            ),
-        }
-        for name, part in parts.items():
-            whole = {figure: getattr(part, figure) * chosen.batch_size // len(clips) for figure in ("macs", "flops")}
-            counted[f"{name}, {convention}"] = part.to_dict() | whole
-    return counted
-
-
-def cost_table(counted: Mapping[str, Any]) -> str:
-    """As Markdown."""
-    lines = ["| | parameters, M | MACs, G | FLOPs, G |", "|---|--:|--:|--:|"]
-    for name, row in counted.items():
-        if isinstance(row, dict):
-            lines.append(
-                f"| {name} | {row['parameters'] / 1e6:.2f} | {row['macs'] / 1e9:.1f} | {row['flops'] / 1e9:.1f} |"
-            )
-    return "\n".join([*lines, "", f"One forward of a batch of {counted['batch_size']} clips.", ""])
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:

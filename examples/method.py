@@ -1,33 +1,26 @@
-"""What the methods of `examples/` share: options, encoders, views, and the way from options to a trained run.
+"""What the methods of `examples/` share: options, encoders, the momentum contrast and views.
 
 Each method is a page on top of it: they differ in their views and in their loss.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from datasets import DataOptions, Sets, load_sets
-from engine import RunFolder, TrainingOptions, check_queue, make_fabric, pretrain
-from evaluation import EvaluationOptions, accuracies, draw_run
-from matplotlib.figure import Figure
+from accuracies import EvaluationOptions
+from datasets import DataOptions
+from engine import TrainingOptions
 from torch import Tensor, nn
 
 from skelblocks import streams
 from skelblocks.contrast import MomentumEncoder, MomentumQueue, contrastive_logits, cosine_momentum
-from skelblocks.data import PreparedSet
 from skelblocks.distributed import gather_keys
 from skelblocks.encoders import DSTA, STGCN, BiGRU, Pool, ProjectionHead, initialize_official
-from skelblocks.interop import InputDescription, save_pretrained
 from skelblocks.layouts import SkeletonLayout
 
-LAYOUT = "layout.json"  # in a run's folder, for whoever loads its encoder
 # Channels in, out and inside, and stride of each block: table 14 of SkeAttnCLR, which ends with 256 channels.
 DSTA_LAYERS = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
 
@@ -203,103 +196,3 @@ class Views:
 def stage_start(chosen: int | str, *, epochs: int) -> int | None:
     """How many epochs come before the second stage of a training; None: there is none."""
     return {"half": epochs // 2, "never": None}[chosen] if isinstance(chosen, str) else chosen
-
-
-def train_method(
-    name: str,
-    options: MethodOptions,
-    *,
-    build: Callable[..., Any],
-    make_views: Callable[..., Callable[[Tensor, torch.Generator], Sequence[Tensor]]],
-    encoders: Callable[[Any], Mapping[str, nn.Module]] | None = None,
-    pictures: Callable[..., Mapping[str, Figure]] | None = None,
-    sets: Sets | None = None,
-) -> dict[str, float]:
-    """Pretrain, evaluate, draw.
-
-    Args:
-        name: Of the method; the default folder is ``runs/<name>_<data>_<split>_<stream>``.
-        options: The method's.
-        build: From options, layout and number of persons to the method; :func:`engine.pretrain` says what it must have.
-        make_views: From options and layout to the views of its forward.
-        encoders: From the method to the encoder of each stream; default, its ``contrast``'s, of ``options.stream``.
-        pictures: From the trained method, sets and options to the method's own pictures, by name.
-        sets: Training and test clips; default, those that the options name.
-
-    Returns:
-        The figures of the last epoch. Accuracies are those of ``options.stream``; where several streams were trained,
-        the others' bear their name.
-    """
-    fabric = make_fabric(options)
-    sets = sets or load_sets(options)
-    check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
-    data = "_".join((Path(options.data).stem, options.split, options.stream))
-    options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
-    torch.manual_seed(options.seed)
-    method = build(options, layout=sets.layout, persons=sets.persons)
-    by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}
-
-    def evaluate() -> dict[str, float]:
-        figures = accuracies(by_stream[options.stream], sets, options)
-        for stream, encoder in by_stream.items():
-            if stream != options.stream:
-                other = accuracies(encoder, sets, dataclasses.replace(options, stream=stream))  # type: ignore[arg-type]
-                figures |= {f"{figure}_{stream}": value for figure, value in other.items()}
-        return figures
-
-    folder = RunFolder(options.folder or "", options=vars(options), write=fabric.global_rank == 0)
-    if folder.write:
-        _write_layout(folder, sets.layout, resume=options.resume)
-    history = pretrain(
-        method,
-        fabric=fabric,
-        dataset=sets.train,
-        make_views=make_views(options, layout=sets.layout),
-        options=options,
-        folder=folder,
-        evaluate=evaluate if sets.labelled else None,
-    )
-    if folder.write:
-        for stream, encoder in by_stream.items():
-            where = "encoder" if len(by_stream) == 1 else f"encoder_{stream}"
-            _save_encoder(encoder, folder.path / where, sets=sets, stream=stream, options=options)
-        draw_run(
-            folder.path,
-            encoder=by_stream[options.stream],
-            sets=sets,
-            history=history,
-            stream=options.stream,
-        )
-        for picture, figure in (pictures(method, sets, options) if pictures else {}).items():
-            figure.savefig(folder.path / f"{picture}.png")
-    return history[-1]
-
-
-def _write_layout(folder: RunFolder, layout: SkeletonLayout, *, resume: bool) -> None:
-    path = folder.path / LAYOUT
-    if resume and folder.checkpoint.exists() and path.exists():
-        theirs = SkeletonLayout.from_dict(json.loads(path.read_text()))
-        if theirs != layout:
-            raise ValueError(
-                f"resume: {folder.checkpoint} was trained on clips of {theirs.name!r}, these are of {layout.name!r} or "
-                "another version of it; choose another folder, or resume=false"
-            )
-    folder.replace(LAYOUT, json.dumps(layout.to_dict()) + "\n")
-
-
-def _save_encoder(encoder: nn.Module, folder: Path, *, sets: Sets, stream: str, options: MethodOptions) -> None:
-    """As a pretrained folder, for `python -m skelblocks embed` and `export`; two encoders side by side have none."""
-    if not isinstance(encoder, STGCN | DSTA | BiGRU):
-        return
-    made: dict[str, Any] = {"center": options.center, "align": options.align}
-    if isinstance(sets.train, PreparedSet):
-        made = {name: sets.train.manifest["settings"][name] for name in ("center", "per", "body", "align")}
-    _, frames, _, persons = sets.train[0].clip.shape
-    given = InputDescription(stream=stream, frames=frames, persons=persons, **made)
-    save_pretrained(
-        folder,
-        encoder=encoder,
-        input=None if options.joints else given,  # the clips of some joints are centred with all of them
-        metadata={"options": vars(options)},
-        overwrite=True,
-    )

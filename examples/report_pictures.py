@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluation import feature_maps
-from protocols import names_of
 from results import FUSED, Results
+from run_pictures import feature_maps
 
 from skelblocks.attention import energy_attention
 from skelblocks.evaluation import classification_report
@@ -15,10 +14,10 @@ from skelblocks.viz import animate_clip, clip_attention, clip_strip, confusion_m
 
 def draw_embeddings(results: Results, out: Path) -> None:
     """embedding_STREAM.png of each stream of the first seed."""
-    for (seed, stream), subject in results.subjects.items():
+    for (seed, stream), candidate in results.candidates.items():
         if seed == next(iter(results.rows)):
             figure = embedding_scatter(
-                subject.test, subject.labels[1], class_names=names_of(subject), title=f"{stream}, test clips"
+                candidate.test, candidate.labels[1], class_names=candidate.class_names, title=f"{stream}, test clips"
             )
             figure.savefig(out / f"embedding_{stream}.png")
 
@@ -27,15 +26,17 @@ def draw_report(results: Results, out: Path, *, animation: bool) -> None:
     """The pictures of the first seed: what each stream gets wrong, and their fusion; how fine-tuning went; a clip."""
     draw_embeddings(results, out)
     seed, rows = next(iter(results.rows.items()))
-    first = next(subject for (s, _), subject in results.subjects.items() if s == seed)
+    first = next(candidate for (s, _), candidate in results.candidates.items() if s == seed)
     for stream, row in rows.items():
-        subject = results.subjects.get((seed, stream), first)
+        candidate = results.candidates.get((seed, stream), first)
         for protocol in ("linear", "finetune"):
             if protocol in row:
                 (outcome,) = row[protocol]
-                found = classification_report(outcome.scores.scores, subject.labels[1], class_names=names_of(subject))
+                found = classification_report(
+                    outcome.scores.scores, candidate.labels[1], class_names=candidate.class_names
+                )
                 title = f"{stream}, {protocol}: {outcome.accuracy:.1f} %"
-                figure = confusion_matrix(found.confusion, class_names=names_of(subject), title=title)
+                figure = confusion_matrix(found.confusion, class_names=candidate.class_names, title=title)
                 figure.savefig(out / f"confusion_{protocol}_{stream}.png")
     losses = {
         stream: [epoch["loss"] for epoch in row["finetune"][0].details["history"]]
@@ -45,7 +46,7 @@ def draw_report(results: Results, out: Path, *, animation: bool) -> None:
     if losses:
         curves(losses, ylabel="loss", title="Fine-tuning").savefig(out / "finetune_loss.png")
     clip, label, _ = first.sets.test[0]
-    title = (names_of(first) or first.sets.test.names)[int(label) if names_of(first) else 0]
+    title = (first.class_names or first.sets.test.names)[int(label) if first.class_names else 0]
     clip_strip(clip, layout=first.run.layout, title=title).savefig(out / "clip.png")
     maps = feature_maps(first.run.encoder, first.sets, stream=first.run.stream)
     if maps.shape[-1] == first.run.layout.num_joints:  # BiGRU's map has no joints

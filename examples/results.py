@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from candidate import Candidate, Outcome
 from datasets import groups
-from protocols import Outcome, Subject, names_of
 
 import skelblocks
 from skelblocks.evaluation import SeedSummary, bootstrap_interval, classification_report, summarize_seeds
@@ -23,13 +23,13 @@ class Results(NamedTuple):
 
     Attributes:
         rows: By seed, then by stream.
-        subjects: By seed and stream.
+        candidates: By seed and stream.
         structure: How the features of a seed and stream lie.
         others: Rows of encoders that are no runs, by name.
     """
 
     rows: dict[int, dict[str, Row]]
-    subjects: dict[tuple[int, str], Subject]
+    candidates: dict[tuple[int, str], Candidate]
     structure: dict[tuple[int, str], dict[str, float]]
     others: dict[str, list[Row]]
 
@@ -49,7 +49,7 @@ def table(results: Results) -> str:
     outcomes = [each for rows in lines.values() for row in rows for several in row.values() for each in several]
     how = "; ".join(dict.fromkeys(f"{outcome.protocol}: {outcome.selected}" for outcome in outcomes))
     text += ["", f"Top-1 accuracy on the test clips, %. Seeds: {', '.join(map(str, results.rows))}. {how}."]
-    seen = dict.fromkeys(s.folder for s in results.subjects.values() if not s.pretrained_apart)
+    seen = dict.fromkeys(s.folder for s in results.candidates.values() if not s.pretrained_apart)
     if seen:
         text += ["", f"Pretrained with another split of these clips, perhaps on test clips: {', '.join(seen)}."]
     if results.structure:
@@ -80,16 +80,16 @@ def to_json(results: Results) -> dict[str, Any]:
     runs = []
     for seed, rows in results.rows.items():
         for stream, row in rows.items():
-            folders = [subject.folder for (s, name), subject in results.subjects.items() if s == seed]
-            subject = results.subjects.get((seed, stream)) or results.subjects[seed, next(iter(rows))]
+            folders = [candidate.folder for (s, name), candidate in results.candidates.items() if s == seed]
+            candidate = results.candidates.get((seed, stream)) or results.candidates[seed, next(iter(rows))]
             runs.append(
                 {
-                    "run": folders if stream == FUSED else subject.folder,
+                    "run": folders if stream == FUSED else candidate.folder,
                     "stream": stream,
                     "seed": seed,
-                    "pretrained_apart": subject.pretrained_apart,
+                    "pretrained_apart": candidate.pretrained_apart,
                     "features": results.structure.get((seed, stream)),
-                    "outcomes": [_outcome(subject, outcome) for outcomes in row.values() for outcome in outcomes],
+                    "outcomes": [_outcome(candidate, outcome) for outcomes in row.values() for outcome in outcomes],
                 }
             )
     others = {
@@ -100,9 +100,9 @@ def to_json(results: Results) -> dict[str, Any]:
     return {"runs": runs, "others": others, "versions": versions}
 
 
-def _outcome(subject: Subject, outcome: Outcome) -> dict[str, Any]:
-    scores, labels = outcome.scores.scores, subject.labels[1]
-    who = groups(subject.sets.test, "cross-subject")  # clips of one person are alike, whatever the split
+def _outcome(candidate: Candidate, outcome: Outcome) -> dict[str, Any]:
+    scores, labels = outcome.scores.scores, candidate.labels[1]
+    who = groups(candidate.sets.test, "cross-subject")  # clips of one person are alike, whatever the split
     several = who is not None and len(np.unique(who)) > 1
     interval = bootstrap_interval(scores.argmax(dim=1) == labels, groups=who if several else None)
     return {
@@ -112,5 +112,5 @@ def _outcome(subject: Subject, outcome: Outcome) -> dict[str, Any]:
         "interval_95": [100 * interval.low, 100 * interval.high],  # over the test set; seeds are another matter
         "interval_over": "subjects" if several else "clips",
         **outcome.details,
-        "report": classification_report(scores, labels, class_names=names_of(subject)).to_dict(),
+        "report": classification_report(scores, labels, class_names=candidate.class_names).to_dict(),
     }

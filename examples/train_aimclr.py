@@ -3,7 +3,7 @@
     python examples/train_aimclr.py --config examples/configs/synthetic_small.yaml
     python examples/train_aimclr.py --data clips.npz --layout utd-mhad --stream bone --epochs 100 --nnm-epoch 50
 
-Copy this file and edit it; the parts that the methods share are in method.py, and the loop around it is in engine.py.
+Copy this file and edit it; the parts that the methods share are in method.py, a whole run is in training.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from command_line import parse
 from datasets import Sets
-from engine import parse
 from method import (
     Keys,
     MethodOptions,
@@ -23,9 +23,9 @@ from method import (
     check_joints,
     make_contrast,
     stage_start,
-    train_method,
 )
 from torch import Tensor, nn
+from training import train_method
 
 from skelblocks.attention import EADM
 from skelblocks.augment import recipes

@@ -3,9 +3,9 @@
     python examples/train_crossmoco.py --config examples/configs/synthetic_small.yaml --streams [joint]
     python examples/train_crossmoco.py --data clips.npz --layout nw-ucla --epochs 100
 
-There is no released code, and the paper leaves much open: docs/crossmoco.md says what, and what is done here.
+There is no released code, and the paper leaves much open: docs/methods/crossmoco.md says what, and what is done here.
 
-Copy this file and edit it; the parts that the methods share are in method.py, and the loop around it is in engine.py.
+Copy this file and edit it; the parts that the methods share are in method.py, a whole run is in training.py.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import torch
+from command_line import parse
 from datasets import Sets
-from engine import parse
 from matplotlib.figure import Figure
-from method import MethodOptions, Output, follow, make_encoder, stage_start, train_method
+from method import MethodOptions, Output, follow, make_encoder, stage_start
 from torch import Tensor, nn
+from training import train_method
 
 from skelblocks import streams
 from skelblocks.augment import Compose, SpatioTemporalOcclusion, recipes

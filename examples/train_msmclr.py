@@ -3,7 +3,7 @@
     python examples/train_msmclr.py --config examples/configs/synthetic_small.yaml
     python examples/train_msmclr.py --data clips.npz --layout utd-mhad --stream bone --epochs 100
 
-Copy this file and edit it; the parts that the methods share are in method.py, and the loop around it is in engine.py.
+Copy this file and edit it; the parts that the methods share are in method.py, a whole run is in training.py.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from command_line import parse
 from datasets import Sets
-from engine import parse
-from evaluation import feature_maps
 from matplotlib.figure import Figure
 from method import (
     MethodOptions,
@@ -24,9 +23,10 @@ from method import (
     check_joints,
     make_contrast,
     stage_start,
-    train_method,
 )
+from run_pictures import feature_maps
 from torch import Tensor, nn
+from training import train_method
 
 from skelblocks.attention import MsMAttention
 from skelblocks.augment import recipes

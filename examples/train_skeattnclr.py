@@ -6,7 +6,7 @@
 Its ST-GCN has 64 base channels where the other methods have 16: 3.75 times the parameters (its table 12). Compare
 methods at the same `--base-channels`.
 
-Copy this file and edit it; the parts that the methods share are in method.py, and the loop around it is in engine.py.
+Copy this file and edit it; the parts that the methods share are in method.py, a whole run is in training.py.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from command_line import parse
 from datasets import Sets
-from engine import parse
-from evaluation import feature_maps
 from matplotlib.figure import Figure
-from method import MethodOptions, MomentumContrast, Output, make_contrast, train_method
+from method import MethodOptions, MomentumContrast, Output, make_contrast
+from run_pictures import feature_maps
 from torch import Tensor, nn
+from training import train_method
 
 from skelblocks import streams
 from skelblocks.attention import MHSAM, soft_mask_pool

@@ -4,17 +4,18 @@
     python examples/train_skeletonclr.py --data clips.npz --layout utd-mhad --stream motion --epochs 100
 
 It is the baseline of AimCLR, MsMCLR and SkeAttnCLR. Copy this file and edit it; the parts that the methods share are in
-method.py, and the loop around it is in engine.py.
+method.py, a whole run is in training.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from command_line import parse
 from datasets import Sets
-from engine import parse
-from method import MethodOptions, MomentumContrast, Output, Views, make_contrast, train_method
+from method import MethodOptions, MomentumContrast, Output, Views, make_contrast
 from torch import Tensor, nn
+from training import train_method
 
 from skelblocks.augment import recipes
 from skelblocks.distributed import is_main_process

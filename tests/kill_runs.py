@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from engine import RunFolder, make_fabric, pretrain
+from engine import make_fabric, pretrain
+from run_folder import RunFolder
 from small_run import SMALL
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from engine import RunFolder, TrainingOptions, make_fabric, pretrain
+from engine import TrainingOptions, make_fabric, pretrain
+from run_folder import RunFolder
 from small_run import SMALL
 from torch.nn.modules.batchnorm import _BatchNorm
 

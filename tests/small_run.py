@@ -1,11 +1,12 @@
-"""Options for a run of an example that takes seconds; a set, and a run's folder without the training."""
-
-import json
+"""Options for a run of an example that takes seconds; small sets, an encoder, and a run's folder without training."""
 
 import numpy as np
-from engine import RunFolder
+import torch
+from datasets import DataOptions, load_sets
+from run_folder import RunFolder
 
 from skelblocks import layouts
+from skelblocks.encoders import STGCN
 
 SMALL = {
     "synthetic": {"classes": 3, "subjects": 4, "views": 2, "frames": 16},
@@ -23,7 +24,8 @@ SMALL = {
 }
 
 
-def write_set(path, layout="utd-mhad", seed=0):
+def write_set(path, layout="utd-mhad", *, seed=0, **changes):
+    """An .npz file of 24 clips; ``changes`` are arrays besides, or in place of its own; None leaves one out."""
     joints = layouts.get(layout).joints
     rng = np.random.default_rng(seed)
     arrays = {
@@ -32,7 +34,7 @@ def write_set(path, layout="utd-mhad", seed=0):
         "subject": 1 + np.arange(24) % 4,
         "joint_names": np.array(joints),
     }
-    np.savez(path, **arrays)
+    np.savez(path, **{name: values for name, values in {**arrays, **changes}.items() if values is not None})
     return str(path)
 
 
@@ -40,7 +42,18 @@ def save_run(folder, script, *, layout="sbu", persons=1, with_layout=True, **cha
     """A run's folder without the training."""
     made = script.Options(**{**SMALL, "layout": layout, **changes})
     method = script.build(made, layout=layouts.get(layout), persons=persons)
-    RunFolder(folder, options=vars(made)).save({"method": method.state_dict()})
+    run = RunFolder(folder, options=vars(made))
+    run.save({"method": method.state_dict()})
     if with_layout:
-        (folder / "layout.json").write_text(json.dumps(layouts.get(layout).to_dict()))
+        run.write_layout(layouts.get(layout), resume=False)
     return method.eval()
+
+
+def small_sets(**changes):
+    synthetic = {"classes": 3, "subjects": 4, "views": 2, "frames": 16, "seed": 0}
+    return load_sets(DataOptions(**{"layout": "sbu", "frames": 16, "synthetic": synthetic, **changes}))
+
+
+def small_encoder(seed=0, **changes):
+    torch.manual_seed(seed)
+    return STGCN("sbu", **{"base_channels": 4, "out_channels": 16, "dropout": 0.5, **changes})

@@ -14,7 +14,7 @@ from skelblocks.contrast.unit_rows import unit_rows
 
 
 class MomentumQueue(nn.Module):
-    """A ring of k unit embeddings that serve as negatives (MoCo; AimCLR section 3.1, MsMCLR section 3.3).
+    """A ring of k unit embeddings that serve as negatives (MoCo; AimCLR section 3.1, MsMCLR section 3.4).
 
     A step computes its logits from the bank as it is, runs ``backward``, and then calls :meth:`enqueue` with its keys.
     **Never enqueue between forward and backward**: the bank is written in place, and where autograd kept it for the

@@ -2,7 +2,7 @@
 
 from skelblocks.data.align_spine import align_spine
 from skelblocks.data.align_view import align_view
-from skelblocks.data.array_dataset import ArrayDataset, Sample
+from skelblocks.data.array_dataset import ArrayDataset
 from skelblocks.data.center import center
 from skelblocks.data.choose_bodies import body_energy, choose_bodies
 from skelblocks.data.clip_preparation import ClipPreparation
@@ -26,6 +26,7 @@ from skelblocks.data.read_pyskl import PysklClips, from_pyskl, read_pyskl, to_py
 from skelblocks.data.recognize_layout import recognize_layout
 from skelblocks.data.resample import clip_lengths, resample
 from skelblocks.data.restricted_pickle import load_restricted
+from skelblocks.data.sample import Sample
 from skelblocks.data.splits import (
     cross_subject,
     cross_view,
@@ -34,9 +35,9 @@ from skelblocks.data.splits import (
     protocol_split,
     read_missing_list,
 )
-from skelblocks.data.synthetic_files import write_ntu_skeleton
 from skelblocks.data.synthetic_motion import SyntheticClips, sample_motion, synthetic_motion
-from skelblocks.data.synthetic_sets import write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
+from skelblocks.data.write_ntu_skeleton import write_ntu_skeleton
+from skelblocks.data.write_owner_formats import write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
 
 __all__ = [
     "ArrayDataset",

@@ -9,7 +9,7 @@ import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,30 +20,25 @@ from typing_extensions import Self
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
-from skelblocks.data.align_view import MODES, align_view
+from skelblocks.data.align_view import align_view
+from skelblocks.data.array_checks import (
+    check_align,
+    check_clips,
+    check_finite,
+    check_lengths,
+    check_one_a_clip,
+    checked_labels,
+    origin_joint,
+)
 from skelblocks.data.center import BODIES, PER
 from skelblocks.data.center import center as center_clips
 from skelblocks.data.read_arrays import read_arrays
 from skelblocks.data.recognize_layout import recognize_layout
 from skelblocks.data.resample import clip_lengths, resample
+from skelblocks.data.sample import Sample
 from skelblocks.layouts import SkeletonLayout
 
 _CHUNK = 256  # clips prepared at once
-_UNLABELLED = -1
-
-
-class Sample(NamedTuple):
-    """One clip, or a batch of them with a first axis n more.
-
-    Attributes:
-        clip: ``(c, t, v, m)``, float32.
-        label: An integer, -1 where the set has no labels.
-        index: Its place in the dataset.
-    """
-
-    clip: Tensor
-    label: Tensor
-    index: Tensor  # type: ignore[assignment]  # of its namesakes, tuple.index is the one nobody misses
 
 
 class ArrayDataset(Dataset[Sample]):
@@ -113,7 +108,7 @@ class ArrayDataset(Dataset[Sample]):
         views: ArrayLike | None = None,
         arrays: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        _check_clips(clips)
+        check_clips(clips)
         self.layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
         check_choice(per, PER, name="per")
         check_choice(body, BODIES, name="body")
@@ -121,38 +116,24 @@ class ArrayDataset(Dataset[Sample]):
             raise ValueError(f"frames: expected an integer >= 1 or None, got {frames}")
         n = len(clips)
         self.frames = frames
-        self.center = _joint(center, self.layout)
+        self.center = origin_joint(center, self.layout)
         self.per = per
         self.body = body
         self.align = align
         if align is not None:
-            check_choice(align, MODES, name="align")
-            if clips.shape[1] != 3 or not {"shoulder_left", "shoulder_right"} <= set(self.layout.joints):
-                raise ValueError(
-                    f"align: expected 3 coordinates and the joints 'shoulder_left', 'shoulder_right'; the clips have "
-                    f"{clips.shape[1]}, layout {self.layout.name!r} has {', '.join(self.layout.joints)}"
-                )
+            check_align(align, channels=clips.shape[1], layout=self.layout)
         self.names = tuple(map(str, range(n) if names is None else names))
         self.class_names = tuple(map(str, () if class_names is None else class_names))
-        self.labels = torch.from_numpy(_labels(labels, n))
+        self.labels = torch.from_numpy(checked_labels(labels, n))
         self.num_classes = len(self.class_names) or int(self.labels.max()) + 1
         self.subjects = None if subjects is None else np.asarray(subjects)
         self.views = None if views is None else np.asarray(views)
         self.arrays = {name: np.asarray(values) for name, values in (arrays or {}).items()}
         self._lengths = None if lengths is None else np.asarray(lengths)
-        given = {
-            "names": self.names,
-            "lengths": self._lengths,
-            "subjects": self.subjects,
-            "views": self.views,
-            **self.arrays,
-        }
-        for name, values in given.items():
-            if values is not None and np.shape(values)[:1] != (n,):
-                raise ValueError(f"{name}: expected one a clip, {n}, got shape {np.shape(values)}")
-        if self._lengths is not None and (self._lengths.min() < 1 or self._lengths.max() > clips.shape[2]):
-            where = f"{self._lengths.min()}..{self._lengths.max()}"
-            raise ValueError(f"lengths: expected 1..{clips.shape[2]}, the frames of the clips, got {where}")
+        given = {"names": self.names, "lengths": self._lengths, "subjects": self.subjects, "views": self.views}
+        check_one_a_clip(given, n)
+        check_one_a_clip(self.arrays, n)
+        check_lengths(self._lengths, frames=clips.shape[2])
         if int(self.labels.max()) >= self.num_classes:
             raise ValueError(
                 f"labels: expected 0..{self.num_classes - 1}, one of class_names, got {int(self.labels.max())}"
@@ -165,7 +146,7 @@ class ArrayDataset(Dataset[Sample]):
         self._search_on_reading = isinstance(clips, np.memmap)
         if not self._search_on_reading:
             for start in range(0, n, _CHUNK):
-                self._check_finite(clips[start : start + _CHUNK], self._rows[start : start + _CHUNK])
+                check_finite(clips[start : start + _CHUNK], self.names[start : start + _CHUNK])
 
     @classmethod
     def from_file(
@@ -213,7 +194,7 @@ class ArrayDataset(Dataset[Sample]):
         """
         found: dict[str, Any] = read_arrays(path, keys=keys)
         clips = found.pop("clips")
-        _check_clips(clips)
+        check_clips(clips)
         joint_names = found.pop("joint_names", ())
         train = found.get("train")
         for name, given in (("labels", labels), ("lengths", lengths)):
@@ -353,7 +334,7 @@ class ArrayDataset(Dataset[Sample]):
     def _prepare(self, places: NDArray[Any]) -> Tensor:
         x = np.asarray(self._clips[self._rows[places]], dtype=np.float32)
         if self._search_on_reading:
-            self._check_finite(x, places)
+            check_finite(x, [self.names[place] for place in places])
         lengths = clip_lengths(x) if self._lengths is None else self._lengths[places]
         if self.center is not None:
             x = center_clips(x, joint=self.center, per=self.per, body=self.body)
@@ -365,50 +346,3 @@ class ArrayDataset(Dataset[Sample]):
         if self._joints is not None:
             x = np.take(x, self._joints, axis=3)
         return torch.from_numpy(x)
-
-    def _check_finite(self, x: NDArray[Any], places: NDArray[Any]) -> None:
-        wrong = ~np.isfinite(x).all(axis=(1, 2, 3, 4))
-        if wrong.any():
-            names = [self.names[place] for place in places[wrong]]
-            raise ValueError(
-                f"clips: NaN or infinite coordinates in clip {names[0]!r}"
-                + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-                + "; if they stand for joints that were not seen, numpy.nan_to_num makes them zero"
-            )
-
-
-def _check_clips(clips: NDArray[Any]) -> None:
-    if not isinstance(clips, np.ndarray) or not np.issubdtype(clips.dtype, np.floating):
-        raise TypeError(
-            f"clips: expected a floating-point numpy array, got {getattr(clips, 'dtype', type(clips).__name__)}"
-        )
-    if clips.ndim != 5 or 0 in clips.shape:
-        hint = "; with one person a clip, pass clips[..., None]" if clips.ndim == 4 else ""
-        raise ValueError(f"clips: expected 5 axes (n, c, t, v, m), none empty, got shape {clips.shape}{hint}")
-
-
-def _joint(center: str | int | None, layout: SkeletonLayout) -> int | None:
-    if center == "layout":
-        return layout.center
-    if isinstance(center, str):
-        return layout.index(center)
-    if center is not None and not 0 <= center < layout.num_joints:
-        raise ValueError(
-            f"center: expected a joint in 0..{layout.num_joints - 1}, a joint's name or None, got {center}"
-        )
-    return center
-
-
-def _labels(labels: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    if labels is None:
-        return np.full(n, _UNLABELLED)
-    values: NDArray[Any] = np.asarray(labels)
-    if not np.issubdtype(values.dtype, np.integer):
-        raise TypeError(f"labels: expected integers, got {values.dtype}")
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]  # the released preprocessing saves them as a column
-    if values.shape != (n,):
-        raise ValueError(f"labels: expected one a clip, ({n},), got shape {values.shape}")
-    if values.min() < 0:
-        raise ValueError(f"labels: expected integers from 0, got {values.min()}")
-    return values.astype(np.int64)

@@ -20,8 +20,8 @@ from torch.utils.data import Dataset
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks.data import prepared_files as files
-from skelblocks.data.array_dataset import Sample
 from skelblocks.data.raw_clip import ClipFormatError
+from skelblocks.data.sample import Sample
 
 PARTS = {"train": 1, "test": 0}
 

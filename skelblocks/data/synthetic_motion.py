@@ -15,9 +15,9 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_axes
 from skelblocks.data.body_model import body_joints
 from skelblocks.data.hashed_draws import key
-from skelblocks.data.motion_classes import motion_classes
-from skelblocks.data.motion_performance import RoleTables, perform, role_tables
-from skelblocks.data.motion_sensor import MOST_OCCLUDED, film, sense
+from skelblocks.data.synthetic_classes import motion_classes
+from skelblocks.data.synthetic_performance import RoleTables, perform, role_tables
+from skelblocks.data.synthetic_sensor import MOST_OCCLUDED, film, sense
 
 _CHUNK = 256  # clips at a time, to bound the memory; no clip depends on it
 

@@ -31,8 +31,8 @@ class BiGRU(nn.Module):
     ``causal=True`` computes just that, a layer at a time and so without its loop over frames.
 
     ``pool`` averages the frames, as SkeAttnCLR's section 3.1 has it. The released code takes the last frame:
-    ``pool(feature_map[..., -1:, :])``. That suits ``causal=True``; in a bidirectional GRU, the last frame's second half
-    has seen no other frame.
+    ``pool(feature_map[..., -1:, :])``. That suits ``causal=True``; in a bidirectional GRU, the backward half of the
+    last layer has run over no other frame there.
 
     Args:
         layout: The skeleton: a name, a dict or a layout. Only its number of joints counts.

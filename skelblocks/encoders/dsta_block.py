@@ -171,6 +171,7 @@ class _Half(nn.Module):
         super().__init__()
         self.over = over
         self.num_subsets = num_subsets
+        self.stride = stride
         encoding = positional_encoding(in_channels, length)
         # In the state dict: released checkpoints hold theirs, which was rounded to float32 at every step.
         self.register_buffer("encoding", encoding[:, None, :] if over == "joints" else encoding[:, :, None])
@@ -179,19 +180,20 @@ class _Half(nn.Module):
         # Starts as the mean over joints.
         self.table = nn.Parameter(torch.full((num_subsets, length, length), 1 / length)) if table else None
         self.out = _convolution(in_channels * num_subsets, out_channels)
-        self.feed_forward = _convolution(out_channels, out_channels, stride)
+        self.feed_forward = _convolution(out_channels, out_channels)
         self.attention_shortcut = _convolution(in_channels, out_channels) if project else nn.Identity()
-        self.shortcut = _convolution(in_channels, out_channels, stride) if project else nn.Identity()
+        self.shortcut = _convolution(in_channels, out_channels) if project else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         query, key = self.query_key(x + self.encoding).unflatten(1, (2, self.num_subsets, -1)).unbind(1)
         h = decoupled_attention(x, query, key, alpha=self.alpha, table=self.table, over=self.over)
         h = F.leaky_relu(self.attention_shortcut(x) + self.out(h), _SLOPE)
+        # Frames are skipped before the 1 x 1 convolutions: STGCNBlock says why.
+        if self.stride != 1:
+            x, h = (F.avg_pool2d(each, 1, (self.stride, 1)) for each in (x, h))
         return F.leaky_relu(self.dropout(self.shortcut(x)) + self.feed_forward(h), _SLOPE)
 
 
-def _convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=(stride, 1)), nn.BatchNorm2d(out_channels)
-    )
+def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size=1), nn.BatchNorm2d(out_channels))

@@ -72,9 +72,8 @@ def knn_scores(
             nearest = similarity.topk(max(k), dim=1)
             voters = labels[nearest.indices]
             vote = torch.ones_like(nearest.values)
-            if (
-                weights == "exponential"
-            ):  # relative to the nearest, so that no temperature is too low for the exponential
+            if weights == "exponential":
+                # Relative to the nearest, so that no temperature is too low for the exponential.
                 vote = ((nearest.values - nearest.values[:, :1]) / temperature).exp()
             votes = vote.new_zeros(len(chunk), classes)
             for j in range(max(k)):  # one voter a row at a time: no two add to the same number, whatever the device

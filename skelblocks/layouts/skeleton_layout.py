@@ -61,8 +61,8 @@ class SkeletonLayout:
             "joints": tuple(self.joints),
             "edges": edges,
             "swap": tuple(self.swap),
-            "parts": _groups(self.parts),
-            "bodies": _groups(self.bodies),
+            "parts": _groups(self.parts, field="parts"),
+            "bodies": _groups(self.bodies, field="bodies"),
         }.items():
             object.__setattr__(self, field, value)
         self._validate()
@@ -173,6 +173,14 @@ class SkeletonLayout:
             )
 
 
-def _groups(groups: Mapping[str, Sequence[int]] | Sequence[tuple[str, Sequence[int]]]) -> tuple[JointGroup, ...]:
-    pairs = groups.items() if isinstance(groups, Mapping) else groups
+def _groups(
+    groups: Mapping[str, Sequence[int]] | Sequence[tuple[str, Sequence[int]]], *, field: str
+) -> tuple[JointGroup, ...]:
+    pairs = list(groups.items() if isinstance(groups, Mapping) else groups)
+    for pair in pairs:
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise TypeError(
+                f"{field}: expected a mapping of names to joints, or pairs (name, joints), got the entry {pair!r}; "
+                'write {"arm": [0, 1], "hand": [2]}'
+            )
     return tuple(JointGroup(name, tuple(joints)) for name, joints in pairs)

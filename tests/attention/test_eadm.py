@@ -68,8 +68,9 @@ def reference(rows, margin, variant):
 
 @pytest.mark.parametrize("unbiased", [False, True])
 @pytest.mark.parametrize("regularization", [1e-4, 0.5])
-def test_attention_equals_equation_3(unbiased, regularization):
-    x = 3 * torch.randn(3, 4, 5, **DOUBLE)  # beyond one, where it works in another unit
+@pytest.mark.parametrize("entries", [(4, 5), (1, 2)])
+def test_attention_equals_equation_3(unbiased, regularization, entries):
+    x = 3 * torch.randn(3, *entries, **DOUBLE)  # beyond one, where it works in another unit
     for scale in (1.0, 0.01):
         ours = energy_attention(scale * x, regularization=regularization, unbiased=unbiased)
         torch.testing.assert_close(ours, reference_attention(scale * x, regularization, unbiased))
@@ -287,6 +288,23 @@ def test_attention_has_gradients():
         assert torch.autograd.gradcheck(energy_attention, (x,))
 
 
+def test_the_defaults_are_the_papers_and_the_released_margin():
+    x = features(3, 6, 5, 7) / 50  # so small that the regularization counts, so uneven that the margin does
+    x[..., 3] *= 20
+    explicit = {"keep_margin": 0.7, "variant": "paper", "regularization": 1e-4}
+    expected = reference(x, 0.7, "paper")[0]
+    assert not expected.allclose(x)
+    for y in (eadm(x)[0], eadm(x, **explicit)[0], EADM()(x), EADM(**explicit)(x)):
+        torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(energy_attention(x[0]), reference_attention(x[0], 1e-4, False))
+    for height, kept in ((0.016, True), (0.0216, False)):  # of one joint in five: at 0.7 if its square is 3.3 lambda
+        x = torch.zeros(1, 1, 5, **DOUBLE)
+        x[..., 0] = height
+        for _, (joints, _) in (eadm(x), EADM()(x, return_masks=True)):
+            assert joints.tolist() == [kept, True, True, True, True]
+    assert repr(EADM()) == "EADM(keep_margin=0.7, variant='paper', always=False)"
+
+
 def test_evaluation_passes_the_map_unless_asked():
     x = features(2, 8, 7, 25)
     drop = EADM(0.67)
@@ -337,8 +355,12 @@ def test_margins_that_cannot_act_are_refused(margin):
 def test_wrong_options_are_refused():
     with pytest.raises(ValueError, match="variant: expected one of 'paper', 'official', got 'released'"):
         EADM(variant="released")
-    with pytest.raises(ValueError, match="regularization: expected a number > 0, got 0"):
-        EADM(regularization=0)
+    x = torch.zeros(1, 2, 3)
+    for call in (EADM, lambda **options: eadm(x, **options), lambda **options: energy_attention(x, **options)):
+        with pytest.raises(ValueError, match="regularization: expected a number > 0, got 0"):
+            call(regularization=0)
+    with pytest.raises(ValueError, match="variant: expected one of 'paper', 'official', got 'released'"):
+        eadm(x, variant="released")
     with pytest.raises(ValueError, match="regularization: expected a finite number > 0, got inf"):
         EADM(regularization=math.inf)
 

@@ -58,16 +58,16 @@ def reference(module, row):
     return mask
 
 
-@pytest.mark.parametrize("num_heads", [1, 2, 8])
+@pytest.mark.parametrize(("channels", "num_heads"), [(8, 1), (8, 2), (8, 8), (1, 1)])
 @pytest.mark.parametrize("sharpness", [0.5, 2.0])
-def test_equals_the_slow_reference(num_heads, sharpness):
-    module = lively(num_heads=num_heads, sharpness=sharpness)
-    x = torch.randn(2, 2, 8, 3, 4, **DOUBLE)
+def test_equals_the_slow_reference(channels, num_heads, sharpness):
+    module = lively(channels, num_heads=num_heads, sharpness=sharpness)
+    x = torch.randn(2, 2, channels, 3, 4, **DOUBLE)
     mask = module(x)
     with torch.no_grad():
         expected = torch.stack([torch.stack([reference(module, row) for row in clip]) for clip in x])
     torch.testing.assert_close(mask, expected)
-    assert mask.std() > 0.2
+    assert channels == 1 or mask.std() > 0.2  # of one channel nothing but the norm's bias is left
     assert mask.shape == x.shape
 
 

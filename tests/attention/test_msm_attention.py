@@ -75,6 +75,14 @@ def test_equals_the_slow_reference(motion, segment, normalization):
         torch.testing.assert_close(y.flatten(0, 1), reference(attend, x.flatten(0, 1), scale))
 
 
+def test_without_reduction_equals_the_slow_reference():
+    attend = MsMAttention(4, layout="sbu", reduction=1).double()
+    assert attend.conv_down.weight.shape == (4, 4, 1, 1)
+    x = torch.randn(2, 4, 3, 15, **DOUBLE)
+    for scale, y in zip(("joint", "part", "body"), attend(x), strict=True):
+        torch.testing.assert_close(y, reference(attend, x, scale))
+
+
 def golden():
     with np.load(GOLDEN / "m2a_official_both_nseg4_f64.npz") as arrays:
         return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
@@ -192,6 +200,17 @@ def test_scale_replaces_the_default():
     torch.testing.assert_close(motion_attention(z, similarity="cosine", scale=3.0)[1], (3 * cosine).softmax(-1))
 
 
+def test_groups_of_one_row_look_at_themselves_alone():
+    z = torch.randn(3, 4, 5, 25, **DOUBLE)
+    attended, weights = motion_attention(z, segment=1)
+    assert weights.equal(torch.ones(3, 1, 1, **DOUBLE))
+    torch.testing.assert_close(attended, motion_difference(nn.functional.layer_norm(z, (25,))))
+    x = torch.randn(3, 8, 2, 15, **DOUBLE)
+    attend = MsMAttention(8, layout="sbu", segment=1).double()
+    for scale, y in zip(("joint", "part", "body"), attend(x), strict=True):
+        torch.testing.assert_close(y, reference(attend, x, scale))
+
+
 @pytest.mark.parametrize("boundary", ["zero_difference", "replicate"])
 def test_boundary_reaches_the_difference(boundary):
     z = torch.randn(2, 4, 5, 25, **DOUBLE)
@@ -236,6 +255,7 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
     ("options", "message"),
     [
         ({"reduction": 3}, "reduction: expected a divisor of channels=8, got 3"),
+        ({"reduction": 0}, "reduction: expected a divisor of channels=8, got 0"),
         ({"motion": "time"}, "motion: expected one of"),
         ({"normalization": "batch"}, "normalization: expected one of 'node', 'token'"),
         ({"boundary": "wrap"}, "boundary: expected one of"),
@@ -251,6 +271,25 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         MsMAttention(8, layout="ntu-rgb+d", **options)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((4, 5, 25), {}, r"z: expected 4 axes \(b, r, t, v\), got shape \(4, 5, 25\)"),
+        ((2, 4, 5, 25), {"motion": "time"}, "motion: expected one of 'both', 'frame', 'node', got 'time'"),
+        ((2, 4, 5, 25), {"normalization": "batch"}, "normalization: expected one of 'node', 'token', got 'batch'"),
+        ((2, 4, 5, 25), {"boundary": "wrap"}, "boundary: expected one of 'zero_pad', .* got 'wrap'"),
+        ((2, 4, 5, 25), {"similarity": "l2"}, "similarity: expected one of 'dot', 'cosine', got 'l2'"),
+        ((2, 4, 5, 25), {"scale": 0.0}, "scale: expected a number > 0, got 0.0"),
+        ((2, 4, 5, 25), {"segment": 0}, "z: with segment=0"),
+        ((2, 4, 5, 25), {"segment": -1}, "z: with segment=-1"),
+        ((3, 4, 5, 25), {"segment": 2}, "z: with segment=2, .* and 3 rows do not divide"),
+    ],
+)
+def test_what_the_function_refuses(shape, options, message):
+    with pytest.raises(ValueError, match=message):
+        motion_attention(torch.zeros(shape), **options)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

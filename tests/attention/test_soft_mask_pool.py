@@ -108,7 +108,7 @@ def test_half_precision_and_autocast(dtype):
     [
         (torch.zeros(2, 3, 2, 4), torch.zeros(SHAPE), None, ValueError, r"feature_map: expected 5 axes \(n, m, c, t, "),
         (torch.zeros(SHAPE), torch.zeros(2, 2, 1, 2, 4), None, ValueError, "mask: .* axis 'c' is 1, not 3"),
-        (torch.zeros(SHAPE), torch.zeros(2, 4), None, ValueError, "mask: expected 5 axes"),
+        (torch.zeros(SHAPE), torch.zeros(2, 4), None, ValueError, r"mask: expected 5 axes \(n=2, m=2, c=3, t=2, v=4\)"),
         (torch.zeros(SHAPE), torch.zeros(SHAPE).bool(), None, TypeError, "mask: expected a floating-point tensor"),
         (torch.zeros(SHAPE).long(), torch.zeros(SHAPE), None, TypeError, "feature_map: expected a floating-point"),
         (torch.zeros(SHAPE), torch.zeros(SHAPE), torch.ones(2, 1).bool(), ValueError, "person_mask: .* 'm' is 1, not"),
@@ -118,6 +118,14 @@ def test_half_precision_and_autocast(dtype):
 def test_wrong_arguments_say_what_was_expected(x, mask, persons, error, message):
     with pytest.raises(error, match=message):
         soft_mask_pool(x, mask, person_mask=persons)
+
+
+@pytest.mark.parametrize("axis", range(5))
+def test_a_mask_is_never_broadcast(axis):
+    narrow = list(SHAPE)
+    narrow[axis] = 1
+    with pytest.raises(ValueError, match=f"mask: .* axis '{'nmctv'[axis]}' is 1, not {SHAPE[axis]}"):
+        soft_mask_pool(torch.zeros(SHAPE), torch.zeros(narrow))
 
 
 @pytest.mark.cuda

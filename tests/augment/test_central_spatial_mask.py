@@ -198,7 +198,13 @@ def test_wrong_shapes_say_what_was_expected():
         central_spatial_mask(torch.zeros(2, 5), DEGREES, hidden=3)
     with pytest.raises(ValueError, match=r"draws: .* axis 'entries' is 6, not 10"):
         central_spatial_mask_multiset(torch.zeros(6), DEGREES, hidden=3)
+    with pytest.raises(ValueError, match=r"draws: expected at least 1 axes \(\.\.\., v=6\)"):
+        central_spatial_mask(torch.zeros(()), DEGREES, hidden=3)
+    with pytest.raises(ValueError, match=r"draws: expected 1 axes \(entries=10\)"):
+        central_spatial_mask_multiset(torch.zeros(1, 10), DEGREES, hidden=3)
     for mask, size in ((central_spatial_mask, 6), (central_spatial_mask_multiset, 10)):
+        with pytest.raises(ValueError, match=r"hidden: expected 0 to 5 of the 6 joints, .* got -1"):
+            mask(torch.zeros(size), DEGREES, hidden=-1)
         with pytest.raises(ValueError, match="hidden: expected 0 to 5 of the 6 joints, so that one is left, got 6"):
             mask(torch.zeros(size), DEGREES, hidden=6)
 

@@ -28,6 +28,12 @@ def test_each_channel_is_drawn_equally_often(c, generator):
 def test_wrong_shapes_say_what_was_expected():
     with pytest.raises(ValueError, match=r"channels: expected \(n=2, c=3\), got shape \(2, 2\)"):
         channel_mask(torch.zeros(2, 3, 5, 25, 1), torch.zeros(2, 2).bool())
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        channel_mask(torch.zeros(2, 3, 5, 25), torch.zeros(2, 3).bool())
+    with pytest.raises(ValueError, match=r"channels: .* axis 'n' is 1, not 2"):
+        channel_mask(torch.zeros(2, 3, 5, 25, 1), torch.zeros(1, 3).bool())
+    with pytest.raises(ValueError, match=r"channels: expected 2 axes \(n=2, c=3\)"):
+        channel_mask(torch.zeros(2, 3, 5, 25, 1), torch.zeros(3).bool())
 
 
 def test_repr():

@@ -84,9 +84,29 @@ def test_wrong_values_are_refused(arguments, message):
         RandomGaussianBlur(**arguments)
 
 
+@pytest.mark.parametrize("bad", [{"taps": 4}, {"taps": 0}, {"padding": "reflect"}])
+def test_wrong_values_are_refused_by_the_function_too(bad):
+    with pytest.raises(ValueError, match=f"^{next(iter(bad))}: expected"):
+        gaussian_blur(torch.zeros(2, 3, 5, 25, 1), torch.ones(2), **bad)
+
+
 def test_wrong_shapes_say_what_was_expected():
     with pytest.raises(ValueError, match=r"sigma: expected \(n=2\), got shape \(1,\)"):
         gaussian_blur(torch.zeros(2, 3, 5, 25, 1), torch.ones(1))
+    with pytest.raises(ValueError, match=r"sigma: expected 1 axes \(n=2\)"):
+        gaussian_blur(torch.zeros(2, 3, 5, 25, 1), torch.ones(2, 1))
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        gaussian_blur(torch.zeros(2, 3, 5, 25), torch.ones(2))
+    with pytest.raises(TypeError, match="x: expected a floating-point tensor"):
+        gaussian_blur(torch.zeros(2, 3, 5, 25, 1, dtype=torch.int64), torch.ones(2))
+
+
+def test_the_defaults_of_the_function_and_of_the_module():
+    x, sigma = torch.randn(2, 3, 20, 5, 1, dtype=torch.float64), torch.tensor([0.7, 2.0], dtype=torch.float64)
+    expected = reference(x, sigma, 15, True, "replicate")
+    torch.testing.assert_close(gaussian_blur(x, sigma), expected)
+    params = GaussianBlurParams((sigma - 0.1) / 1.9, torch.zeros(2))
+    torch.testing.assert_close(RandomGaussianBlur().transform(x, params), expected)
 
 
 def test_gradients():

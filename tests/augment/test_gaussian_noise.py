@@ -44,13 +44,27 @@ def test_noise_is_normal_with_the_std_and_independent(generator):
 @pytest.mark.parametrize(
     ("noise", "std", "message"),
     [
+        ((1, 3, 5, 25, 1), (2,), r"noise: .* axis 'n' is 1, not 2"),
+        ((2, 1, 5, 25, 1), (2,), r"noise: .* axis 'c' is 1, not 3"),
+        ((2, 3, 1, 25, 1), (2,), r"noise: .* axis 't' is 1, not 5"),
+        ((2, 3, 5, 1, 1), (2,), r"noise: .* axis 'v' is 1, not 25"),
         ((2, 3, 5, 25, 2), (2,), r"noise: .* axis 'm' is 2, not 1"),
+        ((2, 3, 5, 25), (2,), r"noise: expected 5 axes \(n=2, c=3, t=5, v=25, m=1\)"),
+        ((2, 3, 5, 25, 1), (2, 1), r"std: expected 1 axes \(n=2\)"),
         ((2, 3, 5, 25, 1), (1,), r"std: .* axis 'n' is 1, not 2"),
     ],
 )
 def test_wrong_shapes_say_what_was_expected(noise, std, message):
     with pytest.raises(ValueError, match=message):
         gaussian_noise(torch.zeros(2, 3, 5, 25, 1), torch.zeros(noise), torch.zeros(std))
+
+
+def test_integers_and_other_axes_are_refused():
+    whole = torch.zeros(2, 3, 5, 25, 1, dtype=torch.int64)
+    with pytest.raises(TypeError, match="x: expected a floating-point tensor"):
+        gaussian_noise(whole, whole.float(), torch.zeros(2))
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        gaussian_noise(torch.zeros(2, 3, 5, 25), torch.zeros(2, 3, 5, 25), torch.zeros(2))
 
 
 def test_a_negative_std_is_refused():

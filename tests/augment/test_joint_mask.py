@@ -45,11 +45,20 @@ def test_a_nan_under_the_mask_is_hidden_too():
 
 @pytest.mark.parametrize(
     ("joints", "frames", "message"),
-    [((2, 24), (2, 5), r"joints: .* axis 'v' is 24, not 25"), ((2, 25), (2, 6), r"frames: .* axis 't' is 6, not 5")],
+    [
+        ((2, 24), (2, 5), r"joints: .* axis 'v' is 24, not 25"),
+        ((1, 25), (2, 5), r"joints: .* axis 'n' is 1, not 2"),
+        ((25,), (2, 5), r"joints: expected 2 axes \(n=2, v=25\)"),
+        ((2, 25), (2, 6), r"frames: .* axis 't' is 6, not 5"),
+        ((2, 25), (1, 5), r"frames: .* axis 'n' is 1, not 2"),
+        ((2, 25), (5,), r"frames: expected 2 axes \(n=2, t=5\)"),
+    ],
 )
 def test_wrong_shapes_say_what_was_expected(joints, frames, message):
     with pytest.raises(ValueError, match=message):
         joint_mask(torch.zeros(2, 3, 5, 25, 1), torch.zeros(joints).bool(), torch.zeros(frames).bool())
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        joint_mask(torch.zeros(2, 3, 5, 25), torch.zeros(2, 25).bool(), torch.zeros(2, 5).bool())
 
 
 @pytest.mark.parametrize("bad", [(-0.1, 0.5), (0.5, 1.2), (0.6, 0.4)])

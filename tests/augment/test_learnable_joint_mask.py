@@ -51,6 +51,7 @@ def test_equals_the_slow_reference_and_writes_to_nothing(n, t, m, absent, seed):
     mask = torch.rand(n, t, 5, generator=torch.Generator().manual_seed(seed)) < 0.4
     y = fill_joints(x, mask, torch.tensor([0.7]), on_absent_persons=absent)
     torch.testing.assert_close(y, reference(x, mask, 0.7, absent))
+    assert absent or fill_joints(x, mask, torch.tensor([0.7])).equal(y)  # the default
     assert x.equal(kept)
 
 
@@ -206,6 +207,11 @@ def test_wrong_shapes_and_types_say_what_was_expected():
         fill_joints(x[0], mask, fill)
     with pytest.raises(ValueError, match=r"mask: .* axis 't' is 5, not 6"):
         fill_joints(x, mask[:, :5], fill)
+    for wrong, axis in ((mask[:1], "'n' is 1, not 3"), (mask[:, :, :1], "'v' is 1, not 25")):
+        with pytest.raises(ValueError, match=rf"mask: .* axis {axis}"):
+            fill_joints(x, wrong, fill)
+    with pytest.raises(ValueError, match=r"mask: expected 3 axes \(n=3, t=6, v=25\)"):
+        fill_joints(x, mask[0], fill)
     with pytest.raises(ValueError, match=r"fill: expected .* shape \(1,\), got shape \(3,\)"):
         fill_joints(x, mask, torch.zeros(3))
     with pytest.raises(ValueError, match=r"fill: expected .*, got float; pass torch\.full"):

@@ -182,8 +182,19 @@ def test_composes_at_the_end_and_compiles_in_one_graph():
 
 def test_wrong_arguments_say_what_was_expected():
     x, draws = clips(2, 10), torch.rand(2, 10)
-    with pytest.raises(ValueError, match="x: expected 5 axes"):
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
         motion_temporal_mask(x[0], draws, most_moving=1, kept=1)
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        frame_motion(x[0])
+    with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch.int64"):
+        frame_motion(x.long())
+    for empty, axis in ((x[:0], "n"), (x[:, :, :0], "t")):
+        with pytest.raises(ValueError, match=rf"x: expected \(n, c, t, v, m\) with {axis} of at least 1, got shape"):
+            motion_temporal_mask(empty, draws, most_moving=1, kept=1)
+    with pytest.raises(ValueError, match=r"draws: .* axis 'n' is 1, not 2"):
+        motion_temporal_mask(x, draws[:1], most_moving=1, kept=1)
+    with pytest.raises(ValueError, match=r"draws: expected 2 axes \(n=2, t=10\)"):
+        motion_temporal_mask(x, draws[0], most_moving=1, kept=1)
     with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch.int64"):
         motion_temporal_mask(x.long(), draws, most_moving=1, kept=1)
     with pytest.raises(TypeError, match="x: expected a tensor, got list"):

@@ -73,11 +73,25 @@ def test_new_coordinates_fill_the_extent_of_their_frame_and_person(generator):
     [
         ((1, 4), (2, 3, 5, 4, 1), r"joints: .* axis 'n' is 1, not 2"),
         ((2, 4), (2, 3, 5, 3, 1), r"values: .* axis 'k' is 3, not 4"),
+        ((2, 4), (1, 3, 5, 4, 1), r"values: .* axis 'n' is 1, not 2"),
+        ((2, 4), (2, 1, 5, 4, 1), r"values: .* axis 'c' is 1, not 3"),
+        ((2, 4), (2, 3, 1, 4, 1), r"values: .* axis 't' is 1, not 5"),
+        ((2, 4), (2, 3, 5, 4, 2), r"values: .* axis 'm' is 2, not 1"),
+        ((2, 4), (2, 3, 5, 4), r"values: expected 5 axes \(n=2, c=3, t=5, k=4, m=1\)"),
+        ((2,), (2, 3, 5, 4, 1), r"joints: expected 2 axes \(n=2, k\)"),
     ],
 )
 def test_wrong_shapes_say_what_was_expected(joints, values, message):
     with pytest.raises(ValueError, match=message):
         noise_joints(torch.zeros(2, 3, 5, 25, 1), torch.zeros(joints, dtype=torch.long), torch.zeros(values))
+
+
+def test_integers_and_other_axes_are_refused():
+    joints, values = torch.zeros(2, 4, dtype=torch.long), torch.zeros(2, 3, 5, 4, 1)
+    with pytest.raises(TypeError, match="x: expected a floating-point tensor"):
+        noise_joints(torch.zeros(2, 3, 5, 25, 1, dtype=torch.int64), joints, values)
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        noise_joints(torch.zeros(2, 3, 5, 25), joints, values)
 
 
 @pytest.mark.parametrize("fraction", [0, 1.5, 5])

@@ -113,7 +113,11 @@ def test_the_swaps_take_the_bodies_and_blocks_of_their_papers(recipe, bodies, bl
     params = swap.sample((500, 3, 64, 25, 2), generator=generator)
     assert params.bodies.sum(dim=1).unique().tolist() == list(range(bodies[0], bodies[1] + 1))
     assert params.length.unique().tolist() == list(range(blocks[0], blocks[1] + 1))
-    assert (swap.stride, swap.shared, swap.on_absent_persons) == (4, False, False)
+    fifths, sixteenths = tuple(b / 5 for b in bodies), tuple(b / 16 for b in blocks)
+    assert repr(swap) == (
+        f"RandomRegionSwap('ntu-rgb+d', bodies={fifths}, blocks={sixteenths}, stride=4, shared=False, "
+        "on_absent_persons=False)"
+    )
     released = recipe("nw-ucla", shared=True, on_absent_persons=True)
     assert (released.shared, released.on_absent_persons) == (True, True)
     with pytest.raises(ValueError, match="no layout is named 'kinect'"):

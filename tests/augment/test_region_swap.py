@@ -50,6 +50,7 @@ def test_equals_the_slow_loop(on_absent_persons):
     partner = torch.tensor([1, 2, 3, 0])
     expected = slow_region_swap(x, partner, mask, on_absent_persons)
     assert region_swap(x, partner, mask, on_absent_persons=on_absent_persons).equal(expected)
+    assert on_absent_persons or region_swap(x, partner, mask).equal(expected)  # the default
     together = region_swap(x, partner, mask[0], on_absent_persons=on_absent_persons)
     assert together.equal(slow_region_swap(x, partner, mask[:1].expand(4, 6, 5), on_absent_persons))
 
@@ -247,8 +248,13 @@ def test_a_batch_of_one_is_refused_and_a_batch_of_two_exchanges():
 @pytest.mark.parametrize(
     ("x", "partner", "mask", "error", "message"),
     [
-        ((2, 3, 5, 25), torch.tensor([1, 0]), torch.zeros(5, 25).bool(), ValueError, r"x: expected 5 axes"),
+        ((2, 3, 5, 25), torch.tensor([1, 0]), torch.zeros(5, 25).bool(), ValueError, r"x: expected 5 axes \(n, c, t"),
         ((2, 3, 5, 25, 1), torch.tensor([1, 0, 2]), torch.zeros(5, 25).bool(), ValueError, "axis 'n' is 3, not 2"),
+        ((2, 3, 5, 25, 1), torch.tensor([[1], [0]]), torch.zeros(5, 25).bool(), ValueError, r"partner: .* \(n=2\)"),
+        ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(5, 24).bool(), ValueError, r"\(t=5, v=25\), .* 'v' is 24"),
+        ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(1, 5, 25).bool(), ValueError, "mask: .* 'n' is 1, not 2"),
+        ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(2, 1, 25).bool(), ValueError, "mask: .* 't' is 1, not 5"),
+        ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(2, 5, 1).bool(), ValueError, "mask: .* 'v' is 1, not 25"),
         (
             (2, 3, 5, 25, 1),
             torch.tensor([1.0, 0.0]),
@@ -261,10 +267,10 @@ def test_a_batch_of_one_is_refused_and_a_batch_of_two_exchanges():
             torch.tensor([1, 0]),
             torch.zeros(4, 25).bool(),
             ValueError,
-            "mask: .* axis 't' is 4, not 5",
+            r"mask: expected \(t=5, v=25\), .* axis 't' is 4, not 5",
         ),
         ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(2, 5, 24).bool(), ValueError, "axis 'v' is 24, not 25"),
-        ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(25).bool(), ValueError, "mask: expected 3 axes"),
+        ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(25).bool(), ValueError, r"mask: expected 3 axes \(n=2, t"),
         ((2, 3, 5, 25, 1), torch.tensor([1, 0]), torch.zeros(5, 25), TypeError, "mask: expected a torch.bool tensor"),
         ((2, 3, 5, 25, 1), torch.tensor([1, 0]), None, TypeError, "mask: expected a tensor, got NoneType"),
         ((2, 3, 5, 25, 1), torch.tensor([1, 2]), torch.zeros(5, 25).bool(), IndexError, "out of "),

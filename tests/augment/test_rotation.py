@@ -64,6 +64,8 @@ def test_lengths_stay(generator):
         ((2, 2, 5, 17, 1), (2, 3), r"axis 'c' is 2, not 3"),
         ((2, 3, 5, 25, 1), (1, 3), r"angles: .* axis 'n' is 1, not 2"),
         ((2, 3, 5, 25, 1), (2, 2), r"angles: .* axis 'axis' is 2, not 3"),
+        ((2, 3, 5, 25, 1), (2,), r"angles: expected 2 axes \(n=2, axis=3\)"),
+        ((3, 5, 25, 1), (2, 3), r"x: expected 5 axes \(n, c=3, t, v, m\)"),
     ],
 )
 def test_wrong_shapes_say_what_was_expected(x, angles, message):
@@ -71,7 +73,9 @@ def test_wrong_shapes_say_what_was_expected(x, angles, message):
         rotation(torch.zeros(x), torch.zeros(angles))
 
 
-def test_negative_angles_are_refused():
+def test_integers_and_negative_angles_are_refused():
+    with pytest.raises(TypeError, match="x: expected a floating-point tensor"):
+        rotation(torch.zeros(2, 3, 5, 25, 1, dtype=torch.int64), torch.zeros(2, 3))
     with pytest.raises(ValueError, match="main_angle: expected degrees >= 0, got -1"):
         RandomRotation(-1)
     with pytest.raises(ValueError, match="minor_angle"):

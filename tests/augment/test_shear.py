@@ -57,7 +57,9 @@ def test_the_same_draw_commutes_with_a_linear_stream():
         ((3, 5, 25, 2), (2, 3, 3), r"x: expected 5 axes \(n, c=3, t, v, m\), got shape \(3, 5, 25, 2\)"),
         ((2, 2, 5, 17, 1), (2, 3, 3), r"axis 'c' is 2, not 3"),
         ((2, 3, 5, 25, 1), (3, 3, 3), r"matrix: .* axis 'n' is 3, not 2"),
-        ((2, 3, 5, 25, 1), (2, 9), r"matrix: expected 3 axes"),
+        ((2, 3, 5, 25, 1), (2, 2, 3), r"matrix: .* axis 'i' is 2, not 3"),
+        ((2, 3, 5, 25, 1), (2, 3, 2), r"matrix: .* axis 'c' is 2, not 3"),
+        ((2, 3, 5, 25, 1), (2, 9), r"matrix: expected 3 axes \(n=2, i=3, c=3\)"),
     ],
 )
 def test_wrong_shapes_say_what_was_expected(x, matrix, message):

@@ -46,7 +46,9 @@ def test_only_a_mirrored_flip_is_a_mirror_image():
     ("shape", "arguments", "message"),
     [
         ((2, 3, 5, 20, 1), {}, r"x: .* axis 'v' is 20, not 25"),
+        ((3, 5, 25, 1), {}, r"x: expected 5 axes \(n, c, t, v=25, m\)"),
         ((2, 3, 5, 25, 1), {"flipped": torch.ones(1).bool()}, r"flipped: .* axis 'n' is 1, not 2"),
+        ((2, 3, 5, 25, 1), {"flipped": torch.ones(2, 1).bool()}, r"flipped: expected 1 axes \(n=2\)"),
         ((2, 3, 5, 25, 1), {"mirror_axis": 3}, "mirror_axis: expected one of None, 0, 1, 2, got 3"),
         ((2, 2, 5, 25, 1), {"mirror_axis": 2}, "mirror_axis: expected one of the 2 channels of x, got 2"),
     ],

@@ -246,8 +246,22 @@ def test_wrong_shapes_and_types_say_what_was_expected():
         occlusion.transform(x, SpatioTemporalOcclusionParams(params.joints, params.frames[:, 1:]))
     with pytest.raises(ValueError, match=r"mask: .* axis 't' is 5, not 6"):
         occlude(x, torch.zeros(2, 5, 25, dtype=torch.bool))
+    narrow = {(1, 6, 25): "'n' is 1, not 2", (2, 1, 25): "'t' is 1, not 6", (2, 6, 1): "'v' is 1, not 25"}
+    for shape, axis in narrow.items():
+        with pytest.raises(ValueError, match=rf"mask: expected \(n=2, t=6, v=25\), .* axis {axis}"):
+            occlude(x, torch.zeros(shape, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"mask: expected 3 axes \(n=2, t=6, v=25\)"):
+        occlude(x, torch.zeros(6, 25, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        occlude(x[0], torch.zeros(2, 6, 25, dtype=torch.bool))
     with pytest.raises(TypeError, match=r"mask: expected a torch.bool tensor, got torch.float32"):
         occlude(x, torch.zeros(2, 6, 25))
+    with pytest.raises(ValueError, match=r"unit: expected one of .*, got 'limb'"):
+        occlusion_units("ntu-rgb+d", unit="limb")
+    with pytest.raises(ValueError, match=r"rate_counts: expected one of 'joints', 'units', got 'bones'"):
+        occluded_joints(torch.zeros(2), [(0,), (1,)], rate=0.5, rate_counts="bones")
+    with pytest.raises(ValueError, match=r"draws: expected at least 1 axes \(\.\.\., v=2\)"):
+        occluded_joints(torch.zeros(()), [(0,), (1,)], rate=0.5)
     with pytest.raises(ValueError, match=r"draws: .* axis 'v' is 24, not 25"):
         occluded_joints(torch.zeros(2, 24), occlusion_units("ntu-rgb+d"), rate=0.5)
     with pytest.raises(ValueError, match="rate: expected a probability"):

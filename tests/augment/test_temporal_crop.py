@@ -68,6 +68,10 @@ def test_a_padding_ratio_that_is_none_is_refused(ratio):
 def test_wrong_shapes_say_what_was_expected():
     with pytest.raises(ValueError, match=r"start: expected \(n=2\), got shape \(3,\)"):
         temporal_crop(torch.zeros(2, 3, 5, 25, 1), torch.zeros(3, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"start: expected 1 axes \(n=2\)"):
+        temporal_crop(torch.zeros(2, 3, 5, 25, 1), torch.zeros(2, 1, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        temporal_crop(torch.zeros(2, 3, 5, 25), torch.zeros(2, dtype=torch.long))
 
 
 def test_repr():

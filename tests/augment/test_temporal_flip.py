@@ -22,6 +22,10 @@ def test_equals_the_official_code(official, assert_golden):
 def test_wrong_shapes_say_what_was_expected():
     with pytest.raises(ValueError, match=r"flipped: expected \(n=2\), got shape \(3,\)"):
         temporal_flip(torch.zeros(2, 3, 5, 25, 1), torch.ones(3).bool())
+    with pytest.raises(ValueError, match=r"flipped: expected 1 axes \(n=2\)"):
+        temporal_flip(torch.zeros(2, 3, 5, 25, 1), torch.ones(2, 1).bool())
+    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+        temporal_flip(torch.zeros(2, 3, 5, 25), torch.ones(2).bool())
 
 
 def test_repr():

@@ -85,11 +85,14 @@ def test_precision_is_the_querys(query, key, bank, out):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"query": torch.zeros(2, 3, 1)}, ValueError, "query: expected 2 axes"),
+        ({"query": torch.zeros(2, 3, 1)}, ValueError, r"query: expected 2 axes \(n, d\)"),
+        ({"query": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "query: expected a floating-point"),
+        ({"key": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "key: expected a floating-point"),
         ({"key": torch.zeros(3, 3)}, ValueError, "key: .* axis 'n' is 3, not 2"),
         ({"key": torch.zeros(2, 4)}, ValueError, "key: .* axis 'd' is 4, not 3"),
         ({"bank": torch.zeros(3, 5)}, ValueError, "bank: .* axis 'd' is 5, not 3"),
         ({"bank": torch.zeros(5, 3, dtype=torch.int64)}, TypeError, "bank: expected a floating-point"),
+        ({"exclude": torch.zeros(1, 5, dtype=torch.bool)}, ValueError, "exclude: .* axis 'n' is 1, not 2"),
         ({"exclude": torch.zeros(2, 4, dtype=torch.bool)}, ValueError, "exclude: .* axis 'k' is 4, not 5"),
         ({"exclude": torch.zeros(2, 5)}, TypeError, r"exclude: expected a torch.bool .* exclude.bool\(\)"),
         ({"temperature": 0.0}, ValueError, "temperature: expected a number > 0"),
@@ -106,7 +109,8 @@ def test_module_refuses_compiles_pickles_and_says_what_it_is():
         ContrastiveLogits(temperature=-1)
     module, (query, key, bank) = ContrastiveLogits(temperature=0.07), torch.randn(3, 4, 6)
     exclude = torch.rand(4, 4) < 0.5
-    expected = module(query, key, bank, exclude=exclude)
+    expected = contrastive_logits(query, key, bank, temperature=0.07, exclude=exclude)
+    assert module(query, key, bank, exclude=exclude).equal(expected)
     for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
         assert twin(query, key, bank, exclude=exclude).equal(expected)
     compiled = torch.compile(module, backend="eager", fullgraph=True)

@@ -57,6 +57,7 @@ def test_update_equals_the_formula(momentum, buffers):
             assert tensor.equal(old[name] if buffers == "keep" else new[name])
     for name, tensor in encoder.state_dict().items():
         assert tensor.equal(new[name])
+    assert not any(tensor.requires_grad for tensor in (*key_encoder.parameters(), *key_encoder.buffers()))
 
 
 def test_many_updates_decay_geometrically_and_a_call_may_bring_its_momentum():
@@ -137,7 +138,9 @@ def test_a_lower_precision_encoder_is_averaged_in_the_copys_precision():
 def test_another_encoder_is_refused_and_nothing_has_moved():
     key_encoder = MomentumEncoder(make_encoder(), buffers="average")
     before = values(key_encoder)
-    with pytest.raises(ValueError, match=r"encoder: .* missing \['0.bias'.* unexpected \['module.0.bias'.*unwrapped"):
+    with pytest.raises(
+        ValueError, match=r"its parameters are .* missing \['0.bias'.* unexpected \['module.0.bias'.*unwrapped"
+    ):
         key_encoder.update(Wrapper(make_encoder()))
     with pytest.raises(ValueError, match=r"expected 0.weight of shape \(4, 3\), got \(5, 3\)"):
         key_encoder.update(make_encoder(5))
@@ -182,6 +185,7 @@ def test_compiles_pickles_and_says_what_it_is():
     for twin in twins:
         twin.update(other)
         torch.testing.assert_close(compiled(x), twin(x))
+    assert repr(MomentumEncoder(nn.ReLU())).startswith("MomentumEncoder(\n  momentum=0.999, buffers='keep'\n")
     assert repr(MomentumEncoder(nn.ReLU(), momentum=0.99)).startswith(
         "MomentumEncoder(\n  momentum=0.99, buffers='keep'\n  (encoder): ReLU()"
     )

@@ -47,6 +47,7 @@ def test_starts_with_random_unit_rows_of_no_clip():
     assert (queue.ids == -1).all()
     assert queue.pointer == 0
     assert (queue.size, queue.features) == (2000, 16)
+    assert MomentumQueue(2).bank.shape == (32768, 2)  # the papers' size
     torch.manual_seed(3)
     first = MomentumQueue(4, size=5)
     torch.manual_seed(3)
@@ -147,7 +148,7 @@ def test_compiles_in_one_graph():
     [
         (torch.zeros(7, 4), None, ValueError, r"keys: expected at most size=6 rows, got shape \(7, 4\); enlarge"),
         (torch.zeros(2, 5), None, ValueError, "keys: .* axis 'd' is 5, not 4"),
-        (torch.zeros(4), None, ValueError, "keys: expected 2 axes"),
+        (torch.zeros(4), None, ValueError, r"keys: expected 2 axes \(n, d=4\)"),
         (torch.zeros(2, 4, dtype=torch.int64), None, TypeError, "keys: expected a floating-point"),
         (torch.zeros(2, 4), torch.zeros(3, dtype=torch.int64), ValueError, "ids: .* axis 'n' is 3, not 2"),
         (torch.zeros(2, 4), torch.zeros(2), TypeError, "ids: expected an integer tensor, got torch.float32"),
@@ -167,7 +168,7 @@ def test_sizes_below_one_are_refused():
         MomentumQueue(0)
     with pytest.raises(ValueError, match="size: expected an integer >= 1, got -1"):
         MomentumQueue(4, size=-1)
-    with pytest.raises(ValueError, match="ids: expected 1 axes"):
+    with pytest.raises(ValueError, match=r"ids: expected 1 axes \(n\)"):
         seeded(4, size=6).own_rows(torch.zeros(2, 2, dtype=torch.int64))
 
 

@@ -16,6 +16,10 @@ def test_equals_the_official_schedule():
     np.testing.assert_allclose(ours, GOLDEN["byol_m0996_total1000"], rtol=1e-12)
 
 
+def test_the_defaults_are_those_of_skeattnclr():
+    assert [cosine_momentum(step, 4) for step in (0, 2, 4)] == pytest.approx([0.996, 0.998, 1.0], abs=1e-12)
+
+
 @given(total=st.integers(1, 400), base=st.floats(0, 1), final=st.floats(0, 1))
 def test_goes_from_base_to_final_without_turning_back(total, base, final):
     values = [cosine_momentum(step, total, base=base, final=final) for step in range(total + 1)]

@@ -302,6 +302,7 @@ def test_pku_cuts_its_clips_with_both_ends(tmp_path, part):
             assert ("video" in clip.origin) == (part == 1)
     parts = read_pku_mmd_split(split)
     assert sorted(parts.training + parts.validation) == sorted(path.stem for path in skeletons)
+    assert parts.validation
     assert all(name.endswith("L") for name in parts.validation)
 
 

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from skelblocks import layouts
 from skelblocks.data.body_model import BONES, JOINTS, SEGMENTS, body_joints, forward_kinematics
 from skelblocks.data.hashed_draws import key, normal, uniform
-from skelblocks.data.motion_classes import motion_classes
+from skelblocks.data.synthetic_classes import motion_classes
 from skelblocks.data.synthetic_motion import sample_motion, synthetic_motion
 
 

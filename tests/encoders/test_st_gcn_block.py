@@ -96,6 +96,23 @@ def test_gradients():
     assert torch.autograd.gradcheck(lambda x: block(x, adjacency), (x,))
 
 
+@pytest.mark.parametrize(("inputs", "outputs", "frames"), [(4, 8, 64), (8, 16, 100), (2, 12, 150)])
+def test_few_channels_and_many_frames_train(inputs, outputs, frames):
+    # oneDNN's backward of a strided 1 x 1 convolution writes outside its memory at these sizes.
+    adjacency = layouts.adjacency("ntu-rgb+d")
+    block = STGCNBlock(inputs, out_channels=outputs, subsets=3, joints=25, stride=2)
+    twin = copy.deepcopy(block).double()
+    x = torch.randn(4, inputs, frames, 25)
+    for _ in range(3):
+        for each, values, edges in ((block, x, adjacency), (twin, x.double(), adjacency.double())):
+            each.zero_grad()
+            each(values, edges).square().mean().backward()
+    for name in ("residual.0.weight", "residual.1.weight", "graph.conv.weight"):
+        expected = twin.get_parameter(name).grad
+        found = block.get_parameter(name).grad.double()
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
+
+
 def test_even_kernel_is_refused():
     with pytest.raises(ValueError, match="kernel_size: expected an odd number of frames, got 8"):
         STGCNBlock(3, out_channels=4, subsets=3, joints=25, kernel_size=8)

@@ -7,16 +7,14 @@ import pytest
 import torch
 from engine import (
     NonFiniteLossError,
-    RunFolder,
     TrainingOptions,
-    check_queue,
     derive_seed,
     epoch_batches,
     learning_rate,
     make_fabric,
-    parse,
     pretrain,
 )
+from run_folder import RunFolder
 from torch import nn
 
 from skelblocks.data import ArrayDataset
@@ -122,38 +120,6 @@ def test_a_loss_that_is_not_finite_stops_names_the_samples_and_keeps_the_checkpo
     assert all(tensor.isfinite().all() for tensor in state["method"].values())
 
 
-def test_a_checkpoint_is_replaced_whole_or_not_at_all(tmp_path):
-    folder = RunFolder(tmp_path, options={"seed": 1})
-    folder.save({"history": [1]})
-
-    class Unpicklable:
-        def __reduce__(self):
-            raise RuntimeError("the disk is full")
-
-    with pytest.raises(RuntimeError, match="disk is full"):
-        folder.save({"history": Unpicklable()})
-    assert folder.load(device=torch.device("cpu")) == {"history": [1], "options": {"seed": 1}}
-    folder.write_config()
-    assert (tmp_path / "config.yaml").read_text() == "seed: 1\n"
-
-
-def test_a_run_does_not_go_on_with_other_options(tmp_path):
-    RunFolder(tmp_path, options={"stream": "joint", "epochs": 3}).save({"history": []})
-    other = RunFolder(tmp_path, options={"stream": "bone", "epochs": 5})
-    with pytest.raises(
-        ValueError, match=r"has other options: stream 'joint' there, 'bone' here; choose another folder"
-    ):
-        other.load(device=torch.device("cpu"))
-    assert not (tmp_path / "config.yaml").exists()  # a refused run leaves no trace
-    for share in ({"schedule": "cosine"}, {"nnm_epoch": "half"}):
-        RunFolder(tmp_path / "share", options={**share, "epochs": 3}).save({"history": []})
-        longer = RunFolder(tmp_path / "share", options={**share, "epochs": 5})
-        with pytest.raises(ValueError, match="has other options: epochs 3 there, 5 here"):
-            longer.load(device=torch.device("cpu"))
-    longer = RunFolder(tmp_path, options={"stream": "joint", "epochs": 5})
-    assert longer.load(device=torch.device("cpu")) is not None
-
-
 def test_evaluation_joins_the_log(tmp_path, dataset):
     _, history = run(dataset, options(tmp_path, epochs=3), evaluate=lambda: {"knn": 50.0})
     assert ["knn" in row for row in history] == [False, True, True]
@@ -198,29 +164,7 @@ def test_warm_up_rises_and_the_cosine_falls_to_zero():
     assert rates[80] == pytest.approx(0.0, abs=1e-12)
 
 
-def test_the_queue_and_the_batch(capsys):
-    with pytest.raises(ValueError, match="batch_size: 128 is more than the 64 rows of the queue; enlarge queue_size"):
-        check_queue(size=64, batch_size=128, clips=1000)
-    check_queue(size=64, batch_size=64, clips=64)
-    assert capsys.readouterr().out == ""
-    check_queue(size=65, batch_size=64, clips=64)
-    assert "the queue holds 65 keys and there are 64 training clips" in capsys.readouterr().out
-
-
 def test_purposes_do_not_share_a_seed():
     seeds = {derive_seed(0, what, epoch, step) for what in ("step", "views") for epoch in range(9) for step in range(9)}
     assert len(seeds) == 2 * 81
     assert derive_seed(0, "step", 1, 23) != derive_seed(0, "step", 12, 3)
-
-
-def test_files_of_options_and_the_command_line(tmp_path):
-    (tmp_path / "a.yaml").write_text("epochs: 7\nbatch_size: 16\n")
-    (tmp_path / "b.yaml").write_text("batch_size: 32\n")
-    files = ["--config", str(tmp_path / "a.yaml"), "--config", str(tmp_path / "b.yaml")]
-    chosen = parse(TrainingOptions, [*files, "--learning_rate", "0.2", "--milestones", "[1,2]"])
-    assert (chosen.epochs, chosen.batch_size, chosen.learning_rate, chosen.milestones) == (7, 32, 0.2, [1, 2])
-    assert parse(TrainingOptions, ["--batch-size", "8", "--learning-rate=1e-3"]).batch_size == 8
-    assert parse(TrainingOptions, ["--folder=--of-ones-own"]).folder == "--of-ones-own"
-    (tmp_path / "c.yaml").write_text("batchsize: 32\n")
-    with pytest.raises(SystemExit):
-        parse(TrainingOptions, ["--config", str(tmp_path / "c.yaml")])

@@ -6,10 +6,11 @@ import pytest
 import torch
 import train_msmclr
 import train_skeletonclr
-from checkpoints import load_run
+from candidate import load_candidate
+from command_line import parse
 from datasets import DataOptions, load_sets
-from engine import parse
-from protocols import ProtocolOptions, linear, load_subject, structure
+from load_run import load_run
+from protocols import ProtocolOptions, linear, structure
 from small_run import SMALL, save_run, write_set
 
 from skelblocks import layouts
@@ -49,8 +50,8 @@ def outcomes(found, place=0):
 def test_knn_and_linear_are_the_librarys_on_the_runs_features(run, capsys):
     folder = run(neighbors=2)
     found = outcomes(evaluate.main(["knn", folder, *QUICK]))["knn"]
-    subject = load_subject(folder, ProtocolOptions(accelerator="cpu"))
-    (train, test), (fit, judged) = subject.labels, (subject.train, subject.test)
+    candidate = load_candidate(folder, ProtocolOptions(accelerator="cpu"))
+    (train, test), (fit, judged) = candidate.labels, (candidate.train, candidate.test)
     expected = {k: 100 * knn_accuracy(fit, train, judged, test, k=k) for k in (1, 2, 5, 10)}
     assert found["by_neighbors"] == expected
     assert found["accuracy"] == expected[2]
@@ -86,10 +87,10 @@ def test_what_was_selected_is_said(run):
     for protocol in ("knn", "linear", "finetune"):
         found = outcomes(evaluate.main([protocol, folder, *QUICK, *apart]))[protocol]
         assert "best on the validation set" in found["selected"]
-    subject = load_subject(folder, ProtocolOptions(accelerator="cpu", select="validation", validation_ids=[1]))
-    subjects = subject.sets.train.subjects
-    assert (subjects[subject.held] == 1).all()
-    assert (subjects[subject.fit] == 3).all()
+    candidate = load_candidate(folder, ProtocolOptions(accelerator="cpu", select="validation", validation_ids=[1]))
+    subjects = candidate.sets.train.subjects
+    assert (subjects[candidate.held] == 1).all()
+    assert (subjects[candidate.fit] == 3).all()
     for select in ("last", "test"):
         with pytest.raises(ValueError, match=f"validation_ids: they select nothing with select='{select}'"):
             evaluate.main(["linear", folder, *QUICK, "--select", select, "--validation-ids", "[1]"])
@@ -121,7 +122,7 @@ def test_another_split_than_the_trainings_is_said_and_has_its_own_ids(run, tmp_p
     assert "Pretrained with" not in (tmp_path / "joint_0" / "evaluation" / "linear.md").read_text()
     monkeypatch.chdir(tmp_path)  # the same file by another name
     assert evaluate.main(["linear", folder, *QUICK, "--data", "mine.npz"])["runs"][0]["pretrained_apart"]
-    sets = load_subject(folder, ProtocolOptions(accelerator="cpu", data="mine.npz")).sets
+    sets = load_candidate(folder, ProtocolOptions(accelerator="cpu", data="mine.npz")).sets
     assert set(sets.train.subjects.tolist()) == {2, 3}
     found = evaluate.main(["linear", folder, *QUICK, "--train-ids", "[3,4]"])
     assert found["runs"][0]["pretrained_apart"] is False
@@ -129,7 +130,7 @@ def test_another_split_than_the_trainings_is_said_and_has_its_own_ids(run, tmp_p
     assert f"Pretrained with another split of these clips, perhaps on test clips: {folder}." in text
     arrays = dict(np.load(tmp_path / "mine.npz"))
     np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) % 3)
-    sets = load_subject(folder, ProtocolOptions(accelerator="cpu", split="cross-view")).sets
+    sets = load_candidate(folder, ProtocolOptions(accelerator="cpu", split="cross-view")).sets
     assert set(sets.train.views.tolist()) == {1, 2}
     assert set(sets.test.views.tolist()) == {3}
 
@@ -140,9 +141,9 @@ def test_the_interval_is_over_people_whatever_the_split(run, tmp_path):
     np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) // 12)
     found = outcomes(evaluate.main(["linear", folder, *QUICK, "--split", "cross-view"]))["linear"]
     assert found["interval_over"] == "subjects"
-    subject = load_subject(folder, ProtocolOptions(accelerator="cpu", split="cross-view"))
-    hits = linear(subject, ProtocolOptions()).scores.scores.argmax(dim=1) == subject.labels[1]
-    expected = bootstrap_interval(hits, groups=subject.sets.test.subjects)
+    candidate = load_candidate(folder, ProtocolOptions(accelerator="cpu", split="cross-view"))
+    hits = linear(candidate, ProtocolOptions()).scores.scores.argmax(dim=1) == candidate.labels[1]
+    expected = bootstrap_interval(hits, groups=candidate.sets.test.subjects)
     assert found["interval_95"] == [100 * expected.low, 100 * expected.high]
     del arrays["subject"]
     np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) // 12)
@@ -155,12 +156,12 @@ def test_a_class_of_the_test_set_alone(run, tmp_path):
     arrays["y"][(arrays["subject"] == 2).nonzero()[0][:2]] = 3
     folder = run()
     np.savez(tmp_path / "mine.npz", **arrays)
-    subject = load_subject(folder, ProtocolOptions(accelerator="cpu"))
-    (train, test), bank = subject.labels, subject.train
+    candidate = load_candidate(folder, ProtocolOptions(accelerator="cpu"))
+    (train, test), bank = candidate.labels, candidate.train
     asked = test < 3
     assert asked.sum() == 10
-    expected = retrieval_scores(subject.test[asked], test[asked], bank, train, topk=(1, 5))
-    found = structure(subject)
+    expected = retrieval_scores(candidate.test[asked], test[asked], bank, train, topk=(1, 5))
+    found = structure(candidate)
     assert found["mean average precision"] == 100 * expected.mean_average_precision
     assert found["recall at 5"] == 100 * expected.recall[5]
 
@@ -190,20 +191,20 @@ def test_streams_are_fused_seed_by_seed(run, monkeypatch):
     assert names == [(seed, stream) for seed in (0, 1) for stream in ("joint", "bone", "motion", "fused")]
     scores = {}
     for folder in folders[3:]:
-        subject = load_subject(folder, ProtocolOptions(accelerator="cpu"))
+        candidate = load_candidate(folder, ProtocolOptions(accelerator="cpu"))
         probe = linear_probe(
-            subject.train,
-            subject.labels[0],
-            subject.test,
-            subject.labels[1],
+            candidate.train,
+            candidate.labels[0],
+            candidate.test,
+            candidate.labels[1],
             learning_rate=0.1,
             standardize=True,
             generator=torch.Generator().manual_seed(0),
         )
-        scores[subject.run.stream] = StreamScores(subject.sets.test.names, probe.logits)
+        scores[candidate.run.stream] = StreamScores(candidate.sets.test.names, probe.logits)
     fused = fuse_scores(scores).scores.argmax(dim=1)
-    assert outcomes(found, 7)["linear"]["accuracy"] == 100 * (fused == subject.labels[1]).double().mean().item()
-    monkeypatch.setattr(evaluate, "load_subject", None)  # nothing is measured before it is refused
+    assert outcomes(found, 7)["linear"]["accuracy"] == 100 * (fused == candidate.labels[1]).double().mean().item()
+    monkeypatch.setattr(evaluate, "load_candidate", None)  # nothing is measured before it is refused
     with pytest.raises(ValueError, match="weights: no stream for 'motion'"):
         evaluate.main(["fuse", *folders[:2], *QUICK, "--weights", "{joint: 1, bone: 1, motion: 1}"])
     with pytest.raises(ValueError, match="of seed 0 there is only 'joint'"):
@@ -275,7 +276,7 @@ def test_transfer_by_the_joints_that_both_have(tmp_path):
     loaded = load_run(folder)
     assert loaded.layout == layouts.restrict("utd-mhad", shared)
     assert from_pretrained(folder / "encoder").input is None
-    sets = load_subject(str(folder), ProtocolOptions(accelerator="cpu", data=there)).sets
+    sets = load_candidate(str(folder), ProtocolOptions(accelerator="cpu", data=there)).sets
     assert sets.layout == loaded.layout
     direct = load_sets(DataOptions(data=there, frames=16, joints=list(shared)))
     assert sets.test.as_tensor().equal(direct.test.as_tensor())

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine import NonFiniteLossError, RunFolder, RunFolderError, replacing, write_atomically
+from engine import NonFiniteLossError
+from run_folder import RunFolder, RunFolderError, replacing, write_atomically
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

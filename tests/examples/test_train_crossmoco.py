@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import train_crossmoco
-from engine import parse
+from command_line import parse
 from small_run import SMALL
 from train_crossmoco import Options, Views, build, make_occlusion
 

@@ -115,6 +115,8 @@ def test_what_is_not_a_skeleton_is_refused(change, message):
 def test_wrong_types_and_names_are_refused():
     with pytest.raises(TypeError, match="center: expected joints as integers"):
         SkeletonLayout.from_dict({**ARM, "center": 0.5})
+    with pytest.raises(TypeError, match=r"bodies: expected a mapping .* got the entry \[0, 1, 2\]"):
+        SkeletonLayout.from_dict({**ARM, "bodies": [[0, 1, 2], [3, 4]]})
     with pytest.raises(ValueError, match=r"missing \['swap'\]"):
         SkeletonLayout.from_dict({k: v for k, v in ARM.items() if k != "swap"})
     layout = SkeletonLayout.from_dict(ARM)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from largest_allocation import LargestAllocation
 
 from skelblocks.contrast import unit_rows
 from skelblocks.losses import bank_logsumexp
@@ -80,21 +80,6 @@ def test_gradcheck_and_no_silent_second_derivative():
         first.sum().backward()
 
 
-class LargestAllocation(TorchDispatchMode):
-    """The most elements that any new tensor has."""
-
-    def __init__(self, known):
-        super().__init__()
-        self.largest, self.known = 0, known.untyped_storage().data_ptr()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for x in out if isinstance(out, (tuple, list)) else (out,):
-            if isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() != self.known:
-                self.largest = max(self.largest, x.untyped_storage().nbytes() // x.element_size())
-        return out
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_no_tensor_grows_with_the_bank(dtype):
     def largest(k, chunk_size):
@@ -134,13 +119,14 @@ def test_compiles_in_one_graph_with_its_gradient():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"query": torch.zeros(2, 3, 1)}, ValueError, "query: expected 2 axes"),
+        ({"query": torch.zeros(2, 3, 1)}, ValueError, r"query: expected 2 axes \(n, d\)"),
         ({"bank": torch.zeros(5, 4)}, ValueError, "bank: .* axis 'd' is 4, not 3"),
         ({"bank": torch.zeros(5, 3, dtype=torch.int64)}, TypeError, "bank: expected a floating-point"),
         ({"query": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "query: expected a floating-point"),
         ({"temperature": -1.0}, ValueError, "temperature: expected a number > 0"),
         ({"chunk_size": 0}, ValueError, "chunk_size: expected an integer >= 1 or None, got 0"),
         ({"exclude": torch.zeros(2, 4, dtype=torch.bool)}, ValueError, "exclude: .* axis 'k' is 4, not 5"),
+        ({"exclude": torch.zeros(1, 5, dtype=torch.bool)}, ValueError, "exclude: .* axis 'n' is 1, not 2"),
         ({"exclude": torch.zeros(2, 5)}, TypeError, "exclude: expected a torch.bool"),
     ],
 )

@@ -1,4 +1,5 @@
 import copy
+import math
 import pickle
 import statistics
 from pathlib import Path
@@ -47,6 +48,13 @@ def test_equals_the_slow_reference(n, d, weight, eps, seed):
     torch.testing.assert_close(barlow_twins_loss(second, first, **options), loss)
     order = torch.randperm(n)
     torch.testing.assert_close(barlow_twins_loss(first[order], second[order], **options), loss)
+
+
+def test_the_defaults_are_those_of_the_released_code():
+    first, second = torch.randn(2, 6, 3, dtype=torch.float64) / 100  # so small that eps counts
+    expected = reference(first, second, off_diagonal_weight=2e-4, eps=1e-5)
+    for loss in (barlow_twins_loss, BarlowTwinsLoss()):
+        assert loss(first, second).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_zero_for_agreeing_decorrelated_features_whatever_their_scale_and_offset():
@@ -132,9 +140,10 @@ def test_compiles_in_one_graph_pickles_and_says_what_it_is():
         ((0, 4), (0, 4), {}, "first: expected at least two samples"),
         ((3, 4), (2, 4), {}, "second: .* axis 'n' is 2, not 3"),
         ((3, 4), (3, 5), {}, "second: .* axis 'd' is 5, not 4"),
-        ((3, 4, 1), (3, 4), {}, "first: expected 2 axes"),
+        ((3, 4, 1), (3, 4), {}, r"first: expected 2 axes \(n, d\)"),
         ((3, 4), (3, 4), {"eps": 0.0}, "eps: expected a number > 0"),
         ((3, 4), (3, 4), {"off_diagonal_weight": -1.0}, "off_diagonal_weight: expected a finite number >= 0"),
+        ((3, 4), (3, 4), {"off_diagonal_weight": math.inf}, "off_diagonal_weight: expected a finite number .* got inf"),
     ],
 )
 def test_what_is_refused(first, second, options, message):

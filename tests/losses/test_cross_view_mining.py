@@ -69,6 +69,16 @@ def test_equals_the_slow_reference(views, n, k, context, share, temperature, dat
         assert module(logits, exclude=exclude).equal(loss)
 
 
+def test_the_defaults_are_the_released_configuration():
+    views = cosines(3, 4, 9, 6, 0.07)
+    options = {"temperature": 0.07, "top_k": 1, "context": True}
+    expected = reference(views, **options, mean=True, exclude=[[False] * 9] * 4)
+    for loss in (cross_view_mining, CrossViewMiningLoss()):
+        assert loss(views).item() == pytest.approx(expected, rel=1e-10)
+    for ours, theirs in zip(cross_view_pair(*views[:2]), cross_view_pair(*views[:2], **options), strict=True):
+        assert ours.equal(theirs)
+
+
 def test_the_order_of_views_and_of_the_bank_does_not_matter():
     a, b, c = cosines(3, 4, 9, 0, 0.07)
     expected = cross_view_mining([a, b, c])
@@ -195,7 +205,8 @@ def test_compiles_in_one_graph_pickles_and_says_what_it_is():
         ([(2, 4)], {}, ValueError, "logits_per_view: expected two views or more, got 1; for one, use nearest"),
         ([(2, 4), (3, 4)], {}, ValueError, r"logits_per_view\[1\]: .* axis 'n' is 3, not 2"),
         ([(2, 4), (2, 5)], {}, ValueError, r"logits_per_view\[1\]: .* axis 'k' is 5, not 4"),
-        ([(4,), (4,)], {}, ValueError, r"logits_per_view\[0\]: expected 2 axes"),
+        ([(4,), (4,)], {}, ValueError, r"logits_per_view\[0\]: expected 2 axes \(n, k\)"),
+        ([(2, 4, 1), (2, 4)], {}, ValueError, r"logits_per_view\[0\]: expected 2 axes \(n, k\)"),
         ([(2, 4), (2, 4)], {"top_k": 4}, ValueError, "top_k: expected 1 <= top_k <= k=3"),
         ([(2, 4), (2, 4)], {"temperature": 0.0}, ValueError, "temperature: expected a number > 0"),
         ([(2, 4), (2, 4)], {"reduction_over_positives": "max"}, ValueError, "reduction_over_positives: expected one"),
@@ -213,6 +224,14 @@ def test_what_the_pair_and_the_module_refuse():
         cross_view_mining([torch.zeros(2, 4), torch.zeros(2, 4, dtype=torch.int64)])
     with pytest.raises(ValueError, match=r"other_logits: .* axis 'k' is 5, not 4"):
         cross_view_pair(torch.zeros(2, 4), torch.zeros(2, 5))
+    with pytest.raises(ValueError, match=r"^logits: expected 2 axes \(n, k\)"):
+        cross_view_pair(torch.zeros(4), torch.zeros(4))
+    whole = torch.zeros(2, 4, dtype=torch.int64)
+    for pair, name in (((whole, torch.zeros(2, 4)), "logits"), ((torch.zeros(2, 4), whole), "other_logits")):
+        with pytest.raises(TypeError, match=f"^{name}: expected a floating-point"):
+            cross_view_pair(*pair)
+    with pytest.raises(ValueError, match=r"^temperature: expected a number > 0"):
+        cross_view_pair(torch.zeros(2, 4), torch.zeros(2, 4), temperature=0.0)
     for options, message in (
         ({"top_k": 0}, "top_k: expected an integer >= 1, got 0"),
         ({"temperature": -1.0}, "temperature: expected a number > 0"),

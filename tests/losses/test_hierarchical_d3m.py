@@ -139,7 +139,7 @@ def test_compiles_in_one_graph_and_pickles():
         ([(2, 4)], "logits_chain: expected at least two levels, the mildest first, got 1"),
         ([(2, 4), (2, 4), (2, 5)], r"logits_chain\[2\]: .* axis 'k' is 5, not 4"),
         ([(2, 4), (3, 4)], r"logits_chain\[1\]: .* axis 'n' is 3, not 2"),
-        ([(2, 4, 1), (2, 4)], r"logits_chain\[0\]: expected 2 axes"),
+        ([(2, 4, 1), (2, 4)], r"logits_chain\[0\]: expected 2 axes \(n, k\)"),
     ],
 )
 def test_wrong_chains_say_what_was_expected(chain, message):

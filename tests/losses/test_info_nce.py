@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from largest_allocation import LargestAllocation
 
 from skelblocks.contrast import contrastive_logits, unit_rows
 from skelblocks.losses import InfoNCELoss, info_nce, info_nce_from_embeddings
@@ -85,6 +86,31 @@ def test_gradients():
             lambda q, k, size=chunk_size: info_nce_from_embeddings(q, k, bank, temperature=0.3, chunk_size=size),
             (query, key),
         )
+
+
+def test_only_the_door_without_chunks_has_a_second_derivative():
+    query, key = (x.requires_grad_() for x in torch.randn(2, 3, 4, dtype=torch.float64))
+    bank = unit_rows(torch.randn(7, 4, dtype=torch.float64))
+
+    def loss(q, k, chunk_size=None):
+        return info_nce_from_embeddings(q, k, bank, temperature=0.3, chunk_size=chunk_size)
+
+    assert torch.autograd.gradgradcheck(loss, (query, key))
+    (first,) = torch.autograd.grad(loss(query, key, 3), query, create_graph=True)
+    with pytest.raises(RuntimeError, match="leave chunk_size out to take one"):
+        first.sum().backward()
+
+
+def test_no_tensor_grows_with_the_bank_in_chunks():
+    def largest(k, chunk_size):
+        query, key = (x.requires_grad_() for x in torch.randn(2, 4, 8))
+        bank = unit_rows(torch.randn(k, 8))
+        with LargestAllocation(bank) as mode:
+            info_nce_from_embeddings(query, key, bank, temperature=0.07, chunk_size=chunk_size).backward()
+        return mode.largest
+
+    assert largest(256, 32) == largest(4096, 32) <= 4 * 32
+    assert largest(4096, None) >= 4 * 4096
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -60,6 +60,21 @@ def test_equals_the_slow_reference(n, k, temperature, seed):
     )
 
 
+def test_the_defaults_are_the_released_configuration():
+    arguments, exclude = case()
+    queries = arguments[:2]
+    explicit = region_contrast(*arguments, temperature=0.2, detach_negative=True)
+    nothing = torch.zeros_like(exclude).tolist()
+    assert explicit.item() == pytest.approx(reference(*arguments, temperature=0.2, exclude=nothing), rel=1e-10)
+    expected = torch.autograd.grad(explicit, queries)
+    for loss in (region_contrast, RegionContrastLoss()):
+        assert loss(*arguments).equal(explicit)
+        torch.testing.assert_close(torch.autograd.grad(loss(*arguments), queries), expected)
+    inside, outside = region_logits(*arguments)
+    torch.testing.assert_close((info_nce(inside) + info_nce(outside)) / 2, explicit)
+    torch.testing.assert_close(torch.autograd.grad(info_nce(inside) + info_nce(outside), queries)[0] / 2, expected[0])
+
+
 @pytest.fixture(scope="module")
 def official():
     with np.load(GOLDEN) as file:
@@ -155,6 +170,8 @@ def test_compiles_in_one_graph():
     [
         ("inside", torch.zeros(5), r"inside: expected 2 axes \(n, d\)"),
         ("outside", torch.zeros(4, 6), "outside: .* axis 'n' is 4, not 5"),
+        ("outside", torch.zeros(5, 7), "outside: .* axis 'd' is 7, not 6"),
+        ("key", torch.zeros(6, 6), "key: .* axis 'n' is 6, not 5"),
         ("key", torch.zeros(5, 7), "key: .* axis 'd' is 7, not 6"),
         ("bank", torch.zeros(9, 7), "bank: .* axis 'd' is 7, not 6"),
         ("partner", torch.zeros(4, dtype=torch.int64), "partner: .* axis 'n' is 4, not 5"),

@@ -1,10 +1,9 @@
-"""What the examples report of an encoder, and the pictures of a run."""
+"""Accuracies of an encoder on the test clips: what a run logs of itself on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -14,12 +13,11 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
-from skelblocks.viz import curves, draw_skeleton, embedding_scatter
 
 
 @dataclass(kw_only=True)
 class EvaluationOptions:
-    """What is measured."""
+    """Of which stream a run is, and how its encoder's accuracies are measured."""
 
     stream: Literal["joint", "bone", "motion"] = "joint"
     probe: Literal["paper", "standardized"] = "paper"  # see `probe_settings`
@@ -74,41 +72,3 @@ def probe_settings(probe: str, *, rate: float, milestone: int) -> dict[str, Any]
     if probe == "standardized":
         return {"learning_rate": 0.1, "milestones": (80,), "standardize": True}
     return {"learning_rate": rate, "milestones": (milestone,), "standardize": False}
-
-
-def draw_run(
-    folder: Path,
-    *,
-    encoder: nn.Module,
-    sets: Sets,
-    history: Sequence[Mapping[str, float]],
-    stream: str,
-) -> None:
-    """loss.png, accuracy.png, embedding.png and clip.png."""
-    epochs = [row["epoch"] for row in history]
-    names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
-    curves({name: (epochs, [row[name] for row in history]) for name in names}, ylabel="loss").savefig(
-        folder / "loss.png"
-    )
-    measured = [row for row in history if "knn" in row]
-    if measured:
-        at = [row["epoch"] for row in measured]
-        shown = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
-        curves(shown, ylabel="accuracy on the test clips, %").savefig(folder / "accuracy.png")
-    _, test = features(encoder, sets, stream=stream)
-    labels = sets.test.labels if sets.labelled else torch.zeros(len(sets.test), dtype=torch.int64)
-    names = list(sets.test.class_names) or None  # type: ignore[assignment]
-    embedding_scatter(test, labels, class_names=names).savefig(folder / "embedding.png")
-    clip, label, _ = sets.test[0]
-    title = sets.test.class_names[int(label)] if names else sets.test.names[0]
-    draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")
-
-
-def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:
-    """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures."""
-    clips = torch.stack([sets.test[i].clip for i in range(count)])
-    clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()))
-    encoder.eval()
-    with torch.no_grad():
-        maps: Tensor = encoder(clips)
-    return maps

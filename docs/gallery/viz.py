@@ -1,8 +1,6 @@
 """The pictures of docs/pictures.md, from synthetic motion and an encoder trained on labels for some seconds.
 
-The docs' build runs this into docs/_build/pictures; by hand: ``python docs/gallery.py FOLDER``. The page shows the body
-of each function, which is all that its picture takes besides the names above the first one. Needs the extras ``viz``
-and ``eval``.
+The page shows the body of each function, which is all that its picture takes besides the names above the first one.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
+from common import LAYOUT, write
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -21,7 +20,6 @@ from skelblocks.data import synthetic_motion
 from skelblocks.encoders import STGCN, pool
 from skelblocks.evaluation import classification_report, extract_features, knn_scores
 
-LAYOUT = "ntu-rgb+d"
 motion = synthetic_motion(LAYOUT, classes=8, subjects=12, views=2, frames=32, occlusion=0.0, seed=1)
 clip = motion.x[0]  # (C, T, V, M)
 names = motion.class_names
@@ -119,30 +117,19 @@ def curves() -> Figure:
     return viz.curves({"training loss": losses}, xlabel="step", ylabel="cross-entropy")
 
 
-FIGURES = (
-    draw_skeleton,
-    clip_strip,
-    augmentation_strips,
-    occlusion_map,
-    clip_attention,
-    clip_attention_mhsam,
-    occlusion_map_eadm,
-    attention_map,
-    embedding_scatter,
-    confusion_matrix,
-    class_accuracy,
-    curves,
-)
-
-
-def main(folder: Path) -> None:
-    """Write a picture a function, and the film."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for make in FIGURES:
-        torch.manual_seed(0)
-        make().savefig(folder / f"{make.__name__}.png", dpi=80)
-    animate_clip(folder / "animate_clip.gif")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    write(
+        draw_skeleton,
+        clip_strip,
+        augmentation_strips,
+        occlusion_map,
+        clip_attention,
+        clip_attention_mhsam,
+        occlusion_map_eadm,
+        attention_map,
+        embedding_scatter,
+        confusion_matrix,
+        class_accuracy,
+        curves,
+    )
+    animate_clip(Path(sys.argv[1] if len(sys.argv) > 1 else "pictures") / "animate_clip.gif")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skelblocks.data.body_model import BENDING_JOINTS, JOINTS, SEGMENTS, forward_kinematics
 from skelblocks.data.hashed_draws import normal, uniform
-from skelblocks.data.motion_classes import MotionClass, Role, Vector
+from skelblocks.data.synthetic_classes import MotionClass, Role, Vector
 
 
 class RoleTables(NamedTuple):

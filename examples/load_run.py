@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from datasets import DataOptions, load_sets
-from method import LAYOUT, MethodOptions, make_encoder
+from method import MethodOptions, make_encoder
+from run_folder import LAYOUT
 from torch import Tensor, nn
 from train_crossmoco import SideBySide
 

@@ -1,0 +1,136 @@
+"""The released code of a method: fetched when it is asked for, run in a process of its own by `official_train.py`.
+
+None of it is in this repository. Only what holds it to NTU RGB+D and to a GPU is replaced, when it is run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from method import MethodOptions
+from torch import Tensor
+
+from skelblocks._utils.whole_file import whole_file
+
+
+class Released(NamedTuple):
+    """Where a method's released code is, and what its parts are called.
+
+    Attributes:
+        repository: On GitHub.
+        processor: The class that trains.
+        model: The class that is trained.
+        feeder: The class that augments.
+    """
+
+    repository: str
+    processor: str
+    model: str
+    feeder: str
+
+
+RELEASED = {
+    "skeletonclr": Released(
+        "LinguoLi/CrosSCLR",
+        "processor.pretrain_skeletonclr.SkeletonCLR_Processor",
+        "net.skeletonclr.SkeletonCLR",
+        "feeder.ntu_feeder.Feeder_dual",
+    ),
+    "aimclr": Released(
+        "Levigty/AimCLR",
+        "processor.pretrain_aimclr.AimCLR_Processor",
+        "net.aimclr.AimCLR",
+        "feeder.ntu_feeder.Feeder_triple",
+    ),
+    "msmclr": Released(
+        "zengminxu/MsMCLR-Code",
+        "processor.pretrain_aimclr.AimCLR_Processor",
+        "net.aimclr.AimCLR",
+        "feeder.ntu_feeder.Feeder_triple",
+    ),
+    "skeattnclr": Released(
+        "GitHubOfHyl97/SkeAttnCLR",
+        "processor.pretrain_SkeAttnLWL.SkeletonCLR_Processor",
+        "net.SkeAttnCLR.SkeAttnMask",
+        "feeder.ntu_feeder.Feeder_dual",
+    ),
+}
+
+
+def fetch(method: str, *, cache: Path, source: Path | None = None) -> Path:
+    """The folder of a method's released code, cloned into ``cache`` unless it is there.
+
+    Args:
+        method: One of ``RELEASED``.
+        cache: Where clones are kept.
+        source: A folder of copies in place of GitHub: ``OWNER+NAME/repo``, ``OWNER+NAME`` or ``NAME``, a repository,
+            bare or not, or a plain copy, which is used where it is.
+
+    Raises:
+        FileNotFoundError: ``source`` has no copy.
+        ValueError: it could not be cloned; the message says why.
+    """
+    repository = RELEASED[method].repository
+    flat, name = repository.replace("/", "+"), repository.split("/")[1]
+    how, address = ["--depth", "1", "--filter=blob:none"], f"https://github.com/{repository}"
+    if source is not None:
+        there = [source / flat / "repo", source / flat, source / name]
+        found = next((path for path in there if path.is_dir()), None)
+        if found is None:
+            raise FileNotFoundError(f"official-source: there is no copy of {repository} in {str(source)!r}")
+        if (found / "net").is_dir():
+            return found
+        how, address = [], str(found.resolve())
+    target = cache / flat
+    if not target.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as partial:
+            _git("clone", "--quiet", "--no-checkout", *how, address, f"{partial}/code")
+            _git("-C", f"{partial}/code", "checkout", "--quiet", "HEAD", "--", "*.py")  # no pictures, no weights
+            Path(partial, "code").rename(target)
+    return target
+
+
+def _git(*arguments: str) -> None:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"official-cache: git {' '.join(arguments)} failed: {done.stderr.strip()}")
+
+
+def commit_of(folder: Path) -> str | None:
+    """Which one of it; None where it is a plain copy."""
+    if not (folder / ".git").exists():
+        return None
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
+
+
+def train(
+    method: str, options: MethodOptions, *, folder: Path, cache: Path, source: Path | None = None
+) -> tuple[Tensor, Tensor, dict[str, str | None]]:
+    """Train the released code on the clips of ``options``, in a process of its own, which goes on where one stopped.
+
+    Returns:
+        The features ``(n, d)`` of training and test clips, and which code it was.
+
+    Raises:
+        ValueError: the process has failed; its own message is on the screen.
+    """
+    code = fetch(method, cache=cache, source=source).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    job = {"method": method, "code": str(code), "folder": str(folder), "options": vars(options)}
+    with whole_file(folder / "job.json") as partial:
+        partial.write_text(json.dumps(job))
+    script = Path(__file__).with_name("official_train.py")
+    if subprocess.run([sys.executable, str(script), str(folder / "job.json")]).returncode:
+        raise ValueError(f"official: the training of {RELEASED[method].repository} in {folder} has failed")
+    with np.load(folder / "features.npz") as file:
+        train_features, test_features = (torch.from_numpy(file[name]) for name in ("train", "test"))
+    return train_features, test_features, {"code": RELEASED[method].repository, "commit": commit_of(code)}

@@ -1,0 +1,112 @@
+"""The pictures of docs/layouts.md: every layout of the catalogue on one body, joints numbered, by part and by body."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from common import write
+from matplotlib.figure import Figure
+
+from skelblocks import layouts
+from skelblocks.data.body_model import SEGMENTS, body_joints, forward_kinematics
+from skelblocks.viz._bodies import Look, groups_of
+
+ARMS, LEGS = torch.tensor([0.0, 0.0, 0.75]), torch.tensor([0.0, 0.0, 0.16])  # radians, sideways
+POSE = {"shoulder_right": ARMS, "shoulder_left": -ARMS, "hip_right": LEGS, "hip_left": -LEGS}
+
+
+def draw(name: str) -> Figure:
+    """The joints as the synthetic body has them, seen from the front; a bone has the colour of its outer joint."""
+    layout = layouts.get(name)
+    body = forward_kinematics(POSE, scales=torch.ones(len(SEGMENTS)))
+    points = body[list(body_joints(layout)), :2].numpy()
+    points -= (points.max(axis=0) + points.min(axis=0)) / 2
+    figure = Figure(figsize=(11.2, 6.4), facecolor="white")
+    for scale, left, width in (("part", 0.0, 0.46), ("body", 0.6, 0.24)):
+        panel = figure.add_axes((left, 0.0, width, 1.0))
+        panel.set(xlim=(-0.74, 0.74), ylim=(-0.93, 0.93), aspect="equal")
+        panel.axis("off")
+        groups, colors = groups_of(Look(layout, color_by=scale))
+        of_joint = {joint: color for color, joints in zip(colors, groups.values(), strict=True) for joint in joints}
+        for a, b in layout.edges:
+            outer = b if layout.parents[b] == a else a
+            panel.plot(*points[[a, b]].T, color=of_joint[outer], linewidth=2 + 3 * width, zorder=1)
+        for joint, point in enumerate(points):
+            look = {"marker": "s", "markeredgecolor": "black"} if joint == layout.center else {"marker": "o"}
+            panel.plot(*point, color=of_joint[joint], markersize=3 + 10 * width, zorder=2, **look)
+        for row, (group, color) in enumerate(zip(groups, colors, strict=True)):
+            x, y = left + width + 0.01, 0.5 + 0.06 * (len(groups) / 2 - row)
+            figure.text(x, y, group.replace("_", " "), fontsize=10, color=color, weight="bold", va="bottom")
+            figure.text(x, y, " ".join(map(str, groups[group])), fontsize=10, color="#333333", va="top")
+        if scale == "part":
+            for joint, (point, label) in enumerate(zip(points, number_places(points, layout.edges), strict=True)):
+                panel.plot(*zip(point, label, strict=True), color="#aaaaaa", linewidth=0.6, zorder=0)
+                panel.text(*label, str(joint), fontsize=10, ha="center", va="center", zorder=3)
+    return figure
+
+
+def number_places(points: np.ndarray, edges: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Where to write the numbers: near their joints, pushed away from bones and from each other."""
+    along = np.linspace(0, 1, 9)[:, None]
+    bones = np.concatenate([points[a] * along + points[b] * (1 - along) for a, b in edges])
+    spread = np.random.default_rng(0).normal(scale=0.003, size=points.shape)
+    labels = points + spread + 0.025 * np.sign(points)
+    for _ in range(300):
+        force = 0.1 * (points - labels)
+        for others, reach in ((bones, 0.055), (labels, 0.075)):
+            away = labels[:, None] - others[None]
+            distance = np.linalg.norm(away, axis=-1, keepdims=True)
+            near = (distance < reach) & (distance > 0)
+            force += np.where(near, away / np.maximum(distance, 1e-6) * (reach - distance) * 0.35, 0).sum(axis=1)
+        labels = labels + 0.3 * force
+    return labels
+
+
+def layout_ntu() -> Figure:
+    return draw("ntu-rgb+d")
+
+
+def layout_ntu_anatomical() -> Figure:
+    return draw("ntu-rgb+d-anatomical")
+
+
+def layout_ucla() -> Figure:
+    return draw("nw-ucla")
+
+
+def layout_utd() -> Figure:
+    return draw("utd-mhad")
+
+
+def layout_sbu() -> Figure:
+    return draw("sbu")
+
+
+def layout_hdm05() -> Figure:
+    return draw("hdm05")
+
+
+def layout_openpose() -> Figure:
+    return draw("openpose-18")
+
+
+def layout_coco() -> Figure:
+    return draw("coco-17")
+
+
+def layout_h36m() -> Figure:
+    return draw("h36m-17")
+
+
+if __name__ == "__main__":
+    write(
+        layout_ntu,
+        layout_ntu_anatomical,
+        layout_ucla,
+        layout_utd,
+        layout_sbu,
+        layout_hdm05,
+        layout_openpose,
+        layout_coco,
+        layout_h36m,
+    )

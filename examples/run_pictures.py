@@ -1,0 +1,52 @@
+"""The pictures of a run: loss, accuracy, embedding, a clip; and the feature maps that methods draw theirs from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from accuracies import features
+from datasets import Sets
+from torch import Tensor, nn
+
+from skelblocks import streams
+from skelblocks.viz import curves, draw_skeleton, embedding_scatter
+
+
+def draw_run(
+    folder: Path,
+    *,
+    encoder: nn.Module,
+    sets: Sets,
+    history: Sequence[Mapping[str, float]],
+    stream: str,
+) -> None:
+    """loss.png, accuracy.png, embedding.png and clip.png."""
+    epochs = [row["epoch"] for row in history]
+    names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
+    curves({name: (epochs, [row[name] for row in history]) for name in names}, ylabel="loss").savefig(
+        folder / "loss.png"
+    )
+    measured = [row for row in history if "knn" in row]
+    if measured:
+        at = [row["epoch"] for row in measured]
+        shown = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
+        curves(shown, ylabel="accuracy on the test clips, %").savefig(folder / "accuracy.png")
+    _, test = features(encoder, sets, stream=stream)
+    labels = sets.test.labels if sets.labelled else torch.zeros(len(sets.test), dtype=torch.int64)
+    names = list(sets.test.class_names) or None  # type: ignore[assignment]
+    embedding_scatter(test, labels, class_names=names).savefig(folder / "embedding.png")
+    clip, label, _ = sets.test[0]
+    title = sets.test.class_names[int(label)] if names else sets.test.names[0]
+    draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")
+
+
+def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:
+    """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures."""
+    clips = torch.stack([sets.test[i].clip for i in range(count)])
+    clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()))
+    encoder.eval()
+    with torch.no_grad():
+        maps: Tensor = encoder(clips)
+    return maps

@@ -1,0 +1,123 @@
+"""A whole run of a method: its clips, the engine's loop, accuracies on the way, what stays in the run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accuracies import accuracies
+from datasets import Sets, load_sets
+from engine import make_fabric, pretrain
+from matplotlib.figure import Figure
+from method import MethodOptions
+from run_folder import RunFolder
+from run_pictures import draw_run
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from skelblocks.data import PreparedSet
+from skelblocks.distributed import is_main_process
+from skelblocks.encoders import DSTA, STGCN, BiGRU
+from skelblocks.interop import InputDescription, save_pretrained
+
+
+def train_method(
+    name: str,
+    options: MethodOptions,
+    *,
+    build: Callable[..., Any],
+    make_views: Callable[..., Callable[[Tensor, torch.Generator], Sequence[Tensor]]],
+    encoders: Callable[[Any], Mapping[str, nn.Module]] | None = None,
+    pictures: Callable[..., Mapping[str, Figure]] | None = None,
+    sets: Sets | None = None,
+) -> dict[str, float]:
+    """Pretrain, evaluate, draw.
+
+    Args:
+        name: Of the method; the default folder is ``runs/<name>_<data>_<split>_<stream>``.
+        options: The method's.
+        build: From options, layout and number of persons to the method; :func:`engine.pretrain` says what it must have.
+        make_views: From options and layout to the views of its forward.
+        encoders: From the method to the encoder of each stream; default, its ``contrast``'s, of ``options.stream``.
+        pictures: From the trained method, sets and options to the method's own pictures, by name.
+        sets: Training and test clips; default, those that the options name.
+
+    Returns:
+        The figures of the last epoch. Accuracies are those of ``options.stream``; where several streams were trained,
+        the others' bear their name.
+    """
+    fabric = make_fabric(options)
+    sets = sets or load_sets(options)
+    check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
+    data = "_".join((Path(options.data).stem, options.split, options.stream))
+    options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
+    torch.manual_seed(options.seed)
+    method = build(options, layout=sets.layout, persons=sets.persons)
+    by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}
+
+    def evaluate() -> dict[str, float]:
+        figures = accuracies(by_stream[options.stream], sets, options)
+        for stream, encoder in by_stream.items():
+            if stream != options.stream:
+                other = accuracies(encoder, sets, dataclasses.replace(options, stream=stream))  # type: ignore[arg-type]
+                figures |= {f"{figure}_{stream}": value for figure, value in other.items()}
+        return figures
+
+    folder = RunFolder(options.folder or "", options=vars(options), write=fabric.global_rank == 0)
+    if folder.write:
+        folder.write_layout(sets.layout, resume=options.resume)
+    history = pretrain(
+        method,
+        fabric=fabric,
+        dataset=sets.train,
+        make_views=make_views(options, layout=sets.layout),
+        options=options,
+        folder=folder,
+        evaluate=evaluate if sets.labelled else None,
+    )
+    if folder.write:
+        for stream, encoder in by_stream.items():
+            where = "encoder" if len(by_stream) == 1 else f"encoder_{stream}"
+            _save_encoder(encoder, folder.path / where, sets=sets, stream=stream, options=options)
+        draw_run(
+            folder.path,
+            encoder=by_stream[options.stream],
+            sets=sets,
+            history=history,
+            stream=options.stream,
+        )
+        for picture, figure in (pictures(method, sets, options) if pictures else {}).items():
+            figure.savefig(folder.path / f"{picture}.png")
+    return history[-1]
+
+
+def _save_encoder(encoder: nn.Module, folder: Path, *, sets: Sets, stream: str, options: MethodOptions) -> None:
+    """As a pretrained folder, for `python -m skelblocks embed` and `export`; two encoders side by side have none."""
+    if not isinstance(encoder, STGCN | DSTA | BiGRU):
+        return
+    made: dict[str, Any] = {"center": options.center, "align": options.align}
+    if isinstance(sets.train, PreparedSet):
+        made = {name: sets.train.manifest["settings"][name] for name in ("center", "per", "body", "align")}
+    _, frames, _, persons = sets.train[0].clip.shape
+    given = InputDescription(stream=stream, frames=frames, persons=persons, **made)
+    save_pretrained(
+        folder,
+        encoder=encoder,
+        input=None if options.joints else given,  # the clips of some joints are centred with all of them
+        metadata={"options": vars(options)},
+        overwrite=True,
+    )
+
+
+def check_queue(*, size: int, batch_size: int, clips: int) -> None:
+    """Refuse a batch larger than the queue; warn where the queue is larger than the data."""
+    if batch_size > size:
+        raise ValueError(f"batch_size: {batch_size} is more than the {size} rows of the queue; enlarge queue_size")
+    if size > clips and is_main_process():
+        tqdm.write(
+            f"Warning: the queue holds {size} keys and there are {clips} training clips: older keys of the same clips "
+            "will stand among the negatives. Choose a smaller queue_size, or exclude_own_keys=true."
+        )

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import train_skeletonclr
+from datasets import DataOptions, load_sets, match_joints
+from finetune import FinetuneOptions, finetune
+from small_run import small_sets, write_set
+
+from skelblocks import layouts
+from skelblocks.data import find_clips, prepare, write_pyskl
+from skelblocks.encoders import STGCN
+
+TREE = ["shoulder_center", "shoulder_left", "elbow_left", "hip_center", "hip_left", "head"]
+
+
+def test_a_file_of_ones_own(small, tmp_path):
+    path = write_set(tmp_path / "mine.npz", view=1 + np.arange(24) % 3)
+    sets = load_sets(DataOptions(data=path, frames=16))
+    assert sets.layout == layouts.get("utd-mhad")
+    assert set(sets.train.subjects) == {1, 3}
+    assert sets.train[0].clip.shape == (3, 16, 20, 1)
+    cross_view = load_sets(DataOptions(data=path, frames=16, split="cross-view"))
+    assert set(cross_view.train.views) == {1, 2}
+    assert np.isfinite(train_skeletonclr.train(small(train_skeletonclr, data=path))["knn"])
+
+
+def test_clips_without_labels_or_split(small, tmp_path):
+    path = write_set(tmp_path / "mine.npz", y=None, subject=None)
+    settings = small(train_skeletonclr, data=path, split="none")
+    assert len(load_sets(settings).train) == 24
+    assert "knn" not in train_skeletonclr.train(settings)
+    assert (tmp_path / "run" / "embedding.png").exists()
+
+
+def test_copies_of_training_clips_are_not_tested(tmp_path):
+    copies = np.zeros(24, dtype=bool)
+    copies[[1, 2]] = True  # of subjects 2 (test) and 3 (train)
+    path = write_set(tmp_path / "mine.npz", duplicate_of_other_view=copies)
+    sets = load_sets(DataOptions(data=path))
+    assert (len(sets.train), len(sets.test)) == (12, 11)
+
+
+@pytest.mark.parametrize(
+    ("changes", "arrays", "error", "message"),
+    [
+        ({"data": "nowhere.npz"}, {}, FileNotFoundError, "there is no file"),
+        ({"layout": "ntu-rgb+d"}, {}, ValueError, "'ntu-rgb\\+d' has 25 joints, the clips have 20"),
+        ({"layout": "nw-ucla"}, {}, ValueError, "another order"),
+        ({"split": "is_train"}, {}, ValueError, "has no array 'is_train'"),
+        ({}, {"subject": None}, ValueError, "has no array 'subject'; choose another split"),
+        ({"train_ids": [9]}, {}, ValueError, "no clip has \\[9\\]"),
+        ({"batch_size": 10}, {}, ValueError, "batch_size: 10 is more than the 8 rows of the queue"),
+        ({"batch_size": 64, "queue_size": 64}, {}, ValueError, "batch_size: 64 is more than the 12 training clips"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_trained(small, tmp_path, changes, arrays, error, message):
+    path = write_set(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(error, match=message):
+        train_skeletonclr.train(small(train_skeletonclr, **{"data": path, **changes}))
+
+
+def test_a_prepared_set(small, tmp_path):
+    write_pyskl(tmp_path / "raw", clips=24, seed=0)
+    found = find_clips("pyskl", tmp_path / "raw", protocol="xsub")
+    folder = tmp_path / "set"
+    prepare(found.clips, out=folder, layout=found.layout, protocol="xsub", part=found.part, frames=16)
+    sets = load_sets(DataOptions(data=str(folder), frames=16))
+    assert {*sets.train.names} | {*sets.test.names} == {name for name, _ in found.clips}
+    assert np.isfinite(train_skeletonclr.train(small(train_skeletonclr, data=str(folder)))["knn"])
+    for changes, message in (
+        ({"frames": 20}, "frames: the set in .* was prepared with 16, not 20"),
+        ({"frames": 16, "align": "clip"}, "align: the set in .* was prepared with None, not 'clip'"),
+        ({"frames": 16, "layout": "nw-ucla"}, "layout: the set in .* was prepared with"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_sets(DataOptions(data=str(folder), **changes))
+
+
+def test_joints_are_chosen_after_centring(tmp_path):
+    path = write_set(tmp_path / "mine.npz")
+    whole = load_sets(DataOptions(data=path, frames=16, align="clip"))
+    some = load_sets(DataOptions(data=path, frames=16, align="clip", joints=TREE[1:]))  # without the centre
+    places = [whole.layout.index(joint) for joint in TREE[1:]]
+    assert some.layout == layouts.restrict("utd-mhad", TREE[1:])
+    for part, mine in zip(whole, some, strict=True):
+        assert mine.as_tensor().equal(part.as_tensor()[:, :, :, places])
+        assert mine[1].clip.equal(part[1].clip[:, :, places])
+        assert mine.names == part.names
+    again = some.train.select_joints(TREE[4:0:-1])
+    assert again.as_tensor().equal(some.train.as_tensor()[:, :, :, [3, 2, 1, 0]])
+    assert "center='shoulder_center'" in repr(again)
+    shared = load_sets(DataOptions(data=path, joints="sbu"))
+    assert shared.layout.joints == layouts.shared_joints("utd-mhad", "sbu")
+    synthetic = small_sets(joints="nw-ucla")
+    assert synthetic.layout.joints == layouts.shared_joints("sbu", "nw-ucla")
+
+
+def test_joints_that_are_not_there_are_named(tmp_path):
+    path = write_set(tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match="layout 'utd-mhad' has no 'tail'"):
+        load_sets(DataOptions(data=path, joints=["tail"]))
+    with pytest.raises(ValueError, match="no layout is named 'tail'"):
+        load_sets(DataOptions(data=path, joints="tail"))
+    two = {"joints": ["palm", "tip"], "edges": [[1, 0]], "center": 0, "swap": [0, 1]}
+    layouts.register({"name": "two", "parts": {"all": [0, 1]}, "bodies": {"all": [0, 1]}, **two})
+    with pytest.raises(ValueError, match="'utd-mhad' and 'two' share no joint by name"):
+        load_sets(DataOptions(data=path, joints="two"))
+    with pytest.raises(ValueError, match="has no palm, tip; they share no joint by name"):
+        match_joints(load_sets(DataOptions(data=path)), layouts.get("two"))
+
+
+def test_a_prepared_set_keeps_its_joints(tmp_path):
+    write_pyskl(tmp_path / "raw", clips=12, seed=0)
+    found = find_clips("pyskl", tmp_path / "raw", protocol="xsub")
+    folder = str(tmp_path / "set")
+    prepare(found.clips, out=folder, layout=found.layout, protocol="xsub", part=found.part, frames=16)
+    with pytest.raises(ValueError, match=r"joints: the prepared set in .* has all joints of"):
+        load_sets(DataOptions(data=folder, frames=16, joints=["head"]))
+    sets = load_sets(DataOptions(data=folder, frames=16))
+    assert match_joints(sets, sets.layout) == sets
+    with pytest.raises(ValueError, match=r"choose joints of an .npz file instead"):
+        match_joints(sets, layouts.restrict(sets.layout, sets.layout.joints[:3]))
+    encoder = STGCN(sets.layout, base_channels=4, out_channels=16)
+    result = finetune(encoder, sets, FinetuneOptions(batch_size=2, epochs=1, learning_rate=0.01))
+    assert result.logits.shape == (len(sets.test), sets.train.num_classes)
