@@ -124,7 +124,7 @@ from skelblocks.losses import (
     salient_contrast,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "DSTA",

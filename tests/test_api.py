@@ -24,3 +24,12 @@ def test_every_public_name_is_there_and_documented(module):
         symbol = getattr(namespace, name)
         if callable(symbol):
             assert symbol.__doc__, f"{module}.{name} has no docstring"
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    root = Path(__file__).parents[1]
+    version = importlib.import_module("skelblocks").__version__
+    assert f"\nversion: {version}\n" in (root / "CITATION.cff").read_text()
+    released = [line for line in (root / "CHANGELOG.md").read_text().splitlines() if line.startswith("## [")]
+    assert released[0] == "## [Unreleased]"
+    assert released[1].startswith(f"## [{version}] - ")
