@@ -41,10 +41,11 @@ from skelblocks.viz import attention_map
 class Options(MethodOptions):
     """Everything that the command line and the YAML files set; the defaults are those of section 4.2."""
 
-    strong: Literal["paper", "official"] = "paper"  # which list of strong augmentations
+    strong: Literal["paper", "official", "aimclr", "normal"] = "paper"  # which augmentations; table 6: AimCLR's, none
     attention: Literal["both", "frame", "node", "none"] = "both"  # MsM attention's motion; none: table 4's first row
     scales: list[str] | None = None  # default: joint, part, body; [joint]: "w/o Ms", table 4's second row
     segment: int | None = None  # 8: attention across the batch, as the released code
+    loss: Literal["d3m", "info_nce"] = "d3m"  # of the strong branches; info_nce: table 7, "only L_NCE"
     nnm_epoch: int | Literal["half", "never"] = "never"  # epochs before neighbours are positives; 150 in released code
     topk: int = 1  # neighbours that each branch names
 
@@ -60,12 +61,14 @@ class MsMCLR(nn.Module):
         contrast: MomentumContrast,
         *,
         attention: nn.Module | None,
+        loss: str = "d3m",
         nnm_epoch: int | None = None,
         top_k: int = 1,
     ) -> None:
         super().__init__()
         self.contrast = contrast
         self.attention = attention
+        self.loss = loss
         self.nnm_epoch, self.top_k = nnm_epoch, top_k
 
     def forward(self, query: Tensor, strong: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
@@ -80,7 +83,10 @@ class MsMCLR(nn.Module):
             contrast = nearest_neighbor_mining(ordinary, branches, top_k=self.top_k)
         else:
             contrast = info_nce(ordinary)
-        motion = d3m_loss(branches, ordinary)
+        if self.loss == "d3m":
+            motion = d3m_loss(branches, ordinary)
+        else:
+            motion = torch.stack([info_nce(each) for each in branches]).mean()
         figures = {"contrast": contrast.detach(), "multi_scale_motion": motion.detach()}
         return Output(contrast + motion, [keys], figures)
 
@@ -108,6 +114,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int) -> MsMCLR:
     return MsMCLR(
         contrast,
         attention=attention,
+        loss=options.loss,
         nnm_epoch=stage_start(options.nnm_epoch, epochs=options.epochs),
         top_k=options.topk,
     )
@@ -115,8 +122,16 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int) -> MsMCLR:
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Ordinary query, strong query, ordinary key."""
-    strong = recipes.msmclr_strong if options.strong == "paper" else recipes.msmclr_strong_official
-    return Views([recipes.normal(), strong(layout), recipes.normal()], layout=layout, stream=options.stream)
+    if options.strong == "normal":
+        strong = recipes.normal()
+    else:
+        made = {
+            "paper": recipes.msmclr_strong,
+            "official": recipes.msmclr_strong_official,
+            "aimclr": recipes.aimclr_extreme,
+        }
+        strong = made[options.strong](layout)
+    return Views([recipes.normal(), strong, recipes.normal()], layout=layout, stream=options.stream)
 
 
 def pictures(method: MsMCLR, sets: Sets, options: Options) -> dict[str, Figure]:

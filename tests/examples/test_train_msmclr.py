@@ -6,6 +6,7 @@ from small_run import SMALL
 from train_msmclr import Options, build, make_views
 
 from skelblocks import layouts
+from skelblocks.augment import recipes
 
 
 def parameters(module):
@@ -18,10 +19,11 @@ def test_the_papers_model_has_the_papers_size():
     assert parameters(method) == 1_840_136 + 16_672
 
 
-def test_the_loss_is_eq_10():
+@pytest.mark.parametrize("loss", ["d3m", "info_nce"])
+def test_the_loss_is_eq_10_or_eq_3_for_every_branch(loss):
     """The total from the formulas, one probability at a time, with the blocks' embeddings."""
     torch.manual_seed(0)
-    method = build(Options(**SMALL, dropout=0.0), layout=layouts.get("sbu"), persons=1).double()
+    method = build(Options(**SMALL, dropout=0.0, loss=loss), layout=layouts.get("sbu"), persons=1).double()
     views = [torch.randn(4, 3, 16, 15, 1, dtype=torch.float64) for _ in range(3)]
     encoder, pool, head = method.contrast.query_branch
     unit = torch.nn.functional.normalize
@@ -30,7 +32,8 @@ def test_the_loss_is_eq_10():
     scales = [unit(head(pool(each))) for each in method.attention(encoder(views[1]))]
     bank = method.contrast.queue.bank
     p, *branches = [torch.cat([(z * k).sum(1, keepdim=True), z @ bank.T], 1).div(0.07).softmax(1) for z in (q, *scales)]
-    expected = -p[:, 0].log().mean() + sum(-(p * b.log()).sum(1).mean() for b in branches) / 3
+    targets = p if loss == "d3m" else torch.eye(p.shape[1], dtype=p.dtype)[:1]
+    expected = -p[:, 0].log().mean() + sum(-(targets * b.log()).sum(1).mean() for b in branches) / 3
     output = method(*views, ids=torch.arange(4))
     torch.testing.assert_close(output.loss, expected)
     torch.testing.assert_close(output.loss, output.figures["contrast"] + output.figures["multi_scale_motion"])
@@ -45,10 +48,13 @@ def test_neighbors_are_mined_from_the_chosen_epoch_on():
 
 
 def test_views_are_the_chosen_lists():
-    paper, released = (
-        make_views(Options(strong=strong), layout=layouts.get("sbu")) for strong in ("paper", "official")
+    paper, released, aimclr, normal = (
+        make_views(Options(strong=strong), layout=layouts.get("sbu"))
+        for strong in ("paper", "official", "aimclr", "normal")
     )
     assert [len(each.transforms) for each in paper.transforms] == [2, 8, 2]
+    assert [len(each.transforms) for each in normal.transforms] == [2, 2, 2]
+    assert repr(aimclr.transforms[1]) == repr(recipes.aimclr_extreme("sbu"))
     assert "RandomJointMask" in repr(paper.transforms[1])
     assert "RandomSpatialFlip" in repr(released.transforms[1])
 
@@ -59,7 +65,7 @@ def test_views_are_the_chosen_lists():
         {"attention": "none"},
         {"scales": ["joint"], "stream": "bone"},
         {"segment": 2, "strong": "official", "stream": "motion"},
-        {"nnm_epoch": 1, "exclude_own_keys": True, "attention": "node"},
+        {"nnm_epoch": 1, "exclude_own_keys": True, "attention": "node", "strong": "normal", "loss": "info_nce"},
     ],
 )
 def test_every_option_trains(small, changes):
