@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from skelblocks._utils.checks import check_choice
 from skelblocks.encoders.graph_convolution import GraphConvolution
@@ -114,6 +113,9 @@ def model_cost(
     call = forward or (lambda copied, *inputs: copied(*inputs))
     with torch.no_grad(), _own_random_numbers(twin, *example_inputs), _unfused():
         if convention == "torch":
+            # Not with the package: it looks for triton, which takes long to load, and warns where there is none.
+            from torch.utils.flop_counter import FlopCounterMode
+
             with FlopCounterMode(display=False) as counter:
                 call(twin, *example_inputs)
             flops = int(counter.get_total_flops())

@@ -56,11 +56,10 @@ def region_logits(
     check_axes(inside, "n d", name="inside")
     n, d = inside.shape
     check_axes(outside, "n d", name="outside", n=n, d=d)
-    check_axes(key, "n d", name="key", n=n, d=d)
     for name, x in (("inside", inside), ("outside", outside)):
         check_floating(x, name=name)
     _check_partner(partner, n)
-    # The rest first: its check of key, bank and exclusions names them as the caller does.
+    # The rest first: it checks key, bank and exclusions, by the names that the caller has for them.
     rest = contrastive_logits(outside, key, bank, temperature=temperature, exclude=exclude)
     own = None if exclude is None else exclude[partner]
     pasted = contrastive_logits(inside, key[partner], bank, temperature=temperature, exclude=own)

@@ -17,7 +17,7 @@ import numpy as np
 
 FOLDER = Path(__file__).with_suffix("")
 DPI = 64
-REACH, LEVELS, PIXELS = 2, 48, 32
+REACH, LEVELS, PIXELS = 2, 48, 42
 REDRAW = "SKELBLOCKS_REDRAW"
 
 
