@@ -1,6 +1,6 @@
 """What the pictures share: clips of synthetic motion, and where a script writes to.
 
-Every other file of this folder is a script: ``python docs/gallery/shear.py [FOLDER]`` writes its pictures into FOLDER
+Every other file of this folder is a script: ``python docs/gallery/pool.py [FOLDER]`` writes its pictures into FOLDER
 (default: ``pictures``). The build of the documentation runs them all. They need the extras ``viz`` and ``eval``.
 """
 
