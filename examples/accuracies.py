@@ -19,10 +19,10 @@ from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
 class EvaluationOptions:
     """Of which stream a run is, and how its encoder's accuracies are measured."""
 
-    stream: Literal["joint", "bone", "motion"] = "joint"
+    stream: Literal["joint", "bone", "motion"] = "joint"  # what is trained on and judged
     probe: Literal["paper", "standardized"] = "paper"  # see `probe_settings`
     probe_rate: float = 3.0  # of the papers' probe; divided by ten at the milestone of its 100 epochs
-    probe_milestone: int = 80
+    probe_milestone: int = 80  # the epoch after which that rate is divided by ten
     neighbors: int = 20  # of the kNN accuracy
 
 

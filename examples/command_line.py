@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import jsonargparse
 
+from skelblocks.distributed import is_main_process
+
 T = TypeVar("T")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--nnm-epoch=150", nnm-epoch
+_OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment behind it
+
+
+def main(train: Callable[[T], Mapping[str, float]], options: type[T]) -> None:
+    """A training script: options in, the last epoch's figures out; what the user can mend is one line."""
+    try:
+        result = train(parse(options))
+    except (ValueError, OSError) as wrong:
+        raise SystemExit(f"error: {wrong}") from None
+    if is_main_process():
+        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
 
 
 def parse(options: type[T], arguments: Sequence[str] | None = None) -> T:
     """The options from the command line: ``--config file.yaml`` (any number, later ones win), then ``--name value``.
 
-    ``--nnm-epoch`` is ``--nnm_epoch``.
+    ``--nnm-epoch`` is ``--nnm_epoch``. ``--help`` shows the comments behind the fields of the dataclass.
     """
     parser = jsonargparse.ArgumentParser()
     parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
     parser.add_class_arguments(options, as_group=False)
+    said = dict(match for each in reversed(options.__mro__[:-1]) for match in _OPTION.findall(inspect.getsource(each)))
+    for action in parser._actions:
+        action.help = said[action.dest].replace("%", "%%") if action.dest in said else action.help
     chosen = parser.parse_args(with_underscores(arguments)).as_dict()
     return options(**{name: value for name, value in chosen.items() if name != "config"})
 

@@ -21,12 +21,12 @@ class DataOptions:
 
     # "synthetic"; an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split; or the
     # folder of a prepared set (python -m skelblocks prepare), which has its layout, frames, centre and split itself.
-    data: str = "synthetic"
+    data: str = "synthetic"  # an .npz file, a prepared set's folder, or the synthetic set
     layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre
     align: Literal["frame", "clip", "official"] | None = None  # turn the shoulders to the camera
-    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] = "cross-subject"
+    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] = "cross-subject"  # who tests
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     joints: list[str] | str | None = None  # keep only these, after centring; or those shared with the layout so named
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion

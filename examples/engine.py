@@ -41,18 +41,18 @@ class TrainingOptions:
 
     epochs: int = 300
     batch_size: int = 128  # clips in all processes together
-    learning_rate: float = 0.1
+    learning_rate: float = 0.1  # after the warm-up
     sgd_momentum: float = 0.9  # MsMCLR prints 0.999, which is the key encoder's
-    weight_decay: float = 1e-4
-    schedule: Literal["step", "cosine"] = "step"
+    weight_decay: float = 1e-4  # of all weights
+    schedule: Literal["step", "cosine"] = "step"  # of the rate
     milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which the step schedule divides by ten
-    warmup_epochs: float = 0.0
+    warmup_epochs: float = 0.0  # in which the rate rises from zero
     seed: int = 0
     workers: int = 0  # loader processes
     checkpoint_every: int = 1  # epochs
     evaluate_every: int = 10  # epochs; 0: only at the end
     accelerator: str = "auto"  # one device; for several, on one machine or many, run the script under torchrun
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # of training
     sync_batch_norm: bool = False  # batch statistics of all processes together; on GPUs only
     timeout: float = 600.0  # seconds that a process waits for the others before it ends the run
     folder: str | None = None  # for checkpoint, log and pictures; default: runs/METHOD_DATA_SPLIT_STREAM

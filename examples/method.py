@@ -29,17 +29,17 @@ DSTA_LAYERS = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 
 class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
     """What the command line and the YAML files set for every method; each method adds its own."""
 
-    encoder: Literal["stgcn", "dsta", "bigru"] = "stgcn"
+    encoder: Literal["stgcn", "dsta", "bigru"] = "stgcn"  # the backbone
     base_channels: int = 16  # of ST-GCN
     out_channels: int | None = None  # default: 256, of BiGRU 2048
     graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
-    embedding: int = 128
+    embedding: int = 128  # numbers of an embedding
     head_norm: bool = False  # a batch normalisation in the head
     dropout: float = 0.5  # BiGRU has none
     initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
-    queue_size: int = 32768
-    temperature: float = 0.07
-    key_momentum: float = 0.999
+    queue_size: int = 32768  # keys that serve as negatives
+    temperature: float = 0.07  # of the similarities
+    key_momentum: float = 0.999  # what the key encoder keeps of itself in a step
     key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
     exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbours
 

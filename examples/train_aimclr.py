@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from command_line import parse
+from command_line import main
 from datasets import Sets
 from method import (
     Keys,
@@ -29,7 +29,6 @@ from training import train_method
 
 from skelblocks.attention import EADM
 from skelblocks.augment import recipes
-from skelblocks.distributed import is_main_process
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import cross_view_mining, d3m_loss, info_nce, nearest_neighbor_mining
 from skelblocks.streams import STREAMS
@@ -203,6 +202,4 @@ def _encoders(method: CrossStreamAimCLR) -> dict[str, nn.Module]:
 
 
 if __name__ == "__main__":
-    result = train(parse(Options))
-    if is_main_process():
-        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    main(train, Options)

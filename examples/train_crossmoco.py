@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import torch
-from command_line import parse
+from command_line import main
 from datasets import Sets
 from matplotlib.figure import Figure
 from method import MethodOptions, Output, follow, make_encoder, stage_start
@@ -25,7 +25,7 @@ from training import train_method
 from skelblocks import streams
 from skelblocks.augment import Compose, SpatioTemporalOcclusion, recipes
 from skelblocks.contrast import MomentumEncoder, MomentumQueue, unit_rows
-from skelblocks.distributed import gather_keys, is_main_process
+from skelblocks.distributed import gather_keys
 from skelblocks.encoders import Pool, ProjectionHead, initialize_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import cross_momentum_contrast
@@ -52,11 +52,11 @@ class Options(MethodOptions):
     positive_weights: tuple[float, float] = (0.5, 0.5)  # alpha, beta; not given
     negative_weights: tuple[float, float] = (0.5, 0.5)  # lambda, phi; not given
     augmentation: Literal["occlusion", "normal", "both"] = "occlusion"  # "instead of" shear and crop
-    spatial_rate: float = 0.6
-    temporal_rate: float = 0.5
-    rate_counts: Literal["joints", "units"] = "joints"
-    per_frame: bool = False
-    temporal: Literal["zero_frames", "gate"] = "zero_frames"
+    spatial_rate: float = 0.6  # share of the joints that is hidden
+    temporal_rate: float = 0.5  # share of the frames that is hidden
+    rate_counts: Literal["joints", "units"] = "joints"  # what the spatial rate counts
+    per_frame: bool = False  # other joints in each frame
+    temporal: Literal["zero_frames", "gate"] = "zero_frames"  # hidden frames are zero, or only there joints are hidden
 
 
 class TwoHeads(nn.Module):
@@ -311,6 +311,4 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    result = train(parse(Options))
-    if is_main_process():
-        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    main(train, Options)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from command_line import parse
+from command_line import main
 from datasets import Sets
 from matplotlib.figure import Figure
 from method import (
@@ -30,7 +30,6 @@ from training import train_method
 
 from skelblocks.attention import MsMAttention
 from skelblocks.augment import recipes
-from skelblocks.distributed import is_main_process
 from skelblocks.encoders import initialize_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import d3m_loss, info_nce, nearest_neighbor_mining
@@ -152,6 +151,4 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    result = train(parse(Options))
-    if is_main_process():
-        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    main(train, Options)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from command_line import parse
+from command_line import main
 from datasets import Sets
 from matplotlib.figure import Figure
 from method import MethodOptions, MomentumContrast, Output, make_contrast
@@ -26,7 +26,6 @@ from training import train_method
 from skelblocks import streams
 from skelblocks.attention import MHSAM, soft_mask_pool
 from skelblocks.augment import recipes
-from skelblocks.distributed import is_main_process
 from skelblocks.encoders import ProjectionHead, initialize_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import info_nce, salient_contrast
@@ -174,6 +173,4 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    result = train(parse(Options))
-    if is_main_process():
-        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    main(train, Options)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from command_line import parse
+from command_line import main
 from datasets import Sets
 from method import MethodOptions, MomentumContrast, Output, Views, make_contrast
 from torch import Tensor, nn
 from training import train_method
 
 from skelblocks.augment import recipes
-from skelblocks.distributed import is_main_process
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import info_nce
 
@@ -66,6 +65,4 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    result = train(parse(Options))
-    if is_main_process():
-        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    main(train, Options)
