@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_axes, check_choice, check_probability
+from skelblocks._utils.skip_frames import skip_frames
 from skelblocks.encoders.positional_encoding import positional_encoding
 
 # One position's score against another, and the sum over positions; u and q are sources.
@@ -189,9 +190,7 @@ class _Half(nn.Module):
         query, key = self.query_key(x + self.encoding).unflatten(1, (2, self.num_subsets, -1)).unbind(1)
         h = decoupled_attention(x, query, key, alpha=self.alpha, table=self.table, over=self.over)
         h = F.leaky_relu(self.attention_shortcut(x) + self.out(h), _SLOPE)
-        # Frames are skipped before the 1 x 1 convolutions: STGCNBlock says why.
-        if self.stride != 1:
-            x, h = (F.avg_pool2d(each, 1, (self.stride, 1)) for each in (x, h))
+        x, h = skip_frames(x, self.stride), skip_frames(h, self.stride)
         return F.leaky_relu(self.dropout(self.shortcut(x)) + self.feed_forward(h), _SLOPE)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skelblocks._utils.skip_frames import skip_frames
 from skelblocks.encoders.graph_convolution import GraphConvolution
 
 
@@ -83,10 +84,7 @@ class STGCNBlock(nn.Module):
         y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)), inplace=True)
         y = self.dropout(self.temporal_norm(self.temporal(y)))
         if self.has_residual:
-            # A pooling over one frame skips frames before the 1 x 1 convolution: backward of a strided one with few
-            # channels in channels_last writes outside its memory on CPU (torch 2.13, oneDNN 3.12).
-            skipped = x if self.stride == 1 else F.avg_pool2d(x, 1, (self.stride, 1))
-            y = y + self.residual(skipped)
+            y = y + self.residual(skip_frames(x, self.stride))
         return F.relu(y, inplace=True)
 
 

@@ -103,6 +103,8 @@ def export_onnx(
     require("onnxscript", extra="onnx")
     require("onnx", extra="onnx")
     program = export_program(copy.deepcopy(encoder).float().cpu(), pool=pool, persons=persons, frames=frames)
+    if isinstance(encoder, BiGRU):  # torch 2.11 would write a GRU whole, and wrongly
+        program = program.run_decompositions()
     written = torch.onnx.export(
         program, dynamo=True, opset_version=opset, verbose=False, input_names=["clips"], output_names=["features"]
     )

@@ -1,0 +1,22 @@
+"""Every s-th frame, in a form that trains and exports well."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def skip_frames(x: Tensor, stride: int) -> Tensor:
+    """Frames 0, s, 2 s, ... of ``(n, c, t, v)``, for a 1 x 1 convolution to follow.
+
+    The convolution does not skip them itself: backward of a strided one with few channels in channels_last writes
+    outside its memory on CPU (torch 2.13, oneDNN 3.12).
+    """
+    if stride == 1:
+        return x
+    if torch.compiler.is_exporting():
+        # Of the shape of a pooling or a slice, torch 2.11 asserts that t is odd, or even, as the example's is.
+        return x.index_select(2, torch.arange(0, x.shape[2], stride, device=x.device))
+    # A pooling over one frame keeps channels_last, and is faster than a slice.
+    return F.avg_pool2d(x, 1, (stride, 1))
