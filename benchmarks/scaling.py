@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     chosen = parser.parse_args()
+    if chosen.steps < 2:
+        parser.error(f"--steps: expected 2 or more, for their spread, got {chosen.steps}")
     if "RANK" in os.environ:
         step(chosen)
         return

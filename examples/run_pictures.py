@@ -43,8 +43,10 @@ def draw_run(
 
 
 def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:
-    """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures."""
-    clips = torch.stack([sets.test[i].clip for i in range(count)])
+    """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures; from the first
+    again where there are fewer.
+    """
+    clips = torch.stack([sets.test[i % len(sets.test)].clip for i in range(count)])
     clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()))
     encoder.eval()
     with torch.no_grad():
