@@ -141,12 +141,13 @@ def protocol_options(name: str, *, set_name: str, method: str, changes: Sequence
     protocol: dict[str, Any] = yaml.safe_load(path.read_text())
     if set_name not in protocol["sets"]:
         raise ValueError(f"set: the protocol {name!r} has no {set_name!r}; it has {', '.join(protocol['sets'])}")
-    of_set = dict(protocol["sets"][set_name])
-    config = of_set.pop("config", None)
-    settings = {**protocol.get("all", {}), **of_set, **protocol.get("methods", {}).get(method, {})}
+    of_set, of_method = protocol["sets"][set_name], protocol.get("methods", {}).get(method, {})
+    settings = {**protocol.get("all", {}), **of_set, **of_method}
+    settings.pop("config", None)
     flags = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()]
     options = importlib.import_module(f"train_{method}").Options if method in METHODS else MethodOptions
-    configs = [f"--config={(PROTOCOLS / config).resolve()}"] if config else []
+    files = [each["config"] for each in (of_set, of_method) if "config" in each]
+    configs = [f"--config={(PROTOCOLS / each).resolve()}" for each in files]
     made: MethodOptions = parse(options, [*configs, *flags, *changes])
     share = protocol.get("milestone_share")
     if share is None or any(each.startswith("--milestones") for each in changes):
