@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import jsonargparse
+import torch
 
+import skelblocks
 from skelblocks.distributed import is_main_process
 
 T = TypeVar("T")
@@ -18,11 +23,21 @@ _OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a 
 
 
 def main(train: Callable[[T], Mapping[str, float]], options: type[T]) -> None:
-    """A training script: options in, the last epoch's figures out; what the user can mend is one line."""
+    """A training script: options in, the last epoch's figures out; what the user can mend is one line.
+
+    It ends with the place, for who has edited the script: the innermost line that is no package's.
+    """
     try:
         result = train(parse(options))
     except (ValueError, OSError) as wrong:
-        raise SystemExit(f"error: {wrong}") from None
+        frames = traceback.extract_tb(wrong.__traceback__)
+        packages = (
+            str(Path(skelblocks.__file__).parent),
+            str(Path(torch.__file__).parents[1]),
+            str(Path(os.__file__).parent),
+        )
+        at = [each for each in frames if not each.filename.startswith(packages)][-1]
+        raise SystemExit(f"error: {wrong} ({Path(at.filename).name}, line {at.lineno})") from None
     if is_main_process():
         print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
 

@@ -35,5 +35,5 @@ def test_a_wrong_wish_is_one_line_and_figures_are_printed(monkeypatch, capsys):
     main(train, TrainingOptions)
     assert capsys.readouterr().out == "loss 1.235, knn 50\n"
     monkeypatch.setattr("sys.argv", ["train.py", "--epochs", "4"])
-    with pytest.raises(SystemExit, match=r"^error: epochs: too many$"):
+    with pytest.raises(SystemExit, match=r"^error: epochs: too many \(test_command_line.py, line \d+\)$"):
         main(train, TrainingOptions)
