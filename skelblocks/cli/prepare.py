@@ -78,6 +78,8 @@ def run(given: argparse.Namespace) -> None:
         )
     parts = ", ".join(f"{count} {name}" for name, count in manifest["parts"].items())
     print(f"{given.out}: {manifest['clips']} clips {tuple(manifest['shape'])}, {parts}; sha256 {manifest['sha256']}")
+    if not manifest["parts"]["train"]:
+        print("No clip is in the training part, which training scripts ask for: --protocol says which are.")
     reasons = Counter(entry["reason"] for entry in manifest["rejected"])
     if reasons:
         print(f"{len(manifest['rejected'])} left out, each with its reason in {given.out / 'manifest.json'}:")

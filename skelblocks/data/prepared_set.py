@@ -75,7 +75,9 @@ class PreparedSet(Dataset[Sample]):
         index = self._open()
         chosen = np.arange(len(index)) if part is None else np.flatnonzero(index["part"] == PARTS[part])
         if not len(chosen):
-            raise ValueError(f"part: no clip is in {part!r}; the set's protocol is {self.manifest['protocol']!r}")
+            protocol = self.manifest["protocol"]
+            why = f"the set's protocol is {protocol!r}" if protocol else "prepare it again with a protocol"
+            raise ValueError(f"part: no clip is in {part!r} of {str(self.folder)!r}; {why}")
         self.names = tuple(map(str, index["name"][chosen].tolist()))
         self.labels = torch.from_numpy(index["label"][chosen].astype(np.int64))
         self.origin = {

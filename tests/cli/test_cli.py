@@ -43,6 +43,7 @@ def test_from_a_shell(raw, tmp_path):
     result = subprocess.run([sys.executable, "-m", "skelblocks", *command], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "5 clips (3, 50, 25, 2), 4 train, 1 test, 0 neither" in result.stdout
+    assert "No clip is in the training part" not in result.stdout
     assert "1 left out" in result.stdout
     assert "6 of 6 files: 5 clips, 1 rejected" in result.stderr
     result = subprocess.run(
@@ -73,12 +74,13 @@ def test_every_option_reaches_the_preparation(raw, tmp_path, capsys):
     np.testing.assert_array_equal(dataset[0].clip, ClipPreparation(layout="ntu-rgb+d", **expected)(clip))
 
 
-def test_without_centring(raw, tmp_path):
+def test_without_centring(raw, tmp_path, capsys):
     assert not run("prepare", "ntu60", "--root", raw, "--out", tmp_path / "out", "--center", "none")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["settings"]["center"] is None
     assert manifest["protocol"] is None
     assert manifest["parts"] == {"train": 0, "test": 0, "neither": 5}
+    assert "No clip is in the training part" in capsys.readouterr().out
 
 
 def test_all_owners(tmp_path, capsys):
