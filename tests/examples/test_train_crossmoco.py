@@ -147,7 +147,7 @@ def test_the_small_recipe_goes_on_top_of_a_sets():
     configs = Path(__file__).parents[2] / "examples" / "configs"
     files = [f"--config={configs / name}.yaml" for name in ("utd_mhad", "crossmoco_small")]
     options = parse(Options, files)
-    assert (options.layout, options.streams, options.augmentation) == ("utd-mhad", ["joint"], "both")
+    assert (options.layout, options.streams, options.augmentation) == ("utd-mhad", ["joint"], "normal")
 
 
 def test_two_encoders_are_evaluated_side_by_side():
