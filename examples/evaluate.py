@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonargparse
 import torch
@@ -54,6 +54,13 @@ class ReportOptions(Options):
 
     untrained: bool = True  # judge untrained encoders of the same kind too, of both initialisations
     animation: bool = True  # of a test clip
+
+
+@dataclass(kw_only=True)
+class FuseOptions(Options):
+    """What the fusion knows besides."""
+
+    protocol: Literal["linear", "semi", "finetune"] = "linear"  # whose classifiers are fused
 
 
 PROTOCOLS: dict[str, Callable[[Candidate, ProtocolOptions], Outcome]] = {
@@ -203,14 +210,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     return found
 
 
-def _on(*protocols: str, fused: bool = False) -> Command:
-    return lambda folders, options: run_protocols(folders, protocols, options, fused=fused)
+def _on(*protocols: str) -> Command:
+    return lambda folders, options: run_protocols(folders, protocols, options, fused=False)
 
 
 COMMANDS_ON_RUNS: dict[str, Command] = {
     **{name: _on(name) for name in (*PROTOCOLS, "semi")},
     "frozen": _on("knn", "linear"),
-    "fuse": _on("linear", fused=True),
+    "fuse": lambda folders, options: run_protocols(folders, (options.protocol,), options, fused=True),
     "tsne": tsne,
     "report": report,
 }
@@ -224,7 +231,7 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
     "linear": (Options, "a linear classifier on frozen features"),
     "semi": (Options, "the whole model on a share of the labels"),
     "finetune": (Options, "the whole model on all labels"),
-    "fuse": (Options, "linear classifiers of several streams together"),
+    "fuse": (FuseOptions, "classifiers of several streams together"),
     "tsne": (Options, "a picture of the features"),
     "report": (ReportOptions, "all of these, untrained encoders, and pictures"),
     "cost": (CostOptions, "parameters and operations of a method"),

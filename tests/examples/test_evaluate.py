@@ -204,6 +204,11 @@ def test_streams_are_fused_seed_by_seed(run, monkeypatch):
         scores[candidate.run.stream] = StreamScores(candidate.sets.test.names, probe.logits)
     fused = fuse_scores(scores).scores.argmax(dim=1)
     assert outcomes(found, 7)["linear"]["accuracy"] == 100 * (fused == candidate.labels[1]).double().mean().item()
+    of_semi = evaluate.main(
+        ["fuse", *folders[:2], *QUICK, "--protocol", "semi", "--fractions", "[0.3]", "--semi-protocol", "linear"]
+    )
+    assert [each["stream"] for each in of_semi["runs"]] == ["joint", "bone", "fused"]
+    assert list(outcomes(of_semi, 2)) == ["semi 30 %"]
     monkeypatch.setattr(evaluate, "load_candidate", None)  # nothing is measured before it is refused
     with pytest.raises(ValueError, match="weights: no stream for 'motion'"):
         evaluate.main(["fuse", *folders[:2], *QUICK, "--weights", "{joint: 1, bone: 1, motion: 1}"])
