@@ -272,3 +272,19 @@ def test_released_code_trains_and_goes_on_where_it_was_killed(method, data, tmp_
     again = json.loads(place.read_text())
     assert again["predictions"] == whole["predictions"]
     assert again["training"]["loss"] == whole["training"]["loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OFFICIAL, reason="OFFICIAL_SOURCE names no folder of copies of the released code")
+@pytest.mark.parametrize("epoch", [0, 3])
+@pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "msmclr"])
+def test_released_code_and_ours_take_the_same_steps(method, epoch, data, tmp_path):
+    script = str(Path(official_code.__file__).with_name("lockstep.py"))
+    command = [sys.executable, script, "--method", method, "--set", "utd-mhad", *data[:2], *OPTIONS, "--frames=32"]
+    batch = 8 if method == "msmclr" else 4  # its attention takes eight clips together
+    command += ["--epochs=4", f"--epoch={epoch}", f"--batch_size={batch}"]
+    command += ["--official-source", OFFICIAL, "--official-cache", str(tmp_path / "cache")]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2:]
+    theirs, ours = np.array([[float(cell) for cell in line.strip("| ").split("|")[1:]] for line in lines]).T
+    assert len(ours) == len(set(ours)) == 12 // batch
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
