@@ -135,7 +135,7 @@ def test_protocols_are_read_for_every_method_and_set():
     recipe = real_data.protocol_options("recipe", set_name="nw-ucla", method="msmclr")
     assert (recipe.align, recipe.key_momentum) == ("clip", 0.99)  # of examples/configs/nw_ucla.yaml
     crossed = real_data.protocol_options("recipe", set_name="nw-ucla", method="crossmoco")
-    assert (crossed.per_frame, crossed.align) == (True, "clip")  # of crossmoco_small.yaml, after the set's
+    assert (crossed.augmentation, crossed.align) == ("normal", "clip")  # of crossmoco_small.yaml, after the set's
 
 
 @pytest.mark.parametrize(
