@@ -36,7 +36,8 @@ def main(train: Callable[[T], Mapping[str, float]], options: type[T]) -> None:
             str(Path(torch.__file__).parents[1]),
             str(Path(os.__file__).parent),
         )
-        at = [each for each in frames if not each.filename.startswith(packages)][-1]
+        own = [each for each in frames if not each.filename.startswith(packages)]
+        at = (own or frames)[-1]  # a script may itself be installed
         raise SystemExit(f"error: {wrong} ({Path(at.filename).name}, line {at.lineno})") from None
     if is_main_process():
         print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))
