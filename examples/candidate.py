@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from accuracies import clips_of
-from datasets import DataOptions, Sets, groups, load_sets, match_joints
+from datasets import DataOptions, Sets, groups, load_sets, match_joints, split_of
 from engine import TrainingOptions, make_fabric
 from load_run import LoadedRun, load_run, restored
 from torch import Tensor
@@ -28,10 +28,10 @@ class CandidateOptions:
 
     data: str | None = None  # default, the run's; another set that has the encoder's joints: transfer
     layout: str | None = None  # of the other set, where its joint names do not tell
-    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] | None = None
-    train_ids: list[int] | None = None
-    accelerator: str = "auto"
-    validation_ids: list[int] = field(default_factory=list)  # training subjects (views, folds) to select on
+    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] | None = None  # default, the run's
+    train_ids: list[int] | None = None  # default, the run's; with another split or set as in training
+    accelerator: str = "auto"  # one device
+    validation_ids: list[int] = field(default_factory=list)  # training subjects (cameras, folds) to select on
     select: Literal["last", "validation", "test"] = "last"  # epoch that is reported; "test" is named so in the result
 
 
@@ -102,6 +102,7 @@ def load_candidate(folder: str, options: CandidateOptions, *, run: LoadedRun | N
     run = run or open_run(folder)
     run.encoder.to(make_fabric(TrainingOptions(accelerator=options.accelerator)).device)
     chosen = data_options(run, options)
+    chosen = dataclasses.replace(chosen, split=split_of(chosen))
     if chosen.split == "none":
         raise ValueError(
             "split: expected one, got 'none', with which a classifier is tested on the clips that it was trained on; "
@@ -120,7 +121,7 @@ def load_candidate(folder: str, options: CandidateOptions, *, run: LoadedRun | N
     if options.select == "validation":
         who = groups(sets.train, chosen.split)
         if who is None:
-            raise ValueError("validation_ids: the set does not say who is in a clip, or which camera took it")
+            raise ValueError("validation_ids: the set does not say who is in a clip, which camera took it, or its fold")
         held = torch.from_numpy(np.isin(who, options.validation_ids))
         if not held.any() or held.all():
             there = ", ".join(map(str, np.unique(who)))
@@ -155,7 +156,7 @@ def data_options(run: LoadedRun, options: CandidateOptions) -> DataOptions:
     given = {name: getattr(options, name) for name in ("data", "layout", "split", "train_ids")}
     given = {name: value for name, value in given.items() if value is not None}
     if "data" in run.options and _same(given.get("data", theirs.data), theirs.data):
-        if given.get("split", theirs.split) != theirs.split:
+        if given.get("split", split_of(theirs)) != split_of(theirs):
             given.setdefault("train_ids", [])  # theirs are of another kind: subjects are no views
         return dataclasses.replace(theirs, **given)
     if "data" not in given:
@@ -171,7 +172,7 @@ def _apart(run: LoadedRun, chosen: DataOptions) -> bool:
     theirs = restored(DataOptions, run.options)
     if "data" not in run.options or not _same(chosen.data, theirs.data):
         return True
-    return (chosen.split, chosen.train_ids) == (theirs.split, theirs.train_ids)
+    return (split_of(chosen), chosen.train_ids) == (split_of(theirs), theirs.train_ids)
 
 
 def _features(run: LoadedRun, part: ArrayDataset | PreparedSet, *, folder: Path | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import re
@@ -50,12 +51,30 @@ def parse(options: type[T], arguments: Sequence[str] | None = None) -> T:
     """
     parser = jsonargparse.ArgumentParser()
     parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
-    parser.add_class_arguments(options, as_group=False)
-    said = dict(match for each in reversed(options.__mro__[:-1]) for match in _OPTION.findall(inspect.getsource(each)))
-    for action in parser._actions:
-        action.help = said[action.dest].replace("%", "%%") if action.dest in said else action.help
+    add_options(parser, options)
     chosen = parser.parse_args(with_underscores(arguments)).as_dict()
     return options(**{name: value for name, value in chosen.items() if name != "config"})
+
+
+def add_options(parser: jsonargparse.ArgumentParser, options: type, **nested: type) -> None:
+    """An argument for every field of a dataclass, with the comment behind the field as its help.
+
+    Args:
+        parser: Of the command.
+        options: The dataclass.
+        nested: By the names of its fields that are dataclasses themselves, their types.
+    """
+    parser.add_class_arguments(options, as_group=False)
+    for action in parser._actions:
+        field, _, inner = action.dest.partition(".")
+        owner, name = (nested.get(field), inner) if inner else (options, field)
+        said = _comments(owner).get(name) if owner is not None else None
+        action.help = said.replace("%", "%%") if said else action.help
+
+
+def _comments(options: type) -> dict[str, str]:
+    classes = [each for each in reversed(options.__mro__) if dataclasses.is_dataclass(each)]
+    return dict(match for each in classes for match in _OPTION.findall(inspect.getsource(each)))
 
 
 def with_underscores(arguments: Sequence[str] | None = None) -> list[str]:

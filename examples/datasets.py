@@ -14,6 +14,8 @@ from skelblocks import layouts
 from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view, synthetic_motion
 from skelblocks.layouts import SkeletonLayout
 
+Split = Literal["cross-subject", "cross-view", "fold", "is_train", "none"]
+
 
 @dataclass(kw_only=True)
 class DataOptions:
@@ -26,7 +28,8 @@ class DataOptions:
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre
     align: Literal["frame", "clip", "official"] | None = None  # turn the shoulders to the camera
-    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] = "cross-subject"  # who tests
+    # Default: cross-subject, and of a prepared set what its protocol is.
+    split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] | None = None  # who tests
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     joints: list[str] | str | None = None  # keep only these, after centring; or those shared with the layout so named
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
@@ -122,12 +125,22 @@ def _joints(layout: SkeletonLayout, chosen: list[str] | str) -> Sequence[str]:
     return shared
 
 
-def groups(part: ArrayDataset | PreparedSet, split: str) -> NDArray[Any] | None:
-    """Who (cross-view: which camera) is in each clip, where the set says so: what a split must not cut through."""
-    names = ("view", "camera") if split == "cross-view" else ("subject",)
+def groups(part: ArrayDataset | PreparedSet, split: str | None) -> NDArray[Any] | None:
+    """Who is in each clip, cross-view: which camera took it, fold: its fold, where the set says so."""
+    names = {"cross-view": ("view", "camera"), "fold": ("fold",)}.get(split or "", ("subject",))
     if isinstance(part, PreparedSet):
         return next((np.asarray(part.origin[name]) for name in names if name in part.origin), None)
-    return part.views if split == "cross-view" else part.subjects
+    return {"view": part.views, "subject": part.subjects, "fold": part.arrays.get("fold")}[names[0]]
+
+
+_SPLITS: dict[str, Split] = {"xsub": "cross-subject", "xview": "cross-view", "xset": "is_train"}
+
+
+def split_of(options: DataOptions) -> Split:
+    """The split that is asked for, or else the default: of a prepared set, what its protocol is."""
+    if options.split is not None or not Path(options.data).is_dir():
+        return options.split or "cross-subject"
+    return _SPLITS.get(PreparedSet(options.data).manifest["protocol"], "is_train")
 
 
 def _load_prepared(options: DataOptions) -> Sets:
@@ -135,20 +148,33 @@ def _load_prepared(options: DataOptions) -> Sets:
         raise ValueError(_PREPARED.format(options.data, PreparedSet(options.data).layout.name))
     parts = (None, None) if options.split == "none" else ("train", "test")
     train, test = (PreparedSet(options.data, part=part) for part in parts)
-    settings = train.manifest["settings"]
-    asked = {"frames": options.frames, "align": options.align, "layout": options.layout}
-    there = {"frames": train.shape[1], "align": settings["align"], "layout": train.layout.name}
+    settings, split = train.manifest["settings"], split_of(options)
+    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings["align"]}
+    asked = {"frames": options.frames, "layout": options.layout, "align": options.align}
+    if options.center != "layout":
+        there["center"], asked["center"] = settings["center"] or "no centre", options.center or "no centre"
+    if split not in ("none", "is_train"):  # which go by the parts alone
+        there["split"], asked["split"] = _SPLITS.get(train.manifest["protocol"], split), split
     for name, value in asked.items():
         if value not in (None, there[name]):
             raise ValueError(
-                f"{name}: the set in {options.data!r} was prepared with {there[name]!r}, not {value!r}; leave the "
-                "option out or prepare the set anew"
+                f"{name}: the set in {options.data!r} was prepared with {there[name]!r}, not {value!r}; ask for that "
+                "or prepare the set anew"
+            )
+    if split in ("cross-subject", "cross-view") and options.train_ids:
+        who = groups(train, split), groups(test, split)
+        trains, tests = (set() if ids is None else set(ids.tolist()) for ids in who)
+        if trains - {*options.train_ids} or tests & {*options.train_ids}:
+            raise ValueError(
+                f"train_ids: the set in {options.data!r} was prepared to train on {sorted(trains)}, not "
+                f"{options.train_ids}; leave the option out, or prepare the set anew"
             )
     return Sets(train, test)
 
 
 def _train_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
-    if options.split == "is_train":
+    split = split_of(options)
+    if split == "is_train":
         if "train" not in whole.arrays:
             raise ValueError(f"split: {options.data!r} has no array 'is_train'; choose cross-subject or cross-view")
         return whole.arrays["train"].astype(bool)
@@ -157,10 +183,10 @@ def _train_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
         "cross-view": ("view", whole.views),
         "fold": ("fold", whole.arrays.get("fold")),
     }
-    name, values = groups[options.split]
+    name, values = groups[split]
     if values is None:
         raise ValueError(f"split: {options.data!r} has no array {name!r}; choose another split")
     there = np.unique(values).tolist()
-    if options.split == "cross-subject":
+    if split == "cross-subject":
         return cross_subject(values, options.train_ids or [i for i in there if i % 2])
     return cross_view(values, options.train_ids or there[:-1])

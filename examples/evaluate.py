@@ -22,7 +22,7 @@ from typing import Any, Literal
 import jsonargparse
 import torch
 from candidate import Candidate, Outcome, load_candidate, open_run, results_folder
-from command_line import with_underscores
+from command_line import add_options, with_underscores
 from finetune import FinetuneOptions
 from method_cost import CostOptions, cost, cost_table
 from protocols import ProtocolOptions, finetuned, knn, linear, semi_supervised, structure
@@ -32,7 +32,7 @@ from run_folder import write_atomically
 from tqdm import tqdm
 
 from skelblocks._utils.checks import check_integer
-from skelblocks.encoders import initialize_official
+from skelblocks.encoders import DSTA, STGCN, BiGRU, initialize_official
 from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores
 from skelblocks.interop.module_config import build_module, describe_module
 
@@ -169,6 +169,9 @@ def tsne(folders: Sequence[str], options: Options) -> Results:
 def report(folders: Sequence[str], options: ReportOptions) -> Results:
     """All protocols, and untrained encoders beside the trained ones."""
     several = len({open_run(folder).stream for folder in folders}) > 1
+    for folder in folders if options.untrained else ():
+        if not isinstance(open_run(folder).encoder, STGCN | DSTA | BiGRU):
+            raise ValueError(f"untrained: {folder!r} has two encoders side by side; give --untrained false")
     results = run_protocols(folders, ["knn", "linear", "semi", "finetune"], options, fused=several)
     for (seed, stream), candidate in results.candidates.items() if options.untrained else ():
         for name, row in untrained(candidate, options, seed=seed).items():
@@ -186,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         command.add_argument("--config", action="config", help="a YAML file of this command's options")
         if kind is not CostOptions:
             command.add_argument("runs", nargs="+", help="folders of runs or of pretrained encoders")
-        command.add_class_arguments(kind, as_group=False)
+        add_options(command, kind, semi=FinetuneOptions, finetune=FinetuneOptions)
         commands.add_subcommand(name, command, help=about)
     given = parser.parse_args(with_underscores(arguments))
     name = given.subcommand

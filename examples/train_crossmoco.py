@@ -290,7 +290,9 @@ def make_occlusion(options: Options, *, layout: SkeletonLayout) -> SpatioTempora
 
 
 def pictures(_: CrossMoCoStreams, sets: Sets, options: Options) -> dict[str, Figure]:
-    """What the occlusion hides of a test clip, in five frames as in figure 4."""
+    """What the occlusion hides of a test clip, in five frames as in figure 4; nothing where it is not used."""
+    if options.augmentation == "normal":
+        return {}
     clip, generator = sets.test[0].clip, torch.Generator().manual_seed(options.seed)
     occlusion = make_occlusion(options, layout=sets.layout)
     hidden = occlusion(torch.ones_like(clip)[None], generator=generator)[0, 0, ..., 0] == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from accuracies import accuracies
-from datasets import Sets, load_sets
+from datasets import Sets, load_sets, split_of
 from engine import make_fabric, pretrain
 from matplotlib.figure import Figure
 from method import MethodOptions
@@ -52,8 +52,9 @@ def train_method(
     fabric = make_fabric(options)
     sets = sets or load_sets(options)
     check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
-    data = "_".join((Path(options.data).stem, options.split, options.stream))
-    options = dataclasses.replace(options, folder=options.folder or f"runs/{name}_{data}")
+    split = split_of(options)
+    data = "_".join((Path(options.data).stem, split, options.stream))
+    options = dataclasses.replace(options, split=split, folder=options.folder or f"runs/{name}_{data}")
     torch.manual_seed(options.seed)
     method = build(options, layout=sets.layout, persons=sets.persons)
     by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import train_skeletonclr
-from datasets import DataOptions, load_sets, match_joints
+from datasets import DataOptions, groups, load_sets, match_joints, split_of
 from finetune import FinetuneOptions, finetune
 from small_run import small_sets, write_set
 
 from skelblocks import layouts
-from skelblocks.data import find_clips, prepare, write_pyskl
+from skelblocks.data import find_clips, prepare, write_nw_ucla, write_pyskl
 from skelblocks.encoders import STGCN
 
 TREE = ["shoulder_center", "shoulder_left", "elbow_left", "hip_center", "hip_left", "head"]
@@ -70,9 +70,39 @@ def test_a_prepared_set(small, tmp_path):
         ({"frames": 20}, "frames: the set in .* was prepared with 16, not 20"),
         ({"frames": 16, "align": "clip"}, "align: the set in .* was prepared with None, not 'clip'"),
         ({"frames": 16, "layout": "nw-ucla"}, "layout: the set in .* was prepared with"),
+        ({"frames": 16, "center": None}, "center: the set in .* was prepared with 'layout', not 'no centre'"),
+        ({"frames": 16, "split": "cross-view"}, "split: the set in .* was prepared with 'cross-subject', not 'cross-v"),
+        ({"frames": 16, "split": "fold"}, "split: the set in .* was prepared with 'cross-subject', not 'fold'"),
+        ({"frames": 16, "train_ids": [1, 99]}, "train_ids: the set in .* was prepared to train on .*not \\[1, 99\\]"),
     ):
         with pytest.raises(ValueError, match=message):
             load_sets(DataOptions(data=str(folder), **changes))
+
+
+def test_a_prepared_set_has_its_own_split(small, tmp_path):
+    write_nw_ucla(tmp_path / "raw", clips=24, seed=0)
+    found = find_clips("nw-ucla", tmp_path / "raw", protocol="xview")
+    folder = str(tmp_path / "set")
+    prepare(found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, frames=16, center=None)
+    options = DataOptions(data=folder, frames=16)
+    assert split_of(options) == "cross-view"
+    assert {*groups(load_sets(options).test, "cross-view")} == {3}
+    assert load_sets(DataOptions(data=folder, frames=16, center=None, split="cross-view", train_ids=[1, 2, 4]))
+    for ids in ([1], [1, 2, 3]):
+        with pytest.raises(ValueError, match=r"train_ids: the set in .* was prepared to train on \[1, 2\], not \[1"):
+            load_sets(DataOptions(data=folder, frames=16, train_ids=ids))
+    with pytest.raises(ValueError, match=r"split: the set in .* was prepared with 'cross-view', not 'cross-subject'"):
+        load_sets(DataOptions(data=folder, frames=16, split="cross-subject"))
+    train_skeletonclr.train(small(train_skeletonclr, data=folder))
+    assert "split: cross-view" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_who_is_in_a_fold(tmp_path):
+    path = write_set(tmp_path / "mine.npz", fold=1 + np.arange(24) % 4)
+    sets = load_sets(DataOptions(data=path, split="fold", train_ids=[1, 2, 4]))
+    assert {*groups(sets.train, "fold")} == {1, 2, 4}
+    assert {*groups(sets.test, "fold")} == {3}
+    assert groups(sets.test, "cross-view") is None
 
 
 def test_joints_are_chosen_after_centring(tmp_path):

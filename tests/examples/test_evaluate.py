@@ -4,6 +4,7 @@ import evaluate
 import numpy as np
 import pytest
 import torch
+import train_crossmoco
 import train_msmclr
 import train_skeletonclr
 from candidate import load_candidate
@@ -45,6 +46,23 @@ def run(tmp_path):
 
 def outcomes(found, place=0):
     return {each["protocol"]: each for each in found["runs"][place]["outcomes"]}
+
+
+def test_help_has_the_comments_behind_the_options(capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main(["report", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--vote VOTE the k of kNN that is reported; default, the run's `neighbors` (type: int" in shown
+    assert "--animation {true,false} of a test clip (type: bool" in shown
+    assert "--finetune.batch_size BATCH_SIZE fewer labelled clips make one batch;" in shown
+
+
+def test_an_encoder_that_has_no_untrained_one_is_refused_before_the_work(tmp_path):
+    options = {"layout": "utd-mhad", "data": write_set(tmp_path / "mine.npz"), "share_backbone": False}
+    save_run(tmp_path / "run", train_crossmoco, **options)
+    with pytest.raises(ValueError, match=r"untrained: .*run' has two encoders side by side; give --untrained false"):
+        evaluate.main(["report", str(tmp_path / "run"), *QUICK])
+    assert not (tmp_path / "run" / "evaluation").exists()
 
 
 def test_knn_and_linear_are_the_librarys_on_the_runs_features(run, capsys):
