@@ -16,6 +16,7 @@ from skelblocks import (
     layouts,
     losses,
     streams,
+    viz,
 )
 from skelblocks.attention import (
     EADM,
@@ -239,4 +240,5 @@ __all__ = [
     "temporal_crop",
     "temporal_flip",
     "to_official",
+    "viz",
 ]

@@ -93,6 +93,8 @@ def motion(x: Tensor) -> Tensor:
         [1.0, 3.0, 0.0]
     """
     check_axes(x, "n c t v m", name="x")
+    if x.shape[2] == 0:
+        return x
     return F.pad(x[:, :, 1:] - x[:, :, :-1], (0, 0, 0, 0, 0, 1))
 
 

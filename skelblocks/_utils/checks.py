@@ -63,6 +63,18 @@ def check_filled(x: Tensor, axes: str, *, name: str, filled: str) -> None:
             )
 
 
+def values_visible(x: Tensor) -> bool:
+    """Whether the values of ``x`` can be looked at without waiting for a device, breaking a compiled graph or a vmap.
+
+    Example:
+        >>> values_visible(torch.zeros(2)), values_visible(torch.zeros(2, device="meta"))
+        (True, False)
+    """
+    if torch.compiler.is_compiling() or x.device.type != "cpu":
+        return False
+    return not torch._C._functorch.is_batchedtensor(x)
+
+
 def check_sequence(xs: object, *, name: str) -> None:
     """Raise ``TypeError`` unless ``xs`` holds several tensors; one matrix would be read as a sequence of its rows.
 

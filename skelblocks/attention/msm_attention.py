@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_choice, check_positive
+from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_positive
 from skelblocks.attention.motion_attention import NORMALIZATIONS, SIMILARITIES, motion_attention
 from skelblocks.attention.motion_difference import BOUNDARIES, MOTIONS
 
@@ -112,10 +112,8 @@ class MsMAttention(nn.Module):
         self.similarity = similarity
         self.conv_down = nn.Conv2d(channels, channels // reduction, kernel_size=1)
         self.conv_up = nn.Conv2d(channels // reduction, channels, kernel_size=1)
-        for name in self.scales:
-            if name != "joint":
-                members = layouts.pooling_matrix(self.layout, scale=name).ceil()
-                self.register_buffer(f"{name}_members", members, persistent=False)  # follows from the layout
+        _set_members(self)
+        self.register_load_state_dict_post_hook(_set_members)  # type: ignore[no-untyped-call]
 
     @overload
     def forward(self, feature_map: Tensor, *, return_attention: Literal[False] = False) -> tuple[Tensor, ...]: ...
@@ -128,6 +126,7 @@ class MsMAttention(nn.Module):
     ) -> tuple[Tensor, ...] | tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """One gated map a scale, and the attention matrices if asked for."""
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels, v=self.layout.num_joints)
+        check_filled(feature_map, "... c t v", name="feature_map", filled="t")
         leading = feature_map.shape[:-3]
         rows = feature_map.reshape(-1, *feature_map.shape[-3:])
         outputs, attentions = [], []
@@ -145,7 +144,7 @@ class MsMAttention(nn.Module):
         # Sums, then the division: ones are exact in every dtype, a third is not.
         sums = torch.bmm(members.t().to(rows.dtype).expand(b * t, -1, -1), features)
         pooled = sums / members.sum(dim=0).to(sums.dtype)[:, None]
-        return pooled.view(b, t, -1, c).permute(0, 3, 1, 2)
+        return pooled.view(b, t, members.shape[1], c).permute(0, 3, 1, 2)
 
     def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
         z = self.conv_down(x)
@@ -166,3 +165,12 @@ class MsMAttention(nn.Module):
             f"channels={self.channels}, layout={self.layout.name!r}, motion={self.motion!r}, scales={self.scales}, "
             f"segment={self.segment}"
         )
+
+
+def _set_members(module: MsMAttention, _: object = None) -> None:
+    """Say which joints are in which group. The state dict does not: an empty module has it from here, once loaded."""
+    like = module.conv_down.weight
+    for name in module.scales:
+        if name != "joint":
+            members = layouts.pooling_matrix(module.layout, scale=name).ceil()
+            module.register_buffer(f"{name}_members", members.to(like), persistent=False)

@@ -27,7 +27,8 @@ def uncast_bmm(a: Tensor, b: Tensor) -> Tensor:
 
 def map_coordinates(x: Tensor, matrix: Tensor) -> Tensor:
     """Multiply the coordinates of clips ``(n, c, t, v, m)`` by their sample's matrix ``(n, c, c)``."""
-    return uncast_bmm(matrix.to(x.dtype), x.reshape(*x.shape[:2], -1)).view(x.shape)
+    n, c, t, v, m = x.shape
+    return uncast_bmm(matrix.to(x.dtype), x.reshape(n, c, t * v * m)).view(x.shape)
 
 
 def take_frames(x: Tensor, index: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ def take_frames(x: Tensor, index: Tensor) -> Tensor:
     # Whole rows of one flat table: copied a frame at a time, where indexing two axes at once goes element by element.
     first = torch.arange(n * c, device=x.device).view(n, c, 1) * t
     rows = (first + index[:, None, :]).flatten()
-    return x.reshape(n * c * t, v * m).index_select(0, rows).view(n, c, -1, v, m)
+    return x.reshape(n * c * t, v * m).index_select(0, rows).view(n, c, index.shape[1], v, m)
 
 
 def zero_where(x: Tensor, mask: Tensor) -> Tensor:
@@ -44,4 +45,4 @@ def zero_where(x: Tensor, mask: Tensor) -> Tensor:
     if mask.shape[3] > 1 and mask.shape[4] != x.shape[4]:
         # A last axis of stride 0 and length 1 or 2 would be a loop of its own for each joint.
         mask = mask.expand(*mask.shape[:4], x.shape[4]).contiguous()
-    return torch.where(mask, 0, x)
+    return torch.where(mask, x.new_zeros(()), x)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_probability
+from skelblocks._utils.checks import check_axes, check_boolean, check_probability
 from skelblocks.augment._clips import clip_sizes, zero_where
 
 
@@ -33,6 +33,7 @@ def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
         The masked clips, same shape and dtype.
 
     Raises:
+        TypeError: ``channels`` is not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` or ``channels`` is not ``(n, c)``.
 
     Example:
@@ -42,6 +43,7 @@ def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
     """
     check_axes(x, "n c t v m", name="x")
     check_axes(channels, "n c", name="channels", n=x.shape[0], c=x.shape[1])
+    check_boolean(channels, name="channels")
     return zero_where(x, channels[:, :, None, None, None])
 
 

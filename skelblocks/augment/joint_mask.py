@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_boolean
 from skelblocks.augment._clips import clip_sizes, zero_where
 
 
@@ -34,6 +34,7 @@ def joint_mask(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
         The masked clips, same shape and dtype.
 
     Raises:
+        TypeError: ``joints`` or ``frames`` are not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)``, ``joints`` not ``(n, v)``, or ``frames`` not ``(n, t)``.
 
     Example:
@@ -47,6 +48,8 @@ def joint_mask(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
     n, _, t, v, _ = x.shape
     check_axes(joints, "n v", name="joints", n=n, v=v)
     check_axes(frames, "n t", name="frames", n=n, t=t)
+    check_boolean(joints, name="joints")
+    check_boolean(frames, name="frames")
     return zero_where(x, joints[:, None, None, :, None] & frames[:, None, :, None, None])
 
 

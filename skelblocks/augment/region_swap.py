@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_boolean
+from skelblocks._utils.checks import check_axes, check_boolean, check_integer
 from skelblocks.augment._clips import clip_sizes
 from skelblocks.data.person_mask import person_mask
 from skelblocks.layouts import SkeletonLayout, get
@@ -124,6 +124,7 @@ class RandomRegionSwap(nn.Module):
         ``(n, c, t, v, m)``, n at least 2, to :class:`Mixed`: clips of that shape, ``(n,)`` and ``(n, blocks, v)``.
 
     Raises:
+        TypeError: a stride that is not an integer.
         ValueError: an unknown layout, or a fraction or stride out of range.
 
     Example:
@@ -149,8 +150,7 @@ class RandomRegionSwap(nn.Module):
         for name, (low, high) in (("bodies", bodies), ("blocks", blocks)):
             if not 0 < low <= high <= 1:
                 raise ValueError(f"{name}: expected fractions (low, high) with 0 < low <= high <= 1, got {(low, high)}")
-        if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
-            raise ValueError(f"stride: expected an integer >= 1, the frames of a block, got {stride!r}")
+        check_integer(stride, name="stride")
         self.layout = get(layout)
         self.bodies = bodies
         self.blocks = blocks

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_choice, check_probability
+from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_probability
 from skelblocks.augment._clips import clip_sizes
 from skelblocks.layouts import SkeletonLayout, get
 
@@ -46,6 +46,7 @@ def spatial_flip(
         The clips, same shape and dtype.
 
     Raises:
+        TypeError: ``flipped`` is not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` with the layout's v, ``flipped`` is not ``(n,)``, or there is no
             such axis.
 
@@ -61,6 +62,7 @@ def spatial_flip(
     if flipped is None:
         flipped = torch.ones(n, dtype=torch.bool, device=x.device)
     check_axes(flipped, "n", name="flipped", n=n)
+    check_boolean(flipped, name="flipped")
     _check_mirror_axis(mirror_axis)
     swap = torch.tensor(layout.swap, device=x.device)
     joint = torch.where(flipped[:, None], swap, torch.arange(v, device=x.device))

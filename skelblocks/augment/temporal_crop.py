@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_integer, values_visible
 from skelblocks.augment._clips import clip_sizes, take_frames
 
 
@@ -35,7 +35,9 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
         The clips, same shape and dtype.
 
     Raises:
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``start`` is not ``(n,)``, or ``padding_ratio`` is below 1.
+        TypeError: ``padding_ratio`` is not an integer.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``start`` is not ``(n,)`` or, on CPU, outside its range, or
+            ``padding_ratio`` is below 1.
 
     Example:
         >>> x = torch.arange(6.0).view(1, 1, 6, 1, 1)
@@ -46,6 +48,9 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
     check_axes(start, "n", name="start", n=x.shape[0])
     _check_padding_ratio(padding_ratio)
     t = x.shape[2]
+    most = 2 * (t // padding_ratio)
+    if values_visible(start) and bool(((start < 0) | (start > most)).any()):
+        raise ValueError(f"start: expected 0..{most}, the places where the crop fits, got {start.tolist()}")
     frame = torch.arange(t, device=x.device) + (start[:, None] - t // padding_ratio)
     frame = torch.where(frame < 0, -1 - frame, frame)
     return take_frames(x, torch.where(frame >= t, 2 * t - 1 - frame, frame))
@@ -99,5 +104,4 @@ class RandomTemporalCrop(nn.Module):
 
 
 def _check_padding_ratio(padding_ratio: int) -> None:
-    if isinstance(padding_ratio, bool) or not isinstance(padding_ratio, int) or padding_ratio < 1:
-        raise ValueError(f"padding_ratio: expected an integer >= 1, got {padding_ratio!r}")
+    check_integer(padding_ratio, name="padding_ratio")

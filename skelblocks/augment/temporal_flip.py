@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_probability
+from skelblocks._utils.checks import check_axes, check_boolean, check_probability
 from skelblocks.augment._clips import clip_sizes, take_frames
 
 
@@ -32,6 +32,7 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
         The clips, same shape and dtype.
 
     Raises:
+        TypeError: ``flipped`` is not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` or ``flipped`` is not ``(n,)``.
 
     Example:
@@ -42,6 +43,7 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
     if flipped is None:
         return x.flip(2)
     check_axes(flipped, "n", name="flipped", n=x.shape[0])
+    check_boolean(flipped, name="flipped")
     frame = torch.arange(x.shape[2], device=x.device)
     return take_frames(x, torch.where(flipped[:, None], frame.flip(0), frame))
 

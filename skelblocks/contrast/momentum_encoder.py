@@ -69,7 +69,7 @@ class MomentumEncoder(nn.Module):
         """Move towards ``encoder``, in place.
 
         Args:
-            encoder: The query encoder, as a plain module (not its ``DistributedDataParallel`` or compiled wrapper).
+            encoder: The query encoder, as a plain module (not its ``DistributedDataParallel``) or compiled.
             momentum: For this call; default, the module's.
 
         Raises:
@@ -77,9 +77,10 @@ class MomentumEncoder(nn.Module):
                 outside ``[0, 1]``.
         """
         weight = 1 - (self.momentum if momentum is None else _checked(momentum))
-        own, theirs = _paired("parameters", self.encoder.named_parameters(), encoder.named_parameters())
+        copied, encoder = _plain(self.encoder), _plain(encoder)
+        own, theirs = _paired("parameters", copied.named_parameters(), encoder.named_parameters())
         if self.buffer_policy != "keep":
-            kept, taken = _paired("buffers", self.encoder.named_buffers(), encoder.named_buffers())
+            kept, taken = _paired("buffers", copied.named_buffers(), encoder.named_buffers())
             for k, q in zip(kept, taken, strict=True):
                 if self.buffer_policy == "average" and k.is_floating_point():
                     own.append(k)
@@ -100,6 +101,12 @@ class MomentumEncoder(nn.Module):
         return f"momentum={self.momentum}, buffers={self.buffer_policy!r}"
 
 
+def _plain(encoder: nn.Module) -> nn.Module:
+    """What ``torch.compile`` has wrapped, whose names begin otherwise."""
+    inner = getattr(encoder, "_orig_mod", encoder)
+    return inner if isinstance(inner, nn.Module) else encoder
+
+
 def _checked(momentum: float) -> float:
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}")
@@ -115,7 +122,7 @@ def _paired(
         missing, extra = sorted(ours.keys() - other.keys()), sorted(other.keys() - ours.keys())
         raise ValueError(
             f"encoder: its {kind} are not those of the copy: missing {missing[:3]}, unexpected {extra[:3]}; "
-            "pass the encoder that was copied, unwrapped (wrapper.module, compiled._orig_mod)"
+            "pass the encoder that was copied, unwrapped (wrapper.module)"
         )
     for name, tensor in ours.items():
         if tensor.shape != other[name].shape:

@@ -77,13 +77,17 @@ def check_one_a_clip(given: Mapping[str, Sequence[Any] | NDArray[Any] | None], n
 
 def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
     """Refuse clips of no frame, or of more than there are."""
+    if lengths is not None and not np.issubdtype(lengths.dtype, np.integer):
+        raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths is not None and (lengths.min() < 1 or lengths.max() > frames):
         where = f"{lengths.min()}..{lengths.max()}"
         raise ValueError(f"lengths: expected 1..{frames}, the frames of the clips, got {where}")
 
 
 def check_finite(x: NDArray[Any], names: Sequence[str]) -> None:
-    """Name the clips that have a coordinate which is no number."""
+    """Name the clips that have a coordinate which is no number, in the float32 that they are read in."""
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32, copy=False)
     wrong = ~np.isfinite(x).all(axis=(1, 2, 3, 4))
     if wrong.any():
         first, *others = (name for name, bad in zip(names, wrong, strict=True) if bad)

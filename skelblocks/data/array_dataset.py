@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_choice
+from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks.data.align_view import align_view
 from skelblocks.data.array_checks import (
     check_align,
@@ -74,7 +74,7 @@ class ArrayDataset(Dataset[Sample]):
         num_classes: Also of a subset that lacks some of the classes.
 
     Raises:
-        TypeError: clips or labels of another kind of number.
+        TypeError: clips, labels, lengths or frames of another kind of number.
         ValueError: other axes, another number of joints than the layout's, one number a clip missing somewhere, labels
             outside the classes, or a coordinate that is not finite (the message names the clip). Clips that are mapped
             from disk are searched for those when they are read.
@@ -112,8 +112,8 @@ class ArrayDataset(Dataset[Sample]):
         self.layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
         check_choice(per, PER, name="per")
         check_choice(body, BODIES, name="body")
-        if frames is not None and frames < 1:
-            raise ValueError(f"frames: expected an integer >= 1 or None, got {frames}")
+        if frames is not None:
+            check_integer(frames, name="frames")
         n = len(clips)
         self.frames = frames
         self.center = origin_joint(center, self.layout)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skelblocks._utils.checks import check_choice
+from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks.data.raw_clip import RawClip
 
 BY = ("energy", "first")
@@ -62,6 +62,7 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: str = "energy") -> NDA
         ``(c, t, v, m)``; zero where nobody is seen. All zero for a clip without bodies.
 
     Raises:
+        TypeError: ``persons`` is not an integer.
         ValueError: ``persons`` below 1, an unknown choice, or arrays that do not belong together.
 
     Example:
@@ -73,8 +74,7 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: str = "energy") -> NDA
     """
     check_clip(clip)
     check_choice(by, BY, name="by")
-    if isinstance(persons, bool) or not isinstance(persons, int) or persons < 1:
-        raise ValueError(f"persons: expected an integer >= 1, got {persons!r}")
+    check_integer(persons, name="persons")
     c, t, v, _ = clip.x.shape
     out = np.zeros((c, t, v, persons), dtype=clip.x.dtype)
     if by == "energy":

@@ -74,8 +74,8 @@ def prepare(
 
     Raises:
         TypeError: a number that is not an integer, or an unknown setting.
-        ValueError: a setting outside its range, no source, two of one name, no clip that is left, or ``out`` holds
-            something else.
+        ValueError: a setting outside its range, no source, two of one name, no clip that is left, a label without its
+            class name, or ``out`` holds something else, for instance these clips with another ``part``.
 
     Example:
         >>> import tempfile
@@ -103,6 +103,13 @@ def prepare(
     }
     finished = files.open_folder(folder, plan, {"protocol": protocol}, overwrite=overwrite)
     if finished is not None:
+        if part is not None:
+            index = files.map_array(folder / files.INDEX)
+            if not np.array_equal(_parts(part, index), index["part"]):
+                raise ValueError(
+                    f"part: {str(folder)!r} holds these clips with another split; choose another folder, or overwrite "
+                    "this one with overwrite=True (--overwrite)"
+                )
         return finished
     groups = [sources[start : start + shard] for start in range(0, len(sources), shard)]
     shards = [Shard(folder, number, group, preparation, frozenset(missing)) for number, group in enumerate(groups)]
@@ -182,6 +189,9 @@ def _finish(
     if times > 1:
         raise ValueError(f"clips: expected unique names, got {name!r} {times} times")
     records = files.index_array(clips)
+    classes, largest = plan["class_names"], int(records["label"].max())
+    if classes is not None and largest >= len(classes):
+        raise ValueError(f"class_names: expected a name for each of the labels 0..{largest}, got {len(classes)}")
     if part is not None:
         records["part"] = _parts(part, records)
     index = files.write_array(folder / files.INDEX, records)

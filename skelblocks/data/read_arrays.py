@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
     with _load(path) as file:
         try:
             arrays = {name: file[name] for name in file.files}
-        except ValueError as error:
-            raise _pickled(path) from error
+        except (ValueError, *_DAMAGED) as error:
+            raise _wrong(path, error) from error
     for purpose, name in {**KEYS, **(keys or {})}.items():
         if name in arrays:
             arrays[purpose] = arrays.pop(name)
@@ -81,13 +82,16 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
 def _load(path: Path, **options: Any) -> Any:
     try:
         return np.load(path, allow_pickle=False, **options)
-    except ValueError as error:
-        raise _pickled(path) from error
-    except (EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"path: {str(path)!r} is not a whole numpy file: {error}") from error
+    except (ValueError, *_DAMAGED) as error:
+        raise _wrong(path, error) from error
 
 
-def _pickled(path: Path) -> ValueError:
+_DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+
+def _wrong(path: Path, error: Exception) -> ValueError:
+    if "pickle" not in str(error).lower():  # numpy has no type of its own for these
+        return ValueError(f"path: {str(path)!r} is not a whole numpy file: {error}")
     return ValueError(
         f"path: {str(path)!r} is not a file of plain numbers and strings; pickled objects are not read, since they can "
         "run code: save each as an array of its own"

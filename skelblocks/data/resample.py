@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skelblocks._utils.checks import check_integer
+
 _CHUNK = 512  # clips read at once: bounds the copy of a set that is mapped from disk
 
 
@@ -56,7 +58,7 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
         ``(n, c, frames, v, m)``, same dtype.
 
     Raises:
-        TypeError: ``x`` is not an array of floating-point numbers, or ``length`` is not of integers.
+        TypeError: ``x`` is not an array of floating-point numbers, or ``frames`` or ``length`` are not of integers.
         ValueError: other axes, ``frames`` below 1, or a length outside 1..t.
 
     Example:
@@ -67,8 +69,7 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
     _check_clips(x)
     if not np.issubdtype(x.dtype, np.floating):
         raise TypeError(f"x: expected floating-point numbers, got {x.dtype}")
-    if isinstance(frames, bool) or not isinstance(frames, int) or frames < 1:
-        raise ValueError(f"frames: expected an integer >= 1, got {frames!r}")
+    check_integer(frames, name="frames")
     n, _, t, _, _ = x.shape
     lengths = np.asarray(t if length is None else length)
     if not np.issubdtype(lengths.dtype, np.integer):

@@ -96,9 +96,12 @@ class GraphConvolution(nn.Module):
         # Holds the weights in the shape, order and initial distribution of the released checkpoints; never called.
         self.conv = nn.Conv2d(in_channels, subsets * out_channels, kernel_size=1)
         self.edge_importance = nn.Parameter(torch.ones(subsets, joints, joints)) if edge_importance else None
+        self.subsets = subsets
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``."""
+        joints = {} if self.edge_importance is None else dict(zip("vw", self.edge_importance.shape[1:], strict=True))
+        check_axes(adjacency, "s v w", name="adjacency", s=self.subsets, **joints)
         if self.edge_importance is not None:
             adjacency = adjacency * self.edge_importance
         if keep_joints is not None:

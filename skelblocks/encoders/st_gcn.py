@@ -12,7 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_integer, check_probability
+from skelblocks._utils.checks import (
+    check_axes,
+    check_filled,
+    check_floating,
+    check_integer,
+    check_probability,
+    values_visible,
+)
 from skelblocks.encoders.st_gcn_block import STGCNBlock
 
 _STRIDED = (4, 7)  # the blocks that halve the frames and double the channels
@@ -138,7 +145,7 @@ class STGCN(nn.Module):
             else:
                 keep_joints = keep_joints.repeat_interleave(m, dim=0)
                 h = h.gather(1, keep_joints[:, :, None, None].expand(-1, -1, c, t))
-        h = h.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
+        h = h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)  # channels-last; so said, vmap takes it too
         for block in self.blocks:
             h = block(h, self.adjacency, keep_joints)
         return h.view(n, m, *h.shape[1:])
@@ -187,7 +194,7 @@ def _check_keep_joints(keep_joints: Tensor, n: int, v: int) -> None:
             f"keep_joints: expected 1 to {v} different joints, got {keep_joints.shape[-1]} in shape "
             f"{tuple(keep_joints.shape)}"
         )
-    if keep_joints.device.type != "cpu" or torch.compiler.is_compiling():
+    if not values_visible(keep_joints):
         return
     ordered = keep_joints.sort(dim=-1).values
     if bool((ordered[..., 0] < 0).any() | (ordered[..., -1] >= v).any() | (ordered.diff(dim=-1) == 0).any()):

@@ -79,6 +79,11 @@ def extract_features(
             out = encoder(x if transform is None else transform(x))
             if out.ndim == 5:
                 out = pool(out) if mask is None else pool(out, mask)
+            elif skip_absent:
+                raise ValueError(
+                    f"skip_absent: the encoder gives features of shape {tuple(out.shape)}, in which absent persons are "
+                    "already; pass the encoder without its pool"
+                )
             check_axes(out, "n c", name="features from the encoder or pool", n=len(x))
             features.append(out)
     finally:

@@ -49,9 +49,7 @@ def knn_scores(
     rows, d = bank.shape
     check_axes(query, "n d", name="query", d=d)
     for name, features in (("query", query), ("bank", bank)):
-        check_floating(features, name=name)
-        if not features.isfinite().all():
-            raise ValueError(f"{name}: NaN or infinite features; they have no neighbours")
+        _check_features(features, name=name)
     check_labels(labels, name="labels", n=rows, num_classes=num_classes)
     check_choice(weights, WEIGHTS, name="weights")
     check_positive(temperature, name="temperature")
@@ -222,7 +220,11 @@ def knn_accuracy(
         >>> knn_accuracy(torch.eye(2), torch.tensor([0, 1]), torch.tensor([[3.0, 1.0]]), torch.tensor([0]), k=1)
         1.0
     """
-    check_axes(test_features, "n d", name="test_features")
+    check_axes(train_features, "k d", name="train_features")
+    check_axes(test_features, "n d", name="test_features", d=train_features.shape[1])
+    _check_features(train_features, name="train_features")
+    _check_features(test_features, name="test_features")
+    check_labels(train_labels, name="train_labels", n=len(train_features))
     check_labels(test_labels, name="test_labels", n=len(test_features))
     several = list(k) if isinstance(k, Iterable) else [k]
     found = knn_predict(
@@ -237,3 +239,9 @@ def knn_accuracy(
     truth = test_labels.to(test_features.device)
     shares = {number: (classes == truth).double().mean().item() for number, classes in found.items()}
     return shares if isinstance(k, Iterable) else shares[k]
+
+
+def _check_features(features: Tensor, *, name: str) -> None:
+    check_floating(features, name=name)
+    if not features.isfinite().all():
+        raise ValueError(f"{name}: NaN or infinite features; they have no neighbours")

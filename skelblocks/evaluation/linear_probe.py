@@ -121,6 +121,8 @@ def linear_probe(
     for part, (features, labels) in sets.items():
         check_axes(features, "n d", name=f"{part}_features", d=d)
         check_floating(features, name=f"{part}_features")
+        if not features.isfinite().all():
+            raise ValueError(f"{part}_features: expected finite numbers, got NaN or infinite ones")
         check_labels(labels, name=f"{part}_labels", n=len(features), num_classes=num_classes)
     check_positive(learning_rate, name="learning_rate")
     for name, number in (("epochs", epochs), ("batch_size", batch_size), ("evaluate_every", evaluate_every)):

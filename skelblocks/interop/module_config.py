@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -74,6 +75,11 @@ def describe_module(module: nn.Module, *, role: str) -> dict[str, Any]:
             f"{role}: expected the weights that the arguments of {type(module).__name__} give, got others at "
             f"{', '.join(differing[:3])}; a layer was replaced: save the state dict with safetensors.torch.save_file"
         )
+    if repr(twin) != repr(module):
+        raise ValueError(
+            f"{role}: expected the layers that the arguments of {type(module).__name__} give, got another layer, or "
+            "another setting of one; save the state dict with safetensors.torch.save_file"
+        )
     return config
 
 
@@ -129,7 +135,9 @@ def _argument_names(kind: type[nn.Module]) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+    if isinstance(value, tuple | list | np.ndarray):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _check(argument: str, value: object, *, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from typing_extensions import Self
@@ -56,11 +57,12 @@ class SkeletonLayout:
 
     def __post_init__(self) -> None:
         # Lists are welcome, for instance from JSON; what is kept is hashable.
-        edges = tuple(tuple(edge) for edge in self.edges)
+        edges = tuple(tuple(map(_plain, edge)) for edge in self.edges)
         for field, value in {
             "joints": tuple(self.joints),
             "edges": edges,
-            "swap": tuple(self.swap),
+            "center": _plain(self.center),
+            "swap": tuple(map(_plain, self.swap)),
             "parts": _groups(self.parts, field="parts"),
             "bodies": _groups(self.bodies, field="bodies"),
         }.items():
@@ -158,7 +160,10 @@ class SkeletonLayout:
                     raise ValueError(f"{argument}: expected joints in 0..{count - 1} in {where}, got {joint}")
         if len(self.swap) != count or any(self.swap[self.swap[joint]] != joint for joint in range(count)):
             raise ValueError(f"swap: expected an involution of the {count} joints of {where}, got {self.swap}")
-        for argument in ("parts", "bodies"):
+        for argument, groups in (("parts", self.parts), ("bodies", self.bodies)):
+            names = [group.name for group in groups]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{argument}: expected distinct names of groups in {where}, got {names}")
             covered = sorted(used[argument])
             if covered != list(range(count)):
                 missing = sorted(set(range(count)) - set(covered))
@@ -183,4 +188,9 @@ def _groups(
                 f"{field}: expected a mapping of names to joints, or pairs (name, joints), got the entry {pair!r}; "
                 'write {"arm": [0, 1], "hand": [2]}'
             )
-    return tuple(JointGroup(name, tuple(joints)) for name, joints in pairs)
+    return tuple(JointGroup(name, tuple(map(_plain, joints))) for name, joints in pairs)
+
+
+def _plain(joint: Any) -> Any:
+    """A joint's number as JSON has it: numpy's integers are none of Python's."""
+    return joint if isinstance(joint, bool) or not isinstance(joint, Integral) else int(joint)

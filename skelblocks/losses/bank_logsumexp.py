@@ -59,23 +59,22 @@ def bank_logsumexp(
     chunk_size = max(bank.shape[0], 1) if chunk_size is None else chunk_size
     with torch.autocast(device_type=query.device.type, enabled=False):
         value, mean_row = _BankLogSumExp.apply(  # type: ignore[no-untyped-call]
-            query, bank.detach(), temperature, chunk_size, exclude
+            query / temperature, bank.detach(), chunk_size, exclude
         )
     return value, mean_row.detach()
 
 
 class _BankLogSumExp(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(
-        query: Tensor, bank: Tensor, temperature: float, chunk_size: int, exclude: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(query: Tensor, bank: Tensor, chunk_size: int, exclude: Tensor | None) -> tuple[Tensor, Tensor]:
         largest = query.new_full((query.shape[0], 1), -torch.inf)
         total = torch.zeros_like(largest)
         weighted = torch.zeros_like(query)
-        scaled = query / temperature
         for start in range(0, bank.shape[0], chunk_size):
             rows = bank[start : start + chunk_size].to(query.dtype)
-            scores = scaled @ rows.T
+            scores = query @ rows.T
             if exclude is not None:
                 scores.masked_fill_(exclude[:, start : start + chunk_size], -torch.inf)
             previous, largest = largest, torch.maximum(largest, scores.amax(dim=1, keepdim=True))
@@ -89,17 +88,16 @@ class _BankLogSumExp(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        ctx.temperature = inputs[2]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(output[1])
 
     @staticmethod
     def backward(
         ctx: Any, grad_value: Tensor | None, grad_mean_row: Tensor | None
-    ) -> tuple[Tensor | None, None, None, None, None]:
+    ) -> tuple[Tensor | None, None, None, None]:
         # Callers get the mean row detached: a gradient for it is the gradient's own. A compiler traces one regardless.
         if grad_mean_row is not None and not torch.compiler.is_compiling():
             raise RuntimeError("bank_logsumexp: there is no second derivative; leave chunk_size out to take one")
         (mean_row,) = ctx.saved_tensors
-        grad = None if grad_value is None else grad_value.unsqueeze(1) * mean_row / ctx.temperature
-        return grad, None, None, None, None
+        grad = None if grad_value is None else grad_value.unsqueeze(1) * mean_row
+        return grad, None, None, None

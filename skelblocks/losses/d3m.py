@@ -140,6 +140,8 @@ class D3MLoss(nn.Module):
 class _SoftCrossEntropy(torch.autograd.Function):
     """Rows of ``-sum p log q``. Backward takes the softmax from the logits: no ``(n, 1 + k)`` is kept but these."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(logits: Tensor, target: Tensor) -> Tensor:
         log_q = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, target.dtype))

@@ -100,7 +100,7 @@ def hidden_array(hidden: Tensor | NDArray[np.bool_], sizes: Sequence[int]) -> ND
 
 def frames_shown(frames: int | Sequence[int], present: NDArray[np.bool_]) -> list[int]:
     """The frames asked for, or this many of those in which anybody is seen, evenly spread."""
-    if not isinstance(frames, int):
+    if isinstance(frames, Sequence | np.ndarray):
         wrong = [frame for frame in frames if not 0 <= frame < len(present)]
         if wrong or not len(frames):
             raise ValueError(f"frames: expected some of 0..{len(present) - 1}, got {list(frames)}")
@@ -111,7 +111,7 @@ def frames_shown(frames: int | Sequence[int], present: NDArray[np.bool_]) -> lis
     if frames < 1:
         raise ValueError(f"frames: expected an integer >= 1, got {frames}")
     seen = np.flatnonzero(present.any(axis=1))
-    return [int(frame) for frame in np.unique(seen[np.linspace(0, len(seen) - 1, frames).round().astype(int)])]
+    return [int(frame) for frame in np.unique(seen[np.linspace(0, len(seen) - 1, int(frames)).round().astype(int)])]
 
 
 def limits(points: NDArray[Any], present: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -330,3 +330,22 @@ def test_cuda_equals_cpu():
     outputs = attend(x)
     for a, b in zip(attend.cuda()(x.cuda()), outputs, strict=True):
         torch.testing.assert_close(a.cpu(), b)
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_module_that_was_built_empty_has_its_groups_once_loaded(assign):
+    module, x = MsMAttention(8, layout="ntu-rgb+d"), torch.randn(2, 8, 5, 25)
+    with torch.device("meta"):
+        empty = pickle.loads(pickle.dumps(copy.deepcopy(MsMAttention(8, layout="ntu-rgb+d"))))
+    if not assign:
+        empty.to_empty(device="cpu")
+    empty.load_state_dict(module.state_dict(), assign=assign)
+    for got, expected in zip(empty(x), module(x), strict=True):
+        assert got.equal(expected)
+
+
+def test_no_clip_and_no_frame():
+    module = MsMAttention(8, layout="ntu-rgb+d")
+    assert [len(y) for y in module(torch.zeros(0, 8, 5, 25))] == [0, 0, 0]
+    with pytest.raises(ValueError, match=r"feature_map: expected \(\.\.\., c, t, v\) with t of at least 1"):
+        module(torch.zeros(2, 8, 0, 25))

@@ -225,3 +225,25 @@ def test_the_probability_is_kept(make, generator):
         assert touched == p if p in (0, 1) else abs(touched - p) < 0.05
     with pytest.raises(ValueError, match=r"p: expected a probability in \[0, 1\], got 1.5"):
         make(1.5)
+
+
+@every_op
+def test_no_clip_is_none(make):
+    assert make("ntu-rgb+d")(torch.zeros(0, 3, 12, 25, 2)).shape == (0, 3, 12, 25, 2)
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "names"),
+    [
+        (augment.joint_mask, [(3, 25), (3, 12)], ["joints", "frames"]),
+        (augment.channel_mask, [(3, 3)], ["channels"]),
+        (augment.temporal_flip, [(3,)], ["flipped"]),
+        (lambda x, flipped: augment.spatial_flip(x, flipped, layout="ntu-rgb+d"), [(3,)], ["flipped"]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32])
+def test_masks_and_gates_are_boolean(op, shapes, names, dtype):
+    for i, name in enumerate(names):
+        gates = [torch.ones(shape, dtype=dtype if i == j else torch.bool) for j, shape in enumerate(shapes)]
+        with pytest.raises(TypeError, match=rf"{name}: expected a torch.bool tensor, got {dtype}; convert it with"):
+            op(clips(), *gates)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -57,11 +58,23 @@ def test_the_largest_draw_stays_inside():
         assert y.equal(temporal_crop(x, torch.tensor([2 * t]), padding_ratio=1))
 
 
+def test_a_start_where_the_crop_does_not_fit_is_refused():
+    x = torch.arange(3 * 12.0).view(3, 1, 12, 1, 1)
+    for wrong in (-1, 5):
+        with pytest.raises(
+            ValueError, match=rf"start: expected 0\.\.4, the places where the crop fits, got \[0, {wrong}"
+        ):
+            temporal_crop(x, torch.tensor([0, wrong, 4]))
+    assert RandomTemporalCrop(np.int64(6))(x).shape == x.shape
+    several = torch.func.vmap(temporal_crop)(torch.stack([x, 2 * x]), torch.tensor([[0, 1, 4], [4, 2, 0]]))
+    assert several[1].equal(2 * temporal_crop(x, torch.tensor([4, 2, 0])))
+
+
 @pytest.mark.parametrize("ratio", [0, -1, 2.5, True])
 def test_a_padding_ratio_that_is_none_is_refused(ratio):
-    with pytest.raises(ValueError, match="padding_ratio: expected an integer >= 1"):
+    with pytest.raises((TypeError, ValueError), match="padding_ratio: expected an integer >= 1"):
         RandomTemporalCrop(ratio)
-    with pytest.raises(ValueError, match="padding_ratio: expected an integer >= 1"):
+    with pytest.raises((TypeError, ValueError), match="padding_ratio: expected an integer >= 1"):
         temporal_crop(torch.zeros(1, 3, 5, 25, 1), torch.zeros(1, dtype=torch.long), padding_ratio=ratio)
 
 

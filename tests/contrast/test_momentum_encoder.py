@@ -195,3 +195,16 @@ def test_autocast_runs_through():
     key_encoder = MomentumEncoder(nn.Linear(3, 2))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert key_encoder(torch.randn(4, 3)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("compiled", [(True, False), (False, True), (True, True)])
+def test_compiled_encoders_are_taken_as_they_are(compiled):
+    encoder = make_encoder()
+    first, later = (torch.compile(encoder, backend="eager") if each else encoder for each in compiled)
+    key_encoder = MomentumEncoder(first, momentum=0.0)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(1)
+    key_encoder.update(later)
+    for kept, moved in zip(key_encoder.parameters(), encoder.parameters(), strict=True):
+        assert kept.equal(moved)

@@ -226,7 +226,7 @@ def test_a_coordinate_that_is_not_finite_is_found_by_its_clip(tmp_path, value):
         ({"names": ["a"]}, "names: expected one a clip, 6"),
         ({"subjects": [1, 2]}, "subjects: expected one a clip, 6"),
         ({"arrays": {"fold": [1]}}, "fold: expected one a clip, 6"),
-        ({"frames": 0}, "frames: expected an integer >= 1 or None, got 0"),
+        ({"frames": 0}, "frames: expected an integer >= 1, got 0"),
         ({"center": "nose"}, "has no joint 'nose'"),
         ({"center": 20}, r"center: expected a joint in 0..19"),
         ({"per": "day"}, "per: expected one of"),
@@ -245,6 +245,12 @@ def test_other_numbers_are_refused():
         ArrayDataset(make_clips().astype(np.int64), layout="nw-ucla")
     with pytest.raises(TypeError, match=r"clips: .* got torch\.float32"):
         ArrayDataset(torch.zeros(2, 3, 5, 20, 1), layout="nw-ucla")
+    with pytest.raises(TypeError, match=r"frames: expected an integer >= 1, got 2\.5"):
+        ArrayDataset(make_clips(), layout="nw-ucla", frames=2.5)
+    with pytest.raises(TypeError, match="lengths: expected integers, got float64"):
+        ArrayDataset(make_clips(), layout="nw-ucla", lengths=[5.0] * 6)
+    with pytest.raises(ValueError, match="clips: NaN or infinite coordinates in clip '0' and 5 more"):
+        ArrayDataset(make_clips().astype(np.float64) + 1e39, layout="nw-ucla")
     with pytest.raises(TypeError, match="labels: expected integers, got float64"):
         ArrayDataset(make_clips(), layout="nw-ucla", labels=np.zeros(6))
 
@@ -295,6 +301,17 @@ def test_a_file_that_is_none(tmp_path):
         with pytest.raises(ValueError, match=message):
             read_arrays(tmp_path / name)
     np.save(tmp_path / "x.npy", np.zeros(3))
+    for name, damage in (("x.npy", lambda content: content[:-8]), ("x.npz", lambda content: content[:300] + b"?" * 9)):
+        np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random(99))
+        (tmp_path / f"bad_{name}").write_bytes(damage((tmp_path / name).read_bytes()))
+        with pytest.raises(ValueError, match="is not a whole numpy file"):
+            read_arrays(tmp_path / f"bad_{name}")
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random(99))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    content[400] ^= 255  # another number, which the file's own checksum tells
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="is not a whole numpy file: Bad CRC-32"):
+        read_arrays(tmp_path / "x.npz")
     with pytest.raises(ValueError, match="leave keys out"):
         read_arrays(tmp_path / "x.npy", keys={"clips": "x"})
 

@@ -25,6 +25,7 @@ from skelblocks.data import (
     find_clips,
     prepare,
     read_ntu_skeleton,
+    read_nw_ucla,
     read_pku_mmd,
     read_position_pair,
     resample,
@@ -377,3 +378,26 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, workers):
     assert killed, "every run had finished before it was to be killed"
     subprocess.run([sys.executable, str(script)], check=True)
     assert content(out) == content(tmp_path / "whole")
+
+
+def test_another_split_of_the_same_clips_is_not_passed_over(tmp_path):
+    paths = write_nw_ucla(tmp_path / "raw", clips=6)
+    sources = [(path.stem, partial(read_nw_ucla, path)) for path in paths]
+
+    def make(view, **options):
+        part = None if view is None else lambda names, origin: np.asarray(origin["view"]) == view
+        return prepare(sources, out=tmp_path / "set", layout="nw-ucla", protocol="mine", part=part, **options)
+
+    first = make(1)
+    assert make(1) == make(None) == first
+    with pytest.raises(ValueError, match=r"part: .*set' holds these clips with another split"):
+        make(2)
+    assert make(2, overwrite=True)["parts"] == first["parts"]
+    assert set(PreparedSet(tmp_path / "set", part="train").origin["view"]) == {2}
+
+
+def test_every_label_needs_its_class_name(tmp_path):
+    paths = write_nw_ucla(tmp_path / "raw", clips=4)
+    sources = [(path.stem, partial(read_nw_ucla, path)) for path in paths]
+    with pytest.raises(ValueError, match=r"class_names: expected a name for each of the labels 0\.\.3, got 2"):
+        prepare(sources, out=tmp_path / "set", layout="nw-ucla", class_names=["pick up", "drop"])

@@ -160,3 +160,12 @@ def test_autocast_compile_pickle_and_copy():
     torch.testing.assert_close(torch.compile(convolution, backend="eager", fullgraph=True)(x, adjacency), y)
     for twin in (pickle.loads(pickle.dumps(convolution)), copy.deepcopy(convolution)):
         assert twin(x, adjacency).equal(y)
+
+
+def test_an_adjacency_of_another_size_is_not_broadcast():
+    x, one = torch.randn(2, 3, 4, 20), layouts.adjacency("nw-ucla", strategy="uniform")
+    for edge_importance in (True, False):
+        convolution = GraphConvolution(3, out_channels=8, subsets=3, joints=20, edge_importance=edge_importance)
+        for adjacency in (one, one[0], one.expand(2, -1, -1)):
+            with pytest.raises(ValueError, match="adjacency: expected"):
+                convolution(x, adjacency)

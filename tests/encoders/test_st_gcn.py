@@ -259,3 +259,16 @@ def test_cuda_equals_cpu():
     x = torch.randn(2, 3, 16, 25, 2, dtype=torch.float64)
     torch.testing.assert_close(copy.deepcopy(encoder).cuda()(x.cuda()).cpu(), encoder(x))
     assert encoder.cuda().train()(x.cuda()).is_cuda
+
+
+def test_ensembles_by_vmap():
+    models = [STGCN("sbu", base_channels=4, out_channels=8).eval() for _ in range(2)]
+    x = torch.randn(2, 3, 8, 15, 2)
+    parameters, buffers = torch.func.stack_module_state(models)
+
+    def run(parameters, buffers):
+        return torch.func.functional_call(models[0], (parameters, buffers), (x,))
+
+    both = torch.func.vmap(run)(parameters, buffers)
+    for got, model in zip(both, models, strict=True):
+        assert torch.allclose(got, model(x), atol=1e-5)

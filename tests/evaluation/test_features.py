@@ -132,3 +132,8 @@ def test_other_types_are_refused():
         extract_features(Encoder(), [{"clip": clips()}])
     with pytest.raises(TypeError, match="clips: expected a tensor, got int"):
         extract_features(Encoder(), [(1, 2)])
+
+
+def test_absent_persons_cannot_leave_what_is_pooled_already():
+    with pytest.raises(ValueError, match=r"skip_absent: the encoder gives features of shape \(5, 180\), in which"):
+        extract_features(nn.Flatten(), clips()[:5], skip_absent=True)

@@ -145,3 +145,19 @@ def test_the_same_on_cuda():
     query, bank, labels = case()
     got = knn_scores(query.cuda(), bank, labels, k=[5])[5]
     torch.testing.assert_close(got.cpu(), knn_scores(query, bank, labels, k=[5])[5])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_features": torch.full((30, 6), torch.nan)}, "train_features: NaN or infinite"),
+        ({"test_features": torch.full((2, 6), torch.inf)}, "test_features: NaN or infinite"),
+        ({"test_features": torch.zeros(2, 5)}, "test_features: .* axis 'd' is 5, not 6"),
+        ({"train_labels": torch.full((30,), -1)}, "train_labels: expected classes from 0"),
+    ],
+)
+def test_accuracy_names_its_own_arguments(change, message):
+    query, bank, labels = case()
+    given = {"train_features": bank, "train_labels": labels, "test_features": query[:2], "test_labels": labels[:2]}
+    with pytest.raises(ValueError, match=message):
+        knn_accuracy(**{**given, **change}, k=5)

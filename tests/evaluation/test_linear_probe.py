@@ -268,6 +268,8 @@ def test_a_loss_that_explodes_says_what_to_do():
     [
         ({"train_features": torch.zeros(3, 4, 1)}, "train_features: expected 2 axes"),
         ({"test_features": torch.zeros(3, 5)}, "test_features: .* axis 'd' is 5, not 4"),
+        ({"train_features": torch.full((3, 4), torch.nan)}, "train_features: expected finite numbers"),
+        ({"test_features": torch.full((3, 4), torch.inf)}, "test_features: expected finite numbers"),
         ({"train_labels": torch.tensor([0, 1])}, "train_labels: .* axis 'n' is 2, not 3"),
         ({"test_labels": torch.tensor([0, 1, -1])}, "test_labels: expected classes from 0"),
         ({"num_classes": 2}, r"train_labels: expected classes in 0..1, got 0..2"),

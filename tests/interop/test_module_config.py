@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -85,6 +86,22 @@ def test_a_changed_module_is_refused():
     head.hidden_features = 0
     with pytest.raises(ValueError, match="head: expected a module that its attributes describe"):
         describe_module(head, role="head")
+    head = ProjectionHead(8)
+    head.layers[1] = nn.GELU()
+    with pytest.raises(ValueError, match="head: expected the layers that the arguments of ProjectionHead give"):
+        describe_module(head, role="head")
+    encoder = STGCN("sbu", base_channels=4, out_channels=8)
+    encoder.data_norm.eps = 1.0
+    with pytest.raises(
+        ValueError, match=r"encoder: expected the layers .* another setting of one; save the state dict"
+    ):
+        describe_module(encoder, role="encoder")
+
+
+def test_numpys_numbers_are_written_as_numbers():
+    encoder = STGCN("sbu", base_channels=np.int64(4), out_channels=8, dropout=np.float64(0.25))
+    arguments = describe_module(encoder, role="encoder")["arguments"]
+    assert [type(arguments[name]) for name in ("base_channels", "dropout")] == [int, float]
 
 
 CHANGES = {

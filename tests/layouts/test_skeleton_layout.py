@@ -4,6 +4,7 @@ import json
 import pickle
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 
@@ -104,6 +105,7 @@ def test_a_cycle_is_allowed_and_parents_take_the_shortest_way():
         ({"parts": {"upper": [0, 1]}}, r"parts: .* missing \[2, 3, 4\], twice \[\]"),
         ({"bodies": {"a": [0, 1, 2], "b": [2, 3, 4]}}, r"bodies: .* missing \[\], twice \[2\]"),
         ({"parts": {"a": [0, 1, 2, 3, 4], "b": []}}, "at least one joint in every group"),
+        ({"bodies": [("a", [0, 1, 2]), ("a", [3, 4])]}, "bodies: expected distinct names of groups .* got .'a', 'a'"),
         ({"colour": 1}, r"unknown \['colour'\]"),
     ],
 )
@@ -141,3 +143,11 @@ def test_any_tree_round_trips(count, data):
     )
     assert [list(pair) for pair in enumerate(layout.parents)][1:] == edges
     assert SkeletonLayout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout
+
+
+def test_numpys_integers_are_joints():
+    given = {**ARM, "edges": np.array(ARM["edges"]), "center": np.int64(ARM["center"]), "swap": np.array(ARM["swap"])}
+    given["bodies"] = {name: np.array(joints) for name, joints in ARM["bodies"].items()}
+    layout = SkeletonLayout.from_dict(given)
+    assert layout == SkeletonLayout.from_dict(ARM)
+    assert json.dumps(layout.to_dict()) == json.dumps(SkeletonLayout.from_dict(ARM).to_dict())

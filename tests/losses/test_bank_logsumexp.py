@@ -134,3 +134,14 @@ def test_what_is_refused(change, error, message):
     given = {"query": torch.zeros(2, 3), "bank": torch.zeros(5, 3), "temperature": 0.1, "chunk_size": 2}
     with pytest.raises(error, match=message):
         bank_logsumexp(**(given | change))
+
+
+def test_vmap_equals_one_by_one():
+    query, bank, exclude = torch.randn(3, 4, 8), torch.randn(20, 8), torch.rand(4, 20) < 0.3
+
+    def value(one):
+        return bank_logsumexp(one, bank, temperature=0.5, chunk_size=7, exclude=exclude)[0].sum()
+
+    gradient = torch.func.grad(value)
+    assert torch.allclose(torch.func.vmap(value)(query), torch.stack([value(one) for one in query]))
+    assert torch.allclose(torch.func.vmap(gradient)(query), torch.stack([gradient(one) for one in query]), atol=1e-6)

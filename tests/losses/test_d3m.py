@@ -255,3 +255,32 @@ def test_second_derivative_and_no_matrix_kept_but_the_logits_and_the_target():
     matrices = {pointer for pointer, shape in kept if len(shape) == 2}
     assert len(matrices) == 3
     assert {student.data_ptr() for student in students} < matrices
+
+
+@pytest.mark.parametrize("chunk_size", [None, 5])
+def test_a_temperature_can_be_learned(chunk_size):
+    query, key, student = torch.randn(3, 4, 8, dtype=torch.float64)
+    bank = unit_rows(torch.randn(20, 8, dtype=torch.float64))
+
+    def loss(temperature):
+        return d3m_loss_from_embeddings(query, [student], key, bank, temperature=temperature, chunk_size=chunk_size)
+
+    temperature = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    (got,) = torch.autograd.grad(loss(temperature), temperature)
+    # The teacher's temperature is no gradient's business: its probabilities are constants.
+    teacher = contrastive_logits(query, key, bank, temperature=0.1)
+
+    def by_the_student(value):
+        return d3m_loss([contrastive_logits(student, key, bank, temperature=value)], teacher)
+
+    step = 1e-6
+    slope = (by_the_student(0.1 + step) - by_the_student(0.1 - step)) / (2 * step)
+    assert torch.allclose(got, slope, rtol=1e-6)
+
+
+def test_vmap_equals_one_by_one():
+    teacher, student = torch.randn(2, 3, 4, 9)
+    one_by_one = torch.stack([d3m_loss([s], t) for s, t in zip(student, teacher, strict=True)])
+    assert torch.allclose(torch.func.vmap(lambda s, t: d3m_loss([s], t))(student, teacher), one_by_one)
+    gradient = torch.func.grad(lambda s: d3m_loss([s], teacher[0]))
+    assert torch.allclose(torch.func.vmap(gradient)(student)[1], gradient(student[1]), atol=1e-7)
