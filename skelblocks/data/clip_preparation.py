@@ -31,7 +31,8 @@ class ClipPreparation:
 
     In this order, which is that of :class:`~skelblocks.data.ArrayDataset` and of the released preprocessing: denoise,
     choose bodies, fill gaps, centre, resample up to the last frame in which anybody is seen, align. The released
-    preprocessing of NTU RGB+D is ``bodies="first", align="official"``.
+    preprocessing of NTU RGB+D is ``bodies="first", align="official"``, but for the length of clips with gaps, which it
+    counts by the first body's frames.
 
     Args:
         layout: The skeleton: a name, a dict or a layout.
