@@ -41,6 +41,7 @@ class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
     temperature: float = 0.07  # of the similarities
     key_momentum: float = 0.999  # what the key encoder keeps of itself in a step
     key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
+    shear_amplitude: float = 0.5  # of every view that is sheared; released configurations, SkeAttnCLR's table 10
     exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbours
 
 

@@ -178,8 +178,9 @@ def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Ordinary query, extreme query, ordinary key."""
     extreme = recipes.aimclr_extreme if options.extreme == "paper" else recipes.aimclr_extreme_official
+    normal = recipes.normal(shear_amplitude=options.shear_amplitude)
     return Views(
-        [recipes.normal(), extreme(layout), recipes.normal()],
+        [normal, extreme(layout, shear_amplitude=options.shear_amplitude), normal],
         layout=layout,
         stream=STREAMS if options.cross_stream else options.stream,
     )

@@ -264,7 +264,8 @@ class Views:
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.occlusion = make_occlusion(options, layout=layout)
-        self.plain = recipes.normal() if options.augmentation != "occlusion" else Compose([])
+        plain = recipes.normal(shear_amplitude=options.shear_amplitude)
+        self.plain = plain if options.augmentation != "occlusion" else Compose([])
         self.occludes = options.augmentation != "normal"
         self.layout, self.streams = layout, options.streams
 

@@ -121,16 +121,15 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int) -> MsMCLR:
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Ordinary query, strong query, ordinary key."""
-    if options.strong == "normal":
-        strong = recipes.normal()
-    else:
+    normal = strong = recipes.normal(shear_amplitude=options.shear_amplitude)
+    if options.strong != "normal":
         made = {
             "paper": recipes.msmclr_strong,
             "official": recipes.msmclr_strong_official,
             "aimclr": recipes.aimclr_extreme,
         }
-        strong = made[options.strong](layout)
-    return Views([recipes.normal(), strong, recipes.normal()], layout=layout, stream=options.stream)
+        strong = made[options.strong](layout, shear_amplitude=options.shear_amplitude)
+    return Views([normal, strong, normal], layout=layout, stream=options.stream)
 
 
 def pictures(method: MsMCLR, sets: Sets, options: Options) -> dict[str, Figure]:

@@ -140,7 +140,7 @@ class Views:
     """Query, query mixed with another clip's, key. Parts are swapped as joints, before bones or motion are taken."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
-        self.augment = recipes.normal()
+        self.augment = recipes.normal(shear_amplitude=options.shear_amplitude)
         self.swap = recipes.skeattnclr_swap(layout, shared=options.swap == "batch")
         self.layout, self.stream = layout, options.stream
 

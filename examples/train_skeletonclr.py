@@ -56,7 +56,8 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int) -> Skeleton
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Query and key: two draws of crop and shear."""
-    return Views([recipes.normal(), recipes.normal()], layout=layout, stream=options.stream)
+    normal = recipes.normal(shear_amplitude=options.shear_amplitude)
+    return Views([normal, normal], layout=layout, stream=options.stream)
 
 
 def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:

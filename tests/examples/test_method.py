@@ -1,3 +1,6 @@
+import importlib
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +113,15 @@ def test_encoders_have_their_papers_sizes():
     assert not graphs[0].adjacency.equal(graphs[1].adjacency)
     one_person = make_encoder(MethodOptions(encoder="bigru", out_channels=32), layout=layout, persons=1)
     assert one_person(torch.randn(2, 3, 8, 25, 1)).shape == (2, 1, 32, 8, 1)
+
+
+@pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco"])
+def test_shear_has_the_amplitude_that_is_asked_for(method):
+    script = importlib.import_module(f"train_{method}")
+    make = getattr(script, "make_views", None) or script.Views
+    both = {"augmentation": "both"} if method == "crossmoco" else {}
+    for amplitude in (0.5, 0.2):
+        views = make(script.Options(shear_amplitude=amplitude, **both), layout=layouts.get("sbu"))
+        shears = re.findall(r"RandomShear\((.*?)\)", repr(vars(views)))
+        assert shears
+        assert set(shears) == {f"amplitude={amplitude}"}
