@@ -47,7 +47,7 @@ class FinetuneOptions:
     sgd_momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
-    schedule: Literal["step", "cosine"] = "step"
+    schedule: Literal["step", "cosine", "plateau"] = "step"  # plateau: torch's, on the loss of an epoch; SkeAttnCLR
     milestones: list[int] = field(default_factory=lambda: [80])  # epochs after which the step schedule divides by ten
     warmup_epochs: float = 0.0
     mode: Literal["train", "eval"] = "train"  # eval: batch norms frozen and no dropout, as AimCLR, MsMCLR, SkeAttnCLR
@@ -119,15 +119,24 @@ def finetune(
     test = _part(sets.test, torch.arange(len(sets.test)))
     # The engine's schedule and order of clips, which know these options by the same names.
     names = ("epochs", "learning_rate", "schedule", "milestones", "warmup_epochs", "precision")
+    given = {name: getattr(options, name) for name in names}
+    plateau = None
+    if options.schedule == "plateau":
+        if options.warmup_epochs:
+            raise ValueError("warmup_epochs: expected 0 with schedule='plateau', which has no warm-up")
+        given["schedule"], given["milestones"] = "step", []
     plan = TrainingOptions(
-        **{name: getattr(options, name) for name in names},
+        **given,
         batch_size=min(options.batch_size, len(train.labels)),
         seed=seed,
         accelerator=accelerator,
     )
     plain = _model(encoder, sets, stream=stream, seed=seed)
     fabric = make_fabric(plan)
-    model, optimizer = fabric.setup(plain, _optimizer(plain, options))
+    updates = _optimizer(plain, options)
+    model, optimizer = fabric.setup(plain, updates)
+    if options.schedule == "plateau":
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(updates)
     augment = recipes.normal() if options.augment == "normal" else Compose([])
     watched = {"last": None, "validation": held, "test": test}[select]
 
@@ -154,9 +163,9 @@ def finetune(
                 place = torch.tensor(batch)
                 torch.manual_seed(derive_seed(seed, "finetune", epoch, step))  # for dropout
                 generator = torch.Generator(fabric.device).manual_seed(derive_seed(seed, "crop", epoch, step))
-                rate = learning_rate(plan, progress=epoch + step / steps)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
+                if plateau is None:
+                    for group in updates.param_groups:
+                        group["lr"] = learning_rate(plan, progress=epoch + step / steps)
                 clips = augment(fabric.to_device(train.take(place)), generator=generator)
                 loss = F.cross_entropy(forward(clips), fabric.to_device(train.labels[place]))
                 losses.append(loss.item())
@@ -169,7 +178,10 @@ def finetune(
                 optimizer.step()
                 optimizer.zero_grad()
                 bar.update()
+            rate = updates.param_groups[0]["lr"]
             history.append({"epoch": epoch + 1, "loss": sum(losses) / steps, "learning_rate": rate})
+            if plateau is not None:
+                plateau.step(history[-1]["loss"])
             if watched is not None:
                 measured = history[-1][select] = _percent(scores(watched), watched.labels)
                 if measured > best["accuracy"]:

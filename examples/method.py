@@ -35,6 +35,7 @@ class MethodOptions(TrainingOptions, DataOptions, EvaluationOptions):
     graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
     embedding: int = 128  # numbers of an embedding
     head_norm: bool = False  # a batch normalisation in the head
+    head_bias: bool = True  # of the head's linear layers
     dropout: float = 0.5  # BiGRU has none
     initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
     queue_size: int = 32768  # keys that serve as negatives
@@ -159,9 +160,10 @@ def make_contrast(options: MethodOptions, *, layout: SkeletonLayout, persons: in
     channels = encoder.out_channels
     head = ProjectionHead(
         channels,
-        hidden_features=channels,
+        hidden_features=channels // 2 if options.encoder == "bigru" else channels,  # both as released
         out_features=options.embedding,
         batch_norm=options.head_norm,
+        bias=options.head_bias,
     )
     branch = nn.Sequential(encoder, Pool(), head)
     if options.initialization == "official":

@@ -179,7 +179,10 @@ class CrossMoCo(nn.Module):
 
 
 class CrossMoCoStreams(nn.Module):
-    """One :class:`CrossMoCo` a stream, trained together: ``L = a L_joint + b L_motion + c L_bone`` (eqs. 9, 10)."""
+    """One :class:`CrossMoCo` a stream, trained together: ``L = a L_joint + b L_motion + c L_bone`` (eqs. 9, 10).
+
+    Algorithm 1 names one f, one h and two queues for three streams; encoders and banks of each are 3s-CrosSCLR's way.
+    """
 
     def __init__(self, methods: Mapping[str, CrossMoCo], *, weights: list[float]) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ Copy this file and edit it; the parts that the methods share are in method.py, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from command_line import main
@@ -39,6 +39,7 @@ class Options(MethodOptions):
     frames: int = 64
     base_channels: int = 64
     head_norm: bool = True  # the paper is silent; the released code's
+    head_bias: bool = False  # the same
     temperature: float = 0.2
     key_momentum: float = 0.996
     key_momentum_schedule: Literal["constant", "cosine"] = "cosine"
@@ -49,7 +50,7 @@ class Options(MethodOptions):
     hard_negative: bool = True  # salient and non-salient repel each other; false: table 7
     detach_negative: bool = False  # true: the released code
     predictors: bool = False  # true: the released code, three more heads on the query's side
-    swap: Literal["clip", "batch"] = "clip"  # a region for each clip, or as released one for the batch
+    swap: Literal["clip", "batch", "official"] = "clip"  # a region each, one for the batch, that with absent persons
 
 
 class SkeAttnCLR(nn.Module):
@@ -119,9 +120,14 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int) -> SkeAttnC
     attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness)
     predictors = None
     if options.predictors:
-        predictors = nn.ModuleList(
-            ProjectionHead(features, hidden_features=channels, out_features=features, batch_norm=True) for _ in range(3)
-        )
+        hidden = 2 * features if options.encoder == "bigru" else channels  # both as released
+        made: dict[str, Any] = {
+            "hidden_features": hidden,
+            "out_features": features,
+            "batch_norm": True,
+            "bias": options.head_bias,
+        }
+        predictors = nn.ModuleList(ProjectionHead(features, **made) for _ in range(3))
     if options.initialization == "official":
         for module in (attention, predictors):
             if module is not None:
@@ -141,7 +147,9 @@ class Views:
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.augment = recipes.normal(shear_amplitude=options.shear_amplitude)
-        self.swap = recipes.skeattnclr_swap(layout, shared=options.swap == "batch")
+        official = options.swap == "official"
+        shared = options.swap != "clip"
+        self.swap = recipes.skeattnclr_swap(layout, shared=shared, on_absent_persons=official)
         self.layout, self.stream = layout, options.stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:

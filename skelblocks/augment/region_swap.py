@@ -95,8 +95,9 @@ class RandomRegionSwap(nn.Module):
     """Mix each clip with another one: random bodies, in a random run of frames.
 
     This is the data mixing of SkeleMixCLR, which SkeAttnCLR's section 3.2 takes over as its extra augmentation; the
-    defaults are SkeAttnCLR's table 11, 3 to 4 of 5 bodies in 4 to 7 of the 16 blocks of 4 frames that 64 frames have.
-    Other lengths and partitions get the same fractions, rounded, and at least one block and one body.
+    defaults are SkeAttnCLR's table 11: 3 to 4 and 4 to 7, which in its released code count bodies, of 5, and blocks of
+    4 frames, of the 16 that 64 frames have. Other lengths and partitions get the same fractions, rounded, and at least
+    one block and one body.
 
     The partner of clip ``i`` is ``(i + s) mod n`` with one shift ``s`` from 1 to n - 1 for the batch: no clip is its
     own partner, and every clip is a partner once. The released code draws ``s`` from 1 to n - 2, so the clip before in

@@ -30,8 +30,8 @@ def contrastive_logits(
         key: ``(n, d)``, any length. Gradient flows to it if it asks for one; a
             :class:`~skelblocks.contrast.MomentumEncoder` gives keys that do not.
         bank: ``(k, d)``, unit rows. No gradient flows to it. It must not change until ``backward`` has run.
-        temperature: 0.07 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2) and MsMCLR; 0.2 in SkeAttnCLR (section 3.1)
-            and SkeleMixCLR.
+        temperature: 0.07 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2) and MsMCLR's code; 0.2 in SkeAttnCLR
+            (section 3.1) and SkeleMixCLR.
         exclude: ``(n, k)``, true where a row of the bank is no negative of that query: its logit becomes ``-inf``.
             :meth:`MomentumQueue.own_rows` finds older keys of the same clip.
 

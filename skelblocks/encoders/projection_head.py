@@ -22,11 +22,12 @@ class ProjectionHead(nn.Module):
         in_features: Channels of the encoder's feature map; 256 in the released configs.
         hidden_features: Width of the hidden layer; as wide as the input in SkeletonCLR, CrosSCLR, AimCLR and MsMCLR.
         out_features: d; 128 there.
-        batch_norm: Whether a batch normalisation stands between a hidden linear layer and its ReLU, as in SkeleMixCLR
-            and CrossMoCo's ST-MLP. It cannot train on a batch of one.
+        batch_norm: Whether a batch normalisation stands between a hidden linear layer and its ReLU, as in CrossMoCo's
+            ST-MLP and the released code of SkeleMixCLR and SkeAttnCLR. It cannot train on a batch of one.
         hidden_layers: Linear layers that are followed by a ReLU; 0 leaves the last linear layer alone. CrossMoCo's
             table IV varies "MLP layers" from 1 to 3 without saying what one is. One hidden layer each is meant here:
             the result of its 1 is that of the full model in tables II and III, and so of fig. 3.
+        bias: Whether the linear layers have one; those of SkeAttnCLR's released code have none.
 
     Shape:
         ``(n, in_features)`` to ``(n, out_features)``, not normalised.
@@ -50,6 +51,7 @@ class ProjectionHead(nn.Module):
         out_features: int = 128,
         batch_norm: bool = False,
         hidden_layers: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         check_integer(in_features, name="in_features")
@@ -61,13 +63,14 @@ class ProjectionHead(nn.Module):
         self.out_features = out_features
         self.hidden_layers = hidden_layers
         self.batch_norm = batch_norm and hidden_layers > 0
+        self.bias = bias
         layers: list[nn.Module] = []
         features = in_features
         for _ in range(hidden_layers):
             norm = [nn.BatchNorm1d(hidden_features)] if batch_norm else []
-            layers += [nn.Linear(features, hidden_features), *norm, nn.ReLU()]
+            layers += [nn.Linear(features, hidden_features, bias=bias), *norm, nn.ReLU()]
             features = hidden_features
-        self.layers = nn.Sequential(*layers, nn.Linear(features, out_features))
+        self.layers = nn.Sequential(*layers, nn.Linear(features, out_features, bias=bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """The embedding of each pooled feature."""

@@ -118,10 +118,11 @@ def knn_predict(
 ) -> Tensor | dict[int, Tensor]:
     """Give each query the class with the most votes among its k nearest bank rows, by cosine similarity.
 
-    SkeleMixCLR and SkeAttnCLR report kNN without its rule or k. **Their code** has this rule, takes the best of
-    k = 10, 20 and 40, and looks at projected features of randomly cropped and sheared clips, for the bank and for the
-    queries; here the features are what you pass, and :func:`~skelblocks.evaluation.extract_features` gives the
-    encoder's own, of clips as they are. Choose k beforehand: the best of several on the test set is not a result.
+    AimCLR and SkeAttnCLR report kNN without its rule or k. **The code** of SkeleMixCLR and SkeAttnCLR has this rule,
+    takes the best of k = 10, 20 and 40, and looks at projected features of randomly cropped and sheared clips, for the
+    bank and for the queries; here the features are what you pass, and
+    :func:`~skelblocks.evaluation.extract_features` gives the encoder's own, of clips as they are. Choose k beforehand:
+    the best of several on the test set is not a result.
 
     Args:
         query: Features to classify, ``(n, d)``; their length does not matter.

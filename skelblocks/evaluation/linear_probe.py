@@ -82,7 +82,7 @@ def linear_probe(
             bound on what an honest choice gives and no estimate of it. Of equals the later, as in the released code.
         evaluate_every: Epochs between two looks at the validation set, and with ``select="test"`` at the test set; the
             last epoch is looked at too. 5 in the released code.
-        epochs: 100; 150 in SkeleMixCLR and SkeAttnCLR.
+        epochs: 100; 150 in the released configurations of SkeleMixCLR and SkeAttnCLR, whose paper prints 100.
         learning_rate: 3 for features of ST-GCN with 256 channels. Of features with a larger scale it makes the loss
             explode: lower it, or set ``standardize``.
         milestones: After how many epochs the learning rate is multiplied by ``gamma``.

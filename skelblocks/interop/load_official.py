@@ -164,8 +164,7 @@ def _account(
             else:
                 missing.append(official)
         for ours in piece.ours_alone:
-            what = "-1, clips are not known" if ours == "ids" else "0, the released layer has no bias"
-            filled[f"{piece.path}.{ours}"] = what
+            filled[f"{piece.path}.{ours}"] = "-1, clips are not known"
     unexpected = tuple(key for key in written.values() if key not in mapped and key not in report.dropped)
     return replace(report, mapped=mapped, filled=filled, missing=tuple(missing), unexpected=unexpected)
 

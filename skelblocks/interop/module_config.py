@@ -25,7 +25,7 @@ _DEEPEST = 1024  # of a number of layers or hops, through which a constructor lo
 _MOST_LAYERS = 64  # of DSTA, each many modules, made before the weights are looked at
 _COUNTS = frozenset({"num_layers", "hidden_layers", "max_hop", "num_subsets"})
 _REALS = frozenset({"dropout", "scale", "sharpness"})
-_FLAGS = frozenset({"edge_importance", "causal", "batch_norm"})
+_FLAGS = frozenset({"edge_importance", "causal", "batch_norm", "bias"})
 _WORDS = frozenset({"strategy", "motion", "normalization", "boundary", "similarity"})
 _OPTIONAL = frozenset({"segment", "scale"})
 

@@ -65,6 +65,7 @@ class OfficialBlocks:
                     hidden_features=self._outputs(f"{name}.mlp.0.weight", inputs=d, default=256),
                     out_features=d,
                     batch_norm=True,
+                    bias=False,
                 )
                 for name in keys.PREDICTORS
             )
@@ -152,6 +153,7 @@ class OfficialBlocks:
             out_features=self._outputs(f"{prefix}{last}.weight", inputs=hidden, default=128),
             batch_norm=batch_norm,
             hidden_layers=2 if nested else 1,
+            bias=self.source != "SkeAttnCLR",
         )
 
     def _queue(self, suffix: str, d: int) -> MomentumQueue:

@@ -66,7 +66,7 @@ def to_official(
             if ours != "ids" and bool(state[ours].any()):
                 raise CheckpointError(
                     f"{piece.path}.{ours}: {checkpoint.source}'s layer has no bias, and this one is not zero; "
-                    "train it with the bias fixed at zero, or leave the head out"
+                    "train a ProjectionHead(..., bias=False), or leave the head out"
                 )
     for name, value in checkpoint.unused.items():
         written[name] = value.detach().cpu().clone()

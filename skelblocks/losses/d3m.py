@@ -78,7 +78,7 @@ def d3m_loss_from_embeddings(
         students: One matrix ``(n, d)`` a branch; normalised here.
         key: ``(n, d)``, the positive of teacher and students; normalised here.
         bank: ``(k, d)``, unit rows, constant.
-        temperature: 0.07 in AimCLR and MsMCLR.
+        temperature: 0.07 in AimCLR and in MsMCLR's released code.
         chunk_size: Bank rows looked at together. Default: all, by way of the logits.
         exclude: ``(n, k)`` boolean, true where a row is left out, for teacher and students alike.
 

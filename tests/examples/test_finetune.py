@@ -132,6 +132,14 @@ def test_a_chosen_epoch_is_that_epochs_model(select):
         assert max(measured) == pytest.approx(100 * right.float().mean().item())
 
 
+def test_the_rate_falls_where_the_loss_stalls():
+    stalled = options(epochs=14, batch_size=64, learning_rate=1e-6, weight_decay=0.0, schedule="plateau")
+    rates = [row["learning_rate"] for row in finetune(small_encoder(dropout=0.0), small_sets(), stalled).history]
+    assert rates == pytest.approx([1e-6] * 12 + [1e-7] * 2)  # torch's patience is 10 epochs after the best one
+    with pytest.raises(ValueError, match="warmup_epochs: expected 0 with schedule='plateau', which has no warm-up"):
+        finetune(small_encoder(), small_sets(), options(schedule="plateau", warmup_epochs=2))
+
+
 def test_it_learns():
     sets = small_sets()
     settled = options(epochs=120, batch_size=12, learning_rate=0.1, schedule="cosine")

@@ -97,6 +97,23 @@ def test_the_mixed_view_is_the_query_with_others_parts():
     shared = Views(Options(swap="batch"), layout=layout)(clips, torch.Generator().manual_seed(0))
     where = (shared[0] != shared[1]).any(dim=1)[..., 0]
     assert (where == where[:1]).all()
+    absent = torch.cat([clips, clips], dim=-1)
+    absent[0, ..., 1] = 0
+    for swap, kept in (("batch", True), ("official", False)):
+        _, mixed, _ = Views(Options(swap=swap), layout=layout)(absent, torch.Generator().manual_seed(0))
+        assert bool((mixed[0, ..., 1] == 0).all()) is kept
+
+
+def test_heads_are_as_released():
+    stgcn = build(Options(predictors=True), layout=layouts.get("sbu"), persons=1)
+    bigru = build(Options(predictors=True, encoder="bigru"), layout=layouts.get("sbu"), persons=1)
+    for method, head, predictor in (
+        (stgcn, (256, 256, 128), (128, 256, 128)),
+        (bigru, (2048, 1024, 128), (128, 256, 128)),
+    ):
+        for made, sizes in ((method.contrast.query_branch[2], head), (method.predictors[2], predictor)):
+            assert (made.in_features, made.hidden_features, made.out_features) == sizes
+            assert [name for name, _ in made.named_parameters() if "bias" in name] == ["layers.1.bias"]  # of the norm
 
 
 @pytest.mark.parametrize("changes", [{"stream": "bone", "predictors": True}, {"mu": 1.0, "detach_negative": True}])

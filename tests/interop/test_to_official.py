@@ -55,6 +55,10 @@ def test_biases_where_the_released_layer_has_none_must_be_zero():
         to_official(encoder(), source="SkeAttnCLR", head=head)
     for index in (0, 3):
         nn.init.zeros_(head.layers[index].bias)
+    plain = ProjectionHead(16, hidden_features=16, out_features=8, batch_norm=True, bias=False)
+    plain.load_state_dict({name: value for name, value in head.state_dict().items() if name in plain.state_dict()})
+    without = to_official(encoder(), source="SkeAttnCLR", head=plain)
+    assert without["encoder_q.neck.proj.mlp.3.weight"].equal(plain.layers[3].weight[..., None])
     written = to_official(encoder(), source="SkeAttnCLR", head=head, attention=MHSAM(16, num_heads=4))
     assert written["encoder_q.neck.proj.mlp.0.weight"].shape == (16, 16, 1)
     assert "encoder_q.neck.proj.mlp.0.bias" not in written
