@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fit_to(sets.layout, persons=sets.persons, frames=options.frames, method=given.method)
     processor = official_train.make_processor(released, given.method, options, device=device)
     fit_model(processor.model.double(), layout=sets.layout)
-    feeder = official_train.make_feeder(released.feeder, sets.train)
+    feeder = official_train.make_feeder(released.feeder, sets.train, shear_amplitude=options.shear_amplitude)
     batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=options.stream)
     processor.data_loader = {"train": Recorded(batches, steps=given.steps)}
 

@@ -81,7 +81,7 @@ def main(path: str) -> None:
     fit_to(sets.layout, persons=sets.persons, frames=options.frames, method=method)
     processor = make_processor(released, method, options, device=device)
     fit_model(processor.model, layout=sets.layout)
-    feeder = make_feeder(released.feeder, sets.train)
+    feeder = make_feeder(released.feeder, sets.train, shear_amplitude=options.shear_amplitude)
     # SkeAttnCLR swaps joints in its model, and takes bones and motion after that.
     stream = "joint" if method == "skeattnclr" else options.stream
     loader = Batches(feeder, processor, options, layout=sets.layout, stream=stream)
@@ -146,12 +146,13 @@ def make_processor(
     return processor
 
 
-def make_feeder(name: str, part: ArrayDataset) -> Any:
-    """Their feeder with its own defaults, of clips in memory."""
+def make_feeder(name: str, part: ArrayDataset, *, shear_amplitude: float) -> Any:
+    """Their feeder with its own defaults but for the shear, of clips in memory."""
     kind = import_class(name)
     feeder = kind.__new__(kind)
     defaults = inspect.signature(kind.__init__).parameters.items()
     vars(feeder).update({key: value.default for key, value in defaults if value.default is not value.empty})
+    feeder.shear_amplitude = shear_amplitude
     feeder.data, feeder.label, feeder.window_size = part.as_tensor().numpy(), part.labels.tolist(), part.frames
     return feeder
 
