@@ -63,7 +63,8 @@ class Candidate(NamedTuple):
     test: Tensor
     fit: Tensor  # rows of the training clips that classifiers see
     held: Tensor  # rows that select
-    pretrained_apart: bool  # whether the run kept to this split of these clips, as far as is known
+    chosen: DataOptions  # which clips these are
+    pretrained_apart: bool | None  # whether the run kept to this split of these clips; None: it does not say
 
     @property
     def labels(self) -> tuple[Tensor, Tensor]:
@@ -127,7 +128,7 @@ def load_candidate(folder: str, options: CandidateOptions, *, run: LoadedRun | N
             there = ", ".join(map(str, np.unique(who)))
             raise ValueError(f"validation_ids: expected some of {there}, not all, got {options.validation_ids}")
     rows = torch.arange(len(held))
-    return Candidate(folder, run, sets, train, test, rows[~held], rows[held], _apart(run, chosen))
+    return Candidate(folder, run, sets, train, test, rows[~held], rows[held], chosen, _apart(run, chosen))
 
 
 def results_folder(folder: str) -> Path:
@@ -164,13 +165,18 @@ def data_options(run: LoadedRun, options: CandidateOptions) -> DataOptions:
     return DataOptions(frames=theirs.frames, center=theirs.center, align=theirs.align, **given)
 
 
-def _same(data: str, other: str) -> bool:
-    return Path(data).resolve() == Path(other).resolve()
+def _same(data: str, theirs: str) -> bool:
+    """The run's clips, or those of the same name where the run's are no longer there: they were moved."""
+    if Path(data).resolve() == Path(theirs).resolve():
+        return True
+    return theirs != "synthetic" and not Path(theirs).exists() and Path(data).name == Path(theirs).name
 
 
-def _apart(run: LoadedRun, chosen: DataOptions) -> bool:
+def _apart(run: LoadedRun, chosen: DataOptions) -> bool | None:
+    if "data" not in run.options:
+        return None
     theirs = restored(DataOptions, run.options)
-    if "data" not in run.options or not _same(chosen.data, theirs.data):
+    if not _same(chosen.data, theirs.data):
         return True
     return (split_of(chosen), chosen.train_ids) == (split_of(theirs), theirs.train_ids)
 

@@ -54,7 +54,7 @@ class Sets(NamedTuple):
     @property
     def labelled(self) -> bool:
         """Whether there is anything to evaluate."""
-        return bool((self.train.labels >= 0).all())
+        return all(bool((part.labels >= 0).all()) for part in self)
 
 
 def load_sets(options: DataOptions) -> Sets:

@@ -24,13 +24,14 @@ import torch
 import torch.distributed
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
-from run_folder import RunFolder
+from run_folder import RunFolder, RunFolderError
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from skelblocks._utils.checks import check_integer
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.distributed import broadcast_module_state, gather_keys
 
@@ -73,6 +74,8 @@ def lost_process_named() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if os.environ.get("WORLD_SIZE", "1") == "1" or isinstance(error, NonFiniteLossError | RunFolderError):
+            raise
         ours = isinstance(error, torch.distributed.DistBackendError | torch.distributed.DistNetworkError)
         if not ours and not re.search("gloo|Connection closed|Connection reset|Timed out waiting|NCCL", str(error)):
             raise
@@ -173,6 +176,8 @@ def pretrain(
         ValueError: the batch size does not fit, the folder's checkpoint was trained with other options, or there is no
             GPU to synchronise batch normalisation on.
     """
+    for name in ("epochs", "checkpoint_every"):
+        check_integer(getattr(options, name), name=name)
     if options.sync_batch_norm:
         if fabric.device.type != "cuda":
             raise ValueError(f"sync_batch_norm: expected GPUs, got {fabric.device.type}; leave it off")
@@ -184,14 +189,26 @@ def pretrain(
     model, optimizer = fabric.setup(method, plain)
     broadcast_module_state(method)
     rank, world = fabric.global_rank, fabric.world_size
+    fingerprint = _fingerprint(dataset)
     state = folder.load(device=fabric.device) if options.resume else None
     history: list[dict[str, float]] = []
     if state is not None:
+        if len(state["history"]) > options.epochs:
+            raise ValueError(
+                f"epochs: {folder.checkpoint} has {len(state['history'])} already, more than {options.epochs}; choose "
+                "another folder, or resume=false"
+            )
         method.load_state_dict(state["method"])
         plain.load_state_dict(state["optimizer"])
         fabric.strategy.precision.load_state_dict(state["precision"])
         history = state["history"]
+        if state.get("clips", fingerprint) != fingerprint:
+            raise ValueError(
+                f"resume: {folder.checkpoint} was trained on other clips than these {len(dataset)}; choose another "
+                "folder, or resume=false"
+            )
         _restore_statistics(method, state.get("statistics", {}), rank=rank, world=world)
+        folder.log(history)  # a kill may have come between a checkpoint and its line
     folder.write_config()
     clips_an_epoch = len(epoch_batches(len(dataset), options=options, epoch=0)) * options.batch_size
     bar = tqdm(
@@ -258,6 +275,7 @@ def pretrain(
                 "optimizer": plain.state_dict(),
                 "precision": fabric.strategy.precision.state_dict(),  # the loss scale of 16-mixed
                 "history": history,
+                "clips": fingerprint,
                 "statistics": {name: gather_keys(value[None]) for name, value in _statistics(method).items()},
             }
             if rank == 0:
@@ -267,6 +285,12 @@ def pretrain(
     if folder.tensorboard is not None:
         folder.tensorboard.close()
     return history
+
+
+def _fingerprint(dataset: ArrayDataset | PreparedSet) -> str:
+    """Of names, labels and, roughly, the first and last clip, which another machine may prepare a digit differently."""
+    some = [f"{float(dataset[i].clip.abs().mean()):.3g}" for i in (0, len(dataset) - 1)]
+    return hashlib.sha256(repr((list(map(str, dataset.names)), dataset.labels.tolist(), some)).encode()).hexdigest()
 
 
 def _statistics(method: nn.Module) -> dict[str, Tensor]:

@@ -7,8 +7,9 @@
 
 A run is a folder that a training script has written, or a pretrained encoder's. Several runs of one stream are seeds:
 tables have their mean and standard deviation. Everything that a command measures is in OUT/COMMAND.json, its table in
-OUT/COMMAND.md. Accuracies are those of the last epoch, or of the one that was best on `--validation_ids`; the best on
-the test set, which the released codes report, only with `--select test`, and the table says so.
+OUT/COMMAND.md, with the stream, the other set or the way to select in their names where such are given. Accuracies are
+those of the last epoch, or of the one that was best on `--validation_ids`; the best on the test set, which the released
+codes report, only with `--select test`, and the table says so.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any, Literal
 
 import jsonargparse
 import torch
-from candidate import Candidate, Outcome, load_candidate, open_run, results_folder
+from candidate import Candidate, Outcome, load_candidate, open_run, results_folder, without_stream
 from command_line import add_options, with_underscores
+from engine import NonFiniteLossError
 from finetune import FinetuneOptions
 from method_cost import CostOptions, cost, cost_table
 from protocols import ProtocolOptions, finetuned, knn, linear, semi_supervised, structure
@@ -122,6 +124,7 @@ def run_protocols(folders: Sequence[str], protocols: Sequence[str], options: Opt
         seed, stream = candidate.run.seed, candidate.run.stream
         results.rows.setdefault(seed, {})[stream] = measure(candidate, protocols, options)
         results.candidates[seed, stream] = candidate
+        _check_clips(candidate, next(iter(results.candidates.values())))
     for seed, rows in results.rows.items():
         if fused:
             first = results.candidates[seed, next(iter(rows))]
@@ -132,6 +135,9 @@ def run_protocols(folders: Sequence[str], protocols: Sequence[str], options: Opt
 def _check(folders: Sequence[str], options: Options, *, fused: bool) -> None:
     """Refuse before the work what could not be reported after it."""
     check_integer(options.draws, name="draws")
+    for fraction in options.fractions:
+        if not 0 < fraction <= 1:
+            raise ValueError(f"fractions: expected shares in (0, 1], got {options.fractions}")
     streams: dict[int, list[str]] = {}
     for folder in folders:
         run = open_run(folder)
@@ -142,6 +148,16 @@ def _check(folders: Sequence[str], options: Options, *, fused: bool) -> None:
         if len(names) == 1:
             raise ValueError(f"runs: of seed {seed} there is only {names[0]!r}; give at least two streams to fuse")
         fuse_scores({name: StreamScores(["a clip"], torch.zeros(1, 1)) for name in names}, weights=options.weights)
+
+
+def _check_clips(candidate: Candidate, first: Candidate) -> None:
+    """Refuse results on other test clips than the first run's, of which no mean and no sum makes sense."""
+    (mine, theirs), (one, other) = (each.sets.test for each in (candidate, first)), (candidate.folder, first.folder)
+    same = mine.names == theirs.names and mine.labels.equal(theirs.labels)
+    if same and mine[0].clip.shape == theirs[0].clip.shape and candidate.chosen.center == first.chosen.center:
+        same = mine[0].clip.allclose(theirs[0].clip, atol=1e-3)
+    if not same:
+        raise ValueError(f"runs: {one!r} is judged by other test clips than {other!r}; evaluate them one by one")
 
 
 def untrained(candidate: Candidate, options: Options, *, seed: int) -> dict[str, Row]:
@@ -201,16 +217,33 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
             values[nested] = FinetuneOptions(**values[nested])
     options = COMMANDS[name][0](**values)
     out = Path(options.out or (results_folder(folders[0]) if folders else "runs/cost"))
+    if options.out:
+        out.mkdir(parents=True, exist_ok=True)  # before the work, which may take hours
     results = None if name == "cost" else COMMANDS_ON_RUNS[name](folders, options)
     found = cost(options) if results is None else to_json(results)
     text = cost_table(found) if results is None else table(results)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / f"{name}.json", (json.dumps(found, indent=2) + "\n").encode())
-    write_atomically(out / f"{name}.md", text.encode())
-    print(f"\n{text}\n{out / name}.json, .md")
+    file = out / _file_name(name, folders, options)
+    write_atomically(file.with_name(f"{file.name}.json"), (json.dumps(found, indent=2) + "\n").encode())
+    write_atomically(file.with_name(f"{file.name}.md"), text.encode())
+    print(f"\n{text}\n{file}.json, .md")
     if name in PICTURES:  # after the numbers, which may have taken hours
         PICTURES[name](results, options, out)
     return found
+
+
+def _file_name(command: str, folders: Sequence[str], options: Any) -> str:
+    """The command, with what tells its results from others that go to the same folder."""
+    if command == "cost":
+        return f"cost_{options.method}"
+    parts = [command]
+    if len(folders) == 1 and without_stream(folders[0]) != folders[0]:
+        parts.append(folders[0].rpartition(":")[2])
+    if options.data is not None:
+        parts.append(Path(options.data).stem)
+    if options.select != "last":
+        parts.append(options.select)
+    return "_".join(parts)
 
 
 def _on(*protocols: str) -> Command:
@@ -244,5 +277,5 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
 if __name__ == "__main__":
     try:
         main()
-    except (ValueError, OSError) as wrong:
+    except (ValueError, OSError, NonFiniteLossError) as wrong:
         raise SystemExit(f"error: {wrong}") from None

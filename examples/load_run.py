@@ -110,7 +110,10 @@ def _build(options: Mapping[str, Any], *, layout: SkeletonLayout, state: Mapping
 
 def _layout(folder: Path, options: Mapping[str, Any]) -> SkeletonLayout:
     if (folder / LAYOUT).is_file():
-        return layouts.get(json.loads((folder / LAYOUT).read_text()))
+        saved = layouts.get(json.loads((folder / LAYOUT).read_text()))
+        if saved.name not in layouts.available() and not options.get("joints"):
+            layouts.register(saved)  # one's own: the run's options know it by its name
+        return saved
     data: DataOptions = restored(DataOptions, options)  # of a run that was trained before layouts were saved
     if data.data != "synthetic" and not Path(data.data).exists():
         raise FileNotFoundError(f"folder: {str(folder)!r} has no {LAYOUT}, and its data {data.data!r} are not there")
@@ -121,15 +124,20 @@ def _load_pretrained(folder: Path, *, stream: str | None) -> LoadedRun:
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"folder: there is no run's checkpoint.pt and no pretrained encoder in {str(folder)!r}")
     found = from_pretrained(folder)
-    given = found.input or InputDescription(stream=stream or "joint")
+    made = found.metadata.get("options")
+    run: Mapping[str, Any] = made if isinstance(made, Mapping) else {}
+    given = found.input or InputDescription(stream=run.get("stream", stream or "joint"))
     if (given.per, given.body) != ("frame", "own"):
         raise ValueError(f"folder: the clips of {str(folder)!r} are centred as in no example, {given}")
     if stream not in (None, given.stream):
         raise ValueError(f"stream: {str(folder)!r} was trained on {given.stream!r}, not on {stream!r}")
-    options = {name: getattr(given, name) for name in ("stream", "center", "align")} if found.input else {}
-    if given.frames is not None and found.input:
-        options["frames"] = given.frames
-    made = found.metadata.get("options")
-    if isinstance(made, Mapping) and isinstance(made.get("seed"), int):
-        options["seed"] = made["seed"]
+    names = ("stream", "frames", "center", "align")
+    options = {name: getattr(given, name) for name in names} if found.input else {n: run[n] for n in names if n in run}
+    if options.get("frames") is None:
+        raise ValueError(
+            f"folder: {str(folder)!r} does not say how many frames its clips had; save it with "
+            "input=InputDescription(frames=...)"
+        )
+    if isinstance(run.get("seed"), int):
+        options["seed"] = run["seed"]
     return LoadedRun(found.encoder, found.layout, options, given.stream)

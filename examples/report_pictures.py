@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from results import FUSED, Results
-from run_pictures import feature_maps
+from run_pictures import feature_maps, first_clip
 
 from skelblocks.attention import energy_attention
 from skelblocks.evaluation import classification_report
@@ -45,8 +45,7 @@ def draw_report(results: Results, out: Path, *, animation: bool) -> None:
     }
     if losses:
         curves(losses, ylabel="loss", title="Fine-tuning").savefig(out / "finetune_loss.png")
-    clip, label, _ = first.sets.test[0]
-    title = (first.class_names or first.sets.test.names)[int(label) if first.class_names else 0]
+    clip, title = first_clip(first.sets)
     clip_strip(clip, layout=first.run.layout, title=title).savefig(out / "clip.png")
     maps = feature_maps(first.run.encoder, first.sets, stream=first.run.stream)
     if maps.shape[-1] == first.run.layout.num_joints:  # BiGRU's map has no joints

@@ -49,7 +49,7 @@ def table(results: Results) -> str:
     outcomes = [each for rows in lines.values() for row in rows for several in row.values() for each in several]
     how = "; ".join(dict.fromkeys(f"{outcome.protocol}: {outcome.selected}" for outcome in outcomes))
     text += ["", f"Top-1 accuracy on the test clips, %. Seeds: {', '.join(map(str, results.rows))}. {how}."]
-    seen = dict.fromkeys(s.folder for s in results.candidates.values() if not s.pretrained_apart)
+    seen = dict.fromkeys(s.folder for s in results.candidates.values() if s.pretrained_apart is False)
     if seen:
         text += ["", f"Pretrained with another split of these clips, perhaps on test clips: {', '.join(seen)}."]
     if results.structure:
@@ -87,6 +87,7 @@ def to_json(results: Results) -> dict[str, Any]:
                     "run": folders if stream == FUSED else candidate.folder,
                     "stream": stream,
                     "seed": seed,
+                    **{name: getattr(candidate.chosen, name) for name in ("data", "split", "train_ids")},
                     "pretrained_apart": candidate.pretrained_apart,
                     "features": results.structure.get((seed, stream)),
                     "outcomes": [_outcome(candidate, outcome) for outcomes in row.values() for outcome in outcomes],

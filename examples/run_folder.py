@@ -16,9 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 from skelblocks.layouts import SkeletonLayout
 
 LAYOUT = "layout.json"
-# What may change when a run goes on: where and how it runs, not what it computes, and how long.
+# What may change when a run goes on: where and how it runs, how long, and how it is judged; not what it learns from.
 _FREE = frozenset(
     {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "timeout", "workers"}
+    | {"neighbors", "probe", "probe_rate", "probe_milestone"}
 )
 
 
@@ -50,6 +51,16 @@ class RunFolder:
         """
         with self._writing(), replacing(self.checkpoint) as file:
             torch.save({**state, "options": self.options}, file)
+
+    def set_aside(self) -> None:
+        """Move the checkpoint of an earlier run out of the way of one that does not go on from it.
+
+        Raises:
+            RunFolderError: it cannot be moved.
+        """
+        if self.write and self.checkpoint.exists():
+            with self._writing():
+                self.checkpoint.replace(self.path / "checkpoint.earlier.pt")
 
     def load(self, *, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint's state, or None where there is none.

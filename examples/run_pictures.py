@@ -33,13 +33,21 @@ def draw_run(
         at = [row["epoch"] for row in measured]
         shown = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
         curves(shown, ylabel="accuracy on the test clips, %").savefig(folder / "accuracy.png")
-    _, test = features(encoder, sets, stream=stream)
-    labels = sets.test.labels if sets.labelled else torch.zeros(len(sets.test), dtype=torch.int64)
-    names = list(sets.test.class_names) or None  # type: ignore[assignment]
-    embedding_scatter(test, labels, class_names=names).savefig(folder / "embedding.png")
-    clip, label, _ = sets.test[0]
-    title = sets.test.class_names[int(label)] if names else sets.test.names[0]
+    if len(sets.test) >= 3:  # fewer points span no plane
+        _, test = features(encoder, sets, stream=stream)
+        labels = sets.test.labels if sets.labelled else torch.zeros(len(sets.test), dtype=torch.int64)
+        named = list(sets.test.class_names) if sets.labelled else None
+        embedding_scatter(test, labels, class_names=named or None).savefig(folder / "embedding.png")
+    clip, title = first_clip(sets)
     draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")
+
+
+def first_clip(sets: Sets) -> tuple[Tensor, str]:
+    """The first test clip in which anybody is seen, with its class or else its name."""
+    i = next((i for i in range(len(sets.test)) if sets.test[i].clip.any()), 0)
+    clip, label, _ = sets.test[i]
+    named = bool(sets.test.class_names) and int(label) >= 0
+    return clip, sets.test.class_names[int(label)] if named else str(sets.test.names[i])
 
 
 def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:

@@ -19,6 +19,7 @@ from command_line import main
 from datasets import Sets
 from matplotlib.figure import Figure
 from method import MethodOptions, Output, follow, make_encoder, stage_start
+from run_pictures import first_clip
 from torch import Tensor, nn
 from training import train_method
 
@@ -281,6 +282,9 @@ class Views:
         return views
 
 
+make_views = Views  # a function in the other scripts
+
+
 def make_occlusion(options: Options, *, layout: SkeletonLayout) -> SpatioTemporalOcclusion:
     """The block, as the options say."""
     return SpatioTemporalOcclusion(
@@ -297,7 +301,7 @@ def pictures(_: CrossMoCoStreams, sets: Sets, options: Options) -> dict[str, Fig
     """What the occlusion hides of a test clip, in five frames as in figure 4; nothing where it is not used."""
     if options.augmentation == "normal":
         return {}
-    clip, generator = sets.test[0].clip, torch.Generator().manual_seed(options.seed)
+    clip, generator = first_clip(sets)[0], torch.Generator().manual_seed(options.seed)
     occlusion = make_occlusion(options, layout=sets.layout)
     hidden = occlusion(torch.ones_like(clip)[None], generator=generator)[0, 0, ..., 0] == 0
     return {"occlusion": draw_skeleton(clip, layout=sets.layout, frames=5, hidden=hidden)}
@@ -309,7 +313,7 @@ def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
         "crossmoco",
         options,
         build=build,
-        make_views=Views,
+        make_views=make_views,
         encoders=CrossMoCoStreams.encoders,
         pictures=pictures,
         sets=sets,

@@ -158,6 +158,9 @@ class Views:
         return [streams.convert(view, self.stream, layout=self.layout) for view in (query, mixed, key)]
 
 
+make_views = Views  # a function in the other scripts
+
+
 def pictures(method: SkeAttnCLR, sets: Sets, options: Options) -> dict[str, Figure]:
     """How salient each joint of a test clip is at each time: on average, and in the channels that vary most."""
     maps = feature_maps(method.contrast.query_branch[0], sets, stream=options.stream)
@@ -177,7 +180,7 @@ def pictures(method: SkeAttnCLR, sets: Sets, options: Options) -> dict[str, Figu
 
 def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
     """Pretrain, evaluate, draw; the figures of the last epoch."""
-    return train_method("skeattnclr", options, build=build, make_views=Views, pictures=pictures, sets=sets)
+    return train_method("skeattnclr", options, build=build, make_views=make_views, pictures=pictures, sets=sets)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,9 @@ def train_method(
     sets = sets or load_sets(options)
     check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     split = split_of(options)
+    if isinstance(sets.train, PreparedSet):  # what it was prepared with is what other clips must be
+        settings = sets.train.manifest["settings"]
+        options = dataclasses.replace(options, align=settings["align"], center=settings["center"])
     data = "_".join((Path(options.data).stem, split, options.stream))
     options = dataclasses.replace(options, split=split, folder=options.folder or f"runs/{name}_{data}")
     torch.manual_seed(options.seed)
@@ -69,6 +72,8 @@ def train_method(
 
     folder = RunFolder(options.folder or "", options=vars(options), write=fabric.global_rank == 0)
     if folder.write:
+        if not options.resume:
+            folder.set_aside()
         folder.write_layout(sets.layout, resume=options.resume)
     history = pretrain(
         method,

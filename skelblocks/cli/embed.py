@@ -57,6 +57,8 @@ def run(given: argparse.Namespace) -> None:
     there = [name for name in (EMBEDDINGS, NEIGHBORS) if (given.out / name).exists()]
     if there and not given.overwrite:
         raise FileExistsError(f"out: there is {there[0]} in {str(given.out)!r}; choose another folder, or --overwrite")
+    if given.out.exists() and not given.out.is_dir():
+        raise FileExistsError(f"out: {str(given.out)!r} is a file; give a folder")
     pretrained = from_pretrained(given.encoder, device=_device(given.device))
     dataset = _open(given.clips, given.part, pretrained)
     if given.neighbors >= len(dataset):
@@ -66,6 +68,7 @@ def run(given: argparse.Namespace) -> None:
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
     given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / NEIGHBORS).unlink(missing_ok=True)  # of other embeddings
     with whole_file(given.out / EMBEDDINGS) as place:
         place.write_bytes(file.getvalue())
     if given.neighbors:

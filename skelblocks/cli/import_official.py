@@ -49,7 +49,10 @@ def run(given: argparse.Namespace) -> None:
     )
     assert loaded.report is not None
     print(loaded.report)
-    frames = given.frames if given.frames is not None else _FRAMES.get(loaded.source, 50)
+    source = loaded.source
+    if loaded.encoder.strategy == "agcn" and "SkeleMixCLR" in loaded.report.alternatives:
+        source = "SkeleMixCLR"  # the only one of the alternatives with that graph
+    frames = given.frames if given.frames is not None else _FRAMES.get(source, 50)
     align = None if given.align == "none" else given.align
     described = InputDescription(stream=given.stream, frames=frames, align=align, persons=given.persons)
     names = [loaded.report.source, *loaded.report.alternatives]

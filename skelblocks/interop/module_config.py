@@ -28,6 +28,8 @@ _REALS = frozenset({"dropout", "scale", "sharpness"})
 _FLAGS = frozenset({"edge_importance", "causal", "batch_norm", "bias"})
 _WORDS = frozenset({"strategy", "motion", "normalization", "boundary", "similarity"})
 _OPTIONAL = frozenset({"segment", "scale"})
+# Arguments that descriptions of earlier versions lack, by class, with the value that all modules had then.
+_LATER: dict[str, dict[str, Any]] = {"ProjectionHead": {"bias": True}}
 
 
 class PretrainedFormatError(ValueError):
@@ -114,6 +116,8 @@ def build_module(
     kind = CLASSES[role][name]
     names = _argument_names(kind)
     expected = set(names) - {"layout"}
+    if isinstance(arguments, Mapping):
+        arguments = {**_LATER.get(name, {}), **arguments}
     if not isinstance(arguments, Mapping) or set(arguments) != expected:
         given = sorted(map(str, arguments)) if isinstance(arguments, Mapping) else arguments
         raise PretrainedFormatError(f"{role}: expected the arguments {sorted(expected)} of {name}, got {_short(given)}")

@@ -86,5 +86,8 @@ def _check_place(checkpoint: OfficialCheckpoint) -> None:
             known |= {"attention", "key_attention"}
         if given - known:
             raise CheckpointError(f"{', '.join(sorted(given - known))}: files of {source} have no place for it")
+        heads = [head for head in (blocks.head, blocks.key_head) if head is not None]
+        if source != "SkeAttnCLR" and not all(head.bias for head in heads):
+            raise CheckpointError(f"head: the layers of {source} have biases; train a ProjectionHead with bias=True")
         if {"classifier", "head"} <= given and source != "SkeAttnCLR":
             raise CheckpointError(f"classifier, head: {source} has both under the name 'fc'; write one of them")

@@ -121,6 +121,11 @@ def test_parts_overwriting_and_no_table(folder, prepared, tmp_path, capsys):
     assert not run(*call, "--overwrite")
     assert sorted(path.name for path in out.iterdir()) == ["embeddings.npz", "neighbors.json"]
     assert len(read(out)[0]["names"]) == 7
+    assert not run(*call, "--overwrite", "--neighbors", 0)
+    assert [path.name for path in out.iterdir()] == ["embeddings.npz"]  # no neighbours of other embeddings
+    (tmp_path / "file").write_text("")
+    assert run("embed", folder, prepared, "--out", tmp_path / "file") == 1
+    assert "is a file; give a folder" in capsys.readouterr().err
 
 
 def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, capsys):

@@ -45,6 +45,16 @@ def test_clips_are_described_as_the_releases_prepared_them(tmp_path, model, opti
     assert (described.frames, described.align) == expected
 
 
+def test_a_graph_tells_whose_a_linear_evaluation_is(tmp_path):
+    whole = official_state("SkeleMixCLR_plus", queue=8, narrow=True)
+    state = {name: value for name, value in whole.items() if name.startswith("encoder_q.") and ".fc." not in name}
+    channels = whole["encoder_q.fc.0.weight"].shape[1]
+    state |= {"encoder_q.fc.weight": torch.zeros(60, channels), "encoder_q.fc.bias": torch.zeros(60)}
+    torch.save(state, tmp_path / "model.pt")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder") == 0
+    assert from_pretrained(tmp_path / "folder").input.frames == 64
+
+
 def test_attention_is_kept(tmp_path):
     torch.save(official_state("SkeAttnCLR_linear_eval"), tmp_path / "model.pt")
     assert run(tmp_path / "model.pt", "--out", tmp_path / "folder", "--heads", 4) == 0

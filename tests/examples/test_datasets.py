@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 import train_skeletonclr
 from datasets import DataOptions, groups, load_sets, match_joints, split_of
 from finetune import FinetuneOptions, finetune
@@ -29,6 +30,22 @@ def test_clips_without_labels_or_split(small, tmp_path):
     assert len(load_sets(settings).train) == 24
     assert "knn" not in train_skeletonclr.train(settings)
     assert (tmp_path / "run" / "embedding.png").exists()
+    path = write_set(tmp_path / "half.npz", y=None)
+    labels = np.where(np.arange(24) % 4 % 2 == 0, 0, 1)
+    sets = load_sets(DataOptions(data=path, frames=16))
+    sets.train.labels = torch.from_numpy(labels[:12])
+    assert not sets.labelled  # the test part has none
+
+
+def test_few_test_clips_and_nobody_in_the_first(small, tmp_path):
+    x = np.random.default_rng(0).standard_normal((14, 3, 20, 20, 1)).astype(np.float32)
+    x[12] = 0
+    subject = np.array([1] * 12 + [2] * 2)
+    path = write_set(tmp_path / "mine.npz", x=x, y=np.arange(14) % 2, subject=subject)
+    train_skeletonclr.train(small(train_skeletonclr, data=path))
+    pictures = {path.name for path in (tmp_path / "run").glob("*.png")}
+    assert "clip.png" in pictures
+    assert "embedding.png" not in pictures
 
 
 def test_copies_of_training_clips_are_not_tested(tmp_path):
@@ -95,6 +112,7 @@ def test_a_prepared_set_has_its_own_split(small, tmp_path):
         load_sets(DataOptions(data=folder, frames=16, split="cross-subject"))
     train_skeletonclr.train(small(train_skeletonclr, data=folder))
     assert "split: cross-view" in (tmp_path / "run" / "config.yaml").read_text()
+    assert "center: null" in (tmp_path / "run" / "config.yaml").read_text()
 
 
 def test_who_is_in_a_fold(tmp_path):

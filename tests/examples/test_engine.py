@@ -168,3 +168,31 @@ def test_purposes_do_not_share_a_seed():
     seeds = {derive_seed(0, what, epoch, step) for what in ("step", "views") for epoch in range(9) for step in range(9)}
     assert len(seeds) == 2 * 81
     assert derive_seed(0, "step", 1, 23) != derive_seed(0, "step", 12, 3)
+
+
+def test_another_set_does_not_go_on_where_one_has_stopped(tmp_path, dataset):
+    settings = options(tmp_path)
+    run(dataset, settings)
+    other = ArrayDataset(
+        2 * dataset.as_tensor().numpy(), layout=dataset.layout, labels=dataset.labels, names=dataset.names
+    )
+    with pytest.raises(ValueError, match=r"resume: .* was trained on other clips than these 10; choose another folder"):
+        run(other, settings)
+
+
+def test_epochs_that_make_no_sense(tmp_path, dataset):
+    for name in ("epochs", "checkpoint_every"):
+        with pytest.raises(ValueError, match=f"{name}: expected an integer >= 1, got 0"):
+            run(dataset, options(tmp_path, **{name: 0}))
+    run(dataset, options(tmp_path))
+    (tmp_path / "run" / "log.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"epochs: .* has 4 already, more than 2; choose another folder"):
+        run(dataset, options(tmp_path, epochs=2))
+    run(dataset, options(tmp_path))
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
+
+
+def test_an_error_of_one_process_is_told_as_it_is(tmp_path, dataset):
+    settings = options(tmp_path / "gloo and NCCL")
+    with pytest.raises(NonFiniteLossError):
+        run(dataset, settings, make_views=lambda clips, _: [clips * math.nan])

@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import evaluate
 import numpy as np
@@ -284,6 +288,14 @@ def test_numbers_are_kept_where_a_picture_fails(run, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "tsne.md").exists()
 
 
+@pytest.mark.parametrize("method", ["aimclr", "msmclr", "skeattnclr", "crossmoco"])
+def test_cost_of_every_method(method, tmp_path):
+    sizes = ["--frames", "8", "--persons", "1", "--layout", "sbu", "--batch_size", "2"]
+    found = evaluate.main(["cost", "--method", method, "--out", str(tmp_path), *sizes])
+    assert found[f"{method}, torch"]["macs"] > found["encoder, torch"]["macs"] > 0
+    assert (tmp_path / f"cost_{method}.json").exists()
+
+
 def test_cost_is_table_9(tmp_path):
     found = evaluate.main(["cost", "--method", "skeletonclr", "--out", str(tmp_path)])
     assert found["skeletonclr, table9"]["macs"] == 128 * 2 * 569_670_104
@@ -325,7 +337,9 @@ def test_a_training_leaves_a_pretrained_encoder(tmp_path):
     theirs = outcomes(evaluate.main(["knn", str(tmp_path / "run"), *QUICK]))["knn"]
     assert all(mine["by_neighbors"][k] == theirs["by_neighbors"][k] for k in (1, 5, 10))
     assert load_run(place).seed == 7
-    assert (tmp_path / "run" / "encoder_evaluation" / "knn.json").exists()  # the folder itself stays as it was saved
+    assert (
+        tmp_path / "run" / "encoder_evaluation" / "knn_mine.json"
+    ).exists()  # the folder itself stays as it was saved
     assert {path.name for path in (tmp_path / "run" / "encoder").iterdir()} == {"config.json", "model.safetensors"}
     with pytest.raises(ValueError, match="a pretrained encoder does not say which clips"):
         evaluate.main(["knn", place, *QUICK])
@@ -338,7 +352,7 @@ def test_a_stream_of_several_trained_together(tmp_path):
     save_run(tmp_path / "run", train_aimclr, layout="utd-mhad", data=data, cross_stream=True)
     found = evaluate.main(["linear", f"{tmp_path / 'run'}:bone", *QUICK])
     assert found["runs"][0]["stream"] == "bone"
-    assert (tmp_path / "run" / "evaluation" / "linear.json").exists()
+    assert (tmp_path / "run" / "evaluation" / "linear_bone.json").exists()
 
 
 def test_clips_without_labels_are_refused(tmp_path):
@@ -349,3 +363,57 @@ def test_clips_without_labels_are_refused(tmp_path):
     save_run(tmp_path / "run", train_skeletonclr, layout="utd-mhad", data=str(path))
     with pytest.raises(ValueError, match="has no labels, and nothing can be evaluated"):
         evaluate.main(["linear", str(tmp_path / "run"), *QUICK])
+
+
+def test_a_run_on_ones_own_skeleton(tmp_path):
+    data = write_set(tmp_path / "mine.npz", joint_names=None)
+    own = layouts.SkeletonLayout.from_dict({**layouts.get("utd-mhad").to_dict(), "name": "of my own"})
+    layouts.register(own)
+    settings = {**SMALL, "data": data, "layout": "of my own", "folder": str(tmp_path / "run"), "epochs": 1}
+    train_skeletonclr.train(train_skeletonclr.Options(**settings))
+    names = ", ".join(f"{str(tmp_path / 'run')!r}" for _ in range(1))
+    program = f"import evaluate; evaluate.main(['knn', {names}, '--accelerator', 'cpu'])"
+    environment = {**os.environ, "PYTHONPATH": str(Path(evaluate.__file__).parent)}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_clips_that_were_moved_keep_the_runs_split(run, tmp_path):
+    folder = run(train_ids=[1, 2])
+    here = outcomes(evaluate.main(["knn", folder, *QUICK]))["knn"]["accuracy"]
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "mine.npz").rename(tmp_path / "elsewhere" / "mine.npz")
+    found = evaluate.main(["knn", folder, "--data", str(moved), *QUICK])
+    assert outcomes(found)["knn"]["accuracy"] == here
+    mine = found["runs"][0]
+    assert [mine[name] for name in ("data", "split", "train_ids", "pretrained_apart")] == [
+        str(moved),
+        "cross-subject",
+        [1, 2],
+        True,
+    ]
+
+
+def test_results_that_differ_have_files_of_their_own(run, tmp_path):
+    folder = run()
+    other = write_set(tmp_path / "other.npz", seed=1)
+    evaluate.main(["knn", folder, *QUICK])
+    evaluate.main(["knn", folder, "--data", other, *QUICK])
+    evaluate.main(["knn", folder, "--select", "test", *QUICK])
+    files = {path.name for path in (tmp_path / "joint_0" / "evaluation").glob("*.json")}
+    assert files == {"knn.json", "knn_other.json", "knn_test.json"}
+
+
+def test_runs_on_other_clips_are_not_put_together(run, tmp_path):
+    other = write_set(tmp_path / "other.npz", seed=1)
+    for second in (run(seed=1, data=other), run("bone", data=other)):
+        with pytest.raises(ValueError, match="is judged by other test clips than"):
+            evaluate.main(["linear", run(), second, *QUICK])
+
+
+def test_fractions_are_looked_at_before_the_work(run, tmp_path):
+    with pytest.raises(ValueError, match=r"fractions: expected shares in \(0, 1\], got \[0\.1, 10\.0\]"):
+        evaluate.main(["semi", run(), "--fractions", "[0.1, 10]", *QUICK])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        evaluate.main(["knn", run(), "--out", str(tmp_path / "file"), *QUICK])

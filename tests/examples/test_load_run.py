@@ -97,3 +97,16 @@ def test_a_pretrained_folder_will_do(tmp_path):
     save_pretrained(tmp_path / "other", encoder=encoder, input=InputDescription(per="clip"))
     with pytest.raises(ValueError, match="are centred as in no example"):
         load_run(tmp_path / "other")
+
+
+def test_a_pretrained_folder_without_an_input_has_the_runs(tmp_path):
+    pytest.importorskip("safetensors")
+    from skelblocks.interop import save_pretrained
+
+    made = {"stream": "bone", "frames": 16, "align": "clip", "seed": 3}
+    save_pretrained(tmp_path / "mine", encoder=small_encoder(), metadata={"options": made})
+    run = load_run(tmp_path / "mine")
+    assert (run.stream, run.options) == ("bone", made)
+    save_pretrained(tmp_path / "other", encoder=small_encoder())
+    with pytest.raises(ValueError, match="does not say how many frames its clips had"):
+        load_run(tmp_path / "other")

@@ -33,3 +33,18 @@ def test_a_run_does_not_go_on_with_other_options(tmp_path):
             longer.load(device=torch.device("cpu"))
     longer = RunFolder(tmp_path, options={"stream": "joint", "epochs": 5})
     assert longer.load(device=torch.device("cpu")) is not None
+
+
+def test_what_judges_may_change(tmp_path):
+    RunFolder(tmp_path, options={"neighbors": 20, "probe": "paper"}).save({"history": []})
+    again = RunFolder(tmp_path, options={"neighbors": 5, "probe": "standardized"})
+    assert again.load(device=torch.device("cpu")) is not None
+
+
+def test_an_earlier_checkpoint_is_set_aside(tmp_path):
+    folder = RunFolder(tmp_path, options={})
+    folder.set_aside()
+    folder.save({"history": [1]})
+    folder.set_aside()
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.earlier.pt"}
+    RunFolder(tmp_path, options={}, write=False).set_aside()

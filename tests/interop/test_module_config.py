@@ -163,3 +163,9 @@ def test_scales_that_are_wrong(scales):
     config = describe_module(MsMAttention(8, layout=LAYOUT), role="attention")
     with pytest.raises(PretrainedFormatError, match="scales of MsMAttention: expected up to 3 strings"):
         build_module(_argument(config, "scales", scales), role="attention", layout=LAYOUT, device="meta")
+
+
+def test_descriptions_of_earlier_versions_are_read():
+    config = describe_module(ProjectionHead(8, hidden_features=4, out_features=2), role="head")
+    del config["arguments"]["bias"]
+    assert build_module(config, role="head", layout=None).layers[0].bias is not None

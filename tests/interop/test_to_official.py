@@ -85,3 +85,11 @@ def test_wrong_arguments():
         to_official(DSTA("ntu-rgb+d", frames=8, layers=[(8, 8, 4, 1)]), source="AimCLR")
     with pytest.raises(TypeError, match="source, blocks: a checkpoint has its own"):
         to_official(load_official(official_state("PSTL_encoder")), source="AimCLR")
+
+
+def test_a_head_without_biases_goes_where_there_are_none():
+    head = ProjectionHead(16, hidden_features=16, out_features=8, bias=False)
+    with pytest.raises(
+        CheckpointError, match="head: the layers of AimCLR have biases; train a ProjectionHead with bias=T"
+    ):
+        to_official(encoder(), source="AimCLR", head=head)
