@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skelblocks.viz._style import to_array
+from skelblocks.viz._style import as_written, to_array
 
 Labels = Tensor | NDArray[Any] | Sequence[int]
 Confusion = Tensor | NDArray[Any] | Sequence[Sequence[float]] | tuple[Labels, Labels]
@@ -38,4 +38,6 @@ def to_counts(matrix: Confusion, class_names: Sequence[str] | None) -> tuple[NDA
             )
         if class_names is not None and len(class_names) != len(counts):
             raise ValueError(f"class_names: expected one a class, {len(counts)}, got {len(class_names)}")
-    return counts, [str(i) for i in range(len(counts))] if class_names is None else [str(name) for name in class_names]
+    return counts, [str(i) for i in range(len(counts))] if class_names is None else [
+        as_written(name) for name in class_names
+    ]

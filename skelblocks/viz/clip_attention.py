@@ -174,7 +174,8 @@ def _draw(
     dashed: bool,
 ) -> None:
     gap = np.full((len(joints), 1), np.nan)
-    line = np.concatenate([np.concatenate((joints[:, list(edge)], gap), axis=1) for edge in layout.edges], axis=1)
+    pieces = [np.concatenate((joints[:, list(edge)], gap), axis=1) for edge in layout.edges]
+    line = np.concatenate([gap, *pieces], axis=1)  # one joint has no bones
     panel.plot(*line, color=_BONE, linewidth=1.6, linestyle=(0, (2.0, 1.0)) if dashed else "-", clip_on=False, zorder=2)
     share = np.clip((weights - palette["vmin"]) / (palette["vmax"] - palette["vmin"]), 0, 1)
     order = np.argsort(share, kind="stable")  # what weighs most is not covered

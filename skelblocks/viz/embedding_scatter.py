@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks._utils.optional import require
-from skelblocks.viz._style import COLORS, INK, MARKERS, PALE, new_figure, plain, to_array
+from skelblocks.viz._style import COLORS, INK, MARKERS, PALE, as_written, new_figure, plain, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,9 +97,10 @@ def embedding_scatter(
     figure = new_figure(width=5.6 + 1.6 * columns, height=5.0)
     axes = figure.add_subplot()
     size = float(np.clip(6000 / len(x), 6, 36))
+    names, entries = list[str](), list[Any]()
     for i, label in enumerate(classes.tolist()):
         mine = points[y == label]
-        axes.scatter(
+        dots = axes.scatter(
             mine[:, 0],
             mine[:, 1],
             s=size,
@@ -109,6 +110,8 @@ def embedding_scatter(
             linewidths=0,
             label=str(label if class_names is None else class_names[label]),
         )
+        names.append(as_written(dots.get_label()))
+        entries.append(dots)
     plain(axes)
     axes.set_xlabel(axis_names[0], color=INK)
     axes.set_ylabel(axis_names[1], color=INK)
@@ -117,8 +120,10 @@ def embedding_scatter(
         axes.spines[:].set_visible(False)
         axes.set_facecolor(PALE)
     if title:
-        axes.set_title(title, color=INK, fontsize=12, pad=10)
-    figure.legend(
+        axes.set_title(as_written(title), color=INK, fontsize=12, pad=10)
+    figure.legend(  # with its entries: of itself it leaves out names that begin with an underscore
+        entries,
+        names,
         loc="outside right center",
         ncols=columns,
         frameon=False,

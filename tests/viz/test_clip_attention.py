@@ -3,6 +3,7 @@ import pytest
 import torch
 from viz.baseline import waving
 
+from skelblocks import layouts
 from skelblocks.attention import EADM, MHSAM, MsMAttention
 from skelblocks.attention.eadm import energy_attention
 from skelblocks.encoders import STGCN
@@ -127,3 +128,8 @@ def test_wrong_arguments_say_what_was_expected(change, message):
     arguments = {"clip": waving(), "attention": np.ones((8, 25)), "layout": "ntu-rgb+d", **change}
     with pytest.raises(ValueError, match=message):
         clip_attention(arguments.pop("clip"), arguments.pop("attention"), **arguments)
+
+
+def test_a_skeleton_of_one_joint():
+    one = layouts.SkeletonLayout("one", ("all",), (), 0, (0,), (("all", (0,)),), (("all", (0,)),))
+    clip_attention(torch.randn(3, 8, 1, 1), torch.rand(8, 1), layout=one).canvas.draw()
