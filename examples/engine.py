@@ -198,15 +198,15 @@ def pretrain(
                 f"epochs: {folder.checkpoint} has {len(state['history'])} already, more than {options.epochs}; choose "
                 "another folder, or resume=false"
             )
-        method.load_state_dict(state["method"])
-        plain.load_state_dict(state["optimizer"])
-        fabric.strategy.precision.load_state_dict(state["precision"])
-        history = state["history"]
         if state.get("clips", fingerprint) != fingerprint:
             raise ValueError(
                 f"resume: {folder.checkpoint} was trained on other clips than these {len(dataset)}; choose another "
                 "folder, or resume=false"
             )
+        method.load_state_dict(state["method"])
+        plain.load_state_dict(state["optimizer"])
+        fabric.strategy.precision.load_state_dict(state["precision"])
+        history = state["history"]
         _restore_statistics(method, state.get("statistics", {}), rank=rank, world=world)
         folder.log(history)  # a kill may have come between a checkpoint and its line
     folder.write_config()

@@ -122,9 +122,9 @@ def run_protocols(folders: Sequence[str], protocols: Sequence[str], options: Opt
     for folder in tqdm(folders, unit="run", disable=len(folders) == 1):
         candidate = load_candidate(folder, options)
         seed, stream = candidate.run.seed, candidate.run.stream
-        results.rows.setdefault(seed, {})[stream] = measure(candidate, protocols, options)
         results.candidates[seed, stream] = candidate
         _check_clips(candidate, next(iter(results.candidates.values())))
+        results.rows.setdefault(seed, {})[stream] = measure(candidate, protocols, options)
     for seed, rows in results.rows.items():
         if fused:
             first = results.candidates[seed, next(iter(rows))]
