@@ -38,6 +38,5 @@ def to_counts(matrix: Confusion, class_names: Sequence[str] | None) -> tuple[NDA
             )
         if class_names is not None and len(class_names) != len(counts):
             raise ValueError(f"class_names: expected one a class, {len(counts)}, got {len(class_names)}")
-    return counts, [str(i) for i in range(len(counts))] if class_names is None else [
-        as_written(name) for name in class_names
-    ]
+    names = map(str, range(len(counts))) if class_names is None else map(as_written, class_names)
+    return counts, list(names)

@@ -28,12 +28,12 @@ def new_figure(*, width: float, height: float, title: str | None = None) -> Figu
     layout = require("matplotlib.layout_engine", extra="viz").ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
     figure: Figure = require("matplotlib.figure", extra="viz").Figure(figsize=(width, height), layout=layout, dpi=120)
     if title:
-        figure.suptitle(as_written(title), color=INK, fontsize=12)
+        figure.suptitle(title, color=INK, fontsize=12)
     return figure
 
 
 def as_written(text: object) -> str:
-    """A name or title whose dollar signs are dollars: matplotlib would set what is between two as mathematics."""
+    """A name from data, whose dollar signs are dollars: matplotlib would set what is between two as mathematics."""
     return str(text).replace("$", r"\$")
 
 

@@ -20,7 +20,7 @@ from skelblocks._utils.whole_file import whole_file
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, set_panel
 from skelblocks.viz._strips import LEGEND, Clip, Mask, Strip, see_all, strip_windows, time_label
-from skelblocks.viz._style import INK, as_written, new_figure
+from skelblocks.viz._style import INK, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,7 +117,7 @@ def _stage(
     panels: list[Any] = [figure.add_subplot(1, len(seen), i + 1) for i in range(len(seen))]
     for panel, strip, window in zip(panels, strips, windows, strict=True):
         set_panel(panel, window)
-        panel.set_title(as_written(strip.name), fontsize=10, color=INK)
+        panel.set_title(strip.name, fontsize=10, color=INK)
         panel.set_xlabel(time_label(0, fps), fontsize=9, color=INK)
     add_legend(figure, look, persons, hidden=any(_hides(strip.bodies) for strip in strips))
     canvas = require("matplotlib.backends.backend_agg", extra="viz").FigureCanvasAgg(figure)

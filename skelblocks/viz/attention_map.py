@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.optional import require
-from skelblocks.viz._style import INK, as_written, new_figure, to_array
+from skelblocks.viz._style import INK, new_figure, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ def attention_map(
         axes.yaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
         axes.spines[:].set_color("#bbbbbb")
         if names is not None:
-            axes.set_title(as_written(names[i]), fontsize=10, color=INK)
+            axes.set_title(names[i], fontsize=10, color=INK)
         if i + columns >= len(stack):
             axes.set_xlabel(xlabel, fontsize=9, color=INK)
         if i % columns == 0:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skelblocks.viz._confusion import Confusion, to_counts
-from skelblocks.viz._style import COLORS, INK, as_written, new_figure, plain
+from skelblocks.viz._style import COLORS, INK, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,6 +68,6 @@ def class_accuracy(
     axes.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
     axes.set_xlabel("accuracy in %", color=INK)
     if title:
-        axes.set_title(as_written(title), color=INK, fontsize=12, pad=10)
+        axes.set_title(title, color=INK, fontsize=12, pad=10)
     figure.legend(loc="outside lower right", frameon=False, fontsize=9, labelcolor=INK)
     return figure

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.optional import require
-from skelblocks.viz._style import COLORS, INK, as_written, new_figure, plain, to_array
+from skelblocks.viz._style import COLORS, INK, new_figure, plain, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def curves(
             raise ValueError(f"{where}: expected values > 0 with log=True, got {values.min()}")
         few = len(values) <= 12
         whole = whole and bool((steps == steps.round()).all())
-        (entries[as_written(name)],) = axes.plot(
+        (entries[name],) = axes.plot(
             steps,
             values,
             label=name,
@@ -90,7 +90,7 @@ def curves(
     axes.set_xlabel(xlabel, color=INK)
     axes.set_ylabel(ylabel or (next(iter(series)) if len(series) == 1 else ""), color=INK)
     if title:
-        axes.set_title(as_written(title), color=INK, fontsize=12, pad=10)
+        axes.set_title(title, color=INK, fontsize=12, pad=10)
     if len(series) > 1:
         # With its entries: of itself the legend leaves out names that begin with an underscore.
         figure.legend(

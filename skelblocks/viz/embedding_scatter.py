@@ -120,7 +120,7 @@ def embedding_scatter(
         axes.spines[:].set_visible(False)
         axes.set_facecolor(PALE)
     if title:
-        axes.set_title(as_written(title), color=INK, fontsize=12, pad=10)
+        axes.set_title(title, color=INK, fontsize=12, pad=10)
     figure.legend(  # with its entries: of itself it leaves out names that begin with an underscore
         entries,
         names,

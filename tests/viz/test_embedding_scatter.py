@@ -173,6 +173,6 @@ def test_wrong_arguments_say_what_was_expected(change, message):
 def test_every_name_is_in_the_legend_as_it_is_written():
     features, labels = torch.randn(9, 4), torch.arange(3).repeat(3)
     names = ["_idle", "a$b_{c$", "walk"]
-    figure = embedding_scatter(features, labels, class_names=names, method="pca", title="$x_{$")
+    figure = embedding_scatter(features, labels, class_names=names, method="pca")
     figure.canvas.draw()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_idle", r"a\$b_{c\$", "walk"]
