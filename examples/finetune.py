@@ -120,7 +120,6 @@ def finetune(
     # The engine's schedule and order of clips, which know these options by the same names.
     names = ("epochs", "learning_rate", "schedule", "milestones", "warmup_epochs", "precision")
     given = {name: getattr(options, name) for name in names}
-    plateau = None
     if options.schedule == "plateau":
         if options.warmup_epochs:
             raise ValueError("warmup_epochs: expected 0 with schedule='plateau', which has no warm-up")
@@ -135,8 +134,7 @@ def finetune(
     fabric = make_fabric(plan)
     updates = _optimizer(plain, options)
     model, optimizer = fabric.setup(plain, updates)
-    if options.schedule == "plateau":
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(updates)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(updates) if options.schedule == "plateau" else None
     augment = recipes.normal() if options.augment == "normal" else Compose([])
     watched = {"last": None, "validation": held, "test": test}[select]
 

@@ -371,8 +371,7 @@ def test_a_run_on_ones_own_skeleton(tmp_path):
     layouts.register(own)
     settings = {**SMALL, "data": data, "layout": "of my own", "folder": str(tmp_path / "run"), "epochs": 1}
     train_skeletonclr.train(train_skeletonclr.Options(**settings))
-    names = ", ".join(f"{str(tmp_path / 'run')!r}" for _ in range(1))
-    program = f"import evaluate; evaluate.main(['knn', {names}, '--accelerator', 'cpu'])"
+    program = f"import evaluate; evaluate.main(['knn', {str(tmp_path / 'run')!r}, '--accelerator', 'cpu'])"
     environment = {**os.environ, "PYTHONPATH": str(Path(evaluate.__file__).parent)}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
