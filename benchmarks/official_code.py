@@ -25,12 +25,14 @@ class Released(NamedTuple):
 
     Attributes:
         repository: On GitHub.
+        commit: The one that was measured.
         processor: The class that trains.
         model: The class that is trained.
         feeder: The class that augments.
     """
 
     repository: str
+    commit: str
     processor: str
     model: str
     feeder: str
@@ -39,24 +41,28 @@ class Released(NamedTuple):
 RELEASED = {
     "skeletonclr": Released(
         "LinguoLi/CrosSCLR",
+        "792b70c76902a5e7ca5696f5a032f14bb04a255a",
         "processor.pretrain_skeletonclr.SkeletonCLR_Processor",
         "net.skeletonclr.SkeletonCLR",
         "feeder.ntu_feeder.Feeder_dual",
     ),
     "aimclr": Released(
         "Levigty/AimCLR",
+        "6cd73767f17748792508647355fa324fa63e235d",
         "processor.pretrain_aimclr.AimCLR_Processor",
         "net.aimclr.AimCLR",
         "feeder.ntu_feeder.Feeder_triple",
     ),
     "msmclr": Released(
         "zengminxu/MsMCLR-Code",
+        "bf7ce3e6f4f5fb4f135a392bb499415f7f57cca6",
         "processor.pretrain_aimclr.AimCLR_Processor",
         "net.aimclr.AimCLR",
         "feeder.ntu_feeder.Feeder_triple",
     ),
     "skeattnclr": Released(
         "GitHubOfHyl97/SkeAttnCLR",
+        "e3f05c600a8e352bba52193c1586a2f132e8b328",
         "processor.pretrain_SkeAttnLWL.SkeletonCLR_Processor",
         "net.SkeAttnCLR.SkeAttnMask",
         "feeder.ntu_feeder.Feeder_dual",
@@ -75,9 +81,9 @@ def fetch(method: str, *, cache: Path, source: Path | None = None) -> Path:
 
     Raises:
         FileNotFoundError: ``source`` has no copy.
-        ValueError: it could not be cloned; the message says why.
+        ValueError: it could not be cloned, and the message says why; or ``cache`` has another commit of it.
     """
-    repository = RELEASED[method].repository
+    repository, commit = RELEASED[method].repository, RELEASED[method].commit
     flat, name = repository.replace("/", "+"), repository.split("/")[1]
     how, address = ["--depth", "1", "--filter=blob:none"], f"https://github.com/{repository}"
     if source is not None:
@@ -92,9 +98,15 @@ def fetch(method: str, *, cache: Path, source: Path | None = None) -> Path:
     if not target.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as partial:
-            _git("clone", "--quiet", "--no-checkout", *how, address, f"{partial}/code")
-            _git("-C", f"{partial}/code", "checkout", "--quiet", "HEAD", "--", "*.py")  # no pictures, no weights
-            Path(partial, "code").rename(target)
+            code = f"{partial}/code"
+            _git("init", "--quiet", code)
+            _git("-C", code, "remote", "add", "origin", address)
+            _git("-C", code, "fetch", "--quiet", *how, "origin", commit)
+            _git("-C", code, "update-ref", "HEAD", "FETCH_HEAD")
+            _git("-C", code, "checkout", "--quiet", "HEAD", "--", "*.py")  # no pictures, no weights
+            Path(code).rename(target)
+    if commit_of(target) != commit:
+        raise ValueError(f"official-cache: {str(target)!r} is not at commit {commit[:7]}; remove it, or name another")
     return target
 
 

@@ -30,7 +30,7 @@ import numpy as np
 import official_code
 import real_sets
 import torch
-from engine import derive_seed, epoch_batches, learning_rate
+from engine import derive_seed, epoch_batches, fingerprint_of, learning_rate
 from method import MethodOptions
 from official_fit import fit_model, fit_to, import_class, stand_in
 from run_folder import RunFolder
@@ -86,7 +86,8 @@ def main(path: str) -> None:
     stream = "joint" if method == "skeattnclr" else options.stream
     loader = Batches(feeder, processor, options, layout=sets.layout, stream=stream)
     processor.data_loader = {"train": loader}
-    pretrain(processor, RunFolder(folder, options=vars(options)), options, device=device)
+    run = RunFolder(folder, options=vars(options))
+    pretrain(processor, run, options, device=device, fingerprint=fingerprint_of(sets.train))
     encoder = processor.model.encoder_q
     features = {name: pooled(encoder, part, options, device=device) for name, part in sets._asdict().items()}
     with whole_file(folder / "features.npz") as partial:
@@ -157,11 +158,19 @@ def make_feeder(name: str, part: ArrayDataset, *, shear_amplitude: float) -> Any
     return feeder
 
 
-def pretrain(processor: Any, folder: RunFolder, options: MethodOptions, *, device: torch.device) -> None:
-    """All epochs that are not done yet."""
+def pretrain(
+    processor: Any, folder: RunFolder, options: MethodOptions, *, device: torch.device, fingerprint: str
+) -> None:
+    """All epochs that are not done yet.
+
+    Raises:
+        ValueError: those that are done were of other clips.
+    """
     history: list[dict[str, float]] = []
     state = folder.load(device=device)
     if state is not None:
+        if state.get("clips", fingerprint) != fingerprint:
+            raise ValueError(f"resume: {folder.checkpoint} was trained on other clips; choose another folder")
         processor.model.load_state_dict(state["method"])
         processor.optimizer.load_state_dict(state["optimizer"])
         history = state["history"]
@@ -179,7 +188,7 @@ def pretrain(processor: Any, folder: RunFolder, options: MethodOptions, *, devic
         history.append(row)
         if epoch + 1 == options.epochs or (epoch + 1) % options.checkpoint_every == 0:
             state = {"method": processor.model.state_dict(), "optimizer": processor.optimizer.state_dict()}
-            folder.save({**state, "history": history})
+            folder.save({**state, "clips": fingerprint, "history": history})
         folder.log(history)
         if epoch + 1 == options.epochs or (epoch + 1) % 10 == 0:
             print(f"{folder.path}: epoch {epoch + 1}/{options.epochs}, loss {row['loss']:.3f}", flush=True)

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run.add_argument("--stream", default="joint", choices=STREAMS)
     run.add_argument("--side", default="ours", choices=("ours", "official"))
     run.add_argument("--precision", default="32-true", help="of our training; not a part of a run's name")
-    run.add_argument("--folds", type=int, help="where there are folds, only the first ones; default: all")
+    run.add_argument("--folds", type=positive, help="where there are folds, only the first ones; default: all")
     run.add_argument("--data", required=True, help="folder of the sets' files")
     cache = Path("runs/official_code")
     run.add_argument("--official-cache", type=Path, default=cache, help="folder that released code is cloned into")
@@ -97,7 +97,7 @@ def jobs(chosen: argparse.Namespace, changes: Sequence[str]) -> Iterator[real_ru
         options = dataclasses.replace(options, precision=chosen.precision)
     if method == "crossmoco":  # its streams share nothing but the sum of their losses
         options = dataclasses.replace(options, streams=[chosen.stream])  # type: ignore[call-arg]
-    changed = "_".join(each.lstrip("-") for each in with_underscores(changes)).replace("/", "-")
+    changed = changed_as(changes)
     folds: list[Any] = [None]
     if options.split == "fold" and not options.train_ids:
         folds = real_sets.folds_of(path)
@@ -126,6 +126,19 @@ def jobs(chosen: argparse.Namespace, changes: Sequence[str]) -> Iterator[real_ru
                     official_cache=chosen.official_cache,
                     official_source=chosen.official_source,
                 )
+
+
+def positive(text: str) -> int:
+    """An integer above zero, for argparse."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 1, got {text}")
+    return number
+
+
+def changed_as(changes: Sequence[str]) -> str:
+    """One name for the same changes, in whatever order and with ``=`` or a space between option and value."""
+    words = " ".join(each.replace("=", " ", 1) for each in with_underscores(changes)).removeprefix("--")
+    return "_".join(sorted(words.split(" --"))).replace(" ", "_").replace("/", "-")
 
 
 def protocol_options(name: str, *, set_name: str, method: str, changes: Sequence[str] = ()) -> MethodOptions:

@@ -18,6 +18,7 @@ import real_sets
 import sklearn
 import torch
 from accuracies import features
+from engine import fingerprint_of
 from load_run import load_run
 from method import MethodOptions, make_encoder
 from torch import Tensor
@@ -71,7 +72,7 @@ def run(job: Job) -> None:
 
     Raises:
         RuntimeError: the training has failed.
-        ValueError: there is a result with other options; or features that are not finite.
+        ValueError: there is a result with other options, or of other clips; or features that are not finite.
     """
     settings = {name: value for name, value in vars(job.options).items() if name not in _FREE}
     settings = json.loads(json.dumps(settings))  # tuples are lists there
@@ -81,10 +82,14 @@ def run(job: Job) -> None:
         other = [name for name in both if there["options"].get(name) != settings.get(name)]
         if other:
             raise ValueError(f"results: it was run with another {', '.join(other)}; choose another folder of results")
+    real = real_sets.load(job.options)
+    clips = [fingerprint_of(part) for part in real.sets]
+    if there is not None:
+        if there.get("fingerprints", clips) != clips:
+            raise ValueError(f"results: it was run on other clips than {job.options.data} has; choose another folder")
         print(f"{job.folder}: there already", flush=True)
         return
     job.folder.mkdir(parents=True, exist_ok=True)
-    real = real_sets.load(job.options)
     started = time.perf_counter()
     train, test, training = FEATURES["official" if job.side == "official" else job.method](job, real)
     seconds = time.perf_counter() - started
@@ -110,6 +115,7 @@ def run(job: Job) -> None:
         "seconds": round(seconds, 1),  # of the last process
         "training": training,
         "accuracies": shares,
+        "fingerprints": clips,
         "clips": list(real.sets.test.names),
         "labels": true.tolist(),
         "people": None if real.people is None else np.asarray(real.people).tolist(),

@@ -3,7 +3,8 @@
 A figure is the mean over seeds and the sample deviation of single runs. Folds are pooled: a seed's accuracy is that of
 the test clips of all its folds, and a seed that lacks a fold which another one has is left out. A difference is that
 of the mean over seeds of each test clip; its 95 % interval resamples the test clips, each with its pair, and so speaks
-of other clips, not of other seeds.
+of other clips, not of other seeds. What those do is in the figure behind it: two standard errors of the difference, by
+the spread of each side's seeds, where both have more than one.
 """
 
 from __future__ import annotations
@@ -144,13 +145,13 @@ def tables(found: Found, *, people: bool = False) -> str:
 
 def _section(section: Section, rows: dict[Line, dict[int, Seed]], *, people: bool) -> Iterator[str]:
     part = "" if section.part == "all" else f", {section.part} split"
-    clips = max(len(seed.people) for seeds in rows.values() for seed in seeds.values())
-    yield f"## {section.set_name}{part}, protocol {section.protocol}: {clips} test clips\n"
-    heads = [*(HEADS[name] for name in MEASURES), "logistic, 95 % of clips", "epochs", "loss", "clips/s"]
+    yield f"## {section.set_name}{part}, protocol {section.protocol}\n"
+    heads = ["test clips", *(HEADS[name] for name in MEASURES), "logistic, 95 % of clips", "epochs", "loss", "clips/s"]
     yield f"| | seeds | {' | '.join(heads)} |"
     yield "|---" * (len(heads) + 2) + "|"
     for line, seeds in sorted(rows.items()):
-        cells = [_figure([seed.hits.get(name) for seed in seeds.values()]) for name in MEASURES]
+        cells = [str(len(next(iter(seeds.values())).people))]
+        cells += [_figure([seed.hits.get(name) for seed in seeds.values()]) for name in MEASURES]
         hits, who = _mean_hits(seeds.values(), "linear"), _who(seeds, people=people)
         _, low, high = bootstrap_interval(hits, groups=who)
         cells.append(f"{100 * low:.1f} to {100 * high:.1f}")
@@ -191,7 +192,7 @@ def _who(seeds: dict[int, Seed], *, people: bool) -> list[Any] | None:
 
 
 def difference(a: dict[int, Seed], b: dict[int, Seed], measure: str, *, people: bool = False) -> str:
-    """Of two lines, with its interval; empty where one has not been measured so."""
+    """Of two lines, with its interval and what seeds do to it; empty where one has not been measured so."""
     if any(measure not in seed.hits for seed in (*a.values(), *b.values())):
         return ""
     clips = [next(iter(each.values())).hits[measure].keys() for each in (a, b)]
@@ -199,7 +200,12 @@ def difference(a: dict[int, Seed], b: dict[int, Seed], measure: str, *, people: 
         return "other clips"
     hits = [_mean_hits(each.values(), measure) for each in (a, b)]
     found = paired_bootstrap(*hits, groups=_who(a, people=people))
-    return f"{100 * found.difference:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    text = f"{100 * found.difference:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f}"
+    if min(len(a), len(b)) == 1:
+        return f"{text})"
+    shares = [[100 * float(np.mean(list(seed.hits[measure].values()))) for seed in each.values()] for each in (a, b)]
+    error = sum(float(np.var(each, ddof=1)) / len(each) for each in shares) ** 0.5
+    return f"{text}; seeds ± {2 * error:.1f})"
 
 
 def _pairs(rows: dict[Line, dict[int, Seed]]) -> Iterator[tuple[Line, Line]]:

@@ -189,7 +189,7 @@ def pretrain(
     model, optimizer = fabric.setup(method, plain)
     broadcast_module_state(method)
     rank, world = fabric.global_rank, fabric.world_size
-    fingerprint = _fingerprint(dataset)
+    fingerprint = fingerprint_of(dataset)
     state = folder.load(device=fabric.device) if options.resume else None
     history: list[dict[str, float]] = []
     if state is not None:
@@ -287,7 +287,7 @@ def pretrain(
     return history
 
 
-def _fingerprint(dataset: ArrayDataset | PreparedSet) -> str:
+def fingerprint_of(dataset: ArrayDataset | PreparedSet) -> str:
     """Of names, labels and, roughly, the first and last clip, which another machine may prepare a digit differently."""
     some = [f"{float(dataset[i].clip.abs().mean()):.3g}" for i in (0, len(dataset) - 1)]
     return hashlib.sha256(repr((list(map(str, dataset.names)), dataset.labels.tolist(), some)).encode()).hexdigest()

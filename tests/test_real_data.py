@@ -81,6 +81,12 @@ def test_a_run_is_whole_then_skipped_and_done_again_where_half_of_it_is_there(da
 
     with pytest.raises(ValueError, match="another precision"):
         real_data.main([*command, "--precision", "bf16-mixed"])
+    file = tmp_path / "utd_mhad.npz"
+    arrays = dict(np.load(file))
+    np.savez(file, **{**arrays, "x": 2 * arrays["x"]})
+    with pytest.raises(ValueError, match="it was run on other clips"):
+        real_data.main(command)
+    np.savez(file, **arrays)
 
     log = place.parent / "run" / "log.jsonl"
     trained = log.read_text()
@@ -178,11 +184,11 @@ def test_a_table_has_means_deviations_and_paired_differences(tmp_path):
     write_result(tmp_path, [0, 1, 0, 1], seed=1)  # 2 of 4
     write_result(tmp_path, [1, 1, 0, 1], seed=0, side="official")  # 1 of 4
     text = real_tables.tables(real_tables.read_results(tmp_path))
-    assert "## sbu, protocol recipe: 4 test clips" in text
+    assert "## sbu, protocol recipe\n" in text
     ours = cells(text, "msmclr ours joint")
-    assert ours[:5] == ["0, 1", *["75.0 ± 35.4"] * 4]  # of 100 and 50: 50 / sqrt(2)
+    assert ours[:6] == ["0, 1", "4", *["75.0 ± 35.4"] * 4]  # of 100 and 50: 50 / sqrt(2)
     assert ours[-3:] == ["2", "1.50", "10.0"]
-    assert cells(text, "msmclr official joint")[:2] == ["0", "25.0"]
+    assert cells(text, "msmclr official joint")[:3] == ["0", "4", "25.0"]
     found = cells(text, "msmclr ours joint − msmclr official joint")[0]
     assert found.startswith("+50.0 (")  # means of the clips 1, 1, .5, .5 against 0, 1, 0, 0
     low, high = (float(each) for each in found[7:-1].split(" to "))
@@ -204,7 +210,17 @@ def test_folds_are_pooled_and_a_seed_without_one_is_left_out(tmp_path):
     write_result(tmp_path, [0, 0], clips="ab", fold=0, seed=0)  # 1 of 2
     write_result(tmp_path, [1, 0], clips="cd", fold=1, seed=0)  # 2 of 2
     write_result(tmp_path, [0, 1], clips="ab", fold=0, seed=1)
-    assert cells(real_tables.tables(real_tables.read_results(tmp_path)), "msmclr ours joint")[:2] == ["0", "75.0"]
+    assert cells(real_tables.tables(real_tables.read_results(tmp_path)), "msmclr ours joint")[:3] == ["0", "4", "75.0"]
+
+
+def test_a_difference_says_what_seeds_do_to_it(tmp_path):
+    for seed, right in enumerate(([0, 1, 1, 0], [0, 1, 0, 1], [0, 1, 1, 1])):  # 100, 50 and 75
+        write_result(tmp_path, right, seed=seed)
+    for seed, right in enumerate(([1, 1, 0, 1], [0, 1, 1, 1])):  # 25 and 75
+        write_result(tmp_path, right, seed=seed, side="official")
+    found = cells(real_tables.tables(real_tables.read_results(tmp_path)), "msmclr ours joint − msmclr official joint")
+    assert found[0].startswith("+25.0 (")
+    assert found[0].endswith("; seeds ± 57.7)")  # 2 sqrt(25**2 / 3 + 35.36**2 / 2)
 
 
 def test_streams_are_fused_and_a_part_counts_its_own_clips(tmp_path):
@@ -214,23 +230,47 @@ def test_streams_are_fused_and_a_part_counts_its_own_clips(tmp_path):
         write_result(tmp_path, each, stream=stream, parts=parts)
     text = real_tables.tables(real_tables.read_results(tmp_path))
     standard, clean = text.split("## ")[1:]
-    assert cells(standard, "msmclr ours joint+bone+motion")[3] == "75.0"
-    assert cells(clean, "msmclr ours joint+bone+motion")[3] == "100.0"
+    assert cells(standard, "msmclr ours joint+bone+motion")[4] == "75.0"
+    assert cells(clean, "msmclr ours joint+bone+motion")[4] == "100.0"
     assert cells(clean, "msmclr ours joint+bone+motion − msmclr ours joint")[1].startswith("+33.3 (")
 
 
-def test_released_code_is_cloned_once(tmp_path):
+@pytest.mark.parametrize("text", ["0", "-1"])
+def test_folds_are_at_least_one(text, data):
+    with pytest.raises(SystemExit):
+        real_data.main(["run", "--set", "sbu", "--method", "raw", "--folds", text, *data])
+
+
+def test_the_same_changes_have_one_name():
+    found = {
+        real_data.changed_as(changes)
+        for changes in (
+            ["--key-momentum", "0.9", "--epochs=3"],
+            ["--epochs", "3", "--key_momentum=0.9"],
+        )
+    }
+    assert found == {"epochs_3_key_momentum_0.9"}
+    assert real_data.changed_as([]) == ""
+
+
+def test_released_code_is_cloned_once(tmp_path, monkeypatch):
     code = tmp_path / "source" / "Levigty+AimCLR" / "repo"
     git = ["git", "-C", str(code), "-c", "user.name=n", "-c", "user.email=e"]
     code.mkdir(parents=True)
     (code / "network.py").write_text("")
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "code"]):
         subprocess.run([*git, *command], check=True)
+    commit = official_code.commit_of(code)
+    at = official_code.RELEASED["aimclr"]._replace(commit=commit)
+    monkeypatch.setitem(official_code.RELEASED, "aimclr", at)
     found = official_code.fetch("aimclr", cache=tmp_path / "cache", source=tmp_path / "source")
     assert [path.name for path in found.glob("*.py")] == ["network.py"]
-    assert len(official_code.commit_of(found)) == 40
+    assert official_code.commit_of(found) == commit
     assert official_code.fetch("aimclr", cache=tmp_path / "cache", source=tmp_path / "source") == found
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["Levigty+AimCLR"]
+    monkeypatch.setitem(official_code.RELEASED, "aimclr", at._replace(commit="0" * 40))
+    with pytest.raises(ValueError, match="is not at commit 0000000; remove it"):
+        official_code.fetch("aimclr", cache=tmp_path / "cache", source=tmp_path / "source")
     with pytest.raises(FileNotFoundError, match="no copy of LinguoLi/CrosSCLR"):
         official_code.fetch("skeletonclr", cache=tmp_path / "cache", source=tmp_path / "source")
 
