@@ -56,8 +56,8 @@ def write_array(path: Path, array: NDArray[Any]) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> str:
-    """Write a ``.json`` file, the same bytes for the same content; its sha256 comes back."""
-    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    """Write a ``.json`` file, keys in their order, which a layout's parts need; its sha256 comes back."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     return write_whole(path, lambda file: file.write(text.encode("utf-8")))
 
 

@@ -22,6 +22,7 @@ from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks.data import prepared_files as files
 from skelblocks.data.raw_clip import ClipFormatError
 from skelblocks.data.sample import Sample
+from skelblocks.layouts import SkeletonLayout
 
 PARTS = {"train": 1, "test": 0}
 
@@ -199,7 +200,7 @@ class PreparedSet(Dataset[Sample]):
         if (content.get("format"), content.get("version")) != (files.FORMAT, files.VERSION):
             raise ClipFormatError(path, f"expected a {files.FORMAT!r}, version {files.VERSION}")
         try:
-            self.layout = layouts.get(content["settings"]["layout"])
+            self.layout = _in_order(layouts.get(content["settings"]["layout"]))
             self.class_names = tuple(map(str, content["class_names"] or ()))
             self._shape = tuple(int(size) for size in content["shape"])
             shards = [(Path(entry["file"]).name, int(entry["clips"])) for entry in content["shards"]]
@@ -227,3 +228,9 @@ class PreparedSet(Dataset[Sample]):
         if shard_of.min() < 0 or shard_of.max() >= len(sizes) or row.min() < 0 or (row >= sizes[shard_of]).any():
             raise ClipFormatError(index_path, "a clip that is in no shard")
         return index
+
+
+def _in_order(layout: SkeletonLayout) -> SkeletonLayout:
+    """A known layout with its own order of parts and bodies, which manifests once kept by the alphabet."""
+    known = layouts.get(layout.name) if layout.name in layouts.available() else layout
+    return known if known.to_dict() == layout.to_dict() else layout  # dicts are equal in any order

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skelblocks import layouts
 from skelblocks.data import ClipFormatError, PreparedSet, RawClip, prepare
 
 N = 23
@@ -179,6 +180,18 @@ def test_it_pickles_by_its_folder_and_feeds_a_loader(folder):
     assert torch.equal(again.batch([0, 3]), dataset.batch([0, 3]))
     (batch,) = torch.utils.data.DataLoader(dataset, batch_size=len(dataset))
     assert torch.equal(batch.clip, dataset.batch(range(len(dataset))))
+
+
+def test_parts_keep_their_order(folder, tmp_path):
+    assert PreparedSet(folder).layout == layouts.get("ntu-rgb+d")
+    shutil.copytree(folder, tmp_path / "set")
+    manifest = tmp_path / "set" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()), sort_keys=True))  # as they were once written
+    assert PreparedSet(tmp_path / "set").layout == layouts.get("ntu-rgb+d")
+    ntu = layouts.get("ntu-rgb+d").to_dict()
+    mine = {**ntu, "name": "mine", "parts": dict(reversed(ntu["parts"].items()))}
+    prepare([("clip 0", partial(clip, 0))], out=tmp_path / "mine", layout=mine)
+    assert PreparedSet(tmp_path / "mine").layout == layouts.get(mine)
 
 
 def test_no_set_and_an_empty_part(folder, tmp_path):
