@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from skelblocks import layouts
 from skelblocks.data.align_view import MODES
 from skelblocks.interop import InputDescription, load_official, save_pretrained
 from skelblocks.interop.official_keys import SOURCES, STREAM_SUFFIX
@@ -36,7 +37,7 @@ def add(commands: Any) -> None:
         help="how its clips were turned (official, as released)",
     )
     parser.add_argument("--persons", type=int, default=2, help="in its clips (2)")
-    parser.add_argument("--layout", default="auto", help="the skeleton (by the graph in the file)")
+    parser.add_argument("--layout", default="auto", help="the skeleton, a name or a .json file (by the graph)")
     parser.add_argument("--heads", type=int, default=8, help="of SkeAttnCLR's attention (8)")
     parser.add_argument("--overwrite", action="store_true", help="replace a pretrained folder in --out")
     parser.set_defaults(run=run)
@@ -45,7 +46,11 @@ def add(commands: Any) -> None:
 def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
     loaded = load_official(
-        given.checkpoint, source=given.source, stream=given.stream, layout=given.layout, num_heads=given.heads
+        given.checkpoint,
+        source=given.source,
+        stream=given.stream,
+        layout=given.layout if given.layout == "auto" else layouts.get_or_load(given.layout),
+        num_heads=given.heads,
     )
     assert loaded.report is not None
     print(loaded.report)

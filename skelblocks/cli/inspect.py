@@ -53,14 +53,15 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("path", type=Path, help="a prepared set, or a file that a reader of skelblocks.data knows")
     parser.add_argument("--labels", type=Path, help="of PKU-MMD, the label file; of a position file, its *_label.pkl")
-    parser.add_argument("--layout", help="the skeleton, where the file does not tell")
+    parser.add_argument("--layout", help="the skeleton, where the file does not tell: a name or a .json file")
     parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips there")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
-    content = _open(given.path, given.labels, given.layout)
+    layout = None if given.layout is None else layouts.get_or_load(given.layout)
+    content = _open(given.path, given.labels, layout)
     facts = {**content.facts, **_looked_at(content)}
     if content.layout is not None:
         facts["layout"] = f"{content.layout.name}, {content.layout.num_joints} joints"
@@ -73,7 +74,7 @@ def run(given: argparse.Namespace) -> None:
         print(f"drawn: {given.draw}")
 
 
-def _open(path: Path, labels: Path | None, layout: str | None) -> _Content:
+def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Content:
     if not path.exists():
         raise FileNotFoundError(f"path: there is no file or folder {str(path)!r} (looked in {Path.cwd()})")
     if path.is_dir():
@@ -124,7 +125,7 @@ def _folder(path: Path) -> _Content:
     return _Content(facts, len(dataset), lambda i: (dataset.names[i], dataset[i].clip.numpy()), dataset.layout)
 
 
-def _raw(clips: Sequence[RawClip], kind: str, layout: str) -> _Content:
+def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _Content:
     first = clips[0]
     facts: dict[str, object] = {"kind": kind, "clips": len(clips), "first": first.name, "label": first.label}
     facts |= {"origin": dict(first.origin), "axes": f"(c, t, v, bodies) = {first.x.shape}"}
@@ -137,7 +138,7 @@ def _raw(clips: Sequence[RawClip], kind: str, layout: str) -> _Content:
     return _Content(facts, len(clips), clip, layouts.get(layout))
 
 
-def _arrays(path: Path, layout: str | None) -> _Content:
+def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
     arrays = read_arrays(path)
     clips = arrays.pop("clips")
     facts: dict[str, object] = {"kind": "arrays", "axes": f"{clips.dtype} {clips.shape}"}
@@ -146,7 +147,7 @@ def _arrays(path: Path, layout: str | None) -> _Content:
         return _Content({**facts, "note": "expected floating-point clips (n, c, t, v, m)"})
     if "labels" in arrays and arrays["labels"].dtype.kind == "i":
         facts["classes"] = _spread(arrays["labels"])
-    skeleton = None if layout is None else layouts.get(layout)
+    skeleton = layout
     if layout is None:
         known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
         try:

@@ -8,6 +8,8 @@ from typing import Any
 from skelblocks import layouts
 from skelblocks.layouts import SkeletonLayout
 
+_DESCRIBE = "describe yours in a file for layouts.load (--layout mine.json), or with layouts.register"
+
 
 def recognize_layout(
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None, *, num_joints: int, joint_names: Sequence[str] = ()
@@ -40,7 +42,7 @@ def recognize_layout(
     if same_size:
         suggestion = f"layouts with {num_joints} joints: {', '.join(map(repr, same_size))}"
     else:
-        suggestion = f"no layout with {num_joints} joints is known; describe yours with layouts.register"
+        suggestion = f"no layout with {num_joints} joints is known; {_DESCRIBE}"
     same_names = [name for name in same_size if layouts.get(name).joints == names]
     if layout is None:
         why = (
@@ -57,6 +59,6 @@ def recognize_layout(
     if names != layout.joints and sorted(names) == sorted(layout.joints):
         raise ValueError(
             f"layout: the clips hold the joints of {layout.name!r} in another order, {', '.join(names)}; "
-            + (f"that is {same_names[0]!r}" if same_names else "describe it with layouts.register")
+            + (f"that is {same_names[0]!r}" if same_names else _DESCRIBE)
         )
     return layout

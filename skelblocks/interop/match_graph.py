@@ -91,8 +91,8 @@ def layouts_of(joints: int, *, layout: str | Mapping[str, Any] | SkeletonLayout)
     skeletons = [layouts.get(known) for known in names if layouts.get(known).num_joints == joints]
     if not skeletons:
         raise CheckpointError(
-            f"layout: the file's graph has {joints} joints, as no registered layout has; pass yours as layout=, or add "
-            "it with layouts.register"
+            f"layout: the file's graph has {joints} joints, as no registered layout has; pass yours as layout= "
+            "(--layout mine.json), or add it with layouts.register"
         )
     return skeletons
 

@@ -1,6 +1,7 @@
-"""What a skeleton is: layouts with their partitions, a registry, adjacency and pooling matrices."""
+"""What a skeleton is: layouts with their partitions, by name or in files, adjacency and pooling matrices."""
 
 from skelblocks.layouts.adjacency import adjacency
+from skelblocks.layouts.layout_file import get_or_load, load, save
 from skelblocks.layouts.pooling_matrix import pooling_matrix
 from skelblocks.layouts.registry import available, get, register
 from skelblocks.layouts.restrict import restrict, shared_joints
@@ -12,8 +13,11 @@ __all__ = [
     "adjacency",
     "available",
     "get",
+    "get_or_load",
+    "load",
     "pooling_matrix",
     "register",
     "restrict",
+    "save",
     "shared_joints",
 ]

@@ -39,7 +39,8 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
     if layout not in _registry:
         raise ValueError(
             f"layout: no layout is named {layout!r}; there are {', '.join(available())}; "
-            "add yours with layouts.register"
+            "add yours with layouts.register, or read it from a file: layouts.load('mine.json'), on a command line "
+            "--layout mine.json"
         )
     return _registry[layout]
 

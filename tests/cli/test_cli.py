@@ -177,6 +177,17 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
             assert line in text, text
 
 
+def test_inspect_takes_a_skeleton_of_ones_own(tmp_path, capsys):
+    np.savez(tmp_path / "mine.npz", x=np.ones((2, 3, 6, 20, 1), dtype=np.float32))
+    ucla = write_nw_ucla(tmp_path / "ucla", clips=1)[0]
+    layouts.save({**layouts.get("nw-ucla").to_dict(), "name": "mine"}, tmp_path / "mine.json")
+    for path in (tmp_path / "mine.npz", ucla):
+        assert not run("inspect", path, "--layout", tmp_path / "mine.json")
+        assert "mine, 20 joints" in capsys.readouterr().out
+    assert run("inspect", ucla, "--layout", "mine") == 1
+    assert "--layout mine.json" in capsys.readouterr().err
+
+
 def test_inspect_counts_what_is_damaged(tmp_path, capsys):
     position, labels = write_position_pair(tmp_path, clips=3)
     x = np.load(position)

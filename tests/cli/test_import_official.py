@@ -2,6 +2,7 @@ import pytest
 import torch
 from official_states import official_state
 
+from skelblocks import layouts
 from skelblocks.cli import main
 from skelblocks.interop import from_pretrained, load_official
 
@@ -53,6 +54,15 @@ def test_a_graph_tells_whose_a_linear_evaluation_is(tmp_path):
     torch.save(state, tmp_path / "model.pt")
     assert run(tmp_path / "model.pt", "--out", tmp_path / "folder") == 0
     assert from_pretrained(tmp_path / "folder").input.frames == 64
+
+
+def test_a_skeleton_of_ones_own(tmp_path, capsys):
+    torch.save(official_state("AimCLR_linear_eval", narrow=True), tmp_path / "model.pt")
+    layouts.save({**layouts.get("ntu-rgb+d").to_dict(), "name": "mine"}, tmp_path / "mine.json")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder", "--layout", tmp_path / "mine.json") == 0
+    assert from_pretrained(tmp_path / "folder").layout.name == "mine"
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "other", "--layout", tmp_path / "none.json") == 1
+    assert "error: layout: there is no file" in capsys.readouterr().err
 
 
 def test_attention_is_kept(tmp_path):
