@@ -76,17 +76,22 @@ def load_sets(options: DataOptions) -> Sets:
             views=clips.views.numpy(),
         )
     else:
-        whole = ArrayDataset.from_file(
-            options.data, layout=options.layout, frames=options.frames, center=options.center, align=options.align
-        )
+        try:
+            whole = ArrayDataset.from_file(
+                options.data, layout=options.layout, frames=options.frames, center=options.center, align=options.align
+            )
+        except TypeError as wrong:  # an array of another kind of number, for the user to mend
+            raise ValueError(f"data: {options.data!r}: {wrong}") from wrong
     if options.joints is not None:
         whole = whole.select_joints(_joints(whole.layout, options.joints))
     if options.split == "none":
         return Sets(whole, whole)
     train = _train_mask(whole, options)
-    # NW-UCLA's third view holds copies of clips from the other two; they test nothing.
-    copies = whole.arrays.get("duplicate_of_other_view", np.zeros(len(whole), dtype=bool))
-    return Sets(whole.subset(train), whole.subset(~train & ~copies))
+    test = ~train
+    if split_of(options) == "cross-view" and "duplicate_of_other_view" in whole.arrays:
+        # NW-UCLA's third view holds copies of clips from the other two; they test nothing.
+        test &= ~whole.arrays["duplicate_of_other_view"].astype(bool)
+    return Sets(whole.subset(train), whole.subset(test))
 
 
 def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") -> Sets:
@@ -187,6 +192,16 @@ def _train_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
     if values is None:
         raise ValueError(f"split: {options.data!r} has no array {name!r}; choose another split")
     there = np.unique(values).tolist()
-    if split == "cross-subject":
-        return cross_subject(values, options.train_ids or [i for i in there if i % 2])
-    return cross_view(values, options.train_ids or there[:-1])
+    if values.dtype.kind not in "iufb" and (split == "cross-subject" or options.train_ids):
+        raise ValueError(
+            f"split: expected integers as {name!r} in {options.data!r}, got {there[:3]}; "
+            "numpy.unique(names, return_inverse=True)[1] numbers them"
+        )
+    odd = split == "cross-subject"
+    train = options.train_ids or ([i for i in there if i % 2] if odd else there[:-1])
+    if not options.train_ids and len(train) in (0, len(there)):
+        raise ValueError(
+            f"train_ids: by default {'the odd ones' if odd else 'all but the last'} train, but {options.data!r} has "
+            f"{name} {there}; say who trains, as in --train_ids [{there[0]}], or let all train with --split none"
+        )
+    return (cross_subject if odd else cross_view)(values, train)

@@ -48,7 +48,9 @@ def checked_labels(labels: ArrayLike | None, n: int) -> NDArray[np.int64]:
         return np.full(n, UNLABELLED)
     values: NDArray[Any] = np.asarray(labels)
     if not np.issubdtype(values.dtype, np.integer):
-        raise TypeError(f"labels: expected integers, got {values.dtype}")
+        names = values.dtype.kind in "US"
+        remedy = "; numpy.unique(labels, return_inverse=True)[1] numbers the classes" if names else ""
+        raise TypeError(f"labels: expected integers, got {values.dtype}{remedy}")
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]  # the released preprocessing saves them as a column
     if values.shape != (n,):

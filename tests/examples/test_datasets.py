@@ -48,10 +48,12 @@ def test_few_test_clips_and_nobody_in_the_first(small, tmp_path):
 
 def test_copies_of_training_clips_are_not_tested(tmp_path):
     copies = np.zeros(24, dtype=bool)
-    copies[[1, 2]] = True  # of subjects 2 (test) and 3 (train)
-    path = write_set(tmp_path / "mine.npz", duplicate_of_other_view=copies)
-    sets = load_sets(DataOptions(data=path))
-    assert (len(sets.train), len(sets.test)) == (12, 11)
+    copies[[1, 2, 5]] = True
+    view = np.where(copies, 3, 1 + np.arange(24) % 3)
+    path = write_set(tmp_path / "mine.npz", duplicate_of_other_view=copies, view=view)
+    for split, tests in (("cross-view", (view == 3) & ~copies), ("cross-subject", np.arange(24) % 2 == 1)):
+        sets = load_sets(DataOptions(data=path, split=split))
+        assert sets.test.names == tuple(map(str, np.flatnonzero(tests)))  # copies across views only
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,22 @@ def test_copies_of_training_clips_are_not_tested(tmp_path):
         ({"split": "is_train"}, {}, ValueError, "has no array 'is_train'"),
         ({}, {"subject": None}, ValueError, "has no array 'subject'; choose another split"),
         ({"train_ids": [9]}, {}, ValueError, "no clip has \\[9\\]"),
+        ({}, {"subject": ["p0", "p1"] * 12}, ValueError, "split: expected integers as 'subject' .*return_inverse"),
+        (
+            {"split": "cross-view", "train_ids": [1]},
+            {"view": ["a", "b"] * 12},
+            ValueError,
+            "integers as 'view'",
+        ),
+        ({}, {"subject": [2, 4] * 12}, ValueError, r"the odd ones train, but .* subject \[2, 4\]; .*--train_ids \[2\]"),
+        ({}, {"subject": [1, 3] * 12}, ValueError, r"the odd ones train, but .* subject \[1, 3\]; .*--train_ids \[1\]"),
+        (
+            {"split": "fold"},
+            {"fold": [1] * 24},
+            ValueError,
+            r"all but the last train, but .*or let all train",
+        ),
+        ({}, {"y": ["walk", "run"] * 12}, ValueError, "data: .*labels: expected integers, got <U4; numpy.unique"),
         ({"batch_size": 10}, {}, ValueError, "batch_size: 10 is more than the 8 rows of the queue"),
         ({"batch_size": 64, "queue_size": 64}, {}, ValueError, "batch_size: 64 is more than the 12 training clips"),
     ],
