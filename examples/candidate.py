@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from accuracies import clips_of
-from datasets import DataOptions, Sets, groups, load_sets, match_joints, split_of
+from datasets import DataOptions, Sets, groups, joint_names, load_sets, match_joints, split_of
 from engine import TrainingOptions, make_fabric
 from load_run import LoadedRun, load_run, restored
 from torch import Tensor
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from skelblocks import streams
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import StreamScores, accuracy, cached_features, extract_features
+from skelblocks.layouts import SkeletonLayout
 
 
 @dataclass(kw_only=True)
@@ -27,7 +28,7 @@ class CandidateOptions:
     """Which clips an encoder is judged by, and which of them select."""
 
     data: str | None = None  # default, the run's; another set that has the encoder's joints: transfer
-    layout: str | None = None  # of the other set, where its joint names do not tell
+    layout: str | None = None  # of the other set, a name or a .json file; default, by its joint names, else the run's
     split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] | None = None  # default, the run's
     train_ids: list[int] | None = None  # default, the run's; with another split or set as in training
     accelerator: str = "auto"  # one device
@@ -114,7 +115,8 @@ def load_candidate(folder: str, options: CandidateOptions, *, run: LoadedRun | N
             f"validation_ids: they select nothing with select={options.select!r}; add --select validation, or leave "
             "them out"
         )
-    sets = match_joints(load_sets(chosen), run.layout, data=chosen.data)
+    layout = _clips_layout(run, options, chosen.data, tell=keep)
+    sets = match_joints(load_sets(chosen, layout=layout), run.layout, data=chosen.data)
     if not sets.labelled:
         raise ValueError(f"data: {chosen.data!r} has no labels, and nothing can be evaluated without them")
     train, test = (_features(run, part, folder=results_folder(folder) / "features" if keep else None) for part in sets)
@@ -154,6 +156,8 @@ def open_run(folder: str) -> LoadedRun:
 def data_options(run: LoadedRun, options: CandidateOptions) -> DataOptions:
     """The run's data, or others, of which the frames, the centre and the alignment are the run's."""
     theirs = restored(DataOptions, run.options)
+    if theirs.joints is not None:
+        theirs.joints = list(run.layout.joints)  # what the option came to
     given = {name: getattr(options, name) for name in ("data", "layout", "split", "train_ids")}
     given = {name: value for name, value in given.items() if value is not None}
     if "data" in run.options and _same(given.get("data", theirs.data), theirs.data):
@@ -163,6 +167,23 @@ def data_options(run: LoadedRun, options: CandidateOptions) -> DataOptions:
     if "data" not in given:
         raise ValueError("data: a pretrained encoder does not say which clips to judge it by; give --data and --split")
     return DataOptions(frames=theirs.frames, center=theirs.center, align=theirs.align, **given)
+
+
+def _clips_layout(run: LoadedRun, options: CandidateOptions, data: str, *, tell: bool) -> SkeletonLayout | None:
+    """The run's, where the clips have it or do not say; None where they or ``options.layout`` say another."""
+    mine = run.clips_layout
+    if mine is None or options.layout not in (None, mine.name):
+        return None
+    own = "data" in run.options and _same(data, restored(DataOptions, run.options).data)
+    if own or options.layout is not None:
+        return mine
+    names = joint_names(data)
+    if names is None and tell:
+        tqdm.write(
+            f"{data} does not name its joints; they are taken for those of {mine.name!r}, the run's. If they are "
+            "others, say --layout."
+        )
+    return mine if names in (None, mine.joints) else None
 
 
 def _same(data: str, theirs: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from skelblocks import layouts
 from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view, synthetic_motion
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.layout_file import is_file_name
 
 Split = Literal["cross-subject", "cross-view", "fold", "is_train", "none"]
 
@@ -24,14 +26,14 @@ class DataOptions:
     # "synthetic"; an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the split; or the
     # folder of a prepared set (python -m skelblocks prepare), which has its layout, frames, centre and split itself.
     data: str = "synthetic"  # an .npz file, a prepared set's folder, or the synthetic set
-    layout: str | None = None  # default: the one that the file's joint names tell; ntu-rgb+d for synthetic clips
+    layout: str | None = None  # a name or a .json file; default: as the file's joint names say; synthetic: ntu-rgb+d
     frames: int = 50  # every clip is resampled to it; 50 in the released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # joint that becomes the origin of every frame; "layout": the layout's centre
     align: Literal["frame", "clip", "official"] | None = None  # turn the shoulders to the camera
     # Default: cross-subject, and of a prepared set what its protocol is.
     split: Literal["cross-subject", "cross-view", "fold", "is_train", "none"] | None = None  # who tests
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
-    joints: list[str] | str | None = None  # keep only these, after centring; or those shared with the layout so named
+    joints: list[str] | str | None = None  # keep only these, after centring; or those shared with a layout (name, file)
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
 
 
@@ -57,12 +59,23 @@ class Sets(NamedTuple):
         return all(bool((part.labels >= 0).all()) for part in self)
 
 
-def load_sets(options: DataOptions) -> Sets:
-    """Read or make the clips, centred and resampled, with the joints that are asked for, and split them."""
+def load_sets(options: DataOptions, *, layout: SkeletonLayout | None = None) -> Sets:
+    """Read or make the clips, centred and resampled, with the joints that are asked for, and split them.
+
+    Args:
+        options: See there.
+        layout: Of the clips, with all their joints, for one who has it in place of ``options.layout``.
+
+    Raises:
+        FileNotFoundError: there are no such clips, or no such file of a layout.
+        ValueError: clips, layout, split and joints do not go together; the message says which.
+    """
     if Path(options.data).is_dir():
-        return _load_prepared(options)
+        return _load_prepared(options, layout)
+    if layout is None and options.layout is not None:
+        layout = layouts.get_or_load(options.layout)
     if options.data == "synthetic":
-        layout = layouts.get(options.layout or "ntu-rgb+d")
+        layout = layout or layouts.get("ntu-rgb+d")
         clips = synthetic_motion(layout, **options.synthetic)  # type: ignore[arg-type]
         whole = ArrayDataset(
             clips.x.numpy(),
@@ -78,7 +91,7 @@ def load_sets(options: DataOptions) -> Sets:
     else:
         try:
             whole = ArrayDataset.from_file(
-                options.data, layout=options.layout, frames=options.frames, center=options.center, align=options.align
+                options.data, layout=layout, frames=options.frames, center=options.center, align=options.align
             )
         except TypeError as wrong:  # an array of another kind of number, for the user to mend
             raise ValueError(f"data: {options.data!r}: {wrong}") from wrong
@@ -92,6 +105,14 @@ def load_sets(options: DataOptions) -> Sets:
         # NW-UCLA's third view holds copies of clips from the other two; they test nothing.
         test &= ~whole.arrays["duplicate_of_other_view"].astype(bool)
     return Sets(whole.subset(train), whole.subset(test))
+
+
+def joint_names(data: str) -> tuple[str, ...] | None:
+    """The names of joints in an .npz file, None where it has none; of other sets, which know their layout, nothing."""
+    if not zipfile.is_zipfile(data):
+        return ()
+    with np.load(data) as file:
+        return tuple(map(str, file["joint_names"])) if "joint_names" in file else None
 
 
 def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") -> Sets:
@@ -124,7 +145,7 @@ _PREPARED = (
 def _joints(layout: SkeletonLayout, chosen: list[str] | str) -> Sequence[str]:
     if not isinstance(chosen, str):
         return chosen
-    shared = layouts.shared_joints(layout, chosen)
+    shared = layouts.shared_joints(layout, layouts.get_or_load(chosen))
     if not shared:
         raise ValueError(f"joints: the layouts {layout.name!r} and {chosen!r} share no joint by name")
     return shared
@@ -148,7 +169,7 @@ def split_of(options: DataOptions) -> Split:
     return _SPLITS.get(PreparedSet(options.data).manifest["protocol"], "is_train")
 
 
-def _load_prepared(options: DataOptions) -> Sets:
+def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
     if options.joints is not None:
         raise ValueError(_PREPARED.format(options.data, PreparedSet(options.data).layout.name))
     parts = (None, None) if options.split == "none" else ("train", "test")
@@ -156,6 +177,9 @@ def _load_prepared(options: DataOptions) -> Sets:
     settings, split = train.manifest["settings"], split_of(options)
     there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings["align"]}
     asked = {"frames": options.frames, "layout": options.layout, "align": options.align}
+    if options.layout is not None and is_file_name(options.layout):
+        same = (layout or layouts.load(options.layout)) == train.layout
+        asked["layout"] = train.layout.name if same else options.layout
     if options.center != "layout":
         there["center"], asked["center"] = settings["center"] or "no centre", options.center or "no centre"
     if split not in ("none", "is_train"):  # which go by the parts alone

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from datasets import DataOptions, load_sets
 from method import MethodOptions, make_encoder
-from run_folder import LAYOUT
+from run_folder import LAYOUT, kept_layout
 from torch import Tensor, nn
 from train_crossmoco import SideBySide
 
@@ -33,16 +32,18 @@ class LoadedRun(NamedTuple):
 
     Attributes:
         encoder: On the CPU, in evaluation mode, in the precision it was saved in.
-        layout: Of its clips.
+        layout: Of what it takes.
         options: All of the run; of a pretrained folder, those that tell its clips (``stream``, ``frames``), and
             its seed, where known.
         stream: What its clips are to be converted to.
+        clips_layout: Of its clips, with all their joints; None where that is not known.
     """
 
     encoder: nn.Module
     layout: SkeletonLayout
     options: dict[str, Any]
     stream: str
+    clips_layout: SkeletonLayout | None
 
     @property
     def seed(self) -> int:
@@ -77,7 +78,8 @@ def load_run(folder: str | Path, *, stream: str | None = None) -> LoadedRun:
     layout = _layout(folder, options)
     encoders = [_build(options, layout=layout, state=each) for each in states]
     encoder = encoders[0] if len(encoders) == 1 else SideBySide(*encoders)
-    return LoadedRun(encoder.eval(), layout, options, chosen)
+    clips_layout = kept_layout(folder, joints=True) if options.get("joints") else layout
+    return LoadedRun(encoder.eval(), layout, options, chosen, clips_layout)
 
 
 def restored(kind: type[T], options: Mapping[str, Any]) -> T:
@@ -110,10 +112,7 @@ def _build(options: Mapping[str, Any], *, layout: SkeletonLayout, state: Mapping
 
 def _layout(folder: Path, options: Mapping[str, Any]) -> SkeletonLayout:
     if (folder / LAYOUT).is_file():
-        saved = layouts.get(json.loads((folder / LAYOUT).read_text()))
-        if saved.name not in layouts.available() and not options.get("joints"):
-            layouts.register(saved)  # one's own: the run's options know it by its name
-        return saved
+        return layouts.load(folder / LAYOUT)
     data: DataOptions = restored(DataOptions, options)  # of a run that was trained before layouts were saved
     if data.data != "synthetic" and not Path(data.data).exists():
         raise FileNotFoundError(f"folder: {str(folder)!r} has no {LAYOUT}, and its data {data.data!r} are not there")
@@ -140,4 +139,4 @@ def _load_pretrained(folder: Path, *, stream: str | None) -> LoadedRun:
         )
     if isinstance(run.get("seed"), int):
         options["seed"] = run["seed"]
-    return LoadedRun(found.encoder, found.layout, options, given.stream)
+    return LoadedRun(found.encoder, found.layout, options, given.stream, None if run.get("joints") else found.layout)

@@ -38,7 +38,7 @@ def cost(options: CostOptions) -> dict[str, Any]:
     chosen = parse(example.Options, [f"--config={path}" for path in options.recipe])
     given = {name: getattr(options, name) for name in ("frames", "layout", "batch_size")}
     chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
-    layout = layouts.get(chosen.layout or "ntu-rgb+d")
+    layout = layouts.get_or_load(chosen.layout or "ntu-rgb+d")
     clips = torch.randn(2, 3, chosen.frames, layout.num_joints, options.persons)  # operations are so many a clip
     views = example.make_views(chosen, layout=layout)(clips, torch.Generator().manual_seed(0))
     encoder = make_encoder(chosen, layout=layout, persons=options.persons)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +14,16 @@ import torch
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
+from skelblocks import layouts
 from skelblocks.layouts import SkeletonLayout
 
-LAYOUT = "layout.json"
+# The skeleton of what the encoder takes; where joints were chosen, also that of the clips with all of theirs.
+LAYOUT, CLIPS_LAYOUT = "layout.json", "clips_layout.json"
 # What may change when a run goes on: where and how it runs, how long, and how it is judged; not what it learns from.
+# What the skeleton is called may change, since what it is, is compared by `write_layout`.
 _FREE = frozenset(
     {"accelerator", "checkpoint_every", "data", "epochs", "evaluate_every", "folder", "resume", "timeout", "workers"}
-    | {"neighbors", "probe", "probe_rate", "probe_milestone"}
+    | {"joints", "layout", "neighbors", "probe", "probe_rate", "probe_milestone"}
 )
 
 
@@ -87,21 +91,37 @@ class RunFolder:
         """Write all options to config.yaml."""
         self.replace("config.yaml", yaml.safe_dump(self.options, sort_keys=False))
 
-    def write_layout(self, layout: SkeletonLayout, *, resume: bool) -> None:
+    def write_layout(self, layout: SkeletonLayout, *, resume: bool, clips: SkeletonLayout | None = None) -> None:
         """Write the skeleton to layout.json, for whoever loads the encoder.
+
+        Args:
+            layout: Of what the encoder takes.
+            resume: Whether the run goes on from its checkpoint, if there is one.
+            clips: Where joints are chosen, of the clips with all of theirs, if the options name it.
 
         Raises:
             ValueError: to resume, a checkpoint that was trained on another one.
+            RunFolderError: it cannot be written.
         """
-        path = self.path / LAYOUT
-        if resume and self.checkpoint.exists() and path.exists():
-            theirs = SkeletonLayout.from_dict(json.loads(path.read_text()))
-            if theirs != layout:
-                raise ValueError(
-                    f"resume: {self.checkpoint} was trained on clips of {theirs.name!r}, these are of {layout.name!r} "
-                    "or another version of it; choose another folder, or resume=false"
-                )
-        self.replace(LAYOUT, json.dumps(layout.to_dict()) + "\n")
+        goes_on = resume and self.checkpoint.exists()
+        for name, mine in ((LAYOUT, layout), (CLIPS_LAYOUT, clips)):
+            path = self.path / name
+            if mine is not None and goes_on and path.exists():
+                self._check_layout(layouts.load(path), mine)
+            if mine is not None:
+                self.replace(name, json.dumps(mine.to_dict()) + "\n")
+            elif self.write and not goes_on:
+                with self._writing():
+                    path.unlink(missing_ok=True)
+
+    def _check_layout(self, theirs: SkeletonLayout, mine: SkeletonLayout) -> None:
+        names = [field.name for field in dataclasses.fields(mine)]
+        changed = ", ".join(name for name in names if getattr(theirs, name) != getattr(mine, name))
+        if changed:
+            raise ValueError(
+                f"resume: {self.checkpoint} was trained on clips of {theirs.name!r}, these are of {mine.name!r}, with "
+                f"another {changed}; choose another folder, or resume=false"
+            )
 
     def log(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the history as JSON lines, whole: after a resume it holds no line of the steps that were lost."""
@@ -143,6 +163,17 @@ class RunFolder:
                 f"folder: cannot write to {self.path}: {cause.strerror or cause}; {kept}. Make room, or the folder "
                 "writable, and run the same command again"
             ) from error
+
+
+def kept_layout(folder: Path, *, joints: bool) -> SkeletonLayout | None:
+    """The skeleton of a run's clips, with all their joints, where its folder has it.
+
+    Args:
+        folder: The run's.
+        joints: Whether the run has chosen some of the joints.
+    """
+    path = folder / (CLIPS_LAYOUT if joints else LAYOUT)
+    return layouts.load(path) if path.is_file() else None
 
 
 @contextlib.contextmanager

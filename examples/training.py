@@ -13,15 +13,18 @@ from datasets import Sets, load_sets, split_of
 from engine import make_fabric, pretrain
 from matplotlib.figure import Figure
 from method import MethodOptions
-from run_folder import RunFolder
+from run_folder import LAYOUT, RunFolder, kept_layout
 from run_pictures import draw_run
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from skelblocks import layouts
 from skelblocks.data import PreparedSet
 from skelblocks.distributed import is_main_process
 from skelblocks.encoders import DSTA, STGCN, BiGRU
 from skelblocks.interop import InputDescription, save_pretrained
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.layout_file import is_file_name
 
 
 def train_method(
@@ -50,14 +53,17 @@ def train_method(
         the others' bear their name.
     """
     fabric = make_fabric(options)
-    sets = sets or load_sets(options)
-    check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     split = split_of(options)
+    data = "_".join((Path(options.data).stem, split, options.stream))
+    place = options.folder or f"runs/{name}_{data}"
+    clips_layout = None
+    if sets is None:
+        sets, clips_layout = _load(options, Path(place))
+    check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     if isinstance(sets.train, PreparedSet):  # what it was prepared with is what other clips must be
         settings = sets.train.manifest["settings"]
         options = dataclasses.replace(options, align=settings["align"], center=settings["center"])
-    data = "_".join((Path(options.data).stem, split, options.stream))
-    options = dataclasses.replace(options, split=split, folder=options.folder or f"runs/{name}_{data}")
+    options = dataclasses.replace(options, split=split, folder=place)
     torch.manual_seed(options.seed)
     method = build(options, layout=sets.layout, persons=sets.persons)
     by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}
@@ -70,11 +76,11 @@ def train_method(
                 figures |= {f"{figure}_{stream}": value for figure, value in other.items()}
         return figures
 
-    folder = RunFolder(options.folder or "", options=vars(options), write=fabric.global_rank == 0)
+    folder = RunFolder(place, options=vars(options), write=fabric.global_rank == 0)
     if folder.write:
         if not options.resume:
             folder.set_aside()
-        folder.write_layout(sets.layout, resume=options.resume)
+        folder.write_layout(sets.layout, resume=options.resume, clips=clips_layout)
     history = pretrain(
         method,
         fabric=fabric,
@@ -98,6 +104,31 @@ def train_method(
         for picture, figure in (pictures(method, sets, options) if pictures else {}).items():
             figure.savefig(folder.path / f"{picture}.png")
     return history[-1]
+
+
+def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | None]:
+    """The clips; where joints are chosen, also the skeleton of all of theirs, if the options name it.
+
+    Where a skeleton's file is gone, a run that goes on has kept what was in it.
+    """
+    chosen, layout = options, None
+    if options.resume and (folder / "checkpoint.pt").is_file():
+        if _gone(options.joints) and (folder / LAYOUT).is_file():
+            chosen = dataclasses.replace(options, joints=list(layouts.load(folder / LAYOUT).joints))
+        if _gone(options.layout):
+            layout = kept_layout(folder, joints=options.joints is not None)
+        if is_main_process() and (layout is not None or chosen is not options):
+            tqdm.write(f"The skeleton's file is gone; the run goes on with the one that is kept in {folder}.")
+    if options.joints is None:
+        return load_sets(chosen, layout=layout), None
+    if layout is None and options.layout is not None:
+        layout = layouts.get_or_load(options.layout)
+    return load_sets(chosen, layout=layout), layout
+
+
+def _gone(layout: object) -> bool:
+    """Whether an option names a layout's file that is not there."""
+    return isinstance(layout, str) and is_file_name(layout) and not Path(layout).is_file()
 
 
 def _save_encoder(encoder: nn.Module, folder: Path, *, sets: Sets, stream: str, options: MethodOptions) -> None:

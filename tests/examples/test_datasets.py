@@ -81,6 +81,7 @@ def test_copies_of_training_clips_are_not_tested(tmp_path):
             r"all but the last train, but .*or let all train",
         ),
         ({}, {"y": ["walk", "run"] * 12}, ValueError, "data: .*labels: expected integers, got <U4; numpy.unique"),
+        ({"layout": "none.json"}, {}, FileNotFoundError, "layout: there is no file 'none.json'"),
         ({"batch_size": 10}, {}, ValueError, "batch_size: 10 is more than the 8 rows of the queue"),
         ({"batch_size": 64, "queue_size": 64}, {}, ValueError, "batch_size: 64 is more than the 12 training clips"),
     ],
@@ -129,6 +130,20 @@ def test_a_prepared_set_has_its_own_split(small, tmp_path):
     train_skeletonclr.train(small(train_skeletonclr, data=folder))
     assert "split: cross-view" in (tmp_path / "run" / "config.yaml").read_text()
     assert "center: null" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_a_prepared_set_has_a_skeleton_of_ones_own(tmp_path):
+    write_nw_ucla(tmp_path / "raw", clips=24, seed=0)
+    found = find_clips("nw-ucla", tmp_path / "raw", protocol="xview")
+    mine = {**layouts.get("nw-ucla").to_dict(), "name": "mine"}
+    layouts.save(mine, tmp_path / "mine.json")
+    layouts.save({**mine, "swap": list(range(20))}, tmp_path / "other.json")
+    folder = str(tmp_path / "set")
+    prepare(found.clips, out=folder, layout=mine, protocol="xview", part=found.part, frames=16)
+    for layout in (None, "mine", str(tmp_path / "mine.json")):
+        assert load_sets(DataOptions(data=folder, frames=16, layout=layout)).layout == layouts.get(mine)
+    with pytest.raises(ValueError, match=r"layout: the set in .* was prepared with 'mine', not '.*other.json'"):
+        load_sets(DataOptions(data=folder, frames=16, layout=str(tmp_path / "other.json")))
 
 
 def test_who_is_in_a_fold(tmp_path):
