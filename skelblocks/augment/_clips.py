@@ -19,6 +19,16 @@ def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
     return n, c, t, v, m
 
 
+def check_coordinates(c: int) -> int:
+    """The size of axis c, or a ``ValueError`` where it is neither that of a plane nor that of space."""
+    if c not in (2, 3):
+        raise ValueError(
+            f"x: expected (n, c, t, v, m) with c of 2 or 3, the coordinates, got {c}; leave out a channel that is "
+            "none, such as a score: x[:, :2]"
+        )
+    return c
+
+
 def uncast_bmm(a: Tensor, b: Tensor) -> Tensor:
     """``a @ b`` for batches, in the dtype that both have: autocast would round the coordinates to half precision."""
     with torch.autocast(a.device.type, enabled=False):

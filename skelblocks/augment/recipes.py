@@ -1,8 +1,8 @@
 """The methods' augmentations, composed.
 
 Each function gives a fresh :class:`~skelblocks.augment.compose.Compose`; the two ``_swap``, which mix clips of a batch,
-give a :class:`~skelblocks.augment.region_swap.RandomRegionSwap`. All of them work for every layout and length: what the
-papers state in joints or frames scales as a fraction.
+give a :class:`~skelblocks.augment.region_swap.RandomRegionSwap`. All of them work for every layout and length, what the
+papers state in joints or frames scaling as a fraction, and for two coordinates as for three.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def normal(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
         padding_ratio: Of the crop; 6 in the same places.
 
     Returns:
-        A transform of clips ``(n, 3, t, v, m)``.
+        A transform of clips ``(n, c, t, v, m)``.
 
     Example:
         >>> [type(each).__name__ for each in normal().transforms]
@@ -58,7 +58,7 @@ def aimclr_extreme(
         padding_ratio: Of the crop; 6 in the released configs.
 
     Returns:
-        A transform of clips ``(n, 3, t, v, m)`` that leaves absent persons zero.
+        A transform of clips ``(n, c, t, v, m)`` that leaves absent persons zero.
 
     Raises:
         ValueError: an unknown layout.
@@ -96,7 +96,7 @@ def aimclr_extreme_official(
         padding_ratio: Of the crop; 6 in the released configs.
 
     Returns:
-        A transform of clips ``(n, 3, t, v, m)``.
+        A transform of clips ``(n, c, t, v, m)``.
 
     Raises:
         ValueError: an unknown layout.
@@ -134,7 +134,7 @@ def msmclr_strong(
         padding_ratio: Of the crop; 6 in the released config.
 
     Returns:
-        A transform of clips ``(n, 3, t, v, m)`` that leaves absent persons zero.
+        A transform of clips ``(n, c, t, v, m)`` that leaves absent persons zero.
 
     Raises:
         ValueError: an unknown layout.
@@ -175,7 +175,7 @@ def msmclr_strong_official(
         padding_ratio: Of the crop; 6 in the released config.
 
     Returns:
-        A transform of clips ``(n, 3, t, v, m)``.
+        A transform of clips ``(n, c, t, v, m)``.
 
     Raises:
         ValueError: an unknown layout.
@@ -203,7 +203,7 @@ def skelemix_swap(
         on_absent_persons: Copy absent persons too, as the released code does.
 
     Returns:
-        A module from clips ``(n, 3, t, v, m)`` to :class:`~skelblocks.augment.region_swap.Mixed`.
+        A module from clips ``(n, c, t, v, m)`` to :class:`~skelblocks.augment.region_swap.Mixed`.
 
     Raises:
         ValueError: an unknown layout.
@@ -237,7 +237,7 @@ def skeattnclr_swap(
         on_absent_persons: Copy absent persons too, as the released code does.
 
     Returns:
-        A module from clips ``(n, 3, t, v, m)`` to :class:`~skelblocks.augment.region_swap.Mixed`.
+        A module from clips ``(n, c, t, v, m)`` to :class:`~skelblocks.augment.region_swap.Mixed`.
 
     Raises:
         ValueError: an unknown layout.

@@ -1,6 +1,6 @@
-"""Rotation: turn a clip about the coordinate axes.
+"""Rotation: turn a clip about the coordinate axes, or in its plane.
 
-Axes: n samples, c coordinates (3), t frames, v joints, m persons.
+Axes: n samples, c coordinates (2 or 3), t frames, v joints, m persons.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating
-from skelblocks.augment._clips import clip_sizes, map_coordinates, uncast_bmm
+from skelblocks.augment._clips import check_coordinates, clip_sizes, map_coordinates, uncast_bmm
 
 
 class RotationParams(NamedTuple):
-    """A sample's main axis, ``(n,)`` integers in 0..2, and unit draws in [0, 1) for its three angles, ``(n, 3)``."""
+    """A sample's main axis, ``(n,)`` integers in 0..2, and unit draws in [0, 1) for its three angles, ``(n, 3)``.
+
+    With two coordinates there is one angle, ``(n, 1)``, and nothing to choose: the main axis is 0.
+    """
 
     main_axis: Tensor
     angles: Tensor
@@ -30,15 +33,19 @@ def rotation(x: Tensor, angles: Tensor) -> Tensor:
         R_y = \begin{bmatrix} \cos & 0 & -\sin \\ 0 & 1 & 0 \\ \sin & 0 & \cos \end{bmatrix} \quad
         R_z = \begin{bmatrix} \cos & \sin & 0 \\ -\sin & \cos & 0 \\ 0 & 0 & 1 \end{bmatrix}
 
+    Two coordinates are turned in their plane, as x and y are about z.
+
     Args:
-        x: Clips ``(n, 3, t, v, m)``.
-        angles: About x, y and z, in radians, ``(n, 3)``; a positive one turns clockwise, seen against the axis.
+        x: Clips ``(n, c, t, v, m)`` of two or three coordinates.
+        angles: In radians: about x, y and z, ``(n, 3)``, or of two coordinates one, ``(n, 1)``. A positive one turns
+            clockwise, seen against the axis, or with y upwards.
 
     Returns:
         The rotated clips, same shape and dtype; lengths, and the origin, stay.
 
     Raises:
-        ValueError: ``x`` is not ``(n, 3, t, v, m)`` or ``angles`` is not ``(n, 3)``.
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` with c 2 or 3, or ``angles`` is not ``(n, 3)`` or, with c 2,
+            ``(n, 1)``.
         TypeError: ``x`` is not floating-point.
 
     Example:
@@ -46,10 +53,14 @@ def rotation(x: Tensor, angles: Tensor) -> Tensor:
         >>> rotation(up, torch.tensor([[torch.pi / 2, 0, 0]])).flatten().round().abs().tolist()
         [0.0, 0.0, 1.0]
     """
-    check_axes(x, "n c t v m", name="x", c=3)
+    check_axes(x, "n c t v m", name="x")
     check_floating(x, name="x")
-    check_axes(angles, "n axis", name="angles", n=x.shape[0], axis=3)
+    c = check_coordinates(x.shape[1])
+    check_axes(angles, "n axis", name="angles", n=x.shape[0], axis=3 if c == 3 else 1)
     angles = angles.to(torch.promote_types(angles.dtype, x.dtype))
+    if c == 2:
+        cos, sin = angles.cos(), angles.sin()
+        return map_coordinates(x, torch.cat((cos, sin, -sin, cos), dim=1).view(-1, 2, 2))
     zero, one = torch.zeros_like(angles[:, 0]), torch.ones_like(angles[:, 0])
     (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(dim=1), angles.sin().unbind(dim=1)
     about_x = torch.stack((one, zero, zero, zero, cx, sx, zero, -sx, cx), dim=1).view(-1, 3, 3)
@@ -61,17 +72,19 @@ def rotation(x: Tensor, angles: Tensor) -> Tensor:
 class RandomRotation(nn.Module):
     """Rotate each clip by its own random angles: much about one axis drawn at random, little about the two others.
 
+    Clips of two coordinates are turned in their plane, by up to ``main_angle``.
+
     MsMCLR's section 3.3 names rotation without numbers; the defaults are those of its released code and AimCLR's.
     AS-CAL turns about a single axis: ``RandomRotation(30.0, minor_angle=0.0)``.
 
     Args:
         main_angle: Largest angle about the main axis, in degrees.
-        minor_angle: Largest angle about the two others, in degrees.
+        minor_angle: Largest angle about the two others, in degrees; two coordinates have none.
         two_sided: Draw from ``[-angle, angle)``; by default, as in the released code, from ``[0, angle)``, so that no
             clip is ever turned the other way.
 
     Shape:
-        ``(n, 3, t, v, m)`` to the same.
+        ``(n, c, t, v, m)``, c 2 or 3, to the same.
 
     Example:
         >>> rotating = RandomRotation()
@@ -98,13 +111,16 @@ class RandomRotation(nn.Module):
         generator: torch.Generator | None = None,
     ) -> RotationParams:
         """Draw for clips of this shape."""
-        n, *_ = clip_sizes(shape)
+        n, c, *_ = clip_sizes(shape)
+        if check_coordinates(c) == 2:
+            main_axis = torch.zeros(n, dtype=torch.int64, device=device)
+            return RotationParams(main_axis, torch.rand(n, 1, device=device, generator=generator))
         main_axis = torch.randint(3, (n,), device=device, generator=generator)
         return RotationParams(main_axis, torch.rand(n, 3, device=device, generator=generator))
 
     def transform(self, x: Tensor, params: RotationParams) -> Tensor:
         """Rotate by these draws."""
-        is_main = params.main_axis[:, None] == torch.arange(3, device=params.main_axis.device)
+        is_main = params.main_axis[:, None] == torch.arange(params.angles.shape[1], device=params.main_axis.device)
         unit = params.angles * 2 - 1 if self.two_sided else params.angles
         limit = is_main.to(unit.dtype) * (self.main_angle - self.minor_angle) + self.minor_angle
         return rotation(x, unit * limit * (torch.pi / 180))

@@ -1,6 +1,6 @@
 """Shear: tilt the coordinate axes of a clip.
 
-Axes: n samples, c coordinates (3), t frames, v joints, m persons.
+Axes: n samples, c coordinates (2 or 3), t frames, v joints, m persons.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating
-from skelblocks.augment._clips import clip_sizes, map_coordinates
+from skelblocks.augment._clips import check_coordinates, clip_sizes, map_coordinates
 
 
 class ShearParams(NamedTuple):
-    """Six unit draws a sample, in [-1, 1): the off-diagonal entries of the shear matrix, row by row, ``(n, 6)``."""
+    """Unit draws in [-1, 1): the off-diagonal entries of a sample's shear matrix, row by row, ``(n, 6)`` or ``(n, 2)``.
+
+    Six with three coordinates, two with two.
+    """
 
     offsets: Tensor
 
@@ -25,15 +28,15 @@ def shear(x: Tensor, matrix: Tensor) -> Tensor:
     """Multiply every joint's coordinates by its sample's matrix: ``x' = S x``.
 
     Args:
-        x: Clips ``(n, 3, t, v, m)``, in any length unit.
-        matrix: One matrix a sample, ``(n, 3, 3)``; the identity leaves a clip as it is.
+        x: Clips ``(n, c, t, v, m)`` of two or three coordinates, in any length unit.
+        matrix: One matrix a sample, ``(n, c, c)``; the identity leaves a clip as it is.
 
     Returns:
         The sheared clips, same shape, dtype and unit. A joint at the origin stays there, so an absent person
         (all coordinates zero) stays absent.
 
     Raises:
-        ValueError: ``x`` is not ``(n, 3, t, v, m)`` or ``matrix`` is not ``(n, 3, 3)``.
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` with c 2 or 3, or ``matrix`` is not ``(n, c, c)``.
         TypeError: ``x`` is not floating-point.
 
     Example:
@@ -41,9 +44,10 @@ def shear(x: Tensor, matrix: Tensor) -> Tensor:
         >>> shear(x, torch.eye(3).expand(1, 3, 3)).equal(x)
         True
     """
-    check_axes(x, "n c t v m", name="x", c=3)
+    check_axes(x, "n c t v m", name="x")
     check_floating(x, name="x")
-    check_axes(matrix, "n i c", name="matrix", n=x.shape[0], i=3, c=3)
+    c = check_coordinates(x.shape[1])
+    check_axes(matrix, "n i c", name="matrix", n=x.shape[0], i=c, c=c)
     return map_coordinates(x, matrix)
 
 
@@ -55,7 +59,7 @@ class RandomShear(nn.Module):
             table 10); 1 in AS-CAL.
 
     Shape:
-        ``(n, 3, t, v, m)`` to the same.
+        ``(n, c, t, v, m)``, c 2 or 3, to the same.
 
     Example:
         >>> shearing = RandomShear(0.5)
@@ -79,15 +83,19 @@ class RandomShear(nn.Module):
         generator: torch.Generator | None = None,
     ) -> ShearParams:
         """Draw for clips of this shape."""
-        n, *_ = clip_sizes(shape)
-        return ShearParams(torch.rand(n, 6, device=device, generator=generator) * 2 - 1)
+        n, c, *_ = clip_sizes(shape)
+        entries = check_coordinates(c) * (c - 1)
+        return ShearParams(torch.rand(n, entries, device=device, generator=generator) * 2 - 1)
 
     def transform(self, x: Tensor, params: ShearParams) -> Tensor:
         """Shear by these draws."""
-        check_axes(params.offsets, "n entries", name="params.offsets", entries=6)
-        a, b, c, d, e, f = (params.offsets * self.amplitude).unbind(dim=1)
-        one = torch.ones_like(a)
-        return shear(x, torch.stack((one, a, b, c, one, d, e, f, one), dim=1).view(-1, 3, 3))
+        check_axes(x, "n c t v m", name="x")
+        c = check_coordinates(x.shape[1])
+        check_axes(params.offsets, "n entries", name="params.offsets", entries=c * (c - 1))
+        off = iter((params.offsets * self.amplitude).unbind(dim=1))
+        one = torch.ones_like(params.offsets[:, 0])
+        entries = [one if row == column else next(off) for row in range(c) for column in range(c)]
+        return shear(x, torch.stack(entries, dim=1).view(-1, c, c))
 
     def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw and shear."""

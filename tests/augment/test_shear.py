@@ -12,10 +12,20 @@ def reference(x, matrix):
     return out
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 4, 25, 2), (1, 3, 1, 17, 1), (3, 3, 7, 20, 1)])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 25, 2), (1, 3, 1, 17, 1), (3, 2, 7, 20, 1), (2, 2, 4, 17, 2)])
 def test_equals_the_slow_reference(shape):
-    x, matrix = torch.randn(shape, dtype=torch.float64), torch.randn(shape[0], 3, 3, dtype=torch.float64)
+    n, c, *_ = shape
+    x, matrix = torch.randn(shape, dtype=torch.float64), torch.randn(n, c, c, dtype=torch.float64)
     torch.testing.assert_close(shear(x, matrix), reference(x, matrix))
+
+
+def test_the_draws_stand_row_by_row_beside_the_diagonal(generator):
+    for c, rows in ((2, [[1, 1], [2, 1]]), (3, [[1, 1, 2], [3, 1, 4], [5, 6, 1]])):
+        basis = torch.eye(c).view(1, c, 1, c, 1)  # the matrix itself appears as the output
+        offsets = torch.arange(1.0, 1 + c * (c - 1))[None]
+        assert RandomShear(1.0).transform(basis, ShearParams(offsets))[0, :, 0, :, 0].tolist() == rows
+        drawn = RandomShear().sample((5, c, 4, 17, 1), generator=generator.manual_seed(0)).offsets
+        assert drawn.equal(torch.rand(5, c * (c - 1), generator=generator.manual_seed(0)) * 2 - 1)
 
 
 def test_equals_the_official_code(official, ascal, assert_golden):
@@ -54,8 +64,10 @@ def test_the_same_draw_commutes_with_a_linear_stream():
 @pytest.mark.parametrize(
     ("x", "matrix", "message"),
     [
-        ((3, 5, 25, 2), (2, 3, 3), r"x: expected 5 axes \(n, c=3, t, v, m\), got shape \(3, 5, 25, 2\)"),
-        ((2, 2, 5, 17, 1), (2, 3, 3), r"axis 'c' is 2, not 3"),
+        ((3, 5, 25, 2), (2, 3, 3), r"x: expected 5 axes \(n, c, t, v, m\), got shape \(3, 5, 25, 2\)"),
+        ((2, 2, 5, 17, 1), (2, 3, 3), r"matrix: expected \(n=2, i=2, c=2\).* axis 'i' is 3, not 2"),
+        ((2, 1, 5, 17, 1), (2, 1, 1), r"x: expected \(n, c, t, v, m\) with c of 2 or 3, the coordinates, got 1;"),
+        ((2, 4, 5, 17, 1), (2, 4, 4), r"got 4; leave out a channel that is none, such as a score: x\[:, :2\]"),
         ((2, 3, 5, 25, 1), (3, 3, 3), r"matrix: .* axis 'n' is 3, not 2"),
         ((2, 3, 5, 25, 1), (2, 2, 3), r"matrix: .* axis 'i' is 2, not 3"),
         ((2, 3, 5, 25, 1), (2, 3, 2), r"matrix: .* axis 'c' is 2, not 3"),
@@ -67,6 +79,14 @@ def test_wrong_shapes_say_what_was_expected(x, matrix, message):
         shear(torch.zeros(x), torch.zeros(matrix))
 
 
+def test_draws_are_for_the_clips_coordinates():
+    with pytest.raises(ValueError, match=r"with c of 2 or 3, the coordinates, got 4"):
+        RandomShear().sample((2, 4, 5, 17, 1))
+    params = RandomShear().sample((2, 3, 5, 17, 1))
+    with pytest.raises(ValueError, match=r"params\.offsets: .* axis 'entries' is 6, not 2"):
+        RandomShear().transform(torch.zeros(2, 2, 5, 17, 1), params)
+
+
 def test_integers_and_a_negative_amplitude_are_refused():
     with pytest.raises(TypeError, match="x: expected a floating-point tensor"):
         shear(torch.zeros(1, 3, 5, 25, 1, dtype=torch.int64), torch.eye(3)[None])
@@ -74,9 +94,10 @@ def test_integers_and_a_negative_amplitude_are_refused():
         RandomShear(-0.1)
 
 
-def test_gradients():
-    x = torch.randn(2, 3, 2, 3, 1, dtype=torch.float64, requires_grad=True)
-    matrix = torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize("c", [2, 3])
+def test_gradients(c):
+    x = torch.randn(2, c, 2, 3, 1, dtype=torch.float64, requires_grad=True)
+    matrix = torch.randn(2, c, c, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(shear, (x, matrix))
 
 
