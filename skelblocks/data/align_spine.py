@@ -77,7 +77,10 @@ def align_spine(
     if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
         raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
     if x.ndim < 4 or x.shape[-4] != 3:
-        raise ValueError(f"x: expected axes (..., c=3, t, v, m), got shape {x.shape}")
+        raise ValueError(
+            f"x: expected axes (..., c=3, t, v, m), got shape {x.shape}; clips in a picture have no "
+            "depth to turn in, leave them as they are"
+        )
     layout = recognize_layout(layouts.get(layout), num_joints=x.shape[-2])
     check_choice(mode, MODES, name="mode")
     ends = (

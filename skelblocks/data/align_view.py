@@ -51,7 +51,10 @@ def align_view(x: NDArray[Any], *, left: int, right: int, mode: str = "frame") -
     if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
         raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
     if x.ndim < 4 or x.shape[-4] != 3:
-        raise ValueError(f"x: expected axes (..., c=3, t, v, m), got shape {x.shape}")
+        raise ValueError(
+            f"x: expected axes (..., c=3, t, v, m), got shape {x.shape}; clips in a picture have no "
+            "depth to turn in, leave them as they are"
+        )
     for name, joint in (("left", left), ("right", right)):
         if not 0 <= joint < x.shape[-2]:
             raise ValueError(f"{name}: expected a joint in 0..{x.shape[-2] - 1}, got {joint}")

@@ -66,7 +66,7 @@ def check_align(align: str, *, channels: int, layout: SkeletonLayout) -> None:
     if channels != 3 or not {"shoulder_left", "shoulder_right"} <= set(layout.joints):
         raise ValueError(
             f"align: expected 3 coordinates and the joints 'shoulder_left', 'shoulder_right'; the clips have "
-            f"{channels}, layout {layout.name!r} has {', '.join(layout.joints)}"
+            f"{channels}, layout {layout.name!r} has {', '.join(layout.joints)}; leave them as they are, align=None"
         )
 
 

@@ -88,7 +88,8 @@ class ClipPreparation:
         ):
             raise ValueError(
                 f"align: expected 3 coordinates and the joints 'shoulder_left', 'shoulder_right'; there are "
-                f"{self.channels}, and layout {self.skeleton.name!r} has {', '.join(self.skeleton.joints)}"
+                f"{self.channels}, and layout {self.skeleton.name!r} has {', '.join(self.skeleton.joints)}; leave the "
+                "clips as they are, align=None"
             )
 
     @property
