@@ -35,6 +35,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--frames", type=int, default=50, help="resample every clip to so many (50)")
     parser.add_argument("--persons", type=int, help="in every clip (2; of NW-UCLA 1)")
     parser.add_argument("--bodies", choices=BY, default="energy", help="which bodies are the persons (energy)")
+    parser.add_argument(
+        "--no-score",
+        dest="score",
+        action="store_false",
+        help="of pyskl's keypoints in pictures, keep the two coordinates alone, which can be turned and sheared",
+    )
     parser.add_argument("--denoise", action="store_true", help="drop short and wide bodies before, as pyskl does")
     parser.add_argument("--gaps", choices=HOW, default="keep", help="frames without a person (keep)")
     parser.add_argument("--center", choices=(*PER, "none"), default="frame", help="at the layout's centre, per (frame)")
@@ -49,7 +55,7 @@ def add(commands: Any) -> None:
 def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
     missing = frozenset[str]() if given.missing_list is None else read_missing_list(given.missing_list)
-    found = find_clips(given.kind, given.root, protocol=given.protocol)
+    found = find_clips(given.kind, given.root, protocol=given.protocol, score=given.score)
     with Shown(len(found.clips), unit="files") as shown:
 
         def progress(each: Progress) -> None:
@@ -66,6 +72,7 @@ def run(given: argparse.Namespace) -> None:
             workers=given.workers,
             progress=progress,
             overwrite=given.overwrite,
+            channels=found.channels,
             frames=given.frames,
             persons=found.persons if given.persons is None else given.persons,
             bodies=given.bodies,

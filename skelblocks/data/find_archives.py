@@ -14,14 +14,15 @@ from skelblocks.data.read_position_pair import PositionPair, origin_of, read_pos
 from skelblocks.data.read_pyskl import PysklClips, read_pyskl
 
 
-def find_pyskl(root: Path, protocol: str | None) -> FoundClips:
+def find_pyskl(root: Path, protocol: str | None, *, score: bool = True) -> FoundClips:
     """The annotations of a pickle, or of the only one below a folder."""
     path = root if root.is_file() else _only(root, "*.pkl")
-    clips = _opened_pyskl(path, path.stat().st_mtime_ns)
+    clips = _opened_pyskl(path, path.stat().st_mtime_ns, score)
     order = sorted(range(len(clips)), key=clips.names.__getitem__)
-    sources: list[Source] = [(clips.names[i], partial(_read_pyskl, path, i)) for i in order]
-    flat = next((one for one in map(partial(_joints, clips), order) if one is not None), 25) == 17
-    return FoundClips(sources, "coco-17" if flat else "ntu-rgb+d", _pyskl_part(clips, protocol))
+    sources: list[Source] = [(clips.names[i], partial(_read_pyskl, path, i, score)) for i in order]
+    channels, joints = next((one for one in map(partial(_sizes, clips), order) if one is not None), (3, 25))
+    layout = "coco-17" if joints == 17 else "ntu-rgb+d"
+    return FoundClips(sources, layout, _pyskl_part(clips, protocol), channels=channels)
 
 
 def _pyskl_part(clips: PysklClips, protocol: str | None) -> Part | None:
@@ -35,20 +36,22 @@ def _pyskl_part(clips: PysklClips, protocol: str | None) -> Part | None:
 
 
 @lru_cache(maxsize=1)
-def _opened_pyskl(path: Path, changed: int) -> PysklClips:
+def _opened_pyskl(path: Path, changed: int, score: bool) -> PysklClips:
     """One for each process: the file holds the whole set, and is read whole."""
-    return read_pyskl(path)
+    return read_pyskl(path, score=score)
 
 
-def _read_pyskl(path: Path, i: int) -> RawClip:
-    return _opened_pyskl(path, path.stat().st_mtime_ns)[i]
+def _read_pyskl(path: Path, i: int, score: bool) -> RawClip:
+    return _opened_pyskl(path, path.stat().st_mtime_ns, score)[i]
 
 
-def _joints(clips: PysklClips, i: int) -> int | None:
+def _sizes(clips: PysklClips, i: int) -> tuple[int, int] | None:
+    """Channels and joints."""
     try:
-        return int(clips[i].x.shape[2])
+        channels, _, joints, _ = clips[i].x.shape
     except ClipFormatError:
         return None
+    return channels, joints
 
 
 def find_position(root: Path, protocol: str | None) -> FoundClips:

@@ -24,7 +24,9 @@ _VIDEOS_IN_A_SHARD = 32
 _SPLITS = {"xsub": "cross-subject*.txt", "xview": "cross-view*.txt"}
 
 
-def find_clips(kind: str, root: str | os.PathLike[str], *, protocol: str | None = None) -> FoundClips:
+def find_clips(
+    kind: str, root: str | os.PathLike[str], *, protocol: str | None = None, score: bool = True
+) -> FoundClips:
     """Find the clips of a set as its owner distributes it; files are looked for in all folders below ``root``.
 
     Args:
@@ -35,6 +37,8 @@ def find_clips(kind: str, root: str | os.PathLike[str], *, protocol: str | None 
         protocol: ``"xsub"``, ``"xview"`` or ``"xset"``, as far as the set has it; parts come from the names for NTU
             RGB+D and NW-UCLA, from the split files for PKU-MMD, and from the file's own split for pyskl. ``"given"``,
             for position pairs alone: those in files called ``train*`` train.
+        score: For pyskl's keypoints in pictures, whether their score is the third channel. Without it clips have two
+            coordinates, which the augmentations can turn and shear.
 
     Returns:
         What there is, for :func:`~skelblocks.data.prepare`.
@@ -42,7 +46,8 @@ def find_clips(kind: str, root: str | os.PathLike[str], *, protocol: str | None 
     Raises:
         FileNotFoundError: no such folder, or nothing of that kind in it.
         ClipFormatError: a file that tells what there is, such as a split, is damaged.
-        ValueError: an unknown kind, a protocol that the set does not have, or two files for the same clip.
+        ValueError: an unknown kind, a protocol that the set does not have, ``score=False`` for a set without scores, or
+            two files for the same clip.
 
     Example:
         >>> import tempfile
@@ -58,6 +63,10 @@ def find_clips(kind: str, root: str | os.PathLike[str], *, protocol: str | None 
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"root: there is no folder {str(root)!r} (looked in {Path.cwd()})")
+    if kind == "pyskl":
+        return find_pyskl(root, protocol, score=score)
+    if not score:
+        raise ValueError(f"score: {kind!r} has none to leave out; only keypoints in pictures, of 'pyskl', do")
     return _FIND[kind](root, protocol)
 
 
@@ -138,6 +147,5 @@ _FIND: Mapping[str, Callable[[Path, str | None], FoundClips]] = {
     "ntu120": partial(_find_ntu, kind="ntu120", actions=120),
     "pku-mmd": _find_pku,
     "nw-ucla": _find_ucla,
-    "pyskl": find_pyskl,
     "position": find_position,
 }

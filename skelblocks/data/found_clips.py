@@ -26,6 +26,7 @@ class FoundClips(NamedTuple):
             protocol.
         persons: The most that the set has in a clip.
         shard: Sources that make up a shard of a moderate size.
+        channels: Of a clip.
     """
 
     clips: list[Source]
@@ -33,6 +34,7 @@ class FoundClips(NamedTuple):
     part: Part | None
     persons: int = 2
     shard: int = 1024
+    channels: int = 3
 
 
 def part_by_origin(kind: str, protocol: str | None) -> Part | None:

@@ -88,6 +88,10 @@ def test_all_owners(tmp_path, capsys):
     write_pyskl(tmp_path / "pyskl", clips=4)
     write_position_pair(tmp_path / "position", clips=4)
     write_pku_mmd(tmp_path / "pku-mmd", videos=1, clips=2)
+    write_pyskl(tmp_path / "flat", clips=4, flat=True)
+    out = tmp_path / "flat-out"
+    assert not run("prepare", "pyskl", "--root", tmp_path / "flat", "--out", out, "--frames", 8, "--no-score")
+    assert "4 clips (2, 8, 17, 2)" in capsys.readouterr().out
     for kind, protocol, line in [
         ("nw-ucla", "xview", "4 clips (3, 8, 20, 1), 3 train, 1 test"),
         ("pyskl", "xsub", "4 clips (3, 8, 25, 2), 2 train, 2 test"),

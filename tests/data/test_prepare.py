@@ -115,7 +115,7 @@ def test_frames_are_never_cut_off_and_trailing_emptiness_is():
         ({"gaps": "cut"}, ValueError, "gaps: expected one of"),
         ({"center": "tail"}, ValueError, "no joint 'tail'"),
         ({"align": "yes"}, ValueError, "align: expected one of None"),
-        ({"align": "clip", "channels": 2}, ValueError, "align: expected 3 coordinates"),
+        ({"align": "clip", "channels": 2}, ValueError, "align: expected 3 .* are 2, .*align=None"),
         ({"layout": "cat"}, ValueError, "no layout is named 'cat'"),
     ],
 )
@@ -214,6 +214,21 @@ def test_other_owners_end_to_end(tmp_path):
         np.testing.assert_array_equal(dataset[place].clip, steps(clip))
         assert dataset.origin["view"][place] == 3
         assert dataset.labels[place] == clip.label
+
+
+def test_keypoints_without_their_score_are_two_coordinates(tmp_path):
+    path = write_pyskl(tmp_path / "flat", clips=3, flat=True)
+    for score, c in ((True, 3), (False, 2)):
+        found = find_clips("pyskl", path, score=score)
+        assert (found.channels, found.layout) == (c, "coco-17")
+        out = tmp_path / f"out-{c}"
+        prepare(found.clips, out=out, layout=found.layout, channels=found.channels, center=None, frames=8)
+    whole, flat = PreparedSet(tmp_path / "out-3"), PreparedSet(tmp_path / "out-2")
+    assert flat.shape == (2, 8, 17, 2)
+    np.testing.assert_array_equal(flat.batch(range(3)), whole.batch(range(3))[:, :2])
+    assert find_clips("pyskl", write_pyskl(tmp_path / "space", clips=2), score=False).channels == 3
+    with pytest.raises(ValueError, match="score: 'nw-ucla' has none to leave out"):
+        find_clips("nw-ucla", tmp_path, score=False)
 
 
 def test_bad_clips_of_a_video_do_not_take_the_others_along(tmp_path):
