@@ -54,6 +54,11 @@ class Sets(NamedTuple):
         return int(self.train[0].clip.shape[-1])
 
     @property
+    def coordinates(self) -> int:
+        """Of a joint: 3, or 2 in a picture."""
+        return int(self.train[0].clip.shape[0])
+
+    @property
     def labelled(self) -> bool:
         """Whether there is anything to evaluate."""
         return all(bool((part.labels >= 0).all()) for part in self)

@@ -52,7 +52,10 @@ def main() -> None:
     for initialization in ("torch", "official"):
         torch.manual_seed(options.seed)
         fresh = make_contrast(
-            dataclasses.replace(options, initialization=initialization), layout=sets.layout, persons=sets.persons
+            dataclasses.replace(options, initialization=initialization),
+            layout=sets.layout,
+            persons=sets.persons,
+            coordinates=sets.coordinates,
         )
         results["untrained"][initialization] = accuracies(fresh.query_branch[0], sets, options)
     trained = example.train(options, sets=sets)

@@ -276,6 +276,7 @@ def pretrain(
                 "precision": fabric.strategy.precision.state_dict(),  # the loss scale of 16-mixed
                 "history": history,
                 "clips": fingerprint,
+                "coordinates": len(dataset[0].clip),
                 "statistics": {name: gather_keys(value[None]) for name, value in _statistics(method).items()},
             }
             if rank == 0:

@@ -47,6 +47,7 @@ class LightningMsMCLR(LightningModule):
         self,
         layout: str | SkeletonLayout,
         *,
+        coordinates: int = 3,
         base_channels: int = 16,
         channels: int = 256,
         embedding: int = 128,
@@ -59,7 +60,9 @@ class LightningMsMCLR(LightningModule):
     ) -> None:
         super().__init__()
         layout = get(layout)
-        encoder = STGCN(layout, base_channels=base_channels, out_channels=channels, dropout=dropout)
+        encoder = STGCN(
+            layout, in_channels=coordinates, base_channels=base_channels, out_channels=channels, dropout=dropout
+        )
         head = ProjectionHead(channels, hidden_features=channels, out_features=embedding)
         self.query_branch = nn.Sequential(encoder, Pool(), head)
         self.key_branch = MomentumEncoder(self.query_branch, momentum=key_momentum)

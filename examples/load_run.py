@@ -76,7 +76,8 @@ def load_run(folder: str | Path, *, stream: str | None = None) -> LoadedRun:
     if chosen != options["stream"] and any(name.startswith(PREFIXES[0]) for name in state["method"]):
         raise ValueError(f"stream: {str(folder)!r} was trained on {options['stream']!r} alone, not on {chosen!r}")
     layout = _layout(folder, options)
-    encoders = [_build(options, layout=layout, state=each) for each in states]
+    coordinates = int(state.get("coordinates", 3))  # those that do not say are in space
+    encoders = [_build(options, layout=layout, coordinates=coordinates, state=each) for each in states]
     encoder = encoders[0] if len(encoders) == 1 else SideBySide(*encoders)
     clips_layout = kept_layout(folder, joints=True) if options.get("joints") else layout
     return LoadedRun(encoder.eval(), layout, options, chosen, clips_layout)
@@ -99,12 +100,14 @@ def _encoder_states(method: Mapping[str, Tensor], *, stream: str) -> list[dict[s
     return []
 
 
-def _build(options: Mapping[str, Any], *, layout: SkeletonLayout, state: Mapping[str, Tensor]) -> nn.Module:
+def _build(
+    options: Mapping[str, Any], *, layout: SkeletonLayout, coordinates: int, state: Mapping[str, Tensor]
+) -> nn.Module:
     made: MethodOptions = restored(MethodOptions, options)
     persons = 1
-    if made.encoder == "bigru":  # the only one whose weights count persons: a frame of it has 3 v m numbers
-        persons = state["data_norm.weight"].numel() // (3 * layout.num_joints)
-    encoder = make_encoder(made, layout=layout, persons=persons)
+    if made.encoder == "bigru":  # the only one whose weights count persons: a frame of it has c v m numbers
+        persons = state["data_norm.weight"].numel() // (coordinates * layout.num_joints)
+    encoder = make_encoder(made, layout=layout, persons=persons, coordinates=coordinates)
     encoder.to(next(value.dtype for value in state.values() if value.is_floating_point()))
     encoder.load_state_dict(state)
     return encoder

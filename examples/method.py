@@ -125,19 +125,22 @@ class MomentumContrast(nn.Module):
         self.queue.enqueue(gather_keys(keys.embeddings), ids=gather_keys(keys.ids))
 
 
-def make_encoder(options: MethodOptions, *, layout: SkeletonLayout, persons: int) -> STGCN | DSTA | BiGRU:
+def make_encoder(
+    options: MethodOptions, *, layout: SkeletonLayout, persons: int, coordinates: int = 3
+) -> STGCN | DSTA | BiGRU:
     """The encoder, as the options say: a module from clips to feature maps with ``out_channels``."""
     out_channels = options.out_channels or (2048 if options.encoder == "bigru" else 256)
     divisor = {"stgcn": 1, "dsta": 16, "bigru": 2}[options.encoder]
     if out_channels < 1 or out_channels % divisor:
         raise ValueError(f"out_channels: expected a multiple of {divisor} for {options.encoder}, got {out_channels}")
     if options.encoder == "bigru":
-        return BiGRU(layout, persons=persons, hidden_features=out_channels // 2)
+        return BiGRU(layout, in_channels=coordinates, persons=persons, hidden_features=out_channels // 2)
     if options.encoder == "dsta":
         layers = [(*(width * out_channels // 256 for width in widths), stride) for *widths, stride in DSTA_LAYERS]
-        return DSTA(layout, frames=options.frames, layers=layers, dropout=options.dropout)
+        return DSTA(layout, frames=options.frames, in_channels=coordinates, layers=layers, dropout=options.dropout)
     return STGCN(
         layout,
+        in_channels=coordinates,
         base_channels=options.base_channels,
         out_channels=out_channels,
         dropout=options.dropout,
@@ -154,9 +157,11 @@ def check_joints(options: MethodOptions, *, needed_by: str) -> None:
         )
 
 
-def make_contrast(options: MethodOptions, *, layout: SkeletonLayout, persons: int) -> MomentumContrast:
+def make_contrast(
+    options: MethodOptions, *, layout: SkeletonLayout, persons: int, coordinates: int = 3
+) -> MomentumContrast:
     """Encoder, pooling and head, their momentum copy and a queue, as the options say."""
-    encoder = make_encoder(options, layout=layout, persons=persons)
+    encoder = make_encoder(options, layout=layout, persons=persons, coordinates=coordinates)
     channels = encoder.out_channels
     head = ProjectionHead(
         channels,

@@ -24,6 +24,7 @@ class CostOptions:
     recipe: list[str] = field(default_factory=list)  # YAML files of the training script; without, the papers' settings
     frames: int | None = None
     persons: int = 2
+    coordinates: int = 3  # of a joint; 2 in a picture
     layout: str | None = None
     batch_size: int | None = None  # 128 in MsMCLR's table 9
     out: str | None = None
@@ -39,10 +40,12 @@ def cost(options: CostOptions) -> dict[str, Any]:
     given = {name: getattr(options, name) for name in ("frames", "layout", "batch_size")}
     chosen = dataclasses.replace(chosen, **{name: value for name, value in given.items() if value is not None})
     layout = layouts.get_or_load(chosen.layout or "ntu-rgb+d")
-    clips = torch.randn(2, 3, chosen.frames, layout.num_joints, options.persons)  # operations are so many a clip
+    made: dict[str, Any] = {"layout": layout, "persons": options.persons, "coordinates": options.coordinates}
+    # Operations are so many a clip.
+    clips = torch.randn(2, options.coordinates, chosen.frames, layout.num_joints, options.persons)
     views = example.make_views(chosen, layout=layout)(clips, torch.Generator().manual_seed(0))
-    encoder = make_encoder(chosen, layout=layout, persons=options.persons)
-    method = example.build(chosen, layout=layout, persons=options.persons)
+    encoder = make_encoder(chosen, **made)
+    method = example.build(chosen, **made)
     ids = torch.arange(len(clips))
     counted: dict[str, Any] = {"method": options.method, "batch_size": chosen.batch_size}
     for convention in ("torch", "table9"):

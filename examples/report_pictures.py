@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from results import FUSED, Results
-from run_pictures import feature_maps, first_clip
+from run_pictures import feature_maps, first_clip, in_picture
 
 from skelblocks.attention import energy_attention
 from skelblocks.evaluation import classification_report
@@ -46,13 +47,14 @@ def draw_report(results: Results, out: Path, *, animation: bool) -> None:
     if losses:
         curves(losses, ylabel="loss", title="Fine-tuning").savefig(out / "finetune_loss.png")
     clip, title = first_clip(first.sets)
-    clip_strip(clip, layout=first.run.layout, title=title).savefig(out / "clip.png")
+    look: dict[str, Any] = {"layout": first.run.layout, "flip_vertical": in_picture(clip)}
+    clip_strip(clip, title=title, **look).savefig(out / "clip.png")
     maps = feature_maps(first.run.encoder, first.sets, stream=first.run.stream)
     if maps.shape[-1] == first.run.layout.num_joints:  # BiGRU's map has no joints
         energy = energy_attention(maps[0]).mean(dim=-3)  # (m, t, v), which joints stand out in the channels' mean
         about = "Energy-based attention of the feature map (EADM)"
         limits = (float(energy.min()), float(energy.max()))  # it hardly varies
-        figure = clip_attention(clip, energy, layout=first.run.layout, limits=limits, title=about)
+        figure = clip_attention(clip, energy, limits=limits, title=about, **look)
         figure.savefig(out / "energy.png")
     if animation:
-        animate_clip(clip, out / "clip.gif", layout=first.run.layout, title=title)
+        animate_clip(clip, out / "clip.gif", title=title, **look)

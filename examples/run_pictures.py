@@ -39,7 +39,8 @@ def draw_run(
         named = list(sets.test.class_names) if sets.labelled else None
         embedding_scatter(test, labels, class_names=named or None).savefig(folder / "embedding.png")
     clip, title = first_clip(sets)
-    draw_skeleton(clip, layout=sets.layout, title=title).savefig(folder / "clip.png")
+    drawn = draw_skeleton(clip, layout=sets.layout, title=title, flip_vertical=in_picture(clip))
+    drawn.savefig(folder / "clip.png")
 
 
 def first_clip(sets: Sets) -> tuple[Tensor, str]:
@@ -48,6 +49,11 @@ def first_clip(sets: Sets) -> tuple[Tensor, str]:
     clip, label, _ = sets.test[i]
     named = bool(sets.test.class_names) and int(label) >= 0
     return clip, sets.test.class_names[int(label)] if named else str(sets.test.names[i])
+
+
+def in_picture(clip: Tensor) -> bool:
+    """Whether a clip ``(c, t, v, m)`` is taken to be seen in a picture, whose second coordinate counts downwards."""
+    return len(clip) == 2
 
 
 def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:

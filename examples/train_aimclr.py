@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from command_line import main
 from datasets import Sets
@@ -151,21 +151,24 @@ class CrossStreamAimCLR(nn.Module):
         return list(self.streams.values())  # type: ignore[arg-type]
 
 
-def build(options: Options, *, layout: SkeletonLayout, persons: int) -> AimCLR | CrossStreamAimCLR:
+def build(
+    options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3
+) -> AimCLR | CrossStreamAimCLR:
     """The blocks, put together as the options say."""
+    clips: dict[str, Any] = {"layout": layout, "persons": persons, "coordinates": coordinates}
     if options.cross_stream:
         return CrossStreamAimCLR(
-            {stream: _build_stream(options, layout=layout, persons=persons) for stream in STREAMS},
+            {stream: _build_stream(options, **clips) for stream in STREAMS},
             context=options.context,
         )
-    return _build_stream(options, layout=layout, persons=persons)
+    return _build_stream(options, **clips)
 
 
-def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> AimCLR:
+def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int) -> AimCLR:
     if options.drop != "none":
         check_joints(options, needed_by="EADM")
     return AimCLR(
-        make_contrast(options, layout=layout, persons=persons),
+        make_contrast(options, layout=layout, persons=persons, coordinates=coordinates),
         drop=None if options.drop == "none" else EADM(options.keep_margin, variant=options.drop),
         alpha=options.alpha,
         beta=options.beta,

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from command_line import main
 from datasets import Sets
 from matplotlib.figure import Figure
 from method import MethodOptions, Output, follow, make_encoder, stage_start
-from run_pictures import first_clip
+from run_pictures import first_clip, in_picture
 from torch import Tensor, nn
 from training import train_method
 
@@ -211,7 +211,7 @@ class CrossMoCoStreams(nn.Module):
         return {stream: method.query.evaluated() for stream, method in self.methods.items()}  # type: ignore[union-attr,operator]
 
 
-def build(options: Options, *, layout: SkeletonLayout, persons: int) -> CrossMoCoStreams:
+def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> CrossMoCoStreams:
     """The blocks, put together as the options say."""
     names, weights = options.streams, options.stream_weights or [1.0] * len(options.streams)
     if len(set(names)) != len(names) or options.stream not in names:
@@ -224,11 +224,12 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int) -> CrossMoC
         raise ValueError(
             f"queue_size: one bank takes two keys a clip, {2 * options.batch_size} a batch, has {options.queue_size}"
         )
-    return CrossMoCoStreams({s: _build_stream(options, layout=layout, persons=persons) for s in names}, weights=weights)
+    clips: dict[str, Any] = {"layout": layout, "persons": persons, "coordinates": coordinates}
+    return CrossMoCoStreams({stream: _build_stream(options, **clips) for stream in names}, weights=weights)
 
 
-def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> CrossMoCo:
-    encoder = make_encoder(options, layout=layout, persons=persons)
+def _build_stream(options: Options, **clips: Any) -> CrossMoCo:
+    encoder = make_encoder(options, **clips)
     channels, features = encoder.out_channels, options.embedding
 
     def head(layers: int) -> ProjectionHead:
@@ -242,7 +243,7 @@ def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int) -> 
 
     query = TwoHeads(
         encoder,
-        mlp_encoder=None if options.share_backbone else make_encoder(options, layout=layout, persons=persons),
+        mlp_encoder=None if options.share_backbone else make_encoder(options, **clips),
         base_head=head(options.base_layers),
         mlp_head=head(options.mlp_layers),
     )
@@ -304,7 +305,8 @@ def pictures(_: CrossMoCoStreams, sets: Sets, options: Options) -> dict[str, Fig
     clip, generator = first_clip(sets)[0], torch.Generator().manual_seed(options.seed)
     occlusion = make_occlusion(options, layout=sets.layout)
     hidden = occlusion(torch.ones_like(clip)[None], generator=generator)[0, 0, ..., 0] == 0
-    return {"occlusion": draw_skeleton(clip, layout=sets.layout, frames=5, hidden=hidden)}
+    drawn = draw_skeleton(clip, layout=sets.layout, frames=5, hidden=hidden, flip_vertical=in_picture(clip))
+    return {"occlusion": drawn}
 
 
 def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:

@@ -95,9 +95,9 @@ class MsMCLR(nn.Module):
         self.contrast.update(keys, **progress)
 
 
-def build(options: Options, *, layout: SkeletonLayout, persons: int) -> MsMCLR:
+def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> MsMCLR:
     """The blocks, put together as the options say."""
-    contrast = make_contrast(options, layout=layout, persons=persons)
+    contrast = make_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     attention = None
     if options.attention != "none":
         check_joints(options, needed_by="MsM attention")

@@ -113,9 +113,9 @@ class SkeAttnCLR(nn.Module):
         self.contrast.update(keys, **progress)
 
 
-def build(options: Options, *, layout: SkeletonLayout, persons: int) -> SkeAttnCLR:
+def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> SkeAttnCLR:
     """The blocks, put together as the options say."""
-    contrast = make_contrast(options, layout=layout, persons=persons)
+    contrast = make_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     channels, features = contrast.channels, options.embedding
     attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness)
     predictors = None

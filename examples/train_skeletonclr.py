@@ -49,9 +49,9 @@ class SkeletonCLR(nn.Module):
         self.contrast.update(keys, **progress)
 
 
-def build(options: Options, *, layout: SkeletonLayout, persons: int) -> SkeletonCLR:
+def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> SkeletonCLR:
     """The blocks, put together as the options say."""
-    return SkeletonCLR(make_contrast(options, layout=layout, persons=persons))
+    return SkeletonCLR(make_contrast(options, layout=layout, persons=persons, coordinates=coordinates))
 
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:

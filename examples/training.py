@@ -42,7 +42,8 @@ def train_method(
     Args:
         name: Of the method; the default folder is ``runs/<name>_<data>_<split>_<stream>``.
         options: The method's.
-        build: From options, layout and number of persons to the method; :func:`engine.pretrain` says what it must have.
+        build: From options, layout and numbers of persons and of coordinates to the method; :func:`engine.pretrain`
+            says what it must have.
         make_views: From options and layout to the views of its forward.
         encoders: From the method to the encoder of each stream; default, its ``contrast``'s, of ``options.stream``.
         pictures: From the trained method, sets and options to the method's own pictures, by name.
@@ -65,7 +66,7 @@ def train_method(
         options = dataclasses.replace(options, align=settings["align"], center=settings["center"])
     options = dataclasses.replace(options, split=split, folder=place)
     torch.manual_seed(options.seed)
-    method = build(options, layout=sets.layout, persons=sets.persons)
+    method = build(options, layout=sets.layout, persons=sets.persons, coordinates=sets.coordinates)
     by_stream = encoders(method) if encoders else {options.stream: method.contrast.query_branch[0]}
 
     def evaluate() -> dict[str, float]:

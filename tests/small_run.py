@@ -38,12 +38,12 @@ def write_set(path, layout="utd-mhad", *, seed=0, **changes):
     return str(path)
 
 
-def save_run(folder, script, *, layout="sbu", persons=1, with_layout=True, **changes):
+def save_run(folder, script, *, layout="sbu", persons=1, coordinates=3, with_layout=True, **changes):
     """A run's folder without the training."""
     made = script.Options(**{**SMALL, "layout": layout, **changes})
-    method = script.build(made, layout=layouts.get(layout), persons=persons)
+    method = script.build(made, layout=layouts.get(layout), persons=persons, coordinates=coordinates)
     run = RunFolder(folder, options=vars(made))
-    run.save({"method": method.state_dict()})
+    run.save({"method": method.state_dict(), "coordinates": coordinates})
     if with_layout:
         run.write_layout(layouts.get(layout), resume=False)
     return method.eval()

@@ -58,6 +58,13 @@ def test_its_sizes_are_the_papers():
     assert count == 1_840_136 + 16_672
 
 
+def test_it_takes_clips_in_a_picture():
+    twin = LightningMsMCLR("coco-17", coordinates=2, base_channels=4, channels=16, embedding=8, queue_size=8)
+    clips = torch.randn(4, 2, 16, 17, 1)
+    loss, _ = twin(twin.normal(clips), twin.strong(clips), twin.normal(clips))
+    assert loss.isfinite()
+
+
 def test_it_trains_in_lightnings_loop(tmp_path):
     clips = torch.randn(12, 3, 16, 15, 1)
     loader = torch.utils.data.DataLoader([Sample(x, torch.tensor(0), torch.tensor(i)) for i, x in enumerate(clips)], 4)

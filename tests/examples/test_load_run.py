@@ -17,7 +17,7 @@ from skelblocks import layouts
     [
         ("skeletonclr", {}, "contrast.query_branch.0"),
         ("skeletonclr", {"encoder": "dsta", "stream": "bone"}, "contrast.query_branch.0"),
-        ("skeletonclr", {"encoder": "bigru", "persons": 2}, "contrast.query_branch.0"),
+        ("skeletonclr", {"encoder": "bigru", "persons": 3}, "contrast.query_branch.0"),
         ("msmclr", {"graph": "agcn"}, "contrast.query_branch.0"),
         ("aimclr", {}, "contrast.query_branch.0"),
         ("aimclr", {"cross_stream": True, "stream": "motion"}, "streams.motion.contrast.query_branch.0"),
@@ -25,21 +25,24 @@ from skelblocks import layouts
         ("crossmoco", {"streams": ["bone", "joint"]}, "methods.joint.query.encoder"),
     ],
 )
-def test_a_run_gives_its_encoder(tmp_path, name, changes, place):
-    persons = changes.pop("persons", 1)
-    method = save_run(tmp_path, importlib.import_module(f"train_{name}"), persons=persons, **changes)
+@pytest.mark.parametrize("coordinates", [2, 3])
+def test_a_run_gives_its_encoder(tmp_path, name, changes, place, coordinates):
+    sizes = {"persons": 1, "coordinates": coordinates}
+    method = save_run(tmp_path, importlib.import_module(f"train_{name}"), **{**sizes, **changes})
     run = load_run(tmp_path)
     assert not run.encoder.training
     assert run.layout == layouts.get("sbu")
     assert run.stream == run.options["stream"] == changes.get("stream", "joint")
-    x = torch.randn(2, 3, 16, 15, persons)
+    x = torch.randn(2, coordinates, 16, 15, changes.get("persons", 1))
     with torch.no_grad():
         assert run.encoder(x).equal(method.get_submodule(place)(x))
 
 
-def test_of_several_streams_each_can_be_had(tmp_path):
-    method = save_run(tmp_path, train_crossmoco, streams=["bone", "joint"], share_backbone=False)
-    x = torch.randn(2, 3, 16, 15, 1)
+@pytest.mark.parametrize("coordinates", [2, 3])
+def test_of_several_streams_each_can_be_had(tmp_path, coordinates):
+    streams = ["bone", "joint"]
+    method = save_run(tmp_path, train_crossmoco, coordinates=coordinates, streams=streams, share_backbone=False)
+    x = torch.randn(2, coordinates, 16, 15, 1)
     for stream in ("bone", "joint"):
         run = load_run(tmp_path, stream=stream)
         assert run.stream == stream
@@ -49,7 +52,7 @@ def test_of_several_streams_each_can_be_had(tmp_path):
         load_run(tmp_path, stream="motion")
 
 
-def test_precision_is_kept(tmp_path):
+def test_precision_is_kept_and_a_checkpoint_that_names_no_coordinates_has_three(tmp_path):
     made = train_skeletonclr.Options(**SMALL)
     method = train_skeletonclr.build(made, layout=layouts.get("sbu"), persons=1).double()
     folder = RunFolder(tmp_path, options=vars(made))
