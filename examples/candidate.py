@@ -14,7 +14,7 @@ from accuracies import clips_of
 from datasets import DataOptions, Sets, groups, joint_names, load_sets, match_joints, split_of
 from engine import TrainingOptions, make_fabric
 from load_run import LoadedRun, load_run, restored
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from skelblocks import streams
@@ -45,6 +45,7 @@ class Outcome(NamedTuple):
         scores: Of the test clips.
         selected: How the number was chosen, for instance "last epoch".
         details: Anything else worth keeping, plain numbers.
+        classifier: The encoder and the linear layer on its pooled features, of a protocol whose classifier is kept.
     """
 
     protocol: str
@@ -52,6 +53,7 @@ class Outcome(NamedTuple):
     scores: StreamScores
     selected: str
     details: dict[str, Any]
+    classifier: tuple[nn.Module, nn.Linear] | None = None
 
 
 class Candidate(NamedTuple):
@@ -116,7 +118,10 @@ def load_candidate(folder: str, options: CandidateOptions, *, run: LoadedRun | N
             "them out"
         )
     layout = _clips_layout(run, options, chosen.data, tell=keep)
-    sets = match_joints(load_sets(chosen, layout=layout), run.layout, data=chosen.data)
+    sets = load_sets(chosen, layout=layout)
+    if sets.layout != run.layout:
+        chosen = dataclasses.replace(chosen, joints=list(run.layout.joints))
+    sets = match_joints(sets, run.layout, data=chosen.data)
     if not sets.labelled:
         raise ValueError(f"data: {chosen.data!r} has no labels, and nothing can be evaluated without them")
     train, test = (_features(run, part, folder=results_folder(folder) / "features" if keep else None) for part in sets)

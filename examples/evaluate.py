@@ -9,7 +9,8 @@ A run is a folder that a training script has written, or a pretrained encoder's.
 tables have their mean and standard deviation. Everything that a command measures is in OUT/COMMAND.json, its table in
 OUT/COMMAND.md, with the stream, the other set or the way to select in their names where such are given. Accuracies are
 those of the last epoch, or of the one that was best on `--validation_ids`; the best on the test set, which the released
-codes report, only with `--select test`, and the table says so.
+codes report, only with `--select test`, and the table says so. `linear` and `finetune` keep their classifier, with its
+encoder, in OUT/COMMAND_model, for the class of new clips.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from protocols import ProtocolOptions, finetuned, knn, linear, semi_supervised, 
 from report_pictures import draw_embeddings, draw_report
 from results import FUSED, Results, Row, table, to_json
 from run_folder import write_atomically
+from save_encoder import save_encoder
 from tqdm import tqdm
 
 from skelblocks._utils.checks import check_integer
@@ -196,6 +198,27 @@ def report(folders: Sequence[str], options: ReportOptions) -> Results:
     return results
 
 
+def save_classifiers(results: Results, protocol: str, file: Path) -> None:
+    """Each run's encoder and classifier as a pretrained folder, FILE_model; of several runs, FILE_model_STREAM_SEED."""
+    for (seed, stream), candidate in results.candidates.items():
+        outcome = results.rows[seed][stream][protocol][0]
+        assert outcome.classifier is not None
+        encoder, classifier = outcome.classifier
+        folder = file.with_name(f"{file.name}_model" + (f"_{stream}_{seed}" if len(results.candidates) > 1 else ""))
+        names = candidate.class_names or map(str, range(candidate.num_classes))
+        saved = save_encoder(
+            encoder,
+            folder,
+            sets=candidate.sets,
+            options=candidate.chosen,
+            stream=stream,
+            metadata={"class_names": list(names), "protocol": protocol, "selected": outcome.selected},
+            classifier=classifier,
+        )
+        if saved:
+            print(folder)
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run a command; write its results and print its table."""
     parser = jsonargparse.ArgumentParser(description="What a trained encoder is worth, by the protocols of the papers.")
@@ -227,6 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     write_atomically(file.with_name(f"{file.name}.json"), (json.dumps(found, indent=2) + "\n").encode())
     write_atomically(file.with_name(f"{file.name}.md"), text.encode())
     print(f"\n{text}\n{file}.json, .md")
+    if results is not None and name in ("linear", "finetune"):
+        save_classifiers(results, name, file)
     if name in PICTURES:  # after the numbers, which may have taken hours
         PICTURES[name](results, options, out)
     return found

@@ -13,7 +13,7 @@ from accuracies import EvaluationOptions, probe_settings
 from candidate import Candidate, CandidateOptions, Outcome
 from finetune import FinetuneOptions, finetune
 from load_run import restored
-from torch import Tensor
+from torch import Tensor, nn
 
 from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, labelled_draw, linear_probe, retrieval_scores
 
@@ -73,7 +73,8 @@ def linear(candidate: Candidate, options: ProtocolOptions, *, rows: Tensor | Non
         select=options.select,
         generator=torch.Generator().manual_seed(options.seed),
     )
-    return candidate.outcome("linear", result.logits, selected=result.selected, epoch=result.epoch)
+    outcome = candidate.outcome("linear", result.logits, selected=result.selected, epoch=result.epoch)
+    return outcome._replace(classifier=(candidate.run.encoder, result.head))
 
 
 def finetuned(candidate: Candidate, options: ProtocolOptions) -> Outcome:
@@ -91,7 +92,7 @@ def semi_supervised(candidate: Candidate, options: ProtocolOptions, *, fraction:
     else:
         outcome = _finetuned(candidate, options, options.semi, name, rows=rows)
     outcome.details["labelled_clips"] = len(rows)
-    return outcome
+    return outcome._replace(classifier=None)  # one a draw would fill the memory
 
 
 def _finetuned(
@@ -108,7 +109,11 @@ def _finetuned(
         seed=options.seed,
         accelerator=options.accelerator,
     )
-    return candidate.outcome(name, result.logits, selected=result.selected, epoch=result.epoch, history=result.history)
+    kept = {"epoch": result.epoch, "history": result.history}
+    outcome = candidate.outcome(name, result.logits, selected=result.selected, **kept)
+    encoder, *_, head = result.model.children()
+    assert isinstance(head, nn.Linear)
+    return outcome._replace(classifier=(encoder, head))
 
 
 def structure(candidate: Candidate) -> dict[str, float]:

@@ -15,14 +15,13 @@ from matplotlib.figure import Figure
 from method import MethodOptions
 from run_folder import LAYOUT, RunFolder, kept_layout
 from run_pictures import draw_run
+from save_encoder import save_encoder
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from skelblocks import layouts
 from skelblocks.data import PreparedSet
 from skelblocks.distributed import is_main_process
-from skelblocks.encoders import DSTA, STGCN, BiGRU
-from skelblocks.interop import InputDescription, save_pretrained
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.layout_file import is_file_name
 
@@ -94,7 +93,14 @@ def train_method(
     if folder.write:
         for stream, encoder in by_stream.items():
             where = "encoder" if len(by_stream) == 1 else f"encoder_{stream}"
-            _save_encoder(encoder, folder.path / where, sets=sets, stream=stream, options=options)
+            save_encoder(
+                encoder,
+                folder.path / where,
+                sets=sets,
+                options=options,
+                stream=stream,
+                metadata={"options": vars(options)},
+            )
         draw_run(
             folder.path,
             encoder=by_stream[options.stream],
@@ -130,24 +136,6 @@ def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | 
 def _gone(layout: object) -> bool:
     """Whether an option names a layout's file that is not there."""
     return isinstance(layout, str) and is_file_name(layout) and not Path(layout).is_file()
-
-
-def _save_encoder(encoder: nn.Module, folder: Path, *, sets: Sets, stream: str, options: MethodOptions) -> None:
-    """As a pretrained folder, for `python -m skelblocks embed` and `export`; two encoders side by side have none."""
-    if not isinstance(encoder, STGCN | DSTA | BiGRU):
-        return
-    made: dict[str, Any] = {"center": options.center, "align": options.align}
-    if isinstance(sets.train, PreparedSet):
-        made = {name: sets.train.manifest["settings"][name] for name in ("center", "per", "body", "align")}
-    _, frames, _, persons = sets.train[0].clip.shape
-    given = InputDescription(stream=stream, frames=frames, persons=persons, **made)
-    save_pretrained(
-        folder,
-        encoder=encoder,
-        input=None if options.joints else given,  # the clips of some joints are centred with all of them
-        metadata={"options": vars(options)},
-        overwrite=True,
-    )
 
 
 def check_queue(*, size: int, batch_size: int, clips: int) -> None:

@@ -17,7 +17,9 @@ from skelblocks.layouts import SkeletonLayout, get
 
 __all__ = ["ORDERS", "STREAMS", "bone", "convert", "joint", "motion"]
 
+#: The streams of :func:`convert`.
 STREAMS = ("joint", "bone", "motion")
+#: The orders of :func:`bone`.
 ORDERS = ("graph", "index")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+_PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "umap": "umap-learn"}  # by another name than their module's
+
 
 def require(module: str, *, extra: str) -> Any:
     """Import ``module``, or say which extra of skelblocks brings it.
@@ -31,4 +33,5 @@ def require(module: str, *, extra: str) -> Any:
         package = module.split(".")[0]
         if error.name is None or error.name.split(".")[0] != package:
             raise  # the package is there, and something that it needs is not
-        raise ImportError(f'this needs the package {package!r}: pip install "skelblocks[{extra}]"') from error
+        name = _PACKAGES.get(package, package)
+        raise ImportError(f'this needs the package {name!r}: pip install "skelblocks[{extra}]"') from error

@@ -24,6 +24,16 @@ from skelblocks.augment.temporal_crop import RandomTemporalCrop
 from skelblocks.augment.temporal_flip import RandomTemporalFlip
 from skelblocks.layouts import SkeletonLayout, get
 
+__all__ = [
+    "aimclr_extreme",
+    "aimclr_extreme_official",
+    "msmclr_strong",
+    "msmclr_strong_official",
+    "normal",
+    "skeattnclr_swap",
+    "skelemix_swap",
+]
+
 
 def normal(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
     """The normal augmentation of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and SkeAttnCLR: crop, then shear.

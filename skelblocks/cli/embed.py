@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.whole_file import whole_file
@@ -27,9 +26,9 @@ from skelblocks.evaluation.retrieval import nearest_neighbors
 from skelblocks.interop.input_description import InputDescription
 from skelblocks.interop.pretrained import Pretrained, from_pretrained
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.streams import convert
 
 EMBEDDINGS, NEIGHBORS = "embeddings.npz", "neighbors.json"
+_NEIGHBORS = 5
 
 
 def add(commands: Any) -> None:
@@ -43,7 +42,7 @@ def add(commands: Any) -> None:
     parser.add_argument("clips", type=Path, help="a prepared set, or a .npz or .npy file, which is prepared")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
     parser.add_argument("--part", choices=("train", "test"), help="of the set. Default: everything")
-    parser.add_argument("--neighbors", type=int, default=5, help="for each clip; 0 for no table (5)")
+    parser.add_argument("--neighbors", type=int, help=f"for each clip; 0 for no table ({_NEIGHBORS}, or all others)")
     parser.add_argument("--batch-size", type=int, default=256, help="clips at a time (256)")
     parser.add_argument("--device", help="where the encoder runs (cuda where there is one, else cpu)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files")
@@ -52,7 +51,8 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
-    check_integer(given.neighbors, name="neighbors", least=0)
+    if given.neighbors is not None:
+        check_integer(given.neighbors, name="neighbors", least=0)
     check_integer(given.batch_size, name="batch-size")
     there = [name for name in (EMBEDDINGS, NEIGHBORS) if (given.out / name).exists()]
     if there and not given.overwrite:
@@ -61,8 +61,9 @@ def run(given: argparse.Namespace) -> None:
         raise FileExistsError(f"out: {str(given.out)!r} is a file; give a folder")
     pretrained = from_pretrained(given.encoder, device=_device(given.device))
     dataset = _open(given.clips, given.part, pretrained)
-    if given.neighbors >= len(dataset):
-        raise ValueError(f"neighbors: expected less than the {len(dataset)} clips, got {given.neighbors}")
+    neighbors = min(_NEIGHBORS, len(dataset) - 1) if given.neighbors is None else given.neighbors
+    if neighbors >= len(dataset):
+        raise ValueError(f"neighbors: expected less than the {len(dataset)} clips, got {neighbors}")
     features = _features(pretrained, dataset, given.batch_size)
     arrays = {"embeddings": features.numpy(), "names": np.array(dataset.names), "labels": dataset.labels.numpy()}
     file = io.BytesIO()
@@ -71,11 +72,11 @@ def run(given: argparse.Namespace) -> None:
     (given.out / NEIGHBORS).unlink(missing_ok=True)  # of other embeddings
     with whole_file(given.out / EMBEDDINGS) as place:
         place.write_bytes(file.getvalue())
-    if given.neighbors:
-        table = _table(features, dataset, given.neighbors)
+    if neighbors:
+        table = _table(features, dataset, neighbors)
         with whole_file(given.out / NEIGHBORS) as place:
             place.write_text(json.dumps(table, indent=1) + "\n")
-    print(f"{given.out}: {len(features)} clips, {features.shape[1]} features each, {given.neighbors} neighbours")
+    print(f"{given.out}: {len(features)} clips, {features.shape[1]} features each, {neighbors} neighbours")
 
 
 def _device(name: str | None) -> torch.device:
@@ -147,12 +148,12 @@ def _check_settings(dataset: PreparedSet, described: InputDescription, layout: S
 def _features(pretrained: Pretrained, dataset: PreparedSet | ArrayDataset, batch_size: int) -> Tensor:
     """``(n, d)`` float32, on the CPU."""
     dtype = next(pretrained.encoder.parameters()).dtype
-    stream = "joint" if pretrained.input is None else pretrained.input.stream
-    persons = None if pretrained.input is None else pretrained.input.persons
     parts, done = [], 0
     with Shown(len(dataset), unit="clips") as shown:
         for clips in _batches(dataset, batch_size):
-            x = convert(_of_persons(clips, persons).to(dtype), stream, layout=pretrained.layout)
+            x = clips.to(dtype)
+            if pretrained.input is not None:
+                x = pretrained.input.finish(x, layout=pretrained.layout)
             parts.append(extract_features(pretrained.encoder, [x]).float().cpu())
             done += len(clips)
             shown.show(done)
@@ -168,14 +169,6 @@ def _batches(dataset: PreparedSet | ArrayDataset, batch_size: int) -> Iterator[T
         return (sample.clip for sample in dataset.batches(batch_size))
     samples = dataset.batches(batch_size, seed=0, epoch=0, shuffle=False, drop_last=False)
     return (sample.clip for sample in samples)
-
-
-def _of_persons(x: Tensor, persons: int | None) -> Tensor:
-    if persons is None or x.shape[-1] == persons:
-        return x
-    if x.shape[-1] > persons:
-        raise ValueError(f"clips: expected at most {persons} persons, as the encoder was trained, got {x.shape[-1]}")
-    return F.pad(x, (0, persons - x.shape[-1]))  # absent persons are zero
 
 
 def _table(features: Tensor, dataset: PreparedSet | ArrayDataset, k: int) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def check_clips(clips: NDArray[Any]) -> None:
             f"clips: expected a floating-point numpy array, got {getattr(clips, 'dtype', type(clips).__name__)}"
         )
     if clips.ndim != 5 or 0 in clips.shape:
-        hint = "; with one person a clip, pass clips[..., None]" if clips.ndim == 4 else ""
+        hint = "; of one clip pass clips[None], with one person a clip pass clips[..., None]" if clips.ndim == 4 else ""
         raise ValueError(f"clips: expected 5 axes (n, c, t, v, m), none empty, got shape {clips.shape}{hint}")
 
 

@@ -49,7 +49,8 @@ class ArrayDataset(Dataset[Sample]):
     Args:
         clips: ``(n, c, t, v, m)``, floating-point, padded with zeros at the end of time and where a person is absent.
         layout: The skeleton: a name, a dict or a layout.
-        labels: ``(n,)``, integers from 0.
+        labels: ``(n,)``, integers from 0. Of labels that start from 1, subtract 1: as they are, they make a class 0
+            that no clip has.
         lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
         frames: Every clip is resampled to that many, see :func:`~skelblocks.data.resample`; 50 in SkeletonCLR,
             CrosSCLR, AimCLR and MsMCLR, 64 in SkeleMixCLR and SkeAttnCLR. None leaves time as it is, padding included.

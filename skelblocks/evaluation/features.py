@@ -98,5 +98,10 @@ def _clips_of(batch: Tensor | tuple[Tensor, ...] | list[Tensor]) -> Tensor:
     if isinstance(batch, Mapping):
         raise TypeError(f"clips: expected tensors or tuples that begin with one, got a dict of {sorted(batch)}")
     x = batch[0] if isinstance(batch, tuple | list) else batch
+    if isinstance(x, Tensor) and x.ndim == 4:
+        raise ValueError(
+            f"clips: expected 5 axes (n, c, t, v, m), got shape {tuple(x.shape)}; if that is a clip of a dataset, pass "
+            "dataset.as_tensor() or a DataLoader of it"
+        )
     check_axes(x, "n c t v m", name="clips")
     return x

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
 
+#: The weights of :func:`fuse_scores` by stream, from section 4.2 of AimCLR and of MsMCLR.
 FUSION_WEIGHTS: Mapping[str, float] = MappingProxyType({"joint": 0.6, "bone": 0.6, "motion": 0.4})
 NORMALIZATIONS = ("none", "softmax")
 

@@ -1,4 +1,7 @@
-"""What an encoder was trained on: everything that must be done to a clip before it sees it."""
+"""What an encoder was trained on: everything that must be done to a clip before it sees it.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from torch import Tensor
+from torch.nn import functional as F
 from typing_extensions import Self
 
-from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.checks import check_axes, check_choice, check_integer
 from skelblocks.data.align_view import MODES
 from skelblocks.data.center import BODIES, PER
-from skelblocks.streams import STREAMS
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import STREAMS, convert
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputDescription:
-    """How clips are made into an encoder's input: by :class:`~skelblocks.data.ArrayDataset`, then ``streams.convert``.
+    """How clips are made into an encoder's input: by :class:`~skelblocks.data.ArrayDataset`, then :meth:`finish`.
 
-    Defaults are those of :class:`~skelblocks.data.ArrayDataset` and :func:`~skelblocks.data.prepare`.
+    Both are in :meth:`Pretrained.prepare <skelblocks.interop.Pretrained.prepare>`, which takes clips as they were
+    recorded. Defaults are those of :class:`~skelblocks.data.ArrayDataset` and :func:`~skelblocks.data.prepare`.
 
     Args:
         stream: ``"joint"``, ``"bone"`` or ``"motion"``.
@@ -60,6 +67,33 @@ class InputDescription:
     def dataset_options(self) -> dict[str, Any]:
         """The keyword arguments of :class:`~skelblocks.data.ArrayDataset` among these."""
         return {name: getattr(self, name) for name in ("frames", "center", "per", "body", "align")}
+
+    def finish(self, x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout) -> Tensor:
+        """What is left to do to the clips of an ``ArrayDataset`` with these options, or of a prepared set.
+
+        Args:
+            x: Clips ``(n, c, t, v, m)``, centred and resampled.
+            layout: For the bones; a name, a dict or a layout.
+
+        Returns:
+            The stream, ``(n, c, t, v, persons)``; persons whom the clips have no place for are absent.
+
+        Raises:
+            ValueError: more persons than the encoder was trained with, other axes, or joints that are not the layout's.
+
+        Example:
+            >>> import torch
+            >>> InputDescription(stream="bone").finish(torch.randn(4, 3, 50, 20, 1), layout="nw-ucla").shape
+            torch.Size([4, 3, 50, 20, 2])
+        """
+        check_axes(x, "n c t v m", name="clips")
+        missing = self.persons - x.shape[-1]
+        if missing < 0:
+            raise ValueError(
+                f"clips: expected at most {self.persons} persons, as the encoder was trained, got {x.shape[-1]}; leave "
+                f"the others out: clips[..., :{self.persons}]"
+            )
+        return convert(F.pad(x, (0, missing)) if missing else x, self.stream, layout=layout)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers and None, for JSON."""

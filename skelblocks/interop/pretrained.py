@@ -1,4 +1,7 @@
-"""Pretrained folders: weights as safetensors beside a JSON file that says what they are the weights of."""
+"""Pretrained folders: weights as safetensors beside a JSON file that says what they are the weights of.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from skelblocks.data import ArrayDataset
+from skelblocks.data.array_checks import check_clips
 from skelblocks.interop import pretrained_files as files
 from skelblocks.interop.input_description import InputDescription
 from skelblocks.interop.module_config import PretrainedFormatError, build_module, describe_module
@@ -25,7 +31,7 @@ class Pretrained:
 
     Attributes:
         encoder: In evaluation mode, as are the others.
-        head: The projection head, or None.
+        head: The projection head, or a classifier as one without hidden layers, or None.
         attention: The attention block, or None.
         input: What the encoder was trained on, or None where the folder does not tell.
         metadata: What was saved with it.
@@ -43,6 +49,51 @@ class Pretrained:
         layout = self.encoder.layout
         assert isinstance(layout, SkeletonLayout)
         return layout
+
+    def prepare(self, clips: Tensor | NDArray[Any], *, lengths: ArrayLike | None = None) -> Tensor:
+        """Clips as they were recorded, made into what the encoder was trained on.
+
+        That is centring, resampling and alignment, then absent persons and the stream, as ``input`` says. What comes
+        out of an ``ArrayDataset`` or a prepared set is centred and resampled already: for it, ``input.finish``.
+
+        Args:
+            clips: ``(n, c, t, v, m)``, floating-point, of finite numbers; the joints are ``layout.joints``, in that
+                order. Zero where time is padded at the end and where a person is absent; m is ``input.persons`` or
+                less.
+            lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
+
+        Returns:
+            ``(n, c, input.frames, v, input.persons)`` in the encoder's dtype, on the CPU.
+
+        Raises:
+            TypeError: clips or lengths of another kind of number.
+            ValueError: an ``input`` that is not known; other axes, coordinates or joints, too many persons, a length
+                that the clips do not have, or a coordinate that is not finite.
+
+        Example:
+            >>> from skelblocks.encoders import STGCN
+            >>> encoder = STGCN("nw-ucla", base_channels=4, out_channels=16)
+            >>> found = Pretrained(encoder=encoder, input=InputDescription(stream="bone", frames=64))
+            >>> found.prepare(torch.randn(2, 3, 90, 20, 1), lengths=[90, 71]).shape
+            torch.Size([2, 3, 64, 20, 2])
+        """
+        if self.input is None:
+            raise ValueError(
+                "input: expected an InputDescription, got None: nothing says how the clips were prepared; save the "
+                "encoder with input=InputDescription(...)"
+            )
+        array = clips.detach().cpu().numpy() if isinstance(clips, Tensor) else clips
+        check_clips(array)
+        c, v = self.encoder.in_channels, self.layout.num_joints
+        if (array.shape[1], array.shape[3]) != (c, v):
+            raise ValueError(
+                f"clips: expected (n, c={c}, t, v={v}, m) with the joints of {self.layout.name!r}, got shape "
+                f"{array.shape}; take the joints of layout.joints in that order, clips[..., places, :], or bring the "
+                "axes into order with skelblocks.data.from_axes"
+            )
+        dataset = ArrayDataset(array, layout=self.layout, lengths=lengths, **self.input.dataset_options())
+        dtype = next(self.encoder.parameters()).dtype
+        return self.input.finish(dataset.as_tensor().to(dtype), layout=self.layout)
 
 
 def save_pretrained(

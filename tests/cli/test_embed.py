@@ -12,7 +12,8 @@ from skelblocks import layouts, streams
 from skelblocks.cli import main
 from skelblocks.data import ArrayDataset, PreparedSet, write_nw_ucla
 from skelblocks.encoders import DSTA, STGCN, BiGRU, pool
-from skelblocks.interop import InputDescription, save_pretrained
+from skelblocks.evaluation import extract_features
+from skelblocks.interop import InputDescription, from_pretrained, save_pretrained
 
 pytest.importorskip("safetensors")
 
@@ -109,6 +110,34 @@ def test_arrays_are_prepared_as_the_encoder_wants_them(folder, arrays, encoder, 
     np.testing.assert_allclose(held["embeddings"], pool(encoder(x)).detach(), rtol=1e-4, atol=1e-6)
     assert held["labels"].tolist() == [0, 1, 2, 0, 1]
     check_neighbors(table, held, k=2)
+
+
+def test_prepare_gives_the_clips_that_embed_looks_at(folder, tmp_path):
+    x = np.random.default_rng(0).standard_normal((5, 3, 9, 20, 1)).astype(np.float32)
+    lengths = [9, 4, 1, 7, 9]
+    np.savez(tmp_path / "mine.npz", x=x, length=lengths)
+    assert not run("embed", folder, tmp_path / "mine.npz", "--out", tmp_path / "out", "--device", "cpu")
+    embedded = torch.from_numpy(read(tmp_path / "out")[0]["embeddings"])
+    found = from_pretrained(folder)
+    prepared = found.prepare(x, lengths=lengths)
+    assert prepared.shape == (5, 3, 12, 20, 2)
+    assert prepared[..., 0].any()
+    assert not prepared[..., 1].any()
+    assert found.prepare(torch.from_numpy(x), lengths=lengths).equal(prepared)
+    assert extract_features(found.encoder, prepared).equal(embedded)
+    for other in (found.prepare(x), torch.from_numpy(x)):  # other frames, and clips as they were recorded
+        assert not torch.allclose(extract_features(found.encoder, other), embedded, rtol=1e-2)
+
+
+@pytest.mark.parametrize("clips", [1, 3])
+def test_of_few_clips_all_others_are_neighbours(clips, folder, tmp_path):
+    np.savez(tmp_path / "few.npz", x=np.random.default_rng(0).standard_normal((clips, 3, 9, 20, 1)))
+    assert not run("embed", folder, tmp_path / "few.npz", "--out", tmp_path / "out", "--device", "cpu")
+    if clips == 1:
+        assert not (tmp_path / "out" / "neighbors.json").exists()
+    else:
+        held, table = read(tmp_path / "out")
+        check_neighbors(table, held, k=clips - 1)
 
 
 def test_parts_overwriting_and_no_table(folder, prepared, tmp_path, capsys):

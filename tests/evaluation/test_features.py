@@ -112,6 +112,7 @@ def test_an_encoder_without_parameters_works_where_the_clips_are():
         (Encoder(), torch.zeros(0, 3, 6, 5, 1), "at least one, got none"),
         (Encoder(), iter(()), "at least one, got none"),
         (Encoder(), [torch.zeros(2, 3)], "clips: expected 5 axes"),
+        (Encoder(), [(torch.zeros(3, 6, 5, 1), 0)], r"clips: expected 5 axes .*dataset\.as_tensor\(\) or a DataLoader"),
         (nn.Identity(), torch.zeros(2, 3, 6, 5, 1).expand(2, 3, 6, 5, 1), None),
         (nn.Flatten(0, 1), torch.zeros(2, 3, 6, 5, 1), "features from the encoder or pool: expected 2 axes"),
         (nn.Flatten(0, 3), torch.zeros(2, 3, 6, 5, 1), "axis 'n' is 180, not 2"),

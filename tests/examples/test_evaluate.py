@@ -345,6 +345,37 @@ def test_a_training_leaves_a_pretrained_encoder(tmp_path):
         evaluate.main(["knn", place, *QUICK])
 
 
+@pytest.mark.parametrize("protocol", ["linear", "finetune"])
+def test_the_class_of_a_new_clip_as_the_page_says(protocol, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    code = page.split("### The class of a new clip")[1].split("```python\n")[1].split("```")[0]
+    names = np.array(["wave", "clap", "walk"])
+    data = write_set(tmp_path / "mine.npz", class_names=names)
+    monkeypatch.chdir(tmp_path)
+    save_run(tmp_path / "runs" / "mine", train_skeletonclr, layout="utd-mhad", data=data, stream="bone")
+    found = outcomes(evaluate.main([protocol, "runs/mine", *QUICK]))[protocol]
+    arrays = np.load(data)
+    tested = arrays["subject"] % 2 == 0
+    known = {"clips": arrays["x"][tested]}
+    exec(code.replace("linear_model", f"{protocol}_model"), known)
+    assert set(known["classes"]) <= set(names)
+    hits = np.array(known["classes"]) == names[arrays["y"][tested]]
+    assert 100 * hits.mean() == pytest.approx(found["accuracy"])
+    if protocol == "linear":
+        candidate = load_candidate("runs/mine", ProtocolOptions(accelerator="cpu"))
+        torch.testing.assert_close(known["scores"], linear(candidate, ProtocolOptions()).scores.scores)
+
+
+def test_classifiers_of_several_runs_and_of_chosen_joints(run, tmp_path):
+    evaluate.main(["linear", run(), run("bone"), *QUICK])
+    there = tmp_path / "joint_0" / "evaluation"
+    assert {path.name for path in there.glob("*_model*")} == {"linear_model_joint_0", "linear_model_bone_0"}
+    assert from_pretrained(there / "linear_model_bone_0").input.stream == "bone"
+    other = write_set(tmp_path / "kinect.npz", "nw-ucla", seed=1)  # other joints, which are chosen after centring
+    evaluate.main(["linear", run(layout="utd-mhad", seed=1), "--data", other, *QUICK])
+    assert from_pretrained(tmp_path / "joint_1" / "evaluation" / "linear_kinect_model").input is None
+
+
 def test_a_stream_of_several_trained_together(tmp_path):
     import train_aimclr
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from skelblocks import layouts
+from skelblocks import interop, layouts
 from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop import InputDescription, Pretrained, PretrainedFormatError, hub, save_pretrained
 
@@ -108,6 +108,9 @@ def test_pickle(pretrained):
 
 
 def test_no_other_attribute():
+    assert interop.HubEncoder is hub.HubEncoder
+    with pytest.raises(AttributeError, match="has no attribute 'HubDecoder'"):
+        interop.HubDecoder  # noqa: B018
     with pytest.raises(AttributeError, match="has no attribute 'HubDecoder'"):
         hub.HubDecoder  # noqa: B018
 
@@ -118,6 +121,7 @@ import sys
 for name in ("huggingface_hub", "safetensors", "onnx", "onnxruntime", "onnxscript"):
     sys.modules[name] = None
 import skelblocks.interop, skelblocks.interop.hub, skelblocks.cli
+from skelblocks.interop import *
 try:
     skelblocks.interop.hub.HubEncoder
 except ImportError as error:

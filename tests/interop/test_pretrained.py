@@ -14,6 +14,7 @@ from skelblocks.attention import MHSAM, MsMAttention
 from skelblocks.encoders import DSTA, STGCN, BarlowProjector, BiGRU, ProjectionHead
 from skelblocks.interop import (
     InputDescription,
+    Pretrained,
     PretrainedFormatError,
     from_pretrained,
     pretrained_files,
@@ -390,6 +391,30 @@ def test_without_the_extra(folder, monkeypatch):
 def test_inputs_that_are_wrong(options, error, message):
     with pytest.raises(error, match=message):
         InputDescription(**options)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 3, 9, 20, 1), r"expected \(n, c=3, t, v=3, m\) with the joints of 'arm-of-nobody', got .*layout\.joints"),
+        ((2, 9, 3, 1, 3), r"expected \(n, c=3, t, v=3, m\) .*from_axes"),
+        ((3, 9, 3, 1), r"expected 5 axes .*of one clip pass clips\[None\], with one person a clip pass clips"),
+        ((2, 3, 9, 3, 2), r"expected at most 1 persons, .*, got 2; leave the others out: clips\[\.\.\., :1\]"),
+    ],
+)
+def test_clips_that_the_encoder_does_not_take(shape, message):
+    with pytest.raises(ValueError, match=rf"clips: {message}"):
+        Pretrained(encoder=small(), input=INPUT).prepare(torch.randn(shape))
+
+
+def test_what_is_prepared_has_the_encoders_precision_and_needs_an_input():
+    x = torch.randn(2, 3, 9, 3, 1, dtype=torch.float64)
+    assert Pretrained(encoder=small().double(), input=INPUT).prepare(x).dtype == torch.float64
+    assert Pretrained(encoder=small(), input=INPUT).prepare(x).dtype == torch.float32
+    with pytest.raises(ValueError, match=r"save the encoder with input=InputDescription\(\.\.\.\)"):
+        Pretrained(encoder=small()).prepare(x)
+    with pytest.raises(TypeError, match="clips: expected a floating-point numpy array, got int64"):
+        Pretrained(encoder=small(), input=INPUT).prepare(torch.ones(2, 3, 9, 3, 1, dtype=torch.int64))
 
 
 @pytest.mark.cuda
