@@ -61,7 +61,7 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
     y = F.linear(gathered.view(rows, frames, targets, subsets * channels), per_target)
     if bias is not None:
         check_axes(bias, "so", name="bias", so=weight.shape[0])
-        arriving = (adjacency.sum(dim=-2).mT @ bias.view(subsets, out_channels)).to(y.dtype)
+        arriving = (adjacency.sum(dim=-2).mT.to(bias.dtype) @ bias.view(subsets, out_channels)).to(y.dtype)
         y = y + (arriving[:, None] if per_row else arriving)
     return y.permute(0, 3, 1, 2)
 

@@ -169,3 +169,11 @@ def test_an_adjacency_of_another_size_is_not_broadcast():
         for adjacency in (one, one[0], one.expand(2, -1, -1)):
             with pytest.raises(ValueError, match="adjacency: expected"):
                 convolution(x, adjacency)
+
+
+def test_an_adjacency_of_another_dtype_is_taken_in_that_of_the_weights():
+    adjacency = layouts.adjacency("sbu")
+    x, weight, bias = (torch.randn(*sizes, dtype=torch.float64) for sizes in ((1, 4, 3, 15), (6, 4), (6,)))
+    for each in (None, bias):
+        found = graph_convolution(x, weight, each, adjacency)
+        assert found.equal(graph_convolution(x, weight, each, adjacency.double()))
