@@ -228,6 +228,15 @@ def test_whole_files_are_read_in_both_formats(tmp_path, zipped):
     assert loaded.report.complete
 
 
+def test_weights_of_two_dtypes_are_named_and_can_be_converted():
+    state = {**good(), "fc.weight": torch.ones(2).double(), "data_bn.num_batches_tracked": torch.tensor(3)}
+    named = r"^state: expected weights of one dtype, got torch\.float32 \('A'\) and torch\.float64 \('fc\.weight'\)"
+    with pytest.raises(CheckpointError, match=named):
+        check_state_dict(state, name="state")
+    advised = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    assert list(check_state_dict(advised, name="state")) == list(state)
+
+
 def test_a_wrapped_state_dict_is_named():
     with pytest.raises(CheckpointError, match="is dict, expected a tensor; if that is the state dict, pass it"):
         check_state_dict({"state_dict": good()}, name="state")

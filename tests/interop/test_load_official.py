@@ -69,17 +69,25 @@ def test_what_is_where_in_a_file_of_pretraining():
     assert torch.equal(loaded.attention.conv_up.weight, state["encoder_q.m2a.conv_up.weight"])
     assert loaded.classifier is None
     assert loaded.report.mapped["queue_ptr"] == "queue.pointer"
+    assert loaded.queue.ids.tolist() == [-1] * 8
+    assert loaded.report.filled == {"queue.ids": "-1, clips are not known"}
     assert "never calls" in loaded.report.dropped["encoder_k.dropout.conv_t.bias"]
     assert not any(module.training for module in loaded.encoder.modules())
 
 
 def test_what_is_where_in_other_methods_files():
-    skeattn = load_official(official_state("SkeAttnCLR", queue=8, narrow=True), num_heads=4, sharpness=3.0)
+    state = official_state("SkeAttnCLR", queue=8, narrow=True)
+    skeattn = load_official(state, num_heads=4, sharpness=3.0)
     assert (skeattn.encoder.base_channels, skeattn.encoder.strategy) == (8, "agcn")
     assert isinstance(skeattn.attention, MHSAM)
     assert (skeattn.attention.num_heads, skeattn.attention.sharpness) == (4, 3.0)
     assert set(skeattn.side_queues) == {"salient", "non_salient"}
-    assert len(skeattn.predictors) == 3
+    queues = {"z": skeattn.queue, "s": skeattn.side_queues["salient"], "ns": skeattn.side_queues["non_salient"]}
+    for suffix, queue in queues.items():
+        assert queue.bank.equal(state[f"queue_{suffix}"].T)
+        assert queue.ids.tolist() == [-1] * 8
+    for predictor, name in zip(skeattn.predictors, ("predictor", "predictor_s", "predictor_ns"), strict=True):
+        assert predictor.layers[0].weight.equal(state[f"{name}.mlp.0.weight"][..., 0])
     assert [layer.bias for layer in skeattn.head.layers if isinstance(layer, nn.Linear)] == [None, None]
     assert not skeattn.predictors[0].bias
     hiclr = official_state("HiCLR", queue=8, narrow=True)

@@ -393,6 +393,12 @@ def test_inputs_that_are_wrong(options, error, message):
         InputDescription(**options)
 
 
+@pytest.mark.parametrize("wrong", [{"stream": "bone"}, {**INPUT.to_dict(), "fps": 30}])
+def test_an_input_has_exactly_its_keys(wrong):
+    with pytest.raises(ValueError, match=r"^input: expected exactly the keys \['align', .*, got \[.*'stream'\]$"):
+        InputDescription.from_dict(wrong)
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
