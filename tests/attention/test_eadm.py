@@ -305,6 +305,12 @@ def test_the_defaults_are_the_papers_and_the_released_margin():
     assert repr(EADM()) == "EADM(keep_margin=0.7, variant='paper', always=False)"
 
 
+def test_the_modules_regularization_counts():
+    x = features(3, 6, 5, 7)
+    assert not EADM(0.67)(x).equal(x)
+    assert EADM(0.67, regularization=100.0)(x).equal(x)  # nothing stands out
+
+
 def test_evaluation_passes_the_map_unless_asked():
     x = features(2, 8, 7, 25)
     drop = EADM(0.67)

@@ -217,6 +217,20 @@ def test_boundary_reaches_the_difference(boundary):
     assert not motion_attention(z, boundary=boundary)[0].allclose(motion_attention(z)[0])
 
 
+@pytest.mark.parametrize(
+    "option", [{"boundary": "zero_difference"}, {"boundary": "replicate"}, {"scale": 0.01}, {"similarity": "cosine"}]
+)
+def test_the_module_hands_its_options_on(option):
+    attend = MsMAttention(8, layout="sbu", reduction=2, scales=("joint",), **option).double()
+    x = torch.randn(2, 8, 5, 15, **DOUBLE)
+    z = attend.conv_down(x)
+    attended, expected = motion_attention(z, **option)
+    (y,), (weights,) = attend(x, return_attention=True)
+    assert weights.equal(expected)
+    assert y.equal(x + x * attend.conv_up(attended + z).sigmoid())
+    assert not attended.allclose(motion_attention(z)[0])
+
+
 def test_state_is_the_two_convolutions_under_their_released_names():
     shapes = {key: tuple(value.shape) for key, value in MsMAttention(256, layout="ntu-rgb+d").state_dict().items()}
     assert shapes == {

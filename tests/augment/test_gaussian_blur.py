@@ -109,6 +109,13 @@ def test_the_defaults_of_the_function_and_of_the_module():
     torch.testing.assert_close(RandomGaussianBlur().transform(x, params), expected)
 
 
+def test_the_module_blurs_with_its_number_of_taps():
+    x, sigma = torch.randn(2, 3, 9, 5, 1, dtype=torch.float64), torch.tensor([0.7, 2.0], dtype=torch.float64)
+    params = GaussianBlurParams((sigma - 0.1) / 1.9, torch.zeros(2))
+    blurred = RandomGaussianBlur(taps=3).transform(x, params)
+    torch.testing.assert_close(blurred, reference(x, sigma, 3, True, "replicate"))
+
+
 def test_gradients():
     x = torch.randn(2, 3, 4, 3, 1, dtype=torch.float64, requires_grad=True)
     sigma = torch.tensor([0.8, 1.7], dtype=torch.float64, requires_grad=True)

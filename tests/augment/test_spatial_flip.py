@@ -16,6 +16,7 @@ def test_equals_the_slow_reference_and_is_an_involution(layout, mirror_axis):
         expected[:, mirror_axis] = -expected[:, mirror_axis]
     assert y.equal(expected)
     assert spatial_flip(y, layout=layout, mirror_axis=mirror_axis).equal(x)
+    assert RandomSpatialFlip(layout, p=1.0, mirror_axis=mirror_axis)(x).equal(y)
 
 
 def test_equals_the_official_code(official, assert_golden):

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelblocks.encoders import pool
+from skelblocks.encoders import Pool, pool
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,8 @@ def test_an_absent_person_counts_only_without_a_mask():
     mask = torch.tensor([[True, False]])
     assert pool(feature_map, mask).equal(pool(other, mask))
     assert not pool(feature_map).allclose(pool(other))
+    assert Pool()(feature_map, mask).equal(pool(feature_map, mask))
+    assert Pool()(feature_map).equal(pool(feature_map))
 
 
 def test_nobody_present_gives_the_mean_over_all_and_finite_gradients():

@@ -30,7 +30,7 @@ def normalized(y, norm):
     return (y - mean) / (var + 1e-5).sqrt() * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
 
 
-def reference(block, x, adjacency, stride):
+def reference(block, x, adjacency, stride, dropout=1.0):
     """The printed block in training: 1 x 1 convolution, sum over subsets, then one frame and one tap at a time."""
     a = adjacency * block.graph.edge_importance
     out = block.temporal.out_channels
@@ -45,7 +45,7 @@ def reference(block, x, adjacency, stride):
             if 0 <= at < y.shape[2]:
                 frame = frame + torch.einsum("oi,niv->nov", block.temporal.weight[:, :, tap, 0], y[:, :, at])
         frames.append(frame)
-    y = normalized(torch.stack(frames, dim=2), block.temporal_norm)
+    y = normalized(torch.stack(frames, dim=2), block.temporal_norm) * dropout
     if isinstance(block.residual, torch.nn.Sequential):
         convolution, norm = block.residual
         strided = torch.einsum("oi,nitv->notv", convolution.weight[:, :, 0, 0], x[:, :, ::stride])
@@ -81,6 +81,17 @@ def test_dropout_keeps_the_mean_and_the_rate_and_follows_the_seed():
     assert block.dropout(x).equal(y)
     assert block.dropout(x.double()).dtype == torch.float64
     assert block.eval().dropout(x) is x
+
+
+@pytest.mark.parametrize(("outputs", "stride", "residual"), [(4, 1, True), (4, 1, False), (8, 2, True)])
+def test_dropout_is_of_the_normalized_branch_alone(outputs, stride, residual):
+    block, adjacency = block_and_graph(4, outputs, stride=stride, residual=residual, dropout=0.3)
+    x = torch.randn(3, 4, 7, 15, **DOUBLE)
+    torch.manual_seed(1)
+    y = block(x, adjacency)
+    torch.manual_seed(1)
+    mask = block.dropout(torch.ones_like(y))  # in the same strides, and so of the same draws
+    torch.testing.assert_close(y, reference(block, x, adjacency, stride, mask))
 
 
 def test_all_is_dropped_at_one_and_nothing_at_zero():

@@ -144,6 +144,15 @@ def test_pairs_are_resampled_together():
     assert bootstrap_interval(a).low < bootstrap_interval(b).high  # the intervals of the two overlap
 
 
+@pytest.mark.parametrize("option", [{"level": 0.8}, {"resamples": 50}, {"seed": 3}, {"groups": np.arange(60) // 4}])
+def test_a_difference_from_zero_has_the_interval_of_a_mean(option):
+    values, zeros = np.random.default_rng(0).normal(size=60), np.zeros(60)
+    changed, plain = paired_bootstrap(values, zeros, **option), paired_bootstrap(values, zeros)
+    assert changed[:3] == bootstrap_interval(values, **option)
+    assert plain[:3] == bootstrap_interval(values) == bootstrap_interval(values, level=0.95, resamples=10_000, seed=0)
+    assert changed != plain
+
+
 def test_share_not_better_counts_ties_and_turns_with_the_order():
     assert paired_bootstrap([1, 0, 1], [1, 0, 1]) == (0.0, 0.0, 0.0, 1.0)
     rng = np.random.default_rng(2)

@@ -87,6 +87,14 @@ def test_accuracy_is_the_share_of_right_predictions():
     assert knn_accuracy(bank, labels, query, torch.full((20,), 9), k=5) == 0.0  # a class that was never seen
 
 
+@pytest.mark.parametrize("option", [{"temperature": 1.0}, {"weights": "uniform"}])
+def test_accuracy_weighs_votes_as_it_is_told(option):
+    query, bank, labels = case(n=50)
+    truth = knn_predict(query, bank, labels, k=15, **option)
+    assert knn_accuracy(bank, labels, query, truth, k=15, **option) == 1.0
+    assert knn_accuracy(bank, labels, query, truth, k=15) < 1.0
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_other_precisions_and_autocast_count_in_single_precision(dtype):
     query, bank, labels = case()

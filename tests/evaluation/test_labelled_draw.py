@@ -123,6 +123,11 @@ def test_fraction_zero_is_a_draw_of_so_many_clips_a_class():
     assert labelled_draw(labels, 1.0).equal(torch.arange(50))
 
 
+def test_the_minimum_is_of_classes_whose_share_is_smaller():
+    labels = torch.arange(3).repeat_interleave(torch.tensor([5, 20, 100]))
+    assert counts_of(labels, labelled_draw(labels, 0.1, minimum=4)) == {0: 4, 1: 4, 2: 10}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

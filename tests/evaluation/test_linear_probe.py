@@ -249,6 +249,16 @@ def test_few_samples_make_one_batch_and_classes_may_be_missing():
     assert isinstance(result.head, nn.Linear)
 
 
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_class_without_a_training_clip_has_an_output(part):
+    x, y = blobs(n=40)
+    known = x[y < 3], y[y < 3]
+    sets = {"test": known, "validation": known, part: (x, y)}
+    result = linear_probe(*known, *sets["test"], validation=sets["validation"], select="validation", epochs=2)
+    assert result.head.out_features == 4
+    assert result.accuracy == accuracy(result.logits, sets["test"][1])[1]
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_features_are_trained_on_in_single_precision(dtype):
     x, y = blobs()

@@ -75,6 +75,15 @@ def test_excluded_rows_are_no_neighbours_even_if_fewer_than_top_k_are_left():
     assert excluded.grad.isfinite().all()
 
 
+def test_the_loss_excludes_what_it_is_told():
+    query, student = torch.randn(2, 3, 7, dtype=torch.float64)
+    exclude = student[:, 1:] == student[:, 1:].amax(dim=1, keepdim=True)  # the student's neighbours
+    expected = nearest_neighbor_loss(query, nearest_neighbor_mask([query, student], exclude=exclude))
+    for loss in (nearest_neighbor_mining, NearestNeighborLoss()):
+        assert loss(query, [student], exclude=exclude).equal(expected)
+        assert not loss(query, [student]).isclose(expected)
+
+
 def test_is_info_nce_without_a_neighbour():
     logits = torch.randn(4, 9, dtype=torch.float64)
     mask = torch.zeros(4, 9, dtype=torch.bool)

@@ -135,6 +135,17 @@ def test_the_extra_negative_is_constant_unless_wanted():
     assert kept.equal(free)
 
 
+def test_the_module_holds_the_extra_negative_constant_unless_told():
+    arguments, _ = case()
+    slopes = []
+    for constant in (True, False):
+        loss = region_contrast(*arguments, detach_negative=constant)
+        module = RegionContrastLoss(detach_negative=constant)(*arguments)
+        slopes.append(torch.autograd.grad(loss, arguments[0])[0])
+        assert torch.autograd.grad(module, arguments[0])[0].equal(slopes[-1])
+    assert not slopes[0].allclose(slopes[1])
+
+
 def test_gradients():
     (inside, outside, key, partner, bank), exclude = case(n=3, d=4, k=5)
 
