@@ -174,6 +174,7 @@ def test_compiles_pickles_and_prints():
     ):
         torch.testing.assert_close(twin(x), mask)
     assert repr(module).startswith("MHSAM(\n  channels=16, num_heads=4, sharpness=2.0\n")
+    assert repr(MHSAM(16)).startswith("MHSAM(\n  channels=16, num_heads=8, sharpness=2.0\n")
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,4 @@ def test_gradients(c):
 
 def test_repr():
     assert repr(RandomShear(0.3)) == "RandomShear(amplitude=0.3)"
+    assert repr(RandomShear()) == "RandomShear(amplitude=0.5)"

@@ -113,6 +113,11 @@ def test_repeats_exactly_and_leaves_every_global_generator_alone():
     assert pickle.loads(pickle.dumps(first)) == first
 
 
+def test_five_starts_by_default():
+    features, labels = blobs(spread=0.8)
+    assert cluster_scores(features, labels) == cluster_scores(features, labels, seeds=(0, 1, 2, 3, 4))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_features_are_clustered_in_double_precision(dtype):
     features, labels = blobs()

@@ -62,6 +62,14 @@ def test_ranks_classes_as_the_official_code_does():
             assert (ranking == official)[ranked].all()
 
 
+def test_twenty_neighbours_vote_at_a_temperature_of_a_tenth_by_default():
+    query, bank, labels = case(n=200)
+    scores = reference(query, bank, labels.tolist(), 20, 0.1, 4)
+    torch.testing.assert_close(knn_scores(query, bank, labels, k=[20])[20], scores)
+    assert knn_predict(query, bank, labels).equal(scores.argmax(dim=1))
+    assert knn_accuracy(bank, labels, query, scores.argmax(dim=1)) == 1.0
+
+
 def test_the_length_of_features_does_not_matter_and_no_temperature_is_too_low():
     query, bank, labels = case()
     expected = knn_predict(query, bank, labels, k=5)

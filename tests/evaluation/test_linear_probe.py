@@ -62,6 +62,17 @@ def test_equals_the_loop_written_out(weight_decay):
     torch.testing.assert_close(result.head.bias.detach(), bias)
 
 
+def test_the_defaults_are_those_of_the_released_codes():
+    x, y = blobs(n=140, spread=2.0)  # such that the last epoch changes something
+    x = x.double()
+    result = linear_probe(x, y, x, y, generator=torch.Generator().manual_seed(5))
+    optimizer = {"learning_rate": 3.0, "momentum": 0.9, "weight_decay": 0.0}
+    schedule = {"epochs": 100, "milestones": (80,), "gamma": 0.1, "batch_size": 128}
+    weight, bias = plain_training(x, y, classes=4, seed=5, **optimizer, **schedule)
+    torch.testing.assert_close(result.head.weight.detach(), weight)
+    torch.testing.assert_close(result.head.bias.detach(), bias)
+
+
 def test_equals_running_the_encoder_every_epoch():
     torch.manual_seed(0)
     encoder = STGCN("nw-ucla", base_channels=4, out_channels=8, dropout=0.5).double()

@@ -129,6 +129,10 @@ def test_known_values():
     assert alone.recall == {1: 0.0}
 
 
+def test_recall_at_1_5_and_10_by_default():
+    assert retrieval_scores(*case()) == retrieval_scores(*case(), topk=(1, 5, 10))
+
+
 def test_the_length_of_features_does_not_matter():
     query, query_labels, bank, labels = case()
     scale = torch.rand(30, 1, dtype=torch.float64) + 0.1
