@@ -317,6 +317,13 @@ def test_autocast_stays_finite_where_features_are_large(dtype):
         assert (y - full).norm() < 0.02 * full.norm()
 
 
+def test_groups_of_long_clips_stay_finite_in_float16():
+    z = torch.randn(1, 64, 64, 25).half()  # 102,400 features a token: more than float16 can count
+    attended, weights = motion_attention(z, segment=1)
+    assert weights.equal(torch.ones_like(weights))
+    torch.testing.assert_close(attended.float(), motion_attention(z.float(), segment=1)[0], rtol=0, atol=0.01)
+
+
 def test_channels_last_input_gives_the_same_and_nothing_is_written_to_it():
     attend = MsMAttention(8, layout="ntu-rgb+d").double()
     x = torch.randn(4, 8, 5, 25, **DOUBLE)

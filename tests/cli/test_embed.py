@@ -1,5 +1,6 @@
 """`python -m skelblocks embed` and `export`: pretrained encoders from a shell."""
 
+import copy
 import json
 import sys
 
@@ -112,6 +113,31 @@ def test_arrays_are_prepared_as_the_encoder_wants_them(folder, arrays, encoder, 
     check_neighbors(table, held, k=2)
 
 
+@pytest.mark.parametrize(("part", "places"), [("train", [0, 3, 4]), ("test", [1, 2])])
+def test_a_part_of_arrays(part, places, folder, arrays, tmp_path):
+    with np.load(arrays) as file:
+        np.savez(tmp_path / "parts.npz", **file, is_train=[True, False, False, True, True])
+    call = ("embed", folder, tmp_path / "parts.npz", "--device", "cpu")
+    assert not run(*call, "--out", tmp_path / "all")
+    assert not run(*call, "--out", tmp_path / "part", "--part", part)
+    (whole, _), (held, table) = (read(tmp_path / name) for name in ("all", "part"))
+    assert held["names"].tolist() == [str(place) for place in places]
+    assert held["labels"].tolist() == whole["labels"][places].tolist()
+    np.testing.assert_allclose(held["embeddings"], whole["embeddings"][places], rtol=1e-4, atol=1e-6)
+    check_neighbors(table, held, k=len(places) - 1)
+
+
+def test_clips_come_in_the_precision_of_the_encoder(encoder, arrays, tmp_path):
+    save_pretrained(tmp_path / "low", encoder=copy.deepcopy(encoder).bfloat16(), input=INPUT)
+    assert not run("embed", tmp_path / "low", arrays, "--out", tmp_path / "out", "--device", "cpu")
+    embedded, found = read(tmp_path / "out")[0]["embeddings"], from_pretrained(tmp_path / "low")
+    assert embedded.dtype == np.float32
+    with np.load(arrays) as file:
+        expected = extract_features(found.encoder, found.prepare(file["x"]))
+    assert expected.dtype == torch.bfloat16
+    np.testing.assert_array_equal(embedded, expected.float())
+
+
 def test_prepare_gives_the_clips_that_embed_looks_at(folder, tmp_path):
     x = np.random.default_rng(0).standard_normal((5, 3, 9, 20, 1)).astype(np.float32)
     lengths = [9, 4, 1, 7, 9]
@@ -145,6 +171,8 @@ def test_parts_overwriting_and_no_table(folder, prepared, tmp_path, capsys):
     call = ("embed", folder, prepared, "--out", out, "--device", "cpu")
     assert not run(*call, "--part", "train", "--neighbors", 0)
     assert [path.name for path in out.iterdir()] == ["embeddings.npz"]
+    with np.load(out / "embeddings.npz") as file:
+        assert file["names"].tolist() == list(PreparedSet(prepared, part="train").names)
     assert run(*call) == 1
     assert "--overwrite" in capsys.readouterr().err
     assert not run(*call, "--overwrite")

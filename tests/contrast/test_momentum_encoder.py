@@ -88,6 +88,15 @@ def test_a_shared_weight_moves_once():
     torch.testing.assert_close(key_encoder.encoder.second.weight.detach(), before * 0.9)
 
 
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_layers_are_paired_by_name_in_whatever_order(names):
+    key_encoder = MomentumEncoder(nn.ModuleDict({name: nn.BatchNorm1d(2) for name in "ab"}), buffers="copy")
+    encoder = shaken(nn.ModuleDict({name: nn.BatchNorm1d(2) for name in names}))
+    key_encoder.update(encoder, momentum=0.0)
+    for name, tensor in encoder.state_dict().items():
+        torch.testing.assert_close(key_encoder.encoder.state_dict()[name], tensor)
+
+
 def test_forward_has_no_gradient_and_takes_the_encoders_arguments():
     class Scaled(nn.Module):
         def __init__(self):

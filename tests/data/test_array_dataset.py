@@ -66,9 +66,9 @@ def test_options_reach_the_functions_of_their_name():
         got = ArrayDataset(x, center=joint, per="clip", body="first", **options).as_tensor().numpy()
         np.testing.assert_array_equal(got, center(x, joint=number, per="clip", body="first"))
     np.testing.assert_array_equal(ArrayDataset(x, center=None, **options).as_tensor().numpy(), x)
-    np.testing.assert_array_equal(
-        ArrayDataset(x, center=None, align="frame", **options).as_tensor().numpy(), align_view(x, left=4, right=8)
-    )
+    for mode in ("frame", "clip", "official"):
+        got = ArrayDataset(x, center=None, align=mode, **options).as_tensor().numpy()
+        np.testing.assert_array_equal(got, align_view(x, left=4, right=8, mode=mode))
     shorter = ArrayDataset(x, layout="nw-ucla", center=None, frames=5, lengths=[4, 3, 1, 2, 4, 3])
     np.testing.assert_array_equal(shorter.as_tensor().numpy(), resample(x, 5, length=[4, 3, 1, 2, 4, 3]))
     assert shorter.subset([4, 2]).as_tensor().equal(shorter.as_tensor()[[4, 2]])

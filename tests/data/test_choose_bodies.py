@@ -51,6 +51,12 @@ def test_first_follows_the_list_of_each_frame(frames, bodies, seed, persons, ord
             np.testing.assert_array_equal(y[:, t, :, m], raw.x[:, t, :, listed[m]] if m < len(listed) else 0)
 
 
+def test_frames_without_a_sight_are_zero_whatever_is_written_there():
+    raw = clip(6, 3)
+    guessed = raw._replace(x=raw.x + ~raw.seen[:, None])
+    np.testing.assert_array_equal(choose_bodies(guessed), choose_bodies(raw))
+
+
 def test_energy_does_not_count_frames_without_a_sight():
     x = np.ones((3, 4, 5, 2), dtype=np.float32)
     x[:, 2:, :, 0] = 0

@@ -22,6 +22,7 @@ from skelblocks.data import (
     align_view,
     center,
     choose_bodies,
+    denoise_bodies,
     find_clips,
     prepare,
     read_ntu_skeleton,
@@ -85,6 +86,16 @@ def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
         made = ClipPreparation(layout="ntu-rgb+d", **settings)(clip)
         assert made.dtype == np.float32
         np.testing.assert_array_equal(made, x[0])
+
+
+def test_denoising_comes_first_and_keeps_as_many_persons(tmp_path):
+    path = tmp_path / "S001C001P001R001A001.skeleton"
+    clip = write_ntu_skeleton(path, bodies=4, frames=23, hidden={1: range(11, 23)})
+    plain = ClipPreparation(layout="ntu-rgb+d", persons=3)
+    made = ClipPreparation(layout="ntu-rgb+d", persons=3, denoise=True)(clip)
+    np.testing.assert_array_equal(made, plain(denoise_bodies(clip, persons=3)))
+    assert made.any(axis=(0, 1, 2)).all()
+    assert not np.array_equal(made, plain(clip))
 
 
 def test_equals_the_released_preprocessing():

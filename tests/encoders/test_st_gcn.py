@@ -105,6 +105,12 @@ def test_size_is_that_of_the_paper():
     assert 2 * count(STGCN("ntu-rgb+d", base_channels=64), ProjectionHead()) == 6_364_200
 
 
+def test_graph_and_dropout_are_those_of_the_released_configs():
+    encoder = STGCN("ntu-rgb+d", base_channels=2, out_channels=4).double()
+    close(encoder.adjacency, arrays("stgcn_small_eval_f64.npz")["sd/A"])
+    assert [block.dropout.p for block in encoder.blocks] == [0.0] + [0.5] * 9
+
+
 @pytest.mark.parametrize("name", layouts.available())
 @pytest.mark.parametrize(("frames", "kept", "persons"), [(16, 4, 1), (50, 13, 2), (1, 1, 1)])
 def test_any_layout_and_any_number_of_frames_and_persons(name, frames, kept, persons):
@@ -188,8 +194,11 @@ def test_wrong_arguments_are_refused():
         STGCN("sbu", base_channels=2, out_channels=4)(torch.zeros(1, 3, 4, 15, 1, dtype=torch.long))
     with pytest.raises(ValueError, match="no layout is named 'ntu'"):
         STGCN("ntu")
-    with pytest.raises(ValueError, match="base_channels: expected an integer >= 1, got 0"):
-        STGCN("sbu", base_channels=0)
+    for name in ("in_channels", "base_channels", "out_channels"):
+        with pytest.raises(ValueError, match=f"{name}: expected an integer >= 1, got 0"):
+            STGCN("sbu", **{name: 0})
+        with pytest.raises(TypeError, match=rf"{name}: expected an integer >= 1, got 2\.5"):
+            STGCN("sbu", **{name: 2.5})
     with pytest.raises(ValueError, match="dropout: expected a probability"):
         STGCN("sbu", dropout=1.5)
     with pytest.raises(TypeError):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from skelblocks import layouts
@@ -202,10 +203,28 @@ def test_one_joint_of_one_short_clip_cannot_train(t):
     if t == 5:
         assert encoder(x, keep_joints=keep).shape == (1, 1, 8, 2, 1)
         return
-    with pytest.raises(ValueError, match="x: expected more than one number a channel, got shape"):
+    why = "the clip has one frame" if t == 1 else "its map has one frame and joint"
+    with pytest.raises(ValueError, match=f"x: expected more than one number a channel, got .* one person, and {why};"):
         encoder(x, keep_joints=keep)
     assert all(v.equal(before[k]) for k, v in encoder.state_dict().items())
     assert encoder.eval()(x, keep_joints=keep).isfinite().all()
+
+
+@pytest.mark.parametrize("training", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_nor_can_it_where_only_some_normalisations_train(training):
+    encoder = make().train()
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.train(isinstance(module, training))
+    with pytest.raises(ValueError, match="x: expected more than one number a channel"):
+        encoder(clips(1, 1, m=1), keep_joints=torch.tensor([3]))
+
+
+@pytest.mark.parametrize(("n", "t", "m", "keep"), [(2, 4, 1, [3]), (1, 4, 2, [3]), (1, 4, 1, [3, 8]), (1, 1, 2, [3])])
+def test_two_numbers_a_channel_are_enough_to_train(n, t, m, keep):
+    encoder, x, keep = make().train(), clips(n, t, m=m), torch.tensor(keep)
+    expected = reference(encoder, x, keep)
+    torch.testing.assert_close(encoder(x, keep_joints=keep.expand(n, -1)), expected, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("keep", [torch.tensor([0, 1, 20]), torch.tensor([[0, 1, 20], [7, 21, 22]])])
