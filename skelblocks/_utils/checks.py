@@ -159,7 +159,8 @@ def check_integer(value: int, *, name: str, least: int = 1) -> None:
         ...
         TypeError: top_k: expected an integer >= 1, got 2.5
     """
-    if isinstance(value, bool) or not isinstance(value, int | Integral):
+    # Of a union in the place of the pair, torch 2.6 makes no graph.
+    if isinstance(value, bool) or not isinstance(value, (int, Integral)):
         raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
     if value < least:
         raise ValueError(f"{name}: expected an integer >= {least}, got {value}")

@@ -15,7 +15,7 @@ def skip_frames(x: Tensor, stride: int) -> Tensor:
     """
     if stride == 1:
         return x
-    if torch.compiler.is_exporting():
+    if hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting():  # torch 2.6 has no such question
         # Of the shape of a pooling or a slice, torch 2.11 asserts that t is odd, or even, as the example's is.
         return x.index_select(2, torch.arange(0, x.shape[2], stride, device=x.device))
     # A pooling over one frame keeps channels_last, and is faster than a slice.

@@ -151,16 +151,22 @@ def _save(entry: Path, made_of: Mapping[str, Any], features: Tensor) -> None:
 
 def _arithmetic(device: torch.device) -> dict[str, Any]:
     """What decides the values of a formula beside its numbers; of devices of one kind, the rounding differs at most."""
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
-    if device.type == "cpu":
-        backends = (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv)  # type: ignore[attr-defined]
     autocast = torch.is_autocast_enabled(device.type)
     return {
         "device": device.type,
         "autocast": str(torch.get_autocast_dtype(device.type)) if autocast else None,
-        "float32": [backend.fp32_precision for backend in backends],
+        "float32": _float32(device),
         "torch": torch.__version__,
     }
+
+
+def _float32(device: torch.device) -> list[str | bool]:
+    """How exact products and convolutions in float32 are."""
+    if not hasattr(torch.backends.cudnn, "conv"):  # before torch 2.9
+        return [torch.get_float32_matmul_precision(), device.type != "cpu" and torch.backends.cudnn.allow_tf32]
+    if device.type == "cpu":
+        return [torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision]  # type: ignore[attr-defined]
+    return [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from skelblocks.encoders import DSTA, STGCN, BiGRU
 from skelblocks.encoders import pool as mean_pool
 from skelblocks.interop.input_description import InputDescription
 
+_LEAST_TORCH = (2, 11)  # the oldest whose exports have been tried
 _LEAST_FRAMES = 5  # of ST-GCN: below, its map has one frame, which torch.export takes for a case of its own
 
 
@@ -45,6 +46,7 @@ def export_program(
     Raises:
         TypeError: another encoder, or a number that is not an integer.
         ValueError: frames or persons that the encoder does not take, or none where it needs them.
+        ImportError: torch is older than 2.11.
 
     Example:
         >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
@@ -170,6 +172,8 @@ class _Pooled(nn.Module):
 
 def _check(encoder: nn.Module, persons: int, frames: int | None) -> tuple[STGCN | DSTA | BiGRU, int | None]:
     """The encoder, and the frames of the graph: None where they are open."""
+    if tuple(map(int, torch.__version__.split(".")[:2])) < _LEAST_TORCH:
+        raise ImportError(f"export: expected torch 2.11 or later, got {torch.__version__}; upgrade it")
     if not isinstance(encoder, STGCN | DSTA | BiGRU):
         raise TypeError(f"encoder: expected an STGCN, DSTA or BiGRU, got {type(encoder).__name__}; export it yourself")
     check_integer(persons, name="persons")

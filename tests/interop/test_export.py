@@ -138,6 +138,12 @@ def test_onnx_runtime_gives_the_same(name, tmp_path, monkeypatch, request):
             assert difference < 1e-5, (t, n, float(difference))
 
 
+def test_an_older_torch(stgcn, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.6.0+cu124")
+    with pytest.raises(ImportError, match=r"export: expected torch 2\.11 or later, got 2\.6\.0\+cu124"):
+        export_program(stgcn[0])
+
+
 def test_what_is_refused(tmp_path):
     stgcn, dsta, bigru = (make(name)[0] for name in ("stgcn", "dsta", "bigru"))
     for error, message, call in [
