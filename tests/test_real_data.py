@@ -140,6 +140,8 @@ def test_protocols_are_read_for_every_method_and_set():
     assert papers.milestones == [6]
     recipe = real_data.protocol_options("recipe", set_name="nw-ucla", method="msmclr")
     assert (recipe.align, recipe.key_momentum) == ("clip", 0.99)  # of examples/configs/nw_ucla.yaml
+    extreme = real_data.protocol_options("recipe", set_name="nw-ucla", method="aimclr")
+    assert (extreme.extreme, extreme.drop, extreme.align) == ("official", "official", "clip")  # of aimclr_small.yaml
     crossed = real_data.protocol_options("recipe", set_name="nw-ucla", method="crossmoco")
     assert (crossed.augmentation, crossed.align) == ("normal", "clip")  # of crossmoco_small.yaml, after the set's
 

@@ -87,8 +87,13 @@ def test_every_encoder_trains_or_is_refused(method, encoder, small):
         assert np.isfinite(script.train(options)["knn"])
 
 
+OF_ONE_METHOD = {"aimclr_small", "crossmoco_small"}
+
+
 @pytest.mark.parametrize(
-    "path", sorted(set(CONFIGS.glob("*.yaml")) - {CONFIGS / "crossmoco_small.yaml"}), ids=lambda path: path.stem
+    "path",
+    [each for each in sorted(CONFIGS.glob("*.yaml")) if each.stem not in OF_ONE_METHOD],
+    ids=lambda each: each.stem,
 )
 @pytest.mark.parametrize("method", METHODS)
 def test_every_configuration_suits_every_method(path, method):
