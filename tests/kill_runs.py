@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -22,6 +23,7 @@ from engine import make_fabric, pretrain
 from run_folder import RunFolder
 from small_run import SMALL
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tqdm import tqdm
 
 from skelblocks import layouts
 from skelblocks.data import ArrayDataset
@@ -168,6 +170,9 @@ def look_at_curves(folder):
 
 
 def main():
+    # Its own lock is one of all forks: killed while it holds it, a run would leave the next ones waiting.
+    tqdm.set_lock(threading.RLock())
+    tqdm.monitor_interval = 0  # no thread that a fork could find with the lock
     kills, base = int(sys.argv[1]), Path(sys.argv[3])
     draw = random.Random(int(sys.argv[2]))
     expected, seconds, generator = {}, {}, {}
