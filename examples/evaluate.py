@@ -38,7 +38,7 @@ from tqdm import tqdm
 from skelblocks._utils.checks import check_integer
 from skelblocks.encoders import DSTA, STGCN, BiGRU, initialize_official
 from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores
-from skelblocks.interop.module_config import build_module, describe_module
+from skelblocks.interop.pretrained.module_config import build_module, describe_module
 
 Command = Callable[[Sequence[str], Any], Results]
 UNTRAINED = {"torch": "untrained, torch's initialisation", "official": "untrained, N(0, 0.02)"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
+BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks" / "speed")
 sys.path.insert(0, BENCHMARKS)
 
 import bench_step  # noqa: E402

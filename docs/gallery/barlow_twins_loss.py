@@ -9,7 +9,7 @@ from common import write
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from skelblocks import barlow_twins_loss
+from skelblocks.losses import barlow_twins_loss
 
 
 def trained(weight: Tensor, views: Sequence[Tensor], *, steps: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from common import write
 from matplotlib.figure import Figure
 
-from skelblocks import cosine_momentum, viz
+from skelblocks import viz
+from skelblocks.contrast import cosine_momentum
 
 
 def cosine_momentum_curve() -> Figure:

@@ -6,8 +6,8 @@ import torch
 from common import write
 from matplotlib.figure import Figure
 
-from skelblocks import cross_momentum_contrast
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import cross_momentum_contrast
 
 FORMS = {
     "ratio (eq. 5)": {"combine": "ratio"},

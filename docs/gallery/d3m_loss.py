@@ -7,8 +7,9 @@ from common import write
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from skelblocks import contrastive_logits, d3m_loss_from_embeddings
+from skelblocks import contrastive_logits
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import d3m_loss_from_embeddings
 
 COLORS = {"first student": "#d55e00", "second student": "#009e73"}
 

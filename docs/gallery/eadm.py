@@ -7,7 +7,8 @@ from common import LAYOUT, clips, write
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from skelblocks import EADM, STGCN, eadm, energy_attention, layouts, viz
+from skelblocks import EADM, STGCN, layouts, viz
+from skelblocks.attention import eadm, energy_attention
 
 torch.manual_seed(0)
 encoder = STGCN(LAYOUT, base_channels=16, out_channels=256, dropout=0.0)

@@ -9,8 +9,9 @@ from common import write
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from skelblocks import contrastive_logits, d3m_loss, hierarchical_d3m_loss, viz
+from skelblocks import contrastive_logits, d3m_loss, viz
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import hierarchical_d3m_loss
 
 
 def divergences(loss: Callable[[Tensor, Tensor, Tensor], Tensor], *, steps: int = 120) -> dict[str, list[float]]:

@@ -6,8 +6,9 @@ import torch
 from common import write
 from matplotlib.figure import Figure
 
-from skelblocks import info_nce_from_embeddings, viz
+from skelblocks import viz
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import info_nce_from_embeddings
 
 
 def info_nce_temperature() -> Figure:

@@ -8,7 +8,7 @@ from common import write
 from matplotlib.figure import Figure
 
 from skelblocks import layouts
-from skelblocks.data.body_model import SEGMENTS, body_joints, forward_kinematics
+from skelblocks.data.synthetic.body_model import SEGMENTS, body_joints, forward_kinematics
 from skelblocks.viz._bodies import Look, groups_of
 
 ARMS, LEGS = torch.tensor([0.0, 0.0, 0.75]), torch.tensor([0.0, 0.0, 0.16])  # radians, sideways

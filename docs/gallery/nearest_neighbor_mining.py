@@ -8,8 +8,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from skelblocks import contrastive_logits, nearest_neighbor_mask, recipes
+from skelblocks import contrastive_logits, recipes
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import nearest_neighbor_mask
 
 COLORS = {
     "negative": "#f0f0ee",

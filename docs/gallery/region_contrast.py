@@ -7,8 +7,8 @@ from common import write
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from skelblocks import region_contrast
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import region_contrast
 
 
 def trained(sides: Tensor, key: Tensor, partner: Tensor, bank: Tensor, *, steps: int) -> Tensor:

@@ -9,8 +9,8 @@ from common import write
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from skelblocks import salient_contrast
 from skelblocks.contrast import unit_rows
+from skelblocks.losses import salient_contrast
 
 COLORS = {"salient": "#d55e00", "rest": "#0072b2"}
 

@@ -1,20 +1,5 @@
 """Blocks that weigh or drop parts of a feature map."""
 
-from skelblocks.attention.eadm import EADM, eadm, energy_attention
-from skelblocks.attention.mhsam import MHSAM
-from skelblocks.attention.motion_attention import motion_attention
-from skelblocks.attention.motion_difference import motion_difference
-from skelblocks.attention.msm_attention import MsMAttention
-from skelblocks.attention.soft_mask_pool import SoftMaskFeatures, soft_mask_pool
+from skelblocks._utils.lazy import attach
 
-__all__ = [
-    "EADM",
-    "MHSAM",
-    "MsMAttention",
-    "SoftMaskFeatures",
-    "eadm",
-    "energy_attention",
-    "motion_attention",
-    "motion_difference",
-    "soft_mask_pool",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

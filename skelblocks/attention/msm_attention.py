@@ -37,9 +37,9 @@ class MsMAttention(nn.Module):
 
     **It looks at itself.** Query and key are the same, so a token's similarity to itself is its squared length, which
     grows with ``sqrt(d)`` after scaling; on noise the softmax is the identity, in either form. On features of trained
-    encoders (``benchmarks/attention_diagonal.py``, three runs like ``make demo``: 128 channels, 8 frames, an even look
-    being 0.125) a frame gives itself 0.3 to 0.8 of its weight at joints, 0.3 to 0.6 at parts and bodies; across the
-    batch, as released, it is 0.7 to 0.98. To make frames look at each other, pass a smaller ``scale`` or
+    encoders (``benchmarks/studies/attention_diagonal.py``, three runs like ``make demo``: 128 channels, 8 frames, an
+    even look being 0.125) a frame gives itself 0.3 to 0.8 of its weight at joints, 0.3 to 0.6 at parts and bodies;
+    across the batch, as released, it is 0.7 to 0.98. To make frames look at each other, pass a smaller ``scale`` or
     ``similarity="cosine"`` (under 0.2 in these runs); neither is in the paper. The last frame, whose zero-padded
     difference is large, draws weight from all others: ``boundary`` changes that.
 

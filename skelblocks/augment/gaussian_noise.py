@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating, check_probability
 from skelblocks.augment._clips import clip_sizes
-from skelblocks.data.person_mask import person_mask
+from skelblocks.clips.person_mask import person_mask
 
 
 class GaussianNoiseParams(NamedTuple):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_integer
 from skelblocks.augment._clips import clip_sizes
-from skelblocks.data.person_mask import person_mask
+from skelblocks.clips.person_mask import person_mask
 from skelblocks.layouts import SkeletonLayout, get
 
 

@@ -23,8 +23,8 @@ from skelblocks.cli.shown import Shown
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import extract_features
 from skelblocks.evaluation.retrieval import nearest_neighbors
-from skelblocks.interop.input_description import InputDescription
-from skelblocks.interop.pretrained import Pretrained, from_pretrained
+from skelblocks.interop.pretrained.input_description import InputDescription
+from skelblocks.interop.pretrained.pretrained import Pretrained, from_pretrained
 from skelblocks.layouts import SkeletonLayout
 
 EMBEDDINGS, NEIGHBORS = "embeddings.npz", "neighbors.json"

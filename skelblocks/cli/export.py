@@ -8,7 +8,7 @@ from typing import Any
 
 from skelblocks.encoders import BiGRU
 from skelblocks.interop.export import check_free, export_onnx, export_program, save_program
-from skelblocks.interop.pretrained import from_pretrained
+from skelblocks.interop.pretrained.pretrained import from_pretrained
 
 _SUFFIXES = (".pt2", ".onnx")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from skelblocks import layouts
-from skelblocks.data.align_view import MODES
+from skelblocks.data.steps.align_view import MODES
 from skelblocks.interop import InputDescription, load_official, save_pretrained
-from skelblocks.interop.official_keys import SOURCES, STREAM_SUFFIX
+from skelblocks.interop.official.official_keys import SOURCES, STREAM_SUFFIX
 
 _FRAMES = {"SkeAttnCLR": 64, "SkeleMixCLR": 64}  # no file tells; of the released configurations
 

@@ -10,11 +10,11 @@ from typing import Any
 from skelblocks.cli.shown import Shown
 from skelblocks.data import Progress, find_clips, read_missing_list
 from skelblocks.data import prepare as prepare_clips
-from skelblocks.data.align_view import MODES
-from skelblocks.data.center import BODIES, PER
-from skelblocks.data.choose_bodies import BY
-from skelblocks.data.fill_gaps import HOW
-from skelblocks.data.find_clips import SETS
+from skelblocks.data.formats.find_clips import SETS
+from skelblocks.data.steps.align_view import MODES
+from skelblocks.data.steps.center import BODIES, PER
+from skelblocks.data.steps.choose_bodies import BY
+from skelblocks.data.steps.fill_gaps import HOW
 
 
 def add(commands: Any) -> None:

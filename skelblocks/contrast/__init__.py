@@ -1,16 +1,5 @@
 """What makes a query meet keys: momentum encoder, memory queue, contrastive logits, momentum schedule."""
 
-from skelblocks.contrast.contrastive_logits import ContrastiveLogits, contrastive_logits
-from skelblocks.contrast.momentum_encoder import MomentumEncoder
-from skelblocks.contrast.momentum_queue import MomentumQueue
-from skelblocks.contrast.momentum_schedule import cosine_momentum
-from skelblocks.contrast.unit_rows import unit_rows
+from skelblocks._utils.lazy import attach
 
-__all__ = [
-    "ContrastiveLogits",
-    "MomentumEncoder",
-    "MomentumQueue",
-    "contrastive_logits",
-    "cosine_momentum",
-    "unit_rows",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

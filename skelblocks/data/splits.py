@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks._utils.checks import check_choice
-from skelblocks.data.raw_clip import ClipFormatError
-from skelblocks.data.read_ntu_skeleton import parse_ntu_name
-from skelblocks.data.read_pku_mmd import PkuMmdSplit
+from skelblocks.clips.raw_clip import ClipFormatError
+from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name
+from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit
 
 _NTU60 = {"setup": 17, "camera": 3, "subject": 40, "replication": 2, "action": 60}
 _NTU120 = {"setup": 32, "camera": 3, "subject": 106, "replication": 2, "action": 120}

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_axes, check_choice, check_probability
-from skelblocks._utils.skip_frames import skip_frames
 from skelblocks.encoders.positional_encoding import positional_encoding
+from skelblocks.encoders.skip_frames import skip_frames
 
 # One position's score against another, and the sum over positions; u and q are sources.
 _EQUATIONS = {

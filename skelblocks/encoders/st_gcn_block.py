@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skelblocks._utils.skip_frames import skip_frames
 from skelblocks.encoders.graph_convolution import GraphConvolution
+from skelblocks.encoders.skip_frames import skip_frames
 
 
 class STGCNBlock(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_positive
-from skelblocks.data.person_mask import person_mask
+from skelblocks.clips.person_mask import person_mask
 from skelblocks.encoders.pool import pool as mean_pool
 
 Pool = Callable[..., Tensor]

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from skelblocks._utils.checks import check_axes
-from skelblocks.data.array_dataset import ArrayDataset
-from skelblocks.data.prepared_set import PreparedSet
+from skelblocks.data.arrays.array_dataset import ArrayDataset
+from skelblocks.data.prepared.prepared_set import PreparedSet
 
 Clips = Tensor | Dataset[Any] | Iterable[Tensor | tuple[Tensor, ...]]
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_integer, check_probability
-from skelblocks.data.hashed_draws import key
+from skelblocks._utils.hashed_draws import key
 from skelblocks.evaluation.accuracy import check_labels
 
 ROUNDINGS = ("half_even", "down", "up")

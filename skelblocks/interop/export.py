@@ -21,7 +21,7 @@ from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.encoders import DSTA, STGCN, BiGRU
 from skelblocks.encoders import pool as mean_pool
-from skelblocks.interop.input_description import InputDescription
+from skelblocks.interop.pretrained.input_description import InputDescription
 
 _LEAST_TORCH = (2, 11)  # the oldest whose exports have been tried
 _LEAST_FRAMES = 5  # of ST-GCN: below, its map has one frame, which torch.export takes for a case of its own

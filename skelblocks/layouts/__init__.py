@@ -1,23 +1,5 @@
 """What a skeleton is: layouts with their partitions, by name or in files, adjacency and pooling matrices."""
 
-from skelblocks.layouts.adjacency import adjacency
-from skelblocks.layouts.layout_file import get_or_load, load, save
-from skelblocks.layouts.pooling_matrix import pooling_matrix
-from skelblocks.layouts.registry import available, get, register
-from skelblocks.layouts.restrict import restrict, shared_joints
-from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
+from skelblocks._utils.lazy import attach
 
-__all__ = [
-    "JointGroup",
-    "SkeletonLayout",
-    "adjacency",
-    "available",
-    "get",
-    "get_or_load",
-    "load",
-    "pooling_matrix",
-    "register",
-    "restrict",
-    "save",
-    "shared_joints",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

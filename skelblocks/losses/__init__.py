@@ -1,47 +1,5 @@
 """Losses, pure: from logits, or from embeddings with memory that does not grow with the bank."""
 
-from skelblocks.losses.bank_logsumexp import bank_logsumexp
-from skelblocks.losses.barlow_twins import BarlowTwinsLoss, barlow_twins_loss
-from skelblocks.losses.cross_momentum_contrast import CrossMomentumContrastLoss, cross_momentum_contrast
-from skelblocks.losses.cross_view_mining import CrossViewMiningLoss, CrossViewPair, cross_view_mining, cross_view_pair
-from skelblocks.losses.d3m import D3MLoss, d3m_loss, d3m_loss_from_embeddings
-from skelblocks.losses.hierarchical_d3m import HierarchicalD3MLoss, hierarchical_d3m_loss
-from skelblocks.losses.info_nce import InfoNCELoss, info_nce, info_nce_from_embeddings
-from skelblocks.losses.nearest_neighbor_mining import (
-    NearestNeighborLoss,
-    nearest_neighbor_loss,
-    nearest_neighbor_mask,
-    nearest_neighbor_mining,
-)
-from skelblocks.losses.region_contrast import RegionContrastLoss, RegionLogits, region_contrast, region_logits
-from skelblocks.losses.salient_contrast import SalientContrastLoss, salient_contrast
+from skelblocks._utils.lazy import attach
 
-__all__ = [
-    "BarlowTwinsLoss",
-    "CrossMomentumContrastLoss",
-    "CrossViewMiningLoss",
-    "CrossViewPair",
-    "D3MLoss",
-    "HierarchicalD3MLoss",
-    "InfoNCELoss",
-    "NearestNeighborLoss",
-    "RegionContrastLoss",
-    "RegionLogits",
-    "SalientContrastLoss",
-    "bank_logsumexp",
-    "barlow_twins_loss",
-    "cross_momentum_contrast",
-    "cross_view_mining",
-    "cross_view_pair",
-    "d3m_loss",
-    "d3m_loss_from_embeddings",
-    "hierarchical_d3m_loss",
-    "info_nce",
-    "info_nce_from_embeddings",
-    "nearest_neighbor_loss",
-    "nearest_neighbor_mask",
-    "nearest_neighbor_mining",
-    "region_contrast",
-    "region_logits",
-    "salient_contrast",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

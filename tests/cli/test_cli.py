@@ -10,16 +10,8 @@ import pytest
 
 from skelblocks import layouts
 from skelblocks.cli import main
-from skelblocks.data import (
-    ClipPreparation,
-    PreparedSet,
-    read_ntu_skeleton,
-    write_ntu_skeleton,
-    write_nw_ucla,
-    write_pku_mmd,
-    write_position_pair,
-    write_pyskl,
-)
+from skelblocks.data import ClipPreparation, PreparedSet, read_ntu_skeleton
+from skelblocks.testing import write_ntu_skeleton, write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
 
 
 @pytest.fixture

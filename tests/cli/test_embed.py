@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from skelblocks import layouts, streams
 from skelblocks.cli import main
-from skelblocks.data import ArrayDataset, PreparedSet, write_nw_ucla
+from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.encoders import DSTA, STGCN, BiGRU, pool
 from skelblocks.evaluation import extract_features
 from skelblocks.interop import InputDescription, from_pretrained, save_pretrained
+from skelblocks.testing import write_nw_ucla
 
 pytest.importorskip("safetensors")
 

@@ -15,8 +15,8 @@ from skelblocks.data import (
     read_missing_list,
     read_pku_mmd,
     read_pku_mmd_split,
-    write_pku_mmd,
 )
+from skelblocks.testing import write_pku_mmd
 
 NTU60 = "1 2 4 5 8 9 13 14 15 16 17 18 19 25 27 28 31 34 35 38"
 NTU120 = NTU60 + " 45 46 47 49 50 52 53 54 55 56 57 58 59 70 74 78 80 81 82 83 84 85 86 89 91 92 93 94 95 97 98 100 103"

@@ -7,8 +7,9 @@ from finetune import FinetuneOptions, finetune
 from small_run import small_sets, write_set
 
 from skelblocks import layouts
-from skelblocks.data import find_clips, prepare, write_nw_ucla, write_pyskl
+from skelblocks.data import find_clips, prepare
 from skelblocks.encoders import STGCN
+from skelblocks.testing import write_nw_ucla, write_pyskl
 
 TREE = ["shoulder_center", "shoulder_left", "elbow_left", "hip_center", "hip_left", "head"]
 

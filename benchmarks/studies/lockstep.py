@@ -1,0 +1,143 @@
+"""A method and its released code step by step: from the same weights, on the same augmented batches.
+
+    python benchmarks/studies/lockstep.py --method aimclr --set nw-ucla --data DIR
+
+Prints both losses of each step, in float64, by the recipe, with the options that make a method what its released code
+does. Theirs is trained for an epoch of so many steps; ours then repeats it. `--epoch` chooses the stage: mining begins
+after half of the epochs. Further options are those of examples/train_METHOD.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+
+import numpy as np
+import official_code
+import official_train
+import real_data
+import real_sets
+import torch
+from engine import derive_seed
+from official_fit import fit_model, fit_to, stand_in
+from torch import Tensor, nn
+
+from skelblocks.data import ArrayDataset
+from skelblocks.interop import OfficialCheckpoint, load_official
+
+AS_RELEASED = {  # its name for load_official, and the options
+    "skeletonclr": ("SkeletonCLR", []),
+    "aimclr": ("AimCLR", ["--drop=official"]),
+    "msmclr": ("MsMCLR", ["--segment=8", "--nnm_epoch=half"]),
+}
+
+
+class Recorded:
+    """The first batches of a loader, kept."""
+
+    def __init__(self, loader: official_train.Batches, *, steps: int) -> None:
+        self.loader, self.steps = loader, steps
+        self.views: list[list[Tensor]] = []
+        self.rates: list[float] = []
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        for (views, labels), _ in zip(self.loader, range(self.steps), strict=False):
+            self.views.append([view.double() for view in views])
+            self.rates.append(self.loader.processor.lr)
+            yield views, labels
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", required=True, choices=AS_RELEASED)
+    parser.add_argument("--set", required=True, choices=tuple(real_sets.FILES))
+    parser.add_argument("--data", required=True, help="folder of the sets' files")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--epoch", type=int, default=5, help="from 0; its learning rate, and its stage")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--official-cache", type=Path, default=Path("runs/official_code"))
+    parser.add_argument("--official-source", type=Path, help="folder of copies of released code, in place of GitHub")
+    given, more = parser.parse_known_args(arguments)
+
+    name, changes = AS_RELEASED[given.method]
+    options = real_data.protocol_options("recipe", set_name=given.set, method=given.method, changes=[*changes, *more])
+    options = dataclasses.replace(options, data=real_sets.data_file(given.data, given.set), seed=given.seed)
+    sets = real_sets.load(options).sets
+    assert isinstance(sets.train, ArrayDataset)
+    device = torch.device("cpu")
+    stand_in(device)
+    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # which theirs calls on each batch
+    sys.path.insert(0, str(official_code.fetch(given.method, cache=given.official_cache, source=given.official_source)))
+    released = official_code.RELEASED[given.method]
+    fit_to(sets.layout, persons=sets.persons, frames=options.frames, method=given.method)
+    processor = official_train.make_processor(released, given.method, options, device=device)
+    fit_model(processor.model.double(), layout=sets.layout)
+    feeder = official_train.make_feeder(released.feeder, sets.train, shear_amplitude=options.shear_amplitude)
+    batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=options.stream)
+    processor.data_loader = {"train": Recorded(batches, steps=given.steps)}
+
+    example = importlib.import_module(f"train_{given.method}")
+    method = example.build(options, layout=sets.layout, persons=sets.persons).double()
+    take_weights(method, load_official(processor.model.state_dict(), source=name, layout=sets.layout))
+
+    theirs: list[float] = []
+    processor.show_iter_info = lambda: theirs.append(processor.iter_info["loss"])
+    seed = derive_seed(given.seed, "official", given.epoch)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002, theirs is this one
+    processor.meta_info["epoch"] = given.epoch + 1
+    processor.train(given.epoch + 1)
+
+    print("| step | released | ours |\n|---|---|---|")
+    for step, (their, our) in enumerate(zip(theirs, repeat(method, processor, options, given.epoch), strict=True)):
+        print(f"| {step + 1} | {their:.10f} | {our:.10f} |")
+
+
+def take_weights(method: Any, weights: OfficialCheckpoint) -> None:
+    """Put the released model's weights and bank into ours."""
+    contrast = method.contrast
+    for branch, encoder, head in (
+        (contrast.query_branch, weights.encoder, weights.head),
+        (contrast.key_branch.encoder, weights.key_encoder, weights.key_head),
+    ):
+        branch[0].load_state_dict(encoder.state_dict())
+        branch[2].load_state_dict(head.state_dict())
+    contrast.queue.load_state_dict(weights.queue.state_dict())
+    if isinstance(getattr(method, "attention", None), nn.Module):
+        method.attention.load_state_dict(weights.attention.state_dict())
+
+
+def repeat(method: nn.Module, processor: Any, options: Any, epoch: int) -> Iterator[float]:
+    """Our losses on the batches that theirs was trained on."""
+    recorded = processor.data_loader["train"]
+    optimizer = torch.optim.SGD(
+        method.parameters(), lr=0.0, momentum=options.sgd_momentum, weight_decay=options.weight_decay
+    )
+    method.train()
+    for step, (views, rate) in enumerate(zip(recorded.views, recorded.rates, strict=True)):
+        optimizer.param_groups[0]["lr"] = rate
+        ordered = views if len(views) == 2 else [views[1], views[0], views[2]]  # theirs has the strong one first
+        output = method(*ordered, ids=torch.arange(len(ordered[0])), epoch=epoch)
+        optimizer.zero_grad()
+        output.loss.backward()
+        optimizer.step()
+        method.update(output, step=step + 1, total_steps=len(recorded))  # type: ignore[operator]
+        yield output.loss.item()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as wrong:
+        raise SystemExit(f"error: {wrong}") from None

@@ -1,0 +1,208 @@
+"""Train released code on a real set: `official_code.py` starts this with the name of a job's file.
+
+What is theirs runs as it is: model, feeder, initialisation, optimiser, training loop. What is put in its place here:
+
+- what only NTU RGB+D has: edges, left and right, parts, the number of joints, frames and persons, bones;
+- what only a GPU or their environment has: ``.cuda()``, the device's number, TensorBoard, the loader of models;
+- the order of the clips and the rate of each step, which are ours, so that both sides take the same steps;
+- a number of epochs other than 300: mining begins after half of them.
+
+A run that was killed goes on from its last epoch, and gives what it would have given.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import random
+import sys
+import time
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+
+import numpy as np
+import official_code
+import real_sets
+import torch
+from engine import derive_seed, epoch_batches, fingerprint_of, learning_rate
+from method import MethodOptions
+from official_fit import fit_model, fit_to, import_class, stand_in
+from run_folder import RunFolder
+from torch import Tensor, nn
+
+from skelblocks import streams
+from skelblocks._utils.whole_file import whole_file
+from skelblocks.data import ArrayDataset
+from skelblocks.layouts import SkeletonLayout
+
+
+class Batches:
+    """The training clips of an epoch through their feeder, in our order; sets the step's rate on the way."""
+
+    def __init__(self, feeder: Any, processor: Any, options: MethodOptions, *, layout: SkeletonLayout, stream: str):
+        self.feeder, self.processor, self.options = feeder, processor, options
+        self.layout, self.stream = layout, stream
+        self.batches = epoch_batches(len(feeder.label), options=options, epoch=0)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch = self.processor.meta_info["epoch"] - 1
+        self.batches = epoch_batches(len(self.feeder.label), options=self.options, epoch=epoch)
+        for step, rows in enumerate(self.batches):
+            self.processor.lr = learning_rate(self.options, progress=epoch + step / len(self.batches))
+            for group in self.processor.optimizer.param_groups:
+                group["lr"] = self.processor.lr
+            views, labels = torch.utils.data.default_collate([self.feeder[row] for row in rows])
+            yield [self._converted(view) for view in views], labels
+
+    def _converted(self, view: Tensor) -> Tensor:
+        return view if view.ndim == 1 else streams.convert(view.float(), self.stream, layout=self.layout)
+
+
+def main(path: str) -> None:
+    job = json.loads(Path(path).read_text())
+    method, folder = job["method"], Path(job["folder"])
+    example = importlib.import_module(f"train_{method}")
+    options: MethodOptions = example.Options(**job["options"])
+    sets = real_sets.load(options).sets
+    assert isinstance(sets.train, ArrayDataset)
+    device = torch.device("cuda" if torch.cuda.is_available() and options.accelerator != "cpu" else "cpu")
+    stand_in(device)
+    sys.path.insert(0, job["code"])
+    released = official_code.RELEASED[method]
+    fit_to(sets.layout, persons=sets.persons, frames=options.frames, method=method)
+    processor = make_processor(released, method, options, device=device)
+    fit_model(processor.model, layout=sets.layout)
+    feeder = make_feeder(released.feeder, sets.train, shear_amplitude=options.shear_amplitude)
+    # SkeAttnCLR swaps joints in its model, and takes bones and motion after that.
+    stream = "joint" if method == "skeattnclr" else options.stream
+    loader = Batches(feeder, processor, options, layout=sets.layout, stream=stream)
+    processor.data_loader = {"train": loader}
+    run = RunFolder(folder, options=vars(options))
+    pretrain(processor, run, options, device=device, fingerprint=fingerprint_of(sets.train))
+    encoder = processor.model.encoder_q
+    features = {name: pooled(encoder, part, options, device=device) for name, part in sets._asdict().items()}
+    with whole_file(folder / "features.npz") as partial:
+        np.savez(partial, train=features["train"], test=features["test"])
+
+
+def make_processor(
+    released: official_code.Released, method: str, options: MethodOptions, *, device: torch.device
+) -> Any:
+    """Their trainer with their model and optimiser, without its command line, files and screen."""
+    kind = import_class(released.processor)
+    processor = kind.__new__(kind)
+    sizes: dict[str, Any] = {
+        "base_encoder": "net.st_gcn.Model",
+        "feature_dim": options.embedding,
+        "queue_size": options.queue_size,
+        "momentum": options.key_momentum,
+        "Temperature": options.temperature,
+        "hidden_channels": options.base_channels,
+        "hidden_dim": options.out_channels or 256,
+        "dropout": options.dropout,
+        "graph_args": {"layout": "ntu-rgb+d", "strategy": "spatial"},
+    }
+    if method == "skeattnclr":  # and the numbers of its configurations for NTU RGB+D 60
+        sizes.update(heads=options.heads, Lambda=options.sharpness)  # type: ignore[attr-defined]
+        sizes.update(spa_l=3, spa_u=4, tem_l=4, tem_u=7)
+    processor.arg = types.SimpleNamespace(
+        model=released.model,
+        model_args=sizes,
+        optimizer="SGD",
+        base_lr=options.learning_rate,
+        nesterov=False,
+        weight_decay=options.weight_decay,
+        stream="joint",
+        view=options.stream if method == "skeattnclr" else "joint",
+        mining_epoch=options.epochs // 2,
+        topk=1,
+        loss="ce",
+        mu=getattr(options, "mu", None),
+        num_epoch=options.epochs,
+    )
+    processor.io = types.SimpleNamespace(
+        load_model=lambda name, **arguments: import_class(name)(**arguments), print_log=lambda *_: None
+    )
+    processor.dev = device
+    processor.meta_info, processor.iter_info, processor.epoch_info = {"epoch": 0, "iter": 0}, {}, {}
+    processor.global_step, processor.train_writer = 0, MagicMock()
+    for name in ("adjust_lr", "show_iter_info", "show_epoch_info", "train_log_writer"):
+        setattr(processor, name, lambda *_: None)
+    torch.manual_seed(options.seed)
+    if options.initialization == "torch":
+        processor.model, processor.loss = import_class(released.model)(**sizes), nn.CrossEntropyLoss()
+    else:
+        processor.load_model()  # which draws the key encoder apart from the query encoder
+    processor.model.to(device)
+    processor.load_optimizer()
+    return processor
+
+
+def make_feeder(name: str, part: ArrayDataset, *, shear_amplitude: float) -> Any:
+    """Their feeder with its own defaults but for the shear, of clips in memory."""
+    kind = import_class(name)
+    feeder = kind.__new__(kind)
+    defaults = inspect.signature(kind.__init__).parameters.items()
+    vars(feeder).update({key: value.default for key, value in defaults if value.default is not value.empty})
+    feeder.shear_amplitude = shear_amplitude
+    feeder.data, feeder.label, feeder.window_size = part.as_tensor().numpy(), part.labels.tolist(), part.frames
+    return feeder
+
+
+def pretrain(
+    processor: Any, folder: RunFolder, options: MethodOptions, *, device: torch.device, fingerprint: str
+) -> None:
+    """All epochs that are not done yet.
+
+    Raises:
+        ValueError: those that are done were of other clips.
+    """
+    history: list[dict[str, float]] = []
+    state = folder.load(device=device)
+    if state is not None:
+        if state.get("clips", fingerprint) != fingerprint:
+            raise ValueError(f"resume: {folder.checkpoint} was trained on other clips; choose another folder")
+        processor.model.load_state_dict(state["method"])
+        processor.optimizer.load_state_dict(state["optimizer"])
+        history = state["history"]
+    for epoch in range(len(history), options.epochs):
+        seed = derive_seed(options.seed, "official", epoch)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002, theirs is this one
+        torch.manual_seed(seed)
+        processor.meta_info["epoch"] = epoch + 1
+        started = time.perf_counter()
+        processor.train(epoch + 1)
+        clips = len(processor.data_loader["train"]) * options.batch_size
+        row = {"epoch": epoch + 1, "loss": float(processor.epoch_info["train_mean_loss"])}
+        row["clips_per_second"] = clips / (time.perf_counter() - started)
+        history.append(row)
+        if epoch + 1 == options.epochs or (epoch + 1) % options.checkpoint_every == 0:
+            state = {"method": processor.model.state_dict(), "optimizer": processor.optimizer.state_dict()}
+            folder.save({**state, "clips": fingerprint, "history": history})
+        folder.log(history)
+        if epoch + 1 == options.epochs or (epoch + 1) % 10 == 0:
+            print(f"{folder.path}: epoch {epoch + 1}/{options.epochs}, loss {row['loss']:.3f}", flush=True)
+
+
+@torch.no_grad()
+def pooled(encoder: Any, part: Any, options: MethodOptions, *, device: torch.device) -> np.ndarray[Any, Any]:
+    """The pooled features ``(n, d)`` of a part's clips, without augmentation."""
+    network = getattr(encoder, "backbone", encoder).eval()
+    network.fc = nn.Identity()
+    clips = streams.convert(part.as_tensor(), options.stream, layout=part.layout)
+    found = [network(chunk.to(device)) for chunk in torch.split(clips, 64)]
+    return torch.cat([each[0] if isinstance(each, tuple) else each for each in found]).cpu().numpy()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

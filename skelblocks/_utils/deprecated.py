@@ -1,0 +1,58 @@
+"""Old names of arguments, which work for one more version."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from typing_extensions import ParamSpec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Accept old keyword arguments of a function, with a ``DeprecationWarning`` that names the new ones.
+
+    Args:
+        **names: The new name of each old one: ``renamed_arguments(shared="same_on_batch")``.
+
+    Returns:
+        A decorator.
+
+    Raises:
+        TypeError: when the decorated function is called with both names of one argument.
+
+    Example:
+        >>> import warnings
+        >>> @renamed_arguments(shared="same_on_batch")
+        ... def draw(*, same_on_batch=False):
+        ...     return same_on_batch
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     drawn = draw(shared=True)
+        >>> drawn, str(caught[0].message)
+        (True, 'draw: the argument shared is deprecated; use same_on_batch')
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        shown = function.__qualname__.removesuffix(".__init__")
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old in names.keys() & kwargs.keys():
+                _rename(kwargs, old, names[old], function=shown)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def _rename(kwargs: dict[str, Any], old: str, new: str, *, function: str) -> None:
+    if new in kwargs:
+        raise TypeError(f"{function}: expected {new} alone, got both {new} and its old name {old}; leave out {old}")
+    warnings.warn(f"{function}: the argument {old} is deprecated; use {new}", DeprecationWarning, stacklevel=3)
+    kwargs[new] = kwargs.pop(old)

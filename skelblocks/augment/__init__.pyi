@@ -1,0 +1,91 @@
+from skelblocks.augment import recipes
+from skelblocks.augment.central_spatial_mask import (
+    CentralSpatialMask,
+    CentralSpatialMaskParams,
+    central_spatial_mask,
+    central_spatial_mask_multiset,
+    joint_degrees,
+)
+from skelblocks.augment.channel_mask import ChannelMaskParams, RandomChannelMask, channel_mask
+from skelblocks.augment.compose import Compose, RandomTransform
+from skelblocks.augment.gaussian_blur import GaussianBlurParams, RandomGaussianBlur, gaussian_blur
+from skelblocks.augment.gaussian_noise import GaussianNoiseParams, RandomGaussianNoise, gaussian_noise
+from skelblocks.augment.joint_mask import JointMaskParams, RandomJointMask, joint_mask
+from skelblocks.augment.learnable_joint_mask import LearnableJointMask, LearnableJointMaskParams, fill_joints
+from skelblocks.augment.motion_temporal_mask import (
+    MotionTemporalMask,
+    MotionTemporalMaskParams,
+    frame_motion,
+    motion_temporal_mask,
+)
+from skelblocks.augment.noise_joints import NoiseJointsParams, RandomNoiseJoints, noise_joints
+from skelblocks.augment.region_swap import Mixed, RandomRegionSwap, RegionSwapParams, region_swap
+from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
+from skelblocks.augment.shear import RandomShear, ShearParams, shear
+from skelblocks.augment.spatial_flip import RandomSpatialFlip, SpatialFlipParams, spatial_flip
+from skelblocks.augment.spatio_temporal_occlusion import (
+    SpatioTemporalOcclusion,
+    SpatioTemporalOcclusionParams,
+    occlude,
+    occluded_joints,
+    occlusion_units,
+)
+from skelblocks.augment.temporal_crop import RandomTemporalCrop, TemporalCropParams, temporal_crop
+from skelblocks.augment.temporal_flip import RandomTemporalFlip, TemporalFlipParams, temporal_flip
+
+__all__ = [
+    "CentralSpatialMask",
+    "CentralSpatialMaskParams",
+    "ChannelMaskParams",
+    "Compose",
+    "GaussianBlurParams",
+    "GaussianNoiseParams",
+    "JointMaskParams",
+    "LearnableJointMask",
+    "LearnableJointMaskParams",
+    "Mixed",
+    "MotionTemporalMask",
+    "MotionTemporalMaskParams",
+    "NoiseJointsParams",
+    "RandomChannelMask",
+    "RandomGaussianBlur",
+    "RandomGaussianNoise",
+    "RandomJointMask",
+    "RandomNoiseJoints",
+    "RandomRegionSwap",
+    "RandomRotation",
+    "RandomShear",
+    "RandomSpatialFlip",
+    "RandomTemporalCrop",
+    "RandomTemporalFlip",
+    "RandomTransform",
+    "RegionSwapParams",
+    "RotationParams",
+    "ShearParams",
+    "SpatialFlipParams",
+    "SpatioTemporalOcclusion",
+    "SpatioTemporalOcclusionParams",
+    "TemporalCropParams",
+    "TemporalFlipParams",
+    "central_spatial_mask",
+    "central_spatial_mask_multiset",
+    "channel_mask",
+    "fill_joints",
+    "frame_motion",
+    "gaussian_blur",
+    "gaussian_noise",
+    "joint_degrees",
+    "joint_mask",
+    "motion_temporal_mask",
+    "noise_joints",
+    "occlude",
+    "occluded_joints",
+    "occlusion_units",
+    "recipes",
+    "region_swap",
+    "rotation",
+    "shear",
+    "spatial_flip",
+    "temporal_crop",
+    "temporal_flip",
+]

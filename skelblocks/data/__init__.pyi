@@ -1,0 +1,94 @@
+from skelblocks.clips.person_mask import person_mask
+from skelblocks.clips.raw_clip import ClipFormatError, RawClip
+from skelblocks.clips.sample import Sample
+from skelblocks.data.arrays.array_dataset import ArrayDataset
+from skelblocks.data.arrays.from_arrays import PaddedClips, from_arrays, from_axes, to_axes
+from skelblocks.data.arrays.read_arrays import read_arrays
+from skelblocks.data.formats.find_clips import find_clips
+from skelblocks.data.formats.found_clips import FoundClips
+from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name, read_ntu_skeleton
+from skelblocks.data.formats.read_nw_ucla import read_nw_ucla
+from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit, PkuMmdVideo, read_pku_mmd, read_pku_mmd_split
+from skelblocks.data.formats.read_position_pair import PositionPair, read_position_labels, read_position_pair
+from skelblocks.data.formats.read_pyskl import PysklClips, from_pyskl, read_pyskl, to_pyskl
+from skelblocks.data.pickles.restricted_pickle import load_restricted
+from skelblocks.data.prepared.clip_preparation import ClipPreparation
+from skelblocks.data.prepared.prepare import prepare
+from skelblocks.data.prepared.prepare_shard import Progress
+from skelblocks.data.prepared.prepared_set import PreparedSet
+from skelblocks.data.splits import (
+    cross_subject,
+    cross_view,
+    leave_one_subject_out,
+    pku_mmd_split,
+    protocol_split,
+    read_missing_list,
+)
+from skelblocks.data.steps.align_spine import align_spine
+from skelblocks.data.steps.align_view import align_view
+from skelblocks.data.steps.center import center
+from skelblocks.data.steps.choose_bodies import body_energy, choose_bodies
+from skelblocks.data.steps.denoise_bodies import denoise_bodies, drop_short_bodies, drop_wide_bodies, merge_bodies
+from skelblocks.data.steps.fill_gaps import fill_gaps
+from skelblocks.data.steps.normalize_scale import body_length, normalize_scale
+from skelblocks.data.steps.resample import clip_lengths, resample
+from skelblocks.data.synthetic.synthetic_motion import SyntheticClips, sample_motion, synthetic_motion
+from skelblocks.layouts.recognize_layout import recognize_layout
+
+__all__ = [
+    "ArrayDataset",
+    "ClipFormatError",
+    "ClipPreparation",
+    "FoundClips",
+    "PaddedClips",
+    "PkuMmdSplit",
+    "PkuMmdVideo",
+    "PositionPair",
+    "PreparedSet",
+    "Progress",
+    "PysklClips",
+    "RawClip",
+    "Sample",
+    "SyntheticClips",
+    "align_spine",
+    "align_view",
+    "body_energy",
+    "body_length",
+    "center",
+    "choose_bodies",
+    "clip_lengths",
+    "cross_subject",
+    "cross_view",
+    "denoise_bodies",
+    "drop_short_bodies",
+    "drop_wide_bodies",
+    "fill_gaps",
+    "find_clips",
+    "from_arrays",
+    "from_axes",
+    "from_pyskl",
+    "leave_one_subject_out",
+    "load_restricted",
+    "merge_bodies",
+    "normalize_scale",
+    "parse_ntu_name",
+    "person_mask",
+    "pku_mmd_split",
+    "prepare",
+    "protocol_split",
+    "read_arrays",
+    "read_missing_list",
+    "read_ntu_skeleton",
+    "read_nw_ucla",
+    "read_pku_mmd",
+    "read_pku_mmd_split",
+    "read_position_labels",
+    "read_position_pair",
+    "read_pyskl",
+    "recognize_layout",
+    "resample",
+    "sample_motion",
+    "synthetic_motion",
+    "to_axes",
+    "to_pyskl",
+]

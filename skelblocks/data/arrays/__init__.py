@@ -1,0 +1,1 @@
+"""Sets of clips that fit into memory, and arrays in files."""

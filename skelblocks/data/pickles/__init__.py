@@ -1,0 +1,1 @@
+"""A pickle reader that builds arrays and plain containers and nothing else."""

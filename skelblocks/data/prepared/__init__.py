@@ -1,0 +1,1 @@
+"""Prepared sets: preprocessed clips in memory-mapped files."""

@@ -1,0 +1,225 @@
+"""Prepare a set: every clip through the same steps, into a folder of mapped arrays.
+
+Axes: n samples, c channels, t frames, v joints, b bodies, m persons.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks._utils.checks import check_integer
+from skelblocks.data.prepared import prepared_files as files
+from skelblocks.data.prepared.clip_preparation import ClipPreparation
+from skelblocks.data.prepared.prepare_shard import Progress, Shard, Source, record_path, write_shard
+from skelblocks.layouts import SkeletonLayout
+
+Part = Callable[[Sequence[str], Mapping[str, NDArray[Any]]], NDArray[Any]]
+
+
+def prepare(
+    clips: Iterable[Source],
+    *,
+    out: str | os.PathLike[str],
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    part: Part | None = None,
+    protocol: str | None = None,
+    class_names: Sequence[str] | None = None,
+    missing: Collection[str] = (),
+    shard: int = 1024,
+    workers: int = 1,
+    progress: Callable[[Progress], object] | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Write a prepared set, for :class:`~skelblocks.data.PreparedSet`.
+
+    A source that cannot be read, a clip with nobody in it and one that is named in ``missing`` are left out, and listed
+    in the manifest with the reason. The bytes written depend on the sources and settings alone, not on ``workers``, nor
+    on whether the run was killed and run again: finished shards are kept, and no file is ever there in part. In memory
+    is one shard for each worker.
+
+    Args:
+        clips: Pairs of a name, unique, and a function without arguments that reads the clip, or several clips, and
+            raises :class:`~skelblocks.data.ClipFormatError` or ``OSError``. With more than one worker the functions
+            must pickle: ``functools.partial(read_ntu_skeleton, path)``.
+        out: The folder, which is made. One with an unfinished run of the same sources and settings is gone on with;
+            one with the finished set is left as it is.
+        layout: The skeleton.
+        part: From the names ``(n,)`` of all clips and their origins, arrays ``(n,)``, which of them train: booleans,
+            or 1, 0 for the test part and -1 for neither. Default: neither. Such as
+            ``lambda names, origin: cross_subject(origin["subject"], train=(1, 3))``.
+        protocol: What ``part`` is called in the manifest.
+        class_names: A name a class.
+        missing: Names of sources or clips to leave out: the owners' list of missing skeletons.
+        shard: Sources in a shard; at most so many clips, unless a source has several.
+        workers: Processes. They are spawned: a script must call this under ``if __name__ == "__main__":``.
+        progress: Called after every source, or after every shard with more than one worker.
+        overwrite: Whether a prepared set in ``out``, of whatever sources and settings, is deleted and made again.
+        **settings: For :class:`~skelblocks.data.ClipPreparation`.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        TypeError: a number that is not an integer, or an unknown setting.
+        ValueError: a setting outside its range, no source, two of one name, no clip that is left, a label without its
+            class name, or ``out`` holds something else, for instance these clips with another ``part``.
+
+    Example:
+        >>> import tempfile
+        >>> from functools import partial
+        >>> from skelblocks.data import read_nw_ucla
+        >>> from skelblocks.testing import write_nw_ucla
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     paths = write_nw_ucla(f"{folder}/raw", clips=4)
+        ...     sources = [(path.stem, partial(read_nw_ucla, path)) for path in paths]
+        ...     manifest = prepare(sources, out=f"{folder}/set", layout="nw-ucla", missing=["a02_s01_e00_v02"])
+        >>> manifest["clips"], manifest["shape"], manifest["rejected"][0]["reason"]
+        (3, [3, 50, 20, 2], 'in the list of missing clips')
+    """
+    for name, value in {"shard": shard, "workers": workers}.items():
+        check_integer(value, name=name)
+    preparation = ClipPreparation(layout=layout, **settings)
+    sources, folder = _sources(clips), Path(out)
+    names = [name for name, _ in sources]
+    plan = {
+        "format": files.FORMAT,
+        "version": files.VERSION,
+        "settings": preparation.to_dict(),
+        "class_names": None if class_names is None else list(class_names),
+        "shard": shard,
+        "sources": {"count": len(names), "sha256": files.joint_sha256([*names, "", *sorted(missing)])},
+    }
+    finished = files.open_folder(folder, plan, {"protocol": protocol}, overwrite=overwrite)
+    if finished is not None:
+        if part is not None:
+            index = files.map_array(folder / files.INDEX)
+            if not np.array_equal(_parts(part, index), index["part"]):
+                raise ValueError(
+                    f"part: {str(folder)!r} holds these clips with another split; choose another folder, or overwrite "
+                    "this one with overwrite=True (--overwrite)"
+                )
+        return finished
+    groups = [sources[start : start + shard] for start in range(0, len(sources), shard)]
+    shards = [Shard(folder, number, group, preparation, frozenset(missing)) for number, group in enumerate(groups)]
+    done = Progress(0, len(sources), 0, 0)
+    for step in _run(shards, workers):
+        done = Progress(done.done + step.done, done.total, done.clips + step.clips, done.rejected + step.rejected)
+        if progress is not None:
+            progress(done)
+    return _finish(folder, {**plan, "protocol": protocol}, preparation, len(groups), part)
+
+
+def _sources(clips: Iterable[Source]) -> list[Source]:
+    sources = list(clips)
+    if not sources:
+        raise ValueError("clips: expected at least one")
+    names = Counter(name for name, _ in sources)
+    name, times = names.most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"clips: expected unique names, got {name!r} {times} times")
+    if any(not 0 < len(name) <= files.LONGEST_NAME for name in names):
+        raise ValueError(f"clips: expected names of 1 to {files.LONGEST_NAME} characters")
+    return sources
+
+
+def _run(shards: list[Shard], workers: int) -> Iterator[Progress]:
+    """Do what is not done; give what each source, or each shard, adds."""
+    if workers == 1:
+        for shard in shards:
+            yield from write_shard(shard)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(shards)), mp_context=context, initializer=_start) as executor:
+        futures = [executor.submit(_write_whole, shard) for shard in shards]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _write_whole(shard: Shard) -> Progress:
+    return Progress(*map(sum, zip(*write_shard(shard), strict=True)))
+
+
+def _start() -> None:
+    """Leave interrupts to the parent, and end with it even where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _finish(
+    folder: Path, plan: dict[str, Any], preparation: ClipPreparation, groups: int, part: Part | None
+) -> dict[str, Any]:
+    clips: list[dict[str, Any]] = []
+    rejected: list[dict[str, Any]] = []
+    shards: list[dict[str, Any]] = []
+    for number in range(groups):
+        record = files.read_json(record_path(folder, number))
+        rejected += record["rejected"]
+        for row, clip in enumerate(record["clips"]):
+            clips.append({**clip, "shard": len(shards), "row": row})
+        if record["clips"]:
+            entry = {"file": files.shard_name(number), "clips": len(record["clips"]), "sha256": record["sha256"]}
+            shards.append(entry)
+    if not clips:
+        first = "; ".join(f"{one['name']}: {one['reason']}" for one in rejected[:3])
+        raise ValueError(f"clips: none of {len(rejected)} could be prepared: {first}")
+    name, times = Counter(clip["name"] for clip in clips).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"clips: expected unique names, got {name!r} {times} times")
+    records = files.index_array(clips)
+    classes, largest = plan["class_names"], int(records["label"].max())
+    if classes is not None and largest >= len(classes):
+        raise ValueError(f"class_names: expected a name for each of the labels 0..{largest}, got {len(classes)}")
+    if part is not None:
+        records["part"] = _parts(part, records)
+    index = files.write_array(folder / files.INDEX, records)
+    train, test = (int((records["part"] == number).sum()) for number in (1, 0))
+    manifest = {
+        **plan,
+        "clips": len(clips),
+        "shape": list(preparation.shape),
+        "axes": ["n", "c", "t", "v", "m"],
+        "dtype": "float32",
+        "parts": {"train": train, "test": test, "neither": len(clips) - train - test},
+        "rejected": rejected,
+        "shards": shards,
+        "index": {"file": files.INDEX, "sha256": index},
+        "sha256": files.joint_sha256([*(entry["sha256"] for entry in shards), index]),
+    }
+    for old in set(folder.glob(files.SHARDS)) - {folder / entry["file"] for entry in shards}:
+        old.unlink()  # of a set that was overwritten
+    files.write_json(folder / files.MANIFEST, manifest)
+    shutil.rmtree(folder / files.UNFINISHED)
+    return manifest
+
+
+def _parts(part: Part, records: NDArray[Any]) -> NDArray[np.int8]:
+    keys = [name for name in records.dtype.names or () if name.startswith(files.ORIGIN)]
+    origin = {key.removeprefix(files.ORIGIN): records[key] for key in keys}
+    parts = np.asarray(part(records["name"].tolist(), origin))
+    if parts.shape != records.shape or parts.dtype.kind not in "bi" or not np.isin(parts, (-1, 0, 1)).all():
+        raise ValueError(f"part: expected booleans or -1, 0, 1, shape {records.shape}, got {parts.dtype} {parts.shape}")
+    return parts.astype(np.int8)

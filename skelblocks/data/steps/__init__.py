@@ -1,0 +1,1 @@
+"""Preprocessing of clips, one step a file."""

@@ -1,0 +1,1 @@
+"""Synthetic motion: a body, classes of motion, performances, a sensor."""

@@ -1,0 +1,33 @@
+from skelblocks.encoders.barlow_projector import BarlowProjector
+from skelblocks.encoders.bigru import BiGRU
+from skelblocks.encoders.dsta import DSTA
+from skelblocks.encoders.dsta_block import DSTABlock, decoupled_attention
+from skelblocks.encoders.graph_convolution import GraphConvolution, graph_convolution
+from skelblocks.encoders.initialize import initialize_official
+from skelblocks.encoders.pool import Pool, pool
+from skelblocks.encoders.positional_encoding import positional_encoding
+from skelblocks.encoders.projection_head import ProjectionHead
+from skelblocks.encoders.region_pool import RegionPool, RegionPooled, region_pool, region_to_frames
+from skelblocks.encoders.st_gcn import STGCN
+from skelblocks.encoders.st_gcn_block import STGCNBlock
+
+__all__ = [
+    "DSTA",
+    "STGCN",
+    "BarlowProjector",
+    "BiGRU",
+    "DSTABlock",
+    "GraphConvolution",
+    "Pool",
+    "ProjectionHead",
+    "RegionPool",
+    "RegionPooled",
+    "STGCNBlock",
+    "decoupled_attention",
+    "graph_convolution",
+    "initialize_official",
+    "pool",
+    "positional_encoding",
+    "region_pool",
+    "region_to_frames",
+]

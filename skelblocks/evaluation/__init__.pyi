@@ -1,0 +1,47 @@
+from skelblocks.evaluation.accuracy import accuracy
+from skelblocks.evaluation.bootstrap import Interval, PairedInterval, bootstrap_interval, paired_bootstrap
+from skelblocks.evaluation.classification_report import ClassFigures, ClassificationReport, classification_report
+from skelblocks.evaluation.clustering import ClusterScores, cluster_scores
+from skelblocks.evaluation.cost import ModelCost, model_cost
+from skelblocks.evaluation.feature_cache import cached_features
+from skelblocks.evaluation.features import extract_features
+from skelblocks.evaluation.fingerprints import data_fingerprint, weights_fingerprint
+from skelblocks.evaluation.fusion import FUSION_WEIGHTS, StreamScores, fuse_scores
+from skelblocks.evaluation.knn import knn_accuracy, knn_predict, knn_scores
+from skelblocks.evaluation.labelled_draw import labelled_draw
+from skelblocks.evaluation.linear_probe import LinearProbeResult, linear_probe
+from skelblocks.evaluation.retrieval import RetrievalScores, nearest_neighbors, retrieval_scores
+from skelblocks.evaluation.seeds import SeedSummary, summarize_seeds
+
+__all__ = [
+    "FUSION_WEIGHTS",
+    "ClassFigures",
+    "ClassificationReport",
+    "ClusterScores",
+    "Interval",
+    "LinearProbeResult",
+    "ModelCost",
+    "PairedInterval",
+    "RetrievalScores",
+    "SeedSummary",
+    "StreamScores",
+    "accuracy",
+    "bootstrap_interval",
+    "cached_features",
+    "classification_report",
+    "cluster_scores",
+    "data_fingerprint",
+    "extract_features",
+    "fuse_scores",
+    "knn_accuracy",
+    "knn_predict",
+    "knn_scores",
+    "labelled_draw",
+    "linear_probe",
+    "model_cost",
+    "nearest_neighbors",
+    "paired_bootstrap",
+    "retrieval_scores",
+    "summarize_seeds",
+    "weights_fingerprint",
+]

@@ -1,0 +1,28 @@
+from skelblocks.interop.export import export_onnx, export_program, save_program
+from skelblocks.interop.official.checkpoint_error import CheckpointError
+from skelblocks.interop.official.load_official import load_official
+from skelblocks.interop.official.load_report import LoadReport
+from skelblocks.interop.official.official_checkpoint import OfficialCheckpoint, OfficialStream
+from skelblocks.interop.official.to_official import to_official
+from skelblocks.interop.pretrained.hub import HubEncoder
+from skelblocks.interop.pretrained.input_description import InputDescription
+from skelblocks.interop.pretrained.module_config import PretrainedFormatError
+from skelblocks.interop.pretrained.pretrained import Pretrained, from_pretrained, save_pretrained
+
+__all__ = [
+    "CheckpointError",
+    "HubEncoder",
+    "InputDescription",
+    "LoadReport",
+    "OfficialCheckpoint",
+    "OfficialStream",
+    "Pretrained",
+    "PretrainedFormatError",
+    "export_onnx",
+    "export_program",
+    "from_pretrained",
+    "load_official",
+    "save_pretrained",
+    "save_program",
+    "to_official",
+]

@@ -1,0 +1,1 @@
+"""Checkpoints of the released codes, in and out."""

@@ -1,0 +1,200 @@
+"""Official checkpoints in: their weights in our blocks, every tensor accounted for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skelblocks._utils.checks import check_choice
+from skelblocks.interop.official import official_keys as keys
+from skelblocks.interop.official.checkpoint_error import CheckpointError
+from skelblocks.interop.official.checkpoint_file import check_state_dict, read_state_dict
+from skelblocks.interop.official.load_report import LoadReport, shorten
+from skelblocks.interop.official.official_blocks import OfficialBlocks
+from skelblocks.interop.official.official_checkpoint import READ, WRITE, OfficialCheckpoint, pieces, weights_dtype
+from skelblocks.interop.official.recognize_source import is_pretraining, recognize_source, same_names
+from skelblocks.layouts import SkeletonLayout
+
+
+def load_official(
+    checkpoint: str | os.PathLike[str] | Mapping[str, Tensor],
+    *,
+    source: str = "auto",
+    stream: str = "joint",
+    layout: str | Mapping[str, Any] | SkeletonLayout = "auto",
+    check_graph: bool = True,
+    num_heads: int = 8,
+    sharpness: float = 2.0,
+    strict: bool = True,
+) -> OfficialCheckpoint:
+    """Load what the released code of a method has saved: of pre-training, of a linear evaluation, or a bare encoder.
+
+    Sizes are read off the tensors. ``module.`` is taken out of names, SkeAttnCLR's other names for its predictors and
+    queues are known. The graph ``A`` chooses strategy and layout; weights that were trained on another graph than ours
+    are refused. The released loader keeps initial random values for what a file lacks; here that is an error.
+
+    Files do not tell the number of heads and the sharpness of SkeAttnCLR's attention, nor the stream of a method that
+    trains on one. MsMCLR's attention gets ``segment=8``, as it was trained. CrosSCLR's streams share layers of their
+    heads; here each has its own copy. Only ST-GCN encoders are known, not SkeAttnCLR's and HiCLR's others.
+
+    Args:
+        checkpoint: A file, which is read as weights alone, or a state dict.
+        source: One of ``"SkeletonCLR"``, ``"AimCLR"``, ``"CrosSCLR"``, ``"MsMCLR"``, ``"HiCLR"``, ``"SkeleMixCLR"``,
+            ``"SkeAttnCLR"``, ``"PSTL"``, ``"encoder"`` (names without ``encoder_q.``, as PSTL's). ``"auto"`` goes by
+            the names; those of SkeletonCLR and AimCLR, of their linear evaluations and SkeleMixCLR's, are the same, and
+            load the same.
+        stream: Which of CrosSCLR's streams the result shows; for others, what it calls theirs.
+        layout: The skeleton, or ``"auto"`` for any registered one that gives ``A``.
+        check_graph: False takes ``A`` as it is, under the layout's name; for graphs that no strategy gives.
+        num_heads: Of SkeAttnCLR's attention; 8 in its released configs.
+        sharpness: Of the same; 2 there.
+        strict: False reports missing and unexpected names, where True raises. What is missing then keeps random values.
+
+    Returns:
+        The blocks, in evaluation mode, on the CPU, in the file's dtype; ``.report`` says what became of every tensor.
+
+    Raises:
+        CheckpointError: a damaged or unsafe file, values that are no weights, shapes that do not fit each other, a
+            graph that is not the layout's; with ``strict``, names missing or unexpected. ``error.report`` has the full
+            lists.
+        ValueError: an unknown source or stream.
+
+    Example:
+        >>> from skelblocks.encoders import STGCN
+        >>> from skelblocks.interop import to_official
+        >>> weights = to_official(STGCN("ntu-rgb+d", base_channels=4, out_channels=8), source="PSTL")
+        >>> loaded = load_official(weights)
+        >>> loaded.encoder.base_channels, loaded.report.missing
+        (4, ())
+    """
+    check_choice(source, ("auto", *keys.SOURCES), name="source")
+    check_choice(stream, keys.STREAM_SUFFIX, name="stream")
+    if isinstance(checkpoint, str | os.PathLike):
+        name, given = str(Path(checkpoint)), read_state_dict(checkpoint)
+    else:
+        name, given = "checkpoint", check_state_dict(checkpoint, name="checkpoint")
+    state, written = _official_names(given, name=name)
+    known = source != "auto"
+    source = source if known else recognize_source(state)
+    pretraining = is_pretraining(state, source=source)
+    alternatives = () if known else same_names(source, pretraining=pretraining)
+    streams = _streams(state, source, stream, name)
+
+    blocks = OfficialBlocks(
+        state, source, pretraining, layout=layout, check_graph=check_graph, num_heads=num_heads, sharpness=sharpness
+    )
+    with torch.random.fork_rng(devices=[]):  # all of it is overwritten
+        try:
+            made = blocks.checkpoint(stream=stream, streams=streams)
+        except CheckpointError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(f"{name}: its tensors' sizes make no {source} network: {error}") from error
+    unused, dropped, lacking = _unused(state, source, pretraining, blocks.notes)
+    report = LoadReport(
+        source, alternatives, dropped={written[key]: reason for key, reason in dropped.items()}, missing=lacking
+    )
+    report = _account(made, state, written, replace(report, notes=tuple(dict.fromkeys(blocks.notes))))
+    if strict and not report.complete:
+        raise CheckpointError(_complaint(report, name), report=report)
+    _fill(made, state, written, name=name)
+    return replace(made, unused=unused, report=report)
+
+
+def _official_names(given: Mapping[str, Tensor], *, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors by the method's names, and how the file writes each."""
+    state: dict[str, Tensor] = {}
+    written: dict[str, str] = {}
+    for key, value in given.items():
+        meant = keys.official_name(key)
+        if meant in state:
+            raise CheckpointError(f"{name}: {written[meant]!r} and {key!r} both mean {meant!r}; remove one")
+        state[meant], written[meant] = value, key
+    return state, written
+
+
+def _streams(state: Mapping[str, Tensor], source: str, stream: str, name: str) -> list[str]:
+    if source != "CrosSCLR":
+        return [stream]
+    bone = any(re.match(r"(encoder_[qk]|queue|queue_ptr)_bone", key) for key in state)
+    streams = ["joint", "motion", "bone"] if bone else ["joint", "motion"]
+    if stream not in streams:
+        raise CheckpointError(f"{name}: expected stream to be one of its {', '.join(streams)}, got {stream!r}")
+    return streams
+
+
+def _unused(
+    state: Mapping[str, Tensor], source: str, pretraining: bool, notes: list[str]
+) -> tuple[dict[str, Tensor], dict[str, str], tuple[str, ...]]:
+    """What the released code itself never uses: the tensors, why, and what of a group is missing."""
+    unused: dict[str, Tensor] = {}
+    dropped: dict[str, str] = {}
+    missing: list[str] = []
+    for group in keys.UNUSED.get(source, ()):
+        for letter in "qk" if pretraining else "q" if group.evaluated else "":
+            names = [f"encoder_{letter}.{name}" for name in group.names]
+            present = [key for key in names if key in state]
+            unused.update({key: state[key].clone() for key in present})
+            dropped.update(dict.fromkeys(present, group.reason))
+            if present:
+                missing += [key for key in names if key not in state]
+            else:
+                notes.append(f"{names[0]} and {len(names) - 1} more: not in the file; {group.reason}")
+    return unused, dropped, tuple(missing)
+
+
+def _account(
+    made: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mapping[str, str], report: LoadReport
+) -> LoadReport:
+    """Where every tensor goes, by the names alone."""
+    mapped: dict[str, str] = {}
+    filled: dict[str, str] = {}
+    missing = list(report.missing)
+    for piece in pieces(made):
+        for ours, (official, _) in piece.keys.items():
+            if official in state:
+                mapped[written[official]] = f"{piece.path}.{ours}"
+            else:
+                missing.append(official)
+        for ours in piece.ours_alone:
+            filled[f"{piece.path}.{ours}"] = "-1, clips are not known"
+    unexpected = tuple(key for key in written.values() if key not in mapped and key not in report.dropped)
+    return replace(report, mapped=mapped, filled=filled, missing=tuple(missing), unexpected=unexpected)
+
+
+def _fill(made: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mapping[str, str], *, name: str) -> None:
+    """Put the tensors into the blocks."""
+    dtype = weights_dtype(state)
+    for piece in pieces(made):
+        piece.module.to(dtype).eval()
+        own = piece.module.state_dict()
+        for ours, (official, form) in piece.keys.items():
+            if official not in state:
+                continue
+            value, expected = state[official], WRITE[form](own[ours])
+            if value.shape != expected.shape or value.is_floating_point() != expected.is_floating_point():
+                raise CheckpointError(
+                    f"{name}: {written[official]!r} is {value.dtype} of shape {tuple(value.shape)}, expected "
+                    f"{expected.dtype} of {tuple(expected.shape)} beside the other tensors of {piece.path}"
+                )
+            if form == "one" and not 0 <= int(value) < len(own["bank"]):
+                raise CheckpointError(f"{name}: {written[official]!r} is {int(value)}, outside of its queue")
+            own[ours] = READ[form](value)
+        for ours in piece.ours_alone:
+            own[ours] = torch.full_like(own[ours], -1 if ours == "ids" else 0)
+        piece.module.load_state_dict(own)
+
+
+def _complaint(report: LoadReport, name: str) -> str:
+    lists = "; ".join(f"{len(those)} {what}: {shorten(those)}" for what, those in report.lacks())
+    return (
+        f"{name}: expected exactly the tensors of {' or '.join((report.source, *report.alternatives))}, {lists}. Pass "
+        "another source=, or strict=False to be told in .report instead; what is missing would stay random"
+    )

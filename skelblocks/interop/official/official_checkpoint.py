@@ -1,0 +1,177 @@
+"""An official checkpoint in our blocks, and where each of its tensors stands in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks.attention import MHSAM, MsMAttention
+from skelblocks.augment import LearnableJointMask
+from skelblocks.contrast import MomentumQueue
+from skelblocks.encoders import STGCN, ProjectionHead
+from skelblocks.interop.official import official_keys as keys
+from skelblocks.interop.official.load_report import LoadReport
+from skelblocks.interop.official.official_keys import OfficialKey
+
+READ: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "same": lambda x: x,
+    "conv1d": lambda x: x.squeeze(2),
+    "transposed": lambda x: x.t(),
+    "one": lambda x: x.squeeze(0),
+}
+WRITE: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "same": lambda x: x,
+    "conv1d": lambda x: x.unsqueeze(2),
+    "transposed": lambda x: x.t(),
+    "one": lambda x: x.unsqueeze(0),
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OfficialStream:
+    """What was trained on one stream: the query's blocks, the key's, and the bank.
+
+    Attributes:
+        encoder: The query encoder, which is evaluated and fine-tuned.
+        head: Its projection head; None in files of linear evaluations, except SkeAttnCLR's.
+        attention: ``MsMAttention`` of MsMCLR, ``MHSAM`` of SkeAttnCLR.
+        classifier: Linear layer of classes, in files of linear evaluations; it takes ``pool(encoder(x))``.
+        queue: The bank with its pointer. Official files do not know which clip a row is from.
+        key_encoder: The momentum encoder.
+        key_head: Its head.
+        key_attention: Its attention, which no released code uses.
+    """
+
+    encoder: STGCN
+    head: ProjectionHead | None = None
+    attention: MsMAttention | MHSAM | None = None
+    classifier: nn.Linear | None = None
+    queue: MomentumQueue | None = None
+    key_encoder: STGCN | None = None
+    key_head: ProjectionHead | None = None
+    key_attention: MsMAttention | MHSAM | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OfficialCheckpoint:
+    """What :func:`load_official` gives and :func:`to_official` takes.
+
+    Attributes:
+        source: The method, one of ``SOURCES``.
+        streams: The blocks of each stream: one, or CrosSCLR's two or three, by ``"joint"``, ``"motion"``, ``"bone"``.
+        stream: The one that ``encoder``, ``head`` and the other properties are of.
+        predictors: SkeAttnCLR's three, for the whole clip, its salient part and the rest.
+        side_queues: SkeAttnCLR's ``"salient"`` and ``"non_salient"`` banks, which its losses never read.
+        joint_mask: HiCLR's learnable mask.
+        unused: Tensors of the file that its own code never uses, kept for :func:`to_official`.
+        report: What became of every tensor of the file.
+    """
+
+    source: str
+    streams: Mapping[str, OfficialStream]
+    stream: str = "joint"
+    predictors: nn.ModuleList | None = None
+    side_queues: Mapping[str, MomentumQueue] = field(default_factory=dict)
+    joint_mask: LearnableJointMask | None = None
+    unused: Mapping[str, Tensor] = field(default_factory=dict)
+    report: LoadReport | None = None
+
+    @property
+    def encoder(self) -> STGCN:
+        """The query encoder of the chosen stream."""
+        return self.streams[self.stream].encoder
+
+    @property
+    def head(self) -> ProjectionHead | None:
+        """Its projection head."""
+        return self.streams[self.stream].head
+
+    @property
+    def attention(self) -> MsMAttention | MHSAM | None:
+        """Its attention."""
+        return self.streams[self.stream].attention
+
+    @property
+    def classifier(self) -> nn.Linear | None:
+        """The linear evaluation's layer."""
+        return self.streams[self.stream].classifier
+
+    @property
+    def queue(self) -> MomentumQueue | None:
+        """The bank of the chosen stream."""
+        return self.streams[self.stream].queue
+
+    @property
+    def key_encoder(self) -> STGCN | None:
+        """The momentum encoder of the chosen stream."""
+        return self.streams[self.stream].key_encoder
+
+    @property
+    def key_head(self) -> ProjectionHead | None:
+        """The momentum encoder's head."""
+        return self.streams[self.stream].key_head
+
+
+class Piece(NamedTuple):
+    """One of our modules, where it stands in the checkpoint, and its tensors' official names."""
+
+    path: str
+    module: nn.Module
+    keys: dict[str, OfficialKey]
+
+    @property
+    def ours_alone(self) -> list[str]:
+        """Tensors that official files do not have."""
+        return [name for name in self.module.state_dict() if name not in self.keys]
+
+
+def pieces(checkpoint: OfficialCheckpoint) -> list[Piece]:
+    """Every module of a checkpoint with its names, from which reading and writing both follow."""
+    skeattn = checkpoint.source == "SkeAttnCLR"
+    found: list[Piece] = []
+    for stream, blocks in checkpoint.streams.items():
+        crossed = checkpoint.source == "CrosSCLR"
+        suffix = keys.STREAM_SUFFIX[stream] if crossed else ""
+        path = f"streams.{stream}." if len(checkpoint.streams) > 1 else ""
+        for letter, ours in (("q", ""), ("k", "key_")):
+            prefix = "" if checkpoint.source in keys.BARE else f"encoder_{letter}{suffix}."
+            backbone = f"{prefix}backbone." if skeattn else prefix
+            encoder = getattr(blocks, f"{ours}encoder")
+            if encoder is not None:
+                names = keys.encoder_keys(encoder.state_dict(), prefix=backbone, dotted=checkpoint.source != "HiCLR")
+                found.append(Piece(f"{path}{ours}encoder", encoder, names))
+            head = getattr(blocks, f"{ours}head")
+            if head is not None:
+                where = f"{prefix}neck.proj.mlp." if skeattn else f"{prefix}fc."
+                nested = crossed and "layers.4.weight" in head.state_dict()
+                names = keys.head_keys(head.state_dict(), prefix=where, conv1d=skeattn, nested=nested)
+                found.append(Piece(f"{path}{ours}head", head, names))
+            attention = getattr(blocks, f"{ours}attention")
+            if isinstance(attention, MHSAM):
+                names = keys.mhsam_keys(attention.state_dict(), prefix=f"{prefix}neck.")
+                found.append(Piece(f"{path}{ours}attention", attention, names))
+            elif attention is not None:
+                names = {name: OfficialKey(f"{prefix}m2a.{name}") for name in attention.state_dict()}
+                found.append(Piece(f"{path}{ours}attention", attention, names))
+            if letter == "q" and blocks.classifier is not None:
+                names = {name: OfficialKey(f"{backbone}fc.{name}") for name in ("weight", "bias")}
+                found.append(Piece(f"{path}classifier", blocks.classifier, names))
+        if blocks.queue is not None:
+            found.append(Piece(f"{path}queue", blocks.queue, keys.queue_keys("_z" if skeattn else suffix)))
+    for name, queue in checkpoint.side_queues.items():
+        found.append(Piece(f"side_queues.{name}", queue, keys.queue_keys(keys.SIDE_QUEUES[name])))
+    for i, predictor in enumerate(checkpoint.predictors or ()):
+        names = keys.head_keys(predictor.state_dict(), prefix=f"{keys.PREDICTORS[i]}.mlp.", conv1d=True)
+        found.append(Piece(f"predictors.{i}", predictor, names))
+    if checkpoint.joint_mask is not None:
+        found.append(Piece("joint_mask", checkpoint.joint_mask, {"fill": OfficialKey("mask_param")}))
+    return found
+
+
+def weights_dtype(state: Mapping[str, Tensor]) -> torch.dtype:
+    """The one dtype of a state dict's weights."""
+    return next((value.dtype for value in state.values() if value.is_floating_point()), torch.float32)

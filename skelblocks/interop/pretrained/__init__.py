@@ -1,0 +1,1 @@
+"""Encoders saved with everything that new clips need: layout, preprocessing, weights."""

@@ -1,0 +1,1 @@
+"""Evaluation of a run or an encoder by the protocols of the papers."""
