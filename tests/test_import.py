@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 
-ALLOWED = {"skelblocks", "torch", "numpy", "typing_extensions"}
+ALLOWED = {"skelblocks", "torch", "numpy", "einops", "typing_extensions"}
 
 
 def run(program):
@@ -17,7 +17,7 @@ def test_importing_raises_no_warning_and_loads_only_the_core_packages():
     result = run(
         f"""
         import importlib.metadata, sys
-        import numpy, torch, typing_extensions
+        import einops, numpy, torch, typing_extensions
         before = set(sys.modules)
         import skelblocks
         tops = {{name.partition(".")[0] for name in set(sys.modules) - before}}

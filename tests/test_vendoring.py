@@ -1,5 +1,6 @@
 """Blocks copied into another package, as docs/embedding.md says: the files it names are all that they need."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ PAGE = PACKAGE.parent / "docs" / "embedding.md"
 SECTION = PAGE.read_text(encoding="utf-8").split("## Copying a block")[1]
 # Block, its file, other files, whether it needs the layouts.
 ROWS = re.findall(r"^\| `(\w+)` \| `(\S+)` \| (.+?) \| (yes|-) \|$", SECTION, flags=re.MULTILINE)
+NEEDED = {"torch", "einops", "typing_extensions"}  # the packages that the page names
 USES = {
     "MsMAttention": """
         joint, part, body = MsMAttention(16, layout="ntu-rgb+d")(torch.randn(2, 2, 16, 6, 25))
@@ -44,6 +46,16 @@ def run(program, folder):
     assert result.returncode == 0, result.stderr
 
 
+def imported_packages(source):
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
 def use(block, module):
     return f"from {module} import {block}\n{textwrap.dedent(USES[block])}\n"
 
@@ -54,7 +66,7 @@ def test_the_page_has_a_row_for_every_block_that_is_tried():
 
 def test_the_files_of_a_row_are_all_that_its_block_needs(tmp_path):
     """Each row in a package of its own, all of them in one interpreter, whose start is what takes time."""
-    program = ""
+    program, packages = "", set()
     for block, file, others, layouts in ROWS:
         package = f"mine_{block.lower()}.blocks"
         files = ["_utils/__init__.py", "_utils/checks.py", file, *re.findall(r"`(\S+)`", others)]
@@ -66,9 +78,12 @@ def test_the_files_of_a_row_are_all_that_its_block_needs(tmp_path):
             copy.parent.mkdir(parents=True, exist_ok=True)
             (copy.parent / "__init__.py").touch()
             text = (PACKAGE / name).read_text(encoding="utf-8")
+            packages |= imported_packages(text) - {"skelblocks"}
             copy.write_text(re.sub("(from|import) skelblocks", rf"\1 {package}", text), encoding="utf-8")
         program += use(block, f"{package}.{file.removesuffix('.py').replace('/', '.')}")
     run(program, tmp_path)
+    assert packages <= NEEDED
+    assert all(f"`{package}`" in SECTION for package in NEEDED)
 
 
 @pytest.mark.skipif(not shutil.which("bash") or not shutil.which("sed"), reason="the commands are those of a shell")
