@@ -36,7 +36,7 @@ from skelblocks.augment import (
     SpatioTemporalOcclusion,
     recipes,
 )
-from skelblocks.contrast import ContrastiveLogits, MomentumEncoder, MomentumQueue, contrastive_logits
+from skelblocks.contrast import ContrastiveLogits, MomentumContrast, MomentumEncoder, MomentumQueue, contrastive_logits
 from skelblocks.data import ArrayDataset, PreparedSet, person_mask, synthetic_motion
 from skelblocks.encoders import (
     DSTA,
@@ -89,6 +89,7 @@ __all__ = [
     "InfoNCELoss",
     "LearnableJointMask",
     "LinearProbeResult",
+    "MomentumContrast",
     "MomentumEncoder",
     "MomentumQueue",
     "MotionTemporalMask",

@@ -1,17 +1,25 @@
-"""Several processes: gather keys, start equal, weigh unequal shares, know one's rank; at home in a single one too.
+"""Several processes: gather keys, start equal, weigh unequal shares, query the rank. No-ops in a single process.
 
 Axes: n samples, of which each process holds its own number.
 """
 
 from __future__ import annotations
 
+import hashlib
 from itertools import chain
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["broadcast_module_state", "gather_keys", "is_main_process", "weigh_loss", "world_size"]
+__all__ = [
+    "broadcast_module_state",
+    "check_same_state",
+    "gather_keys",
+    "is_main_process",
+    "weigh_loss",
+    "world_size",
+]
 
 
 def world_size() -> int:
@@ -93,6 +101,42 @@ def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
         flat = tensor.detach().contiguous()  # another memory format travels as a copy
         dist.broadcast(flat, src=source)
         tensor.copy_(flat)
+
+
+@torch.no_grad()
+def check_same_state(module: nn.Module, *, name: str = "module", buffers: bool = True) -> None:
+    """Raise unless all processes hold the same parameters and buffers, bit for bit.
+
+    All processes call it together. It copies the state to the CPU and exchanges one checksum per process, so it suits
+    the start of a training, not every step.
+
+    Args:
+        module: The same module on every process.
+        name: How an error calls the argument.
+        buffers: Whether to compare buffers too. Running statistics of batch normalization may differ on purpose.
+
+    Raises:
+        RuntimeError: a process holds other values than rank 0.
+
+    Example:
+        >>> check_same_state(nn.Linear(2, 2))
+    """
+    if world_size() == 1:
+        return
+    state = [*module.parameters(), *(module.buffers() if buffers else ())]
+    if not state:
+        return
+    digest = hashlib.sha256()
+    for tensor in state:
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    checksum = torch.tensor([list(digest.digest())], dtype=torch.uint8, device=state[0].device)
+    checksums = gather_keys(checksum)
+    others = [rank for rank in range(world_size()) if not checksums[rank].equal(checksums[0])]
+    if others:
+        raise RuntimeError(
+            f"{name}: expected the same values on every process, got other values than rank 0's on ranks {others}; "
+            "call skelblocks.distributed.broadcast_module_state(module) on every process before training"
+        )
 
 
 def weigh_loss(loss: Tensor, *, count: int) -> Tensor:

@@ -4,8 +4,15 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
-from skelblocks.contrast import MomentumQueue
-from skelblocks.distributed import broadcast_module_state, gather_keys, is_main_process, weigh_loss, world_size
+from skelblocks.contrast import MomentumContrast, MomentumQueue
+from skelblocks.distributed import (
+    broadcast_module_state,
+    check_same_state,
+    gather_keys,
+    is_main_process,
+    weigh_loss,
+    world_size,
+)
 
 
 def test_a_single_process_gathers_itself():
@@ -18,6 +25,7 @@ def test_a_single_process_gathers_itself():
     before = linear.weight.detach().clone()
     broadcast_module_state(linear)
     assert linear.weight.equal(before)
+    check_same_state(linear)
     loss = torch.randn((), requires_grad=True)
     assert weigh_loss(loss, count=3) is loss
 
@@ -35,6 +43,31 @@ def test_what_is_refused():
 
 def keys_of(rank, n):
     return torch.arange(n * 3, dtype=torch.float32).view(n, 3) + 100 * rank
+
+
+def check_equal_starts(rank):
+    """A key encoder that was copied before the query was broadcast is found; a broadcast of all mends it."""
+    torch.manual_seed(rank)
+    contrast = MomentumContrast(
+        nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)),
+        queue=MomentumQueue(3, size=7, generator=torch.Generator().manual_seed(0)),
+        momentum_schedule="cosine",
+    )
+    broadcast_module_state(contrast.query_branch)  # as DistributedDataParallel does
+    keys = contrast.keys(torch.randn(2 + rank, 4), torch.arange(2 + rank))
+    before = {name: tensor.clone() for name, tensor in contrast.state_dict().items()}
+    with pytest.raises(RuntimeError, match=r"key_branch: .* on ranks \[1\]; call .*broadcast_module_state"):
+        contrast.update(keys, step=1, total_steps=2)
+    assert all(tensor.equal(before[name]) for name, tensor in contrast.state_dict().items())
+    broadcast_module_state(contrast)
+    contrast.key_branch(torch.randn(4, 4))  # running statistics of its own
+    check_same_state(contrast.key_branch, buffers=False)
+    with pytest.raises(RuntimeError, match="module: expected the same values on every process"):
+        check_same_state(contrast.key_branch)
+    contrast.update(keys, step=1, total_steps=2)
+    check_same_state(contrast.queue)
+    assert contrast.queue.ids.tolist() == [0, 1, 0, 1, 2, -1, -1]
+    check_same_state(nn.ReLU())
 
 
 def run_as_one_of_two(rank, store):
@@ -86,6 +119,8 @@ def run_as_one_of_two(rank, store):
             weigh_loss(torch.tensor(1.0), count=0)
         with pytest.raises(ValueError, match=r"source: expected a rank in 0..1, got 2"):
             broadcast_module_state(queue, source=2)
+
+        check_equal_starts(rank)
     finally:
         dist.destroy_process_group()
 
