@@ -1,1 +1,5 @@
 """The training loop that all methods share: options, order of clips, schedule, checkpoints, run folders."""
+
+from skelblocks._utils.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

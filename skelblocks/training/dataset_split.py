@@ -1,0 +1,104 @@
+"""Which clips of a set train and which test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view
+from skelblocks.training.options import DataOptions, Split
+
+# The arrays that a split looks at, the first that is there.
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "cross-subject": ("subject",),
+    "cross-view": ("view", "camera"),
+    "fold": ("fold",),
+}
+_PROTOCOLS: Mapping[str, Split] = {"xsub": "cross-subject", "xview": "cross-view", "xset": "is_train"}
+
+
+def split_of(options: DataOptions) -> Split:
+    """The split that the options name, or the default: cross-subject; of a prepared set, what its protocol is.
+
+    Example:
+        >>> split_of(DataOptions()), split_of(DataOptions(split="none"))
+        ('cross-subject', 'none')
+    """
+    if options.split is not None or not Path(options.path).is_dir():
+        return options.split or "cross-subject"
+    return prepared_split(PreparedSet(options.path), default="is_train")
+
+
+def prepared_split(prepared: PreparedSet, *, default: Split) -> Split:
+    """The split that a prepared set's protocol stands for, or ``default`` where it has none."""
+    return _PROTOCOLS.get(prepared.manifest["protocol"], default)
+
+
+def groups(part: ArrayDataset | PreparedSet, split: str | None) -> NDArray[Any] | None:
+    """The subject of each clip, its camera for a cross-view split, or its fold; None where the set does not say.
+
+    Args:
+        part: The clips.
+        split: ``"cross-view"`` and ``"fold"`` give cameras and folds, any other value gives subjects.
+    """
+    names = _GROUPS.get(split or "", ("subject",))
+    if isinstance(part, PreparedSet):
+        return next((np.asarray(part.origin[name]) for name in names if name in part.origin), None)
+    return {"view": part.views, "subject": part.subjects, "fold": part.arrays.get("fold")}[names[0]]
+
+
+def training_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
+    """True for the training clips ``(n,)`` of a set that is not split yet.
+
+    Raises:
+        ValueError: the set lacks the array that the split needs; the array holds other values than it may; no clip
+            or every clip would train.
+    """
+    split = split_of(options)
+    if split == "is_train":
+        if "train" not in whole.arrays:
+            others = [name for name in _GROUPS if groups(whole, name) is not None]
+            choice = f"choose {' or '.join(others)}, or" if others else "choose"
+            raise ValueError(f"data.split: {options.path!r} has no array 'is_train'; {choice} none, to train on all")
+        return _split_mask(whole.arrays["train"], data=options.path)
+    name, values = _GROUPS[split][0], groups(whole, split)
+    if values is None:
+        raise ValueError(f"data.split: {options.path!r} has no array {name!r}; choose another split")
+    there = np.unique(values).tolist()
+    if values.dtype.kind not in "iufb" and (split == "cross-subject" or options.train_ids):
+        raise ValueError(
+            f"data.split: expected integers as {name!r} in {options.path!r}, got {there[:3]}; "
+            "numpy.unique(names, return_inverse=True)[1] numbers them"
+        )
+    odd = split == "cross-subject"
+    train = options.train_ids or ([i for i in there if i % 2] if odd else there[:-1])
+    if not options.train_ids and len(train) in (0, len(there)):
+        raise ValueError(
+            f"data.train_ids: by default {'the odd ones' if odd else 'all but the last'} train, but {options.path!r} "
+            f"has {name} {there}; say who trains, as in --data.train_ids [{there[0]}], or let all train with "
+            "--data.split none"
+        )
+    return (cross_subject if odd else cross_view)(values, train)
+
+
+def _split_mask(values: NDArray[Any], *, data: str) -> NDArray[np.bool_]:
+    """``is_train`` as booleans, of which both values are there."""
+    kind = values.dtype.kind
+    wrong = np.flatnonzero(~np.isin(values, (0, 1))) if kind in "iufb" else np.arange(len(values))
+    if len(wrong):
+        got = values[wrong[0]]
+        raise ValueError(
+            f"data.split: expected booleans, or 0 and 1, as 'is_train' in {data!r}, got {got.item()!r} for clip "
+            f"{wrong[0]}; true marks a training clip"
+        )
+    mask = values.astype(bool)
+    if mask.all() or not mask.any():
+        which = "all clips" if mask.any() else "no clip"
+        raise ValueError(
+            f"data.split: 'is_train' in {data!r} marks {which}; mark some, or let all train with --data.split none"
+        )
+    return mask

@@ -1,0 +1,220 @@
+"""From the data options to a training and a test set."""
+
+from __future__ import annotations
+
+import inspect
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skelblocks import layouts
+from skelblocks.data import ArrayDataset, PreparedSet, synthetic_motion
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.layout_file import is_file_name
+from skelblocks.training.dataset_split import groups, prepared_split, split_of, training_mask
+from skelblocks.training.option_checks import check_count
+from skelblocks.training.options import DataOptions
+
+
+class Sets(NamedTuple):
+    """The training and the test part of a set of clips, or the whole set twice where it is not split."""
+
+    train: ArrayDataset | PreparedSet
+    test: ArrayDataset | PreparedSet
+
+    @property
+    def layout(self) -> SkeletonLayout:
+        """The skeleton of both parts."""
+        return self.train.layout
+
+    @property
+    def persons(self) -> int:
+        """Persons of each clip, absent ones included."""
+        return int(self.train[0].clip.shape[-1])
+
+    @property
+    def coordinates(self) -> int:
+        """Coordinates of a joint: 3, or 2 in a picture."""
+        return int(self.train[0].clip.shape[0])
+
+    @property
+    def labeled(self) -> bool:
+        """Whether every clip of both parts has a label."""
+        return all(bool((part.labels >= 0).all()) for part in self)
+
+
+def load_sets(options: DataOptions, *, layout: SkeletonLayout | None = None) -> Sets:
+    """Read or make the clips, preprocess them, keep the chosen joints, and split them.
+
+    Args:
+        options: Where the clips are and what is done to them.
+        layout: The skeleton of the clips with all their joints, in place of ``options.layout``.
+
+    Returns:
+        The two parts.
+
+    Raises:
+        FileNotFoundError: there are no such clips, or there is no such layout file.
+        ValueError: clips, layout, split and joints do not fit together, or the clips hold nothing to learn from; the
+            message names the option.
+
+    Example:
+        >>> options = DataOptions(layout="sbu", frames=16, synthetic={"classes": 2, "subjects": 4, "frames": 16})
+        >>> sets = load_sets(options)
+        >>> len(sets.train), len(sets.test), sets.layout.name, sets.persons
+        (12, 12, 'sbu', 1)
+    """
+    load = _load_prepared if Path(options.path).is_dir() else _load_arrays
+    sets = load(options, layout)
+    _check_useful(sets, data=options.path)
+    return sets
+
+
+def joint_names(data: str) -> tuple[str, ...] | None:
+    """The joints that a set of clips names, or None where it names none."""
+    if Path(data).is_dir():
+        return PreparedSet(data).layout.joints
+    if not zipfile.is_zipfile(data):
+        return ()
+    with np.load(data) as file:
+        return tuple(map(str, file["joint_names"])) if "joint_names" in file else None
+
+
+def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") -> Sets:
+    """The same clips with the joints of another layout, along whose edges bones are taken.
+
+    Args:
+        sets: The clips.
+        layout: Whose joints are kept, in its order.
+        data: What the clips are called in an error.
+
+    Raises:
+        ValueError: the clips lack some of the joints, or they are of a prepared set with other joints.
+    """
+    there = sets.layout
+    missing = [joint for joint in layout.joints if joint not in there.joints]
+    if missing:
+        shared = layouts.shared_joints(layout, there)
+        remedy = f"train with --data.joints [{','.join(shared)}]" if shared else "they share no joint by name"
+        raise ValueError(
+            f"data.joints: the encoder takes {', '.join(layout.joints)}; of these, {data} ({there.name}) has no "
+            f"{', '.join(missing)}; {remedy}"
+        )
+    if isinstance(sets.train, ArrayDataset) and isinstance(sets.test, ArrayDataset):
+        return sets if there == layout else Sets(sets.train.select_joints(layout), sets.test.select_joints(layout))
+    if there.joints != layout.joints:
+        raise ValueError(_PREPARED.format(data, there.name))
+    return sets
+
+
+_PREPARED = (
+    "data.joints: the prepared set in {!r} has all joints of {!r}, in its order; choose joints of an .npz file instead"
+)
+
+
+def _load_arrays(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
+    if layout is None and options.layout is not None:
+        layout = layouts.get_or_load(options.layout)
+    given: dict[str, Any] = {"frames": options.frames, "center": options.center, "align": options.align}
+    if options.path == "synthetic":
+        whole = _make_synthetic(options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), given=given)
+    else:
+        try:
+            whole = ArrayDataset.from_file(options.path, layout=layout, **given)
+        except TypeError as error:  # an array of another kind of numbers
+            raise ValueError(f"data.path: {options.path!r}: {error}") from error
+    if options.joints is not None:
+        whole = whole.select_joints(_joints(whole.layout, options.joints))
+    if options.split == "none":
+        return Sets(whole, whole)
+    train = training_mask(whole, options)
+    test = ~train
+    if split_of(options) == "cross-view" and "duplicate_of_other_view" in whole.arrays:
+        # NW-UCLA's third view holds copies of clips of the other two, which train.
+        test &= ~whole.arrays["duplicate_of_other_view"].astype(bool)
+    return Sets(whole.subset(train), whole.subset(test))
+
+
+def _make_synthetic(
+    arguments: Mapping[str, int | float], *, layout: SkeletonLayout, given: Mapping[str, Any]
+) -> ArrayDataset:
+    known = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(synthetic_motion).parameters.items()
+        if name not in ("layout", "device", "dtype")
+    }
+    unknown = sorted(arguments.keys() - known.keys())
+    if unknown:
+        raise ValueError(f"data.synthetic: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+    for name, value in arguments.items():
+        if known[name] == "int":
+            check_count(value, name=f"data.synthetic.{name}", least=0)  # type: ignore[arg-type]
+    clips = synthetic_motion(layout, **arguments)  # type: ignore[arg-type]
+    return ArrayDataset(
+        clips.x.numpy(),
+        layout=layout,
+        labels=clips.labels.numpy(),
+        class_names=clips.class_names,
+        subjects=clips.subjects.numpy(),
+        views=clips.views.numpy(),
+        **given,
+    )
+
+
+def _joints(layout: SkeletonLayout, chosen: list[str] | str) -> Sequence[str]:
+    if not isinstance(chosen, str):
+        return chosen
+    shared = layouts.shared_joints(layout, layouts.get_or_load(chosen))
+    if not shared:
+        raise ValueError(f"data.joints: the layouts {layout.name!r} and {chosen!r} share no joint by name")
+    return shared
+
+
+def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
+    if options.joints is not None:
+        raise ValueError(_PREPARED.format(options.path, PreparedSet(options.path).layout.name))
+    parts = (None, None) if options.split == "none" else ("train", "test")
+    train, test = (PreparedSet(options.path, part=part) for part in parts)
+    settings, split = train.manifest["settings"], split_of(options)
+    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings["align"]}
+    asked = {"frames": options.frames, "layout": options.layout, "align": options.align}
+    if options.layout is not None and is_file_name(options.layout):
+        same = (layout or layouts.load(options.layout)) == train.layout
+        asked["layout"] = train.layout.name if same else options.layout
+    if options.center != "layout":
+        there["center"], asked["center"] = settings["center"] or "no center", options.center or "no center"
+    if split not in ("none", "is_train"):  # which follow the parts alone
+        there["split"], asked["split"] = prepared_split(train, default=split), split
+    for name, value in asked.items():
+        if value not in (None, there[name]):
+            raise ValueError(
+                f"data.{name}: the set in {options.path!r} was prepared with {there[name]!r}, not {value!r}; ask for "
+                "that, or prepare the set again"
+            )
+    if split in ("cross-subject", "cross-view") and options.train_ids:
+        ids = groups(train, split), groups(test, split)
+        trains, tests = (set() if each is None else set(each.tolist()) for each in ids)
+        if trains - {*options.train_ids} or tests & {*options.train_ids}:
+            raise ValueError(
+                f"data.train_ids: the set in {options.path!r} was prepared to train on {sorted(trains)}, not "
+                f"{options.train_ids}; leave the option out, or prepare the set again"
+            )
+    return Sets(train, test)
+
+
+def _check_useful(sets: Sets, *, data: str) -> None:
+    """Refuse parts in which nobody is seen, and training clips that are all the same."""
+    for name, part in zip(("training", "test"), sets, strict=True):
+        if not any(part[i].clip.any() for i in range(len(part))):
+            raise ValueError(
+                f"data.path: all {len(part)} {name} clips of {data!r} are zero after preprocessing, as if nobody were "
+                "seen; look at the file with `skelblocks inspect`, and at data.center"
+            )
+    first = sets.train[0].clip
+    if len(sets.train) > 1 and all(sets.train[i].clip.equal(first) for i in range(1, len(sets.train))):
+        raise ValueError(
+            f"data.path: all {len(sets.train)} training clips of {data!r} are the same; there is nothing to learn from"
+        )

@@ -1,0 +1,172 @@
+"""The options of a training, in groups: ``options.train.epochs`` is ``--train.epochs`` and ``train: {epochs: ...}``.
+
+The comment behind each field is its text in ``--help``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from skelblocks.training.option_checks import check_count, check_finite, check_number
+
+Align = Literal["frame", "clip", "official"]
+Split = Literal["cross-subject", "cross-view", "fold", "is_train", "none"]
+Stream = Literal["joint", "bone", "motion"]
+
+
+@dataclass(kw_only=True)
+class DataOptions:
+    """Which clips, of which skeleton, how they are preprocessed, and which of them test.
+
+    ``path`` is ``"synthetic"``; an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the
+    split; or the folder of a prepared set, which has its own layout, preprocessing and split.
+    """
+
+    path: str = "synthetic"  # an .npz file, a prepared set's folder, or "synthetic"
+    stream: Stream = "joint"  # what the encoder is trained on
+    layout: str | None = None  # a name or a .json file; default: by the file's joint names; synthetic: ntu-rgb+d
+    frames: int = 50  # of every clip after resampling; released configurations of MsMCLR and AimCLR
+    center: str | None = "layout"  # the joint at the origin of every frame; "layout": the layout's center; null: none
+    align: Align | None = None  # turn the shoulders to the camera
+    split: Split | None = None  # what decides who tests; default: cross-subject; of a prepared set, its protocol
+    train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
+    joints: list[str] | str | None = None  # keep only these, after centering; or those shared with a layout
+    synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
+
+    def __post_init__(self) -> None:
+        check_finite(self, group="data")
+        check_count(self.frames, name="data.frames")
+
+
+@dataclass(kw_only=True)
+class TrainOptions:
+    """How a method is trained. Defaults: section 4.2 of AimCLR and MsMCLR, then their released code."""
+
+    epochs: int = 300  # passes over the training clips
+    min_steps: int = 0  # train for more epochs if these have fewer steps
+    batch_size: int = 128  # clips in all processes together
+    learning_rate: float = 0.1  # after the warm-up
+    sgd_momentum: float = 0.9  # MsMCLR prints 0.999, which is the key encoder's
+    weight_decay: float = 1e-4  # of all weights
+    schedule: Literal["step", "cosine"] = "step"  # of the learning rate
+    milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which the step schedule divides by ten
+    warmup_epochs: float = 0.0  # in which the learning rate rises from zero
+    seed: int = 0  # of weights, order, views and dropout
+    workers: int = 0  # loader processes
+    checkpoint_every: int = 1  # epochs
+    accelerator: str = "auto"  # one device; for several, on one machine or many, start with torchrun
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # of training
+    sync_batch_norm: bool = False  # batch statistics of all processes together; on GPUs only
+    timeout: float = 600.0  # seconds that a process waits for the others before it ends the run
+    folder: str | None = None  # of the run; default: runs/METHOD_DATA_SPLIT_STREAM_seedSEED
+    resume: bool = True  # continue from the folder's checkpoint, if it has one
+
+    def __post_init__(self) -> None:
+        check_finite(self, group="train")
+        for name in ("epochs", "batch_size", "checkpoint_every"):
+            check_count(getattr(self, name), name=f"train.{name}")
+        for name in ("min_steps", "workers", "seed"):
+            check_count(getattr(self, name), name=f"train.{name}", least=0)
+        for name in ("sgd_momentum", "weight_decay", "warmup_epochs"):
+            check_number(getattr(self, name), name=f"train.{name}", least=0)
+        for name in ("learning_rate", "timeout"):
+            check_number(getattr(self, name), name=f"train.{name}", above=0)
+        for epoch in self.milestones:
+            check_count(epoch, name="train.milestones")
+
+
+@dataclass(kw_only=True)
+class EncoderOptions:
+    """The backbone. Defaults: MsMCLR's table 9 and the released code."""
+
+    kind: Literal["stgcn", "dsta", "bigru"] = "stgcn"  # the backbone
+    base_channels: int = 16  # of ST-GCN
+    out_channels: int | None = None  # default: 256; of BiGRU 2048
+    graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
+    dropout: float = 0.5  # BiGRU has none
+    initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
+
+    def __post_init__(self) -> None:
+        check_finite(self, group="encoder")
+        check_count(self.base_channels, name="encoder.base_channels")
+        if self.out_channels is not None:
+            check_count(self.out_channels, name="encoder.out_channels")
+        check_number(self.dropout, name="encoder.dropout", least=0, below=1)
+
+
+@dataclass(kw_only=True)
+class ContrastOptions:
+    """Embeddings, the queue of negatives, and the key encoder. Defaults: section 4.2 of AimCLR and MsMCLR."""
+
+    embedding: int = 128  # features of an embedding
+    head_norm: bool = False  # batch normalization in the head
+    head_bias: bool = True  # of the head's linear layers
+    queue_size: int | Literal["auto"] = 32768  # keys that serve as negatives; auto: fewer than the training clips
+    temperature: float = 0.07  # of the similarities
+    key_momentum: float = 0.999  # share of its weights that the key encoder keeps in a step
+    key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
+    exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbors
+    shear_amplitude: float = 0.5  # of every view that is sheared; released configurations, SkeAttnCLR's table 10
+
+    def __post_init__(self) -> None:
+        check_finite(self, group="contrast")
+        check_count(self.embedding, name="contrast.embedding")
+        if self.queue_size != "auto":
+            check_count(self.queue_size, name="contrast.queue_size")
+        check_number(self.temperature, name="contrast.temperature", above=0)
+        check_number(self.key_momentum, name="contrast.key_momentum", least=0, most=1)
+        check_number(self.shear_amplitude, name="contrast.shear_amplitude", least=0)
+
+
+@dataclass(kw_only=True)
+class EvaluateOptions:
+    """How a run measures its encoder's accuracies on the way."""
+
+    every: int = 10  # epochs; 0: only after the last
+    probe: Literal["paper", "standardized"] = "paper"  # the linear probe's settings, see `probe_settings`
+    probe_rate: float = 3.0  # learning rate of the papers' probe; a tenth after the milestone of its 100 epochs
+    probe_milestone: int = 80  # the epoch after which that rate is divided by ten
+    neighbors: int = 20  # of the kNN accuracy
+
+    def __post_init__(self) -> None:
+        check_finite(self, group="evaluate")
+        check_count(self.every, name="evaluate.every", least=0)
+        check_count(self.neighbors, name="evaluate.neighbors")
+        check_count(self.probe_milestone, name="evaluate.probe_milestone")
+        check_number(self.probe_rate, name="evaluate.probe_rate", above=0)
+
+
+@dataclass(kw_only=True)
+class MethodOptions:
+    """The groups that every method has; each method adds options of its own beside them.
+
+    Example:
+        >>> options = MethodOptions(train=TrainOptions(epochs=40))
+        >>> options.train.epochs, options.contrast.queue_size
+        (40, 32768)
+    """
+
+    data: DataOptions = field(default_factory=DataOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
+    contrast: ContrastOptions = field(default_factory=ContrastOptions)
+    evaluate: EvaluateOptions = field(default_factory=EvaluateOptions)
+
+    def __post_init__(self) -> None:
+        check_finite(self)
+
+    def trained_streams(self) -> tuple[str, ...]:
+        """The streams that are trained together; a method of several streams overrides this."""
+        return (self.data.stream,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All options as nested plain values, as in a run's config.yaml."""
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
