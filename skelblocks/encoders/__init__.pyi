@@ -1,5 +1,6 @@
 from skelblocks.encoders.barlow_projector import BarlowProjector
 from skelblocks.encoders.bigru import BiGRU
+from skelblocks.encoders.build import build_encoder
 from skelblocks.encoders.dsta import DSTA
 from skelblocks.encoders.dsta_block import DSTABlock, decoupled_attention
 from skelblocks.encoders.graph_convolution import GraphConvolution, graph_convolution
@@ -8,6 +9,7 @@ from skelblocks.encoders.pool import Pool, pool
 from skelblocks.encoders.positional_encoding import positional_encoding
 from skelblocks.encoders.projection_head import ProjectionHead
 from skelblocks.encoders.region_pool import RegionPool, RegionPooled, region_pool, region_to_frames
+from skelblocks.encoders.side_by_side import SideBySide
 from skelblocks.encoders.st_gcn import STGCN
 from skelblocks.encoders.st_gcn_block import STGCNBlock
 
@@ -23,6 +25,8 @@ __all__ = [
     "RegionPool",
     "RegionPooled",
     "STGCNBlock",
+    "SideBySide",
+    "build_encoder",
     "decoupled_attention",
     "graph_convolution",
     "initialize_official",

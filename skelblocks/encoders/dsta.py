@@ -15,7 +15,8 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_integer, check_probability
 from skelblocks.encoders.dsta_block import DSTABlock
 
-_TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
+# Of SkeAttnCLR: channels in, out and of a query, and stride, a row for each block.
+TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
 
 
 class DSTA(nn.Module):
@@ -61,7 +62,7 @@ class DSTA(nn.Module):
         *,
         frames: int,
         in_channels: int = 3,
-        layers: Sequence[Sequence[int]] = _TABLE_14,
+        layers: Sequence[Sequence[int]] = TABLE_14,
         num_subsets: int = 3,
         dropout: float = 0.5,
     ) -> None:

@@ -21,6 +21,7 @@ from skelblocks._utils.checks import (
     values_visible,
 )
 from skelblocks.encoders.st_gcn_block import STGCNBlock
+from skelblocks.layouts.adjacency import Strategy
 
 _STRIDED = (4, 7)  # the blocks that halve the frames and double the channels
 
@@ -74,7 +75,7 @@ class STGCN(nn.Module):
         base_channels: int = 16,
         out_channels: int = 256,
         dropout: float = 0.5,
-        strategy: str = "spatial",
+        strategy: Strategy = "spatial",
         max_hop: int = 1,
         dilation: int = 1,
         edge_importance: bool = True,

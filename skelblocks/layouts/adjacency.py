@@ -6,7 +6,7 @@ Axes: s subsets of the neighbourhood, v source joints, w target joints.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,13 +15,14 @@ from skelblocks._utils.checks import check_choice
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
-STRATEGIES = ("uniform", "distance", "spatial", "spatial_bfs", "agcn")
+Strategy = Literal["uniform", "distance", "spatial", "spatial_bfs", "agcn"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 def adjacency(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     *,
-    strategy: str = "spatial",
+    strategy: Strategy = "spatial",
     max_hop: int = 1,
     dilation: int = 1,
     dtype: torch.dtype | None = None,

@@ -15,9 +15,10 @@ from torch import Tensor
 from skelblocks import layouts
 from skelblocks.interop.official.checkpoint_error import CheckpointError
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.adjacency import Strategy
 
 _PREFERRED = ("ntu-rgb+d",)
-_STRATEGIES = ("spatial", "agcn", "spatial_bfs", "distance", "uniform")
+_STRATEGIES: tuple[Strategy, ...] = ("spatial", "agcn", "spatial_bfs", "distance", "uniform")
 _HOPS = ((1, 1), (2, 1), (3, 1), (2, 2), (3, 2))
 
 
@@ -25,7 +26,7 @@ class Graph(NamedTuple):
     """The arguments with which ``layouts.adjacency`` gives a graph."""
 
     layout: SkeletonLayout
-    strategy: str
+    strategy: Strategy
     max_hop: int = 1
     dilation: int = 1
 
