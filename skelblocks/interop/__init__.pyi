@@ -4,9 +4,9 @@ from skelblocks.interop.official.load_official import load_official
 from skelblocks.interop.official.load_report import LoadReport
 from skelblocks.interop.official.official_checkpoint import OfficialCheckpoint, OfficialStream
 from skelblocks.interop.official.to_official import to_official
+from skelblocks.interop.pretrained.config_checks import PretrainedFormatError
 from skelblocks.interop.pretrained.hub import HubEncoder
 from skelblocks.interop.pretrained.input_description import InputDescription
-from skelblocks.interop.pretrained.module_config import PretrainedFormatError
 from skelblocks.interop.pretrained.pretrained import Pretrained, from_pretrained, save_pretrained
 
 __all__ = [

@@ -7,7 +7,7 @@ from torch import nn
 
 from skelblocks import layouts
 from skelblocks.attention import MHSAM, MsMAttention
-from skelblocks.encoders import DSTA, STGCN, BarlowProjector, BiGRU, ProjectionHead
+from skelblocks.encoders import DSTA, STGCN, BarlowProjector, BiGRU, ProjectionHead, SideBySide
 from skelblocks.interop.pretrained.module_config import PretrainedFormatError, build_module, describe_module
 
 LAYOUT = layouts.get("coco-17")
@@ -27,6 +27,13 @@ MODULES = {
     "BiGRU": (
         "encoder",
         lambda: BiGRU(LAYOUT, in_channels=2, persons=1, hidden_features=3, num_layers=2, causal=True),
+    ),
+    "SideBySide": (
+        "encoder",
+        lambda: SideBySide(
+            STGCN(LAYOUT, base_channels=2, out_channels=8, dropout=0.25),
+            STGCN(LAYOUT, base_channels=2, out_channels=4, dropout=0.5),
+        ),
     ),
     "ProjectionHead": (
         "head",
@@ -73,7 +80,7 @@ class Mine(STGCN):
 
 @pytest.mark.parametrize("module", [Mine(LAYOUT, base_channels=2), nn.Linear(2, 2), ProjectionHead(8)])
 def test_other_classes_are_refused_with_what_to_do(module):
-    with pytest.raises(TypeError, match=r"encoder: expected STGCN or DSTA or BiGRU, got .*safetensors"):
+    with pytest.raises(TypeError, match=r"encoder: expected STGCN or DSTA or BiGRU or SideBySide, got .*safetensors"):
         describe_module(module, role="encoder")
 
 
@@ -169,3 +176,32 @@ def test_descriptions_of_earlier_versions_are_read():
     config = describe_module(ProjectionHead(8, hidden_features=4, out_features=2), role="head")
     del config["arguments"]["bias"]
     assert build_module(config, role="head", layout=None).layers[0].bias is not None
+
+
+@pytest.mark.parametrize(
+    ("encoders", "message"),
+    [
+        ([], "encoders of SideBySide: expected 1 to 8 single encoders"),
+        ({}, "expected 1 to 8 single encoders"),
+        ([{"class": "SideBySide", "arguments": {"encoders": []}}], "expected 1 to 8 single encoders"),
+        ([{"class": "MHSAM", "arguments": {"channels": 8, "num_heads": 1, "sharpness": 1.0}}], "as its class"),
+    ],
+)
+def test_encoders_side_by_side_that_are_wrong(encoders, message):
+    config = {"class": "SideBySide", "arguments": {"encoders": encoders}}
+    with pytest.raises(PretrainedFormatError, match=message):
+        build_module(config, role="encoder", layout=LAYOUT, device="meta")
+
+
+def test_too_many_encoders_side_by_side():
+    one = describe_module(STGCN(LAYOUT, base_channels=2), role="encoder")
+    config = {"class": "SideBySide", "arguments": {"encoders": [one] * 9}}
+    with pytest.raises(PretrainedFormatError, match="expected 1 to 8 single encoders"):
+        build_module(config, role="encoder", layout=LAYOUT, device="meta")
+
+
+def test_a_changed_encoder_beside_another_is_refused():
+    first, second = (STGCN(LAYOUT, base_channels=2, out_channels=8) for _ in range(2))
+    second.data_norm.eps = 1.0
+    with pytest.raises(ValueError, match="encoder: expected the layers that the arguments of STGCN give"):
+        describe_module(SideBySide(first, second), role="encoder")
