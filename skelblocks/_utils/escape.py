@@ -1,0 +1,59 @@
+"""Text from files and users, made safe to print, to put into a table, or to draw."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import Literal, TypeAlias, get_args
+
+from skelblocks._utils.checks import check_choice
+
+Target: TypeAlias = Literal["terminal", "markdown", "html", "picture"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+# Control, surrogate, line and paragraph separator, and format characters: the last reorder or hide what follows.
+_UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp", "Cf"})
+_JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji are written with
+_MARKDOWN = re.compile(r"[\\`*|~$\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore within a word means nothing
+
+
+def escape(text: object, *, to: Target = "terminal", longest: int | None = None) -> str:
+    r"""Write a name on one line, with nothing in it that a reader of the target would obey.
+
+    Control characters, ANSI escapes, line breaks, characters that change the direction of writing, and lone surrogates
+    become visible escapes such as ``\x1b``. Apply it to each name, not to the whole message, which may have lines.
+
+    Args:
+        text: A name, a path, or anything that ``str`` takes.
+        to: Where the text goes. ``"terminal"`` and ``"picture"`` escape what is named above. ``"markdown"`` also
+            escapes signs that make a table's cell, a link, HTML or emphasis; ``"html"`` also escapes HTML's signs.
+        longest: Number of characters to keep; the middle of a longer text becomes an ellipsis. Default: all.
+
+    Returns:
+        The escaped text.
+
+    Raises:
+        ValueError: ``to`` is unknown.
+
+    Example:
+        >>> print(escape("clap\x1b[31m\nhands"))
+        clap\x1b[31m\nhands
+        >>> print(escape("clap|<b>left_hand", to="markdown"))
+        clap\|&lt;b&gt;left_hand
+        >>> escape("01_walk_towards.npz", longest=11)
+        '01_wa…s.npz'
+    """
+    check_choice(to, TARGETS, name="to")
+    shown = "".join(_visible(character) for character in str(text))
+    if longest is not None and len(shown) > longest:
+        shown = shown[: longest // 2] + "…" + shown[len(shown) - (longest - longest // 2 - 1) :]
+    if to == "markdown":
+        return html.escape(_MARKDOWN.sub(r"\\\g<0>", shown), quote=False)
+    return html.escape(shown) if to == "html" else shown
+
+
+def _visible(character: str) -> str:
+    if character in _JOINERS or unicodedata.category(character) not in _UNSAFE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
