@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from skelblocks import layouts
 from skelblocks.data.steps.align_view import MODES
-from skelblocks.interop import InputDescription, load_official, save_pretrained
-from skelblocks.interop.official.official_keys import SOURCES, STREAM_SUFFIX
+from skelblocks.encoders import ProjectionHead
+from skelblocks.interop import InputDescription, OfficialCheckpoint, load_official, save_pretrained
+from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX
 
 _FRAMES = {"SkeAttnCLR": 64, "SkeleMixCLR": 64}  # no file tells; of the released configurations
 
@@ -61,14 +65,30 @@ def run(given: argparse.Namespace) -> None:
     align = None if given.align == "none" else given.align
     described = InputDescription(stream=given.stream, frames=frames, align=align, persons=given.persons)
     names = [loaded.report.source, *loaded.report.alternatives]
+    head, said = _head(loaded)
+    metadata: dict[str, Any] = {"official": {"source": names, "file": given.checkpoint.name}}
+    if loaded.class_names:
+        metadata["class_names"] = list(loaded.class_names)
     save_pretrained(
         given.out,
         encoder=loaded.encoder,
-        head=loaded.head,
+        head=head,
         attention=loaded.attention,
         input=described,
-        metadata={"official": {"source": names, "file": given.checkpoint.name}},
+        metadata=metadata,
         overwrite=given.overwrite,
     )
-    kept = [name for name in ("encoder", "head", "attention") if getattr(loaded, name) is not None]
+    kept = ["encoder", *([said] if said else []), *(["attention"] if loaded.attention is not None else [])]
     print(f"{given.out}: {', '.join(kept)} of {' or '.join(names)}, {given.stream} stream, {frames} frames")
+
+
+def _head(loaded: OfficialCheckpoint) -> tuple[ProjectionHead | None, str]:
+    """The head that the folder keeps and what to call it: the classifier where there is one, else the projection."""
+    classifier = loaded.classifier
+    if classifier is None:
+        return loaded.head, "" if loaded.head is None else "head"
+    with torch.device("meta"):  # draws no random numbers
+        head = ProjectionHead(classifier.in_features, out_features=classifier.out_features, hidden_layers=0)
+    head.layers = nn.Sequential(classifier)
+    instead = "" if loaded.head is None else " in place of the projection head"
+    return head.eval(), f"classifier of {classifier.out_features} classes as head{instead}"

@@ -11,6 +11,7 @@ from skelblocks.data.formats.read_nw_ucla import read_nw_ucla
 from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit, PkuMmdVideo, read_pku_mmd, read_pku_mmd_split
 from skelblocks.data.formats.read_position_pair import PositionPair, read_position_labels, read_position_pair
 from skelblocks.data.formats.read_pyskl import PysklClips, from_pyskl, read_pyskl, to_pyskl
+from skelblocks.data.ntu_class_names import NTU60_CLASS_NAMES, NTU120_CLASS_NAMES
 from skelblocks.data.pickles.restricted_pickle import load_restricted
 from skelblocks.data.prepared.clip_preparation import ClipPreparation
 from skelblocks.data.prepared.prepare import prepare
@@ -36,6 +37,8 @@ from skelblocks.data.synthetic.synthetic_motion import SyntheticClips, sample_mo
 from skelblocks.layouts.recognize_layout import recognize_layout
 
 __all__ = [
+    "NTU60_CLASS_NAMES",
+    "NTU120_CLASS_NAMES",
     "ArrayDataset",
     "ClipFormatError",
     "ClipPreparation",

@@ -65,6 +65,26 @@ def test_a_skeleton_of_ones_own(tmp_path, capsys):
     assert "error: layout: there is no file" in capsys.readouterr().err
 
 
+def test_the_classifier_and_its_classes_are_kept(tmp_path, capsys):
+    state = official_state("AimCLR_linear_eval", narrow=True)
+    state["encoder_q.fc.weight"] = state["encoder_q.fc.weight"][..., None, None]
+    torch.save(state, tmp_path / "model.pt")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder") == 0
+    assert "encoder, classifier of 60 classes as head of ActCLR or AimCLR or DoGCLR" in capsys.readouterr().out
+    found = from_pretrained(tmp_path / "folder")
+    assert found.metadata["class_names"][7] == "sitting down"
+    features = torch.randn(3, 32)
+    assert found.head(features).allclose(load_official(state).classifier(features))
+
+
+def test_a_classifier_beside_a_projection_head_is_kept_and_said(tmp_path, capsys):
+    state = official_state("SkeAttnCLR_linear_eval", narrow=True)
+    torch.save(state, tmp_path / "model.pt")
+    assert run(tmp_path / "model.pt", "--out", tmp_path / "folder") == 0
+    assert "classifier of 60 classes as head in place of the projection head, attention" in capsys.readouterr().out
+    assert from_pretrained(tmp_path / "folder").head.out_features == 60
+
+
 def test_attention_is_kept(tmp_path):
     torch.save(official_state("SkeAttnCLR_linear_eval"), tmp_path / "model.pt")
     assert run(tmp_path / "model.pt", "--out", tmp_path / "folder", "--heads", 4) == 0

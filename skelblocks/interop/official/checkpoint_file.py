@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from skelblocks.interop.official.checkpoint_error import CheckpointError
+from skelblocks.interop.official.recognize_foreign import file_seems_to_be
 
 _MEND = (
     "where you trust its origin, load it with the code that wrote it and save the weights alone: "
@@ -53,6 +54,9 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             raise CheckpointError(f"{path}: expected a checkpoint file, got {kind}; name the .pt file itself")
         if path.stat().st_size == 0:
             raise CheckpointError(f"{path}: expected a checkpoint file, got an empty one; copy or download it again")
+        kind = _kind(path)
+        if kind:
+            raise CheckpointError(f"{path}: expected a checkpoint that torch.save wrote, this is {kind}")
         _check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, on how old a file is; what is wrong with it is raised
@@ -103,7 +107,7 @@ def check_state_dict(state: object, *, name: str) -> dict[str, Tensor]:
         if not isinstance(key, str):
             raise CheckpointError(f"{name}: expected names of tensors, got the key {key!r:.80}")
         if not isinstance(value, Tensor):
-            raise CheckpointError(f"{name}: {key!r:.80} is {type(value).__name__}, expected a tensor{_inside(value)}")
+            raise CheckpointError(f"{name}: {key!r:.80} is {type(value).__name__}, expected a tensor; {_inside(state)}")
         value = Tensor.detach(value)  # a pickle may have put another "detach" on the tensor itself
         _check_memory(value, f"{name}: {key!r:.80}")
         if "num_batches_tracked" in key or "queue_ptr" in key:
@@ -134,10 +138,19 @@ def _reason(error: Exception) -> str:
     return ascii(reason.partition(". Please")[0][:160])[1:-1]
 
 
-def _inside(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; if that is the state dict, pass it instead of what holds it"
-    return "; leave out what is not weights"
+def _inside(state: Mapping[Any, Any]) -> str:
+    """Where the weights seem to be in a dict that holds more than tensors, such as a training's checkpoint."""
+    for key, value in state.items():
+        if isinstance(key, str) and isinstance(value, Mapping) and any(isinstance(v, Tensor) for v in value.values()):
+            return f"the weights seem to be under {key!r:.80}; pass torch.load(path, weights_only=True)[{key!r:.80}]"
+    return "leave out what is not weights"
+
+
+def _kind(path: Path) -> str:
+    try:
+        return file_seems_to_be(path)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return ""  # too broken to tell
 
 
 def _check_memory(value: Tensor, where: str) -> None:

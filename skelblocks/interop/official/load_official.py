@@ -7,27 +7,30 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_choice
-from skelblocks.interop.official import official_keys as keys
 from skelblocks.interop.official.checkpoint_error import CheckpointError
 from skelblocks.interop.official.checkpoint_file import check_state_dict, read_state_dict
 from skelblocks.interop.official.load_report import LoadReport, shorten
 from skelblocks.interop.official.official_blocks import OfficialBlocks
 from skelblocks.interop.official.official_checkpoint import READ, WRITE, OfficialCheckpoint, pieces, weights_dtype
+from skelblocks.interop.official.official_keys import LINEAR_FORMS, Form, linear_form, official_name
+from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX, Source, StreamName
+from skelblocks.interop.official.recognize_foreign import seems_to_be
 from skelblocks.interop.official.recognize_source import is_pretraining, recognize_source, same_names
+from skelblocks.interop.official.unused_tensors import UNUSED, UNUSED_BUFFERS
 from skelblocks.layouts import SkeletonLayout
 
 
 def load_official(
     checkpoint: str | os.PathLike[str] | Mapping[str, Tensor],
     *,
-    source: str = "auto",
-    stream: str = "joint",
+    source: Source | Literal["auto"] = "auto",
+    stream: StreamName = "joint",
     layout: str | Mapping[str, Any] | SkeletonLayout = "auto",
     check_graph: bool = True,
     num_heads: int = 8,
@@ -36,9 +39,11 @@ def load_official(
 ) -> OfficialCheckpoint:
     """Load what the released code of a method has saved: of pre-training, of a linear evaluation, or a bare encoder.
 
-    Sizes are read off the tensors. ``module.`` is taken out of names, SkeAttnCLR's other names for its predictors and
-    queues are known. The graph ``A`` chooses strategy and layout; weights that were trained on another graph than ours
-    are refused. The released loader keeps initial random values for what a file lacks; here that is an error.
+    Sizes are read off the tensors. The prefixes of wrappers (``module.``, ``_orig_mod.``) are removed from names,
+    wherever they stand. SkeAttnCLR's other names for its predictors and queues are known. Heads and classifiers may be
+    linear layers or convolutions of size one; :func:`to_official` writes the form that was read. The graph ``A``
+    chooses strategy and layout; weights that were trained on another graph than ours are refused. The released loader
+    keeps initial random values for what a file lacks; here that is an error.
 
     Files do not tell the number of heads and the sharpness of SkeAttnCLR's attention, nor the stream of a method that
     trains on one. MsMCLR's attention gets ``segment=8``, as it was trained. CrosSCLR's streams share layers of their
@@ -46,24 +51,24 @@ def load_official(
 
     Args:
         checkpoint: A file, which is read as weights alone, or a state dict.
-        source: One of ``"SkeletonCLR"``, ``"AimCLR"``, ``"CrosSCLR"``, ``"MsMCLR"``, ``"HiCLR"``, ``"SkeleMixCLR"``,
-            ``"SkeAttnCLR"``, ``"PSTL"``, ``"encoder"`` (names without ``encoder_q.``, as PSTL's). ``"auto"`` goes by
-            the names; those of SkeletonCLR and AimCLR, of their linear evaluations and SkeleMixCLR's, are the same, and
-            load the same.
-        stream: Which of CrosSCLR's streams the result shows; for others, what it calls theirs.
+        source: One of ``"SkeletonCLR"``, ``"AimCLR"``, ``"CrosSCLR"``, ``"CrosNNCLR"``, ``"ActCLR"``, ``"DoGCLR"``,
+            ``"MsMCLR"``, ``"HiCLR"``, ``"SkeleMixCLR"``, ``"SkeAttnCLR"``, ``"PSTL"``, ``"encoder"`` (names without
+            ``encoder_q.``, as PSTL's). ``"auto"`` decides by the names and shapes. Several methods write the same
+            ones, which load the same; ``.report.alternatives`` lists them.
+        stream: Which of CrosSCLR's streams the result shows; for others, the name of their one stream.
         layout: The skeleton, or ``"auto"`` for any registered one that gives ``A``.
         check_graph: False takes ``A`` as it is, under the layout's name; for graphs that no strategy gives.
-        num_heads: Of SkeAttnCLR's attention; 8 in its released configs.
-        sharpness: Of the same; 2 there.
-        strict: False reports missing and unexpected names, where True raises. What is missing then keeps random values.
+        num_heads: Heads of SkeAttnCLR's attention; 8 in its released configs.
+        sharpness: Sharpness of the same attention; 2 in its released configs.
+        strict: False reports missing and unexpected names, where True raises. Missing weights then stay random.
 
     Returns:
         The blocks, in evaluation mode, on the CPU, in the file's dtype; ``.report`` says what became of every tensor.
 
     Raises:
-        CheckpointError: a damaged or unsafe file, values that are no weights, shapes that do not fit each other, a
-            graph that is not the layout's; with ``strict``, names missing or unexpected. ``error.report`` has the full
-            lists.
+        CheckpointError: a damaged or unsafe file, a file of something else, values that are no weights, shapes that do
+            not fit each other, a graph that is not the layout's; with ``strict``, names missing or unexpected.
+            ``error.report`` has the full lists.
         ValueError: an unknown source or stream.
 
     Example:
@@ -74,32 +79,32 @@ def load_official(
         >>> loaded.encoder.base_channels, loaded.report.missing
         (4, ())
     """
-    check_choice(source, ("auto", *keys.SOURCES), name="source")
-    check_choice(stream, keys.STREAM_SUFFIX, name="stream")
+    check_choice(source, ("auto", *SOURCES), name="source")
+    check_choice(stream, STREAM_SUFFIX, name="stream")
     if isinstance(checkpoint, str | os.PathLike):
         name, given = str(Path(checkpoint)), read_state_dict(checkpoint)
     else:
         name, given = "checkpoint", check_state_dict(checkpoint, name="checkpoint")
     state, written = _official_names(given, name=name)
-    known = source != "auto"
-    source = source if known else recognize_source(state)
-    pretraining = is_pretraining(state, source=source)
-    alternatives = () if known else same_names(source, pretraining=pretraining)
-    streams = _streams(state, source, stream, name)
+    method: Source = recognize_source(state, name=name) if source == "auto" else source
+    pretraining = is_pretraining(state, source=method)
+    alternatives = same_names(method, pretraining=pretraining) if source == "auto" else ()
+    streams = _streams(state, method, stream, name)
 
     blocks = OfficialBlocks(
-        state, source, pretraining, layout=layout, check_graph=check_graph, num_heads=num_heads, sharpness=sharpness
+        state, method, pretraining, layout=layout, check_graph=check_graph, num_heads=num_heads, sharpness=sharpness
     )
     with torch.random.fork_rng(devices=[]):  # all of it is overwritten
         try:
             made = blocks.checkpoint(stream=stream, streams=streams)
-        except CheckpointError:
-            raise
+        except CheckpointError as error:
+            raise CheckpointError(f"{name}: {error}") from error
         except (ValueError, TypeError) as error:
-            raise CheckpointError(f"{name}: its tensors' sizes make no {source} network: {error}") from error
-    unused, dropped, lacking = _unused(state, source, pretraining, blocks.notes)
+            raise CheckpointError(f"{name}: its tensors' sizes make no {method} network: {error}") from error
+    made = replace(made, forms=_forms(made, state))
+    unused, dropped, lacking = _unused(state, method, pretraining, blocks.notes)
     report = LoadReport(
-        source, alternatives, dropped={written[key]: reason for key, reason in dropped.items()}, missing=lacking
+        method, alternatives, dropped={written[key]: reason for key, reason in dropped.items()}, missing=lacking
     )
     report = _account(made, state, written, replace(report, notes=tuple(dict.fromkeys(blocks.notes))))
     if strict and not report.complete:
@@ -113,31 +118,31 @@ def _official_names(given: Mapping[str, Tensor], *, name: str) -> tuple[dict[str
     state: dict[str, Tensor] = {}
     written: dict[str, str] = {}
     for key, value in given.items():
-        meant = keys.official_name(key)
+        meant = official_name(key)
         if meant in state:
             raise CheckpointError(f"{name}: {written[meant]!r} and {key!r} both mean {meant!r}; remove one")
         state[meant], written[meant] = value, key
     return state, written
 
 
-def _streams(state: Mapping[str, Tensor], source: str, stream: str, name: str) -> list[str]:
+def _streams(state: Mapping[str, Tensor], source: Source, stream: StreamName, name: str) -> list[StreamName]:
     if source != "CrosSCLR":
         return [stream]
     bone = any(re.match(r"(encoder_[qk]|queue|queue_ptr)_bone", key) for key in state)
-    streams = ["joint", "motion", "bone"] if bone else ["joint", "motion"]
+    streams: list[StreamName] = ["joint", "motion", "bone"] if bone else ["joint", "motion"]
     if stream not in streams:
         raise CheckpointError(f"{name}: expected stream to be one of its {', '.join(streams)}, got {stream!r}")
     return streams
 
 
 def _unused(
-    state: Mapping[str, Tensor], source: str, pretraining: bool, notes: list[str]
+    state: Mapping[str, Tensor], source: Source, pretraining: bool, notes: list[str]
 ) -> tuple[dict[str, Tensor], dict[str, str], tuple[str, ...]]:
     """What the released code itself never uses: the tensors, why, and what of a group is missing."""
     unused: dict[str, Tensor] = {}
     dropped: dict[str, str] = {}
     missing: list[str] = []
-    for group in keys.UNUSED.get(source, ()):
+    for group in UNUSED.get(source, ()):
         for letter in "qk" if pretraining else "q" if group.evaluated else "":
             names = [f"encoder_{letter}.{name}" for name in group.names]
             present = [key for key in names if key in state]
@@ -147,7 +152,23 @@ def _unused(
                 missing += [key for key in names if key not in state]
             else:
                 notes.append(f"{names[0]} and {len(names) - 1} more: not in the file; {group.reason}")
+    for key, reason in UNUSED_BUFFERS.get(source, {}).items():
+        if key in state:
+            unused[key], dropped[key] = state[key].clone(), reason
     return unused, dropped, tuple(missing)
+
+
+def _forms(made: OfficialCheckpoint, state: Mapping[str, Tensor]) -> dict[str, Form]:
+    """The linear layers whose weights the file writes in another form than the method usually does."""
+    forms: dict[str, Form] = {}
+    for piece in pieces(made):
+        own = piece.module.state_dict()
+        for ours, (official, usual) in piece.keys.items():
+            if official in state and usual in LINEAR_FORMS and own[ours].ndim == 2:
+                form = linear_form(state[official])
+                if form is not None and form != usual:
+                    forms[official] = form
+    return forms
 
 
 def _account(
@@ -194,6 +215,9 @@ def _fill(made: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mappin
 
 def _complaint(report: LoadReport, name: str) -> str:
     lists = "; ".join(f"{len(those)} {what}: {shorten(those)}" for what, those in report.lacks())
+    kind = "" if report.mapped else seems_to_be(report.unexpected)
+    if kind:
+        return f"{name}: expected an ST-GCN of {report.source}, got {lists}; it seems to be {kind}"
     return (
         f"{name}: expected exactly the tensors of {' or '.join((report.source, *report.alternatives))}, {lists}. Pass "
         "another source=, or strict=False to be told in .report instead; what is missing would stay random"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from skelblocks.interop.official.official_sources import Source
+
 _SHOWN = 8
 _LONGEST = 160  # characters of a name: a file can hold any
 
@@ -32,8 +34,8 @@ class LoadReport:
           missing: queue
     """
 
-    source: str
-    alternatives: tuple[str, ...] = ()
+    source: Source
+    alternatives: tuple[Source, ...] = ()
     mapped: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop.official import official_keys as keys
 from skelblocks.interop.official.match_graph import layouts_of, match_graph, some_graph
 from skelblocks.interop.official.official_checkpoint import OfficialCheckpoint, OfficialStream
+from skelblocks.interop.official.official_sources import BARE, STREAM_SUFFIX, Source, StreamName
 from skelblocks.layouts import SkeletonLayout
 
 _AGCN = ("SkeAttnCLR", "SkeleMixCLR")
@@ -42,7 +43,7 @@ class OfficialBlocks:
     """
 
     state: Mapping[str, Tensor]
-    source: str
+    source: Source
     pretraining: bool
     layout: str | Mapping[str, Any] | SkeletonLayout = "auto"
     check_graph: bool = True
@@ -50,7 +51,7 @@ class OfficialBlocks:
     sharpness: float = 2.0
     notes: list[str] = field(default_factory=list)
 
-    def checkpoint(self, *, stream: str, streams: Sequence[str]) -> OfficialCheckpoint:
+    def checkpoint(self, *, stream: StreamName, streams: Sequence[StreamName]) -> OfficialCheckpoint:
         """All blocks, with initial weights."""
         blocks = {name: self._stream(name) for name in streams}
         extra: dict[str, Any] = {}
@@ -72,10 +73,10 @@ class OfficialBlocks:
             extra["side_queues"] = {name: self._queue(suffix, d) for name, suffix in keys.SIDE_QUEUES.items()}
         return OfficialCheckpoint(source=self.source, streams=blocks, stream=stream, **extra)
 
-    def _stream(self, stream: str) -> OfficialStream:
+    def _stream(self, stream: StreamName) -> OfficialStream:
         crossed = self.source == "CrosSCLR"
-        suffix = keys.STREAM_SUFFIX[stream] if crossed else ""
-        prefix = "" if self.source in keys.BARE else f"encoder_q{suffix}."
+        suffix = STREAM_SUFFIX[stream] if crossed else ""
+        prefix = "" if self.source in BARE else f"encoder_q{suffix}."
         made = self._branch(prefix, nested=crossed and bool(suffix))
         if self.pretraining:
             key = self._branch(f"encoder_k{suffix}.", nested=crossed and bool(suffix))
@@ -83,7 +84,7 @@ class OfficialBlocks:
             made["queue"] = self._queue("_z" if self.source == "SkeAttnCLR" else suffix, made["head"].out_features)
             return OfficialStream(**made)
         fc = f"{prefix}backbone.fc" if self.source == "SkeAttnCLR" else f"{prefix}fc"
-        if self.source not in keys.BARE or any(name.startswith(f"{fc}.") for name in self.state):
+        if self.source not in BARE or any(name.startswith(f"{fc}.") for name in self.state):
             channels = made["encoder"].out_channels
             made["classifier"] = nn.Linear(channels, self._outputs(f"{fc}.weight", inputs=channels, default=60))
         return OfficialStream(**made)

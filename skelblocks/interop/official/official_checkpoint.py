@@ -7,27 +7,32 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks.attention import MHSAM, MsMAttention
 from skelblocks.augment import LearnableJointMask
 from skelblocks.contrast import MomentumQueue
+from skelblocks.data.ntu_class_names import NTU60_CLASS_NAMES, NTU120_CLASS_NAMES
 from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop.official import official_keys as keys
 from skelblocks.interop.official.load_report import LoadReport
-from skelblocks.interop.official.official_keys import OfficialKey
+from skelblocks.interop.official.official_keys import Form, OfficialKey
+from skelblocks.interop.official.official_sources import BARE, CONVOLUTIONAL, STREAM_SUFFIX, Source, StreamName
 
-READ: Mapping[str, Callable[[Tensor], Tensor]] = {
+READ: Mapping[Form, Callable[[Tensor], Tensor]] = {
     "same": lambda x: x,
-    "conv1d": lambda x: x.squeeze(2),
-    "transposed": lambda x: x.t(),
-    "one": lambda x: x.squeeze(0),
+    "conv1d": lambda x: rearrange(x, "o i 1 -> o i"),
+    "conv2d": lambda x: rearrange(x, "o i 1 1 -> o i"),
+    "transposed": lambda x: rearrange(x, "d k -> k d"),
+    "one": lambda x: rearrange(x, "1 -> "),
 }
-WRITE: Mapping[str, Callable[[Tensor], Tensor]] = {
+WRITE: Mapping[Form, Callable[[Tensor], Tensor]] = {
     "same": lambda x: x,
-    "conv1d": lambda x: x.unsqueeze(2),
-    "transposed": lambda x: x.t(),
-    "one": lambda x: x.unsqueeze(0),
+    "conv1d": lambda x: rearrange(x, "o i -> o i 1"),
+    "conv2d": lambda x: rearrange(x, "o i -> o i 1 1"),
+    "transposed": lambda x: rearrange(x, "k d -> d k"),
+    "one": lambda x: rearrange(x, " -> 1"),
 }
 
 
@@ -67,16 +72,19 @@ class OfficialCheckpoint:
         predictors: SkeAttnCLR's three, for the whole clip, its salient part and the rest.
         side_queues: SkeAttnCLR's ``"salient"`` and ``"non_salient"`` banks, which its losses never read.
         joint_mask: HiCLR's learnable mask.
+        forms: How the file writes the weights of linear layers, by official name, where that is not the method's usual
+            form: ActCLR's released classifiers are convolutions of size one, for instance.
         unused: Tensors of the file that its own code never uses, kept for :func:`to_official`.
         report: What became of every tensor of the file.
     """
 
-    source: str
-    streams: Mapping[str, OfficialStream]
-    stream: str = "joint"
+    source: Source
+    streams: Mapping[StreamName, OfficialStream]
+    stream: StreamName = "joint"
     predictors: nn.ModuleList | None = None
     side_queues: Mapping[str, MomentumQueue] = field(default_factory=dict)
     joint_mask: LearnableJointMask | None = None
+    forms: Mapping[str, Form] = field(default_factory=dict)
     unused: Mapping[str, Tensor] = field(default_factory=dict)
     report: LoadReport | None = None
 
@@ -97,8 +105,17 @@ class OfficialCheckpoint:
 
     @property
     def classifier(self) -> nn.Linear | None:
-        """The linear evaluation's layer."""
+        """The linear evaluation's layer; it takes ``pool(encoder(x))``."""
         return self.streams[self.stream].classifier
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the classifier: NTU RGB+D's or NTU RGB+D 120's by their number, else none.
+
+        The files themselves name no classes. A classifier of 60 or 120 classes of another data set gets wrong names.
+        """
+        classes = 0 if self.classifier is None else self.classifier.out_features
+        return {60: NTU60_CLASS_NAMES, 120: NTU120_CLASS_NAMES}.get(classes, ())
 
     @property
     def queue(self) -> MomentumQueue | None:
@@ -128,17 +145,23 @@ class Piece(NamedTuple):
         """Tensors that official files do not have."""
         return [name for name in self.module.state_dict() if name not in self.keys]
 
+    def written(self, forms: Mapping[str, Form]) -> Piece:
+        """The same piece with some of its tensors in other forms, by official name."""
+        keys = {ours: key._replace(form=forms.get(key.name, key.form)) for ours, key in self.keys.items()}
+        return self._replace(keys=keys)
+
 
 def pieces(checkpoint: OfficialCheckpoint) -> list[Piece]:
     """Every module of a checkpoint with its names, from which reading and writing both follow."""
     skeattn = checkpoint.source == "SkeAttnCLR"
+    form: Form = "conv1d" if skeattn else "conv2d" if checkpoint.source in CONVOLUTIONAL else "same"
     found: list[Piece] = []
     for stream, blocks in checkpoint.streams.items():
         crossed = checkpoint.source == "CrosSCLR"
-        suffix = keys.STREAM_SUFFIX[stream] if crossed else ""
+        suffix = STREAM_SUFFIX[stream] if crossed else ""
         path = f"streams.{stream}." if len(checkpoint.streams) > 1 else ""
         for letter, ours in (("q", ""), ("k", "key_")):
-            prefix = "" if checkpoint.source in keys.BARE else f"encoder_{letter}{suffix}."
+            prefix = "" if checkpoint.source in BARE else f"encoder_{letter}{suffix}."
             backbone = f"{prefix}backbone." if skeattn else prefix
             encoder = getattr(blocks, f"{ours}encoder")
             if encoder is not None:
@@ -148,7 +171,7 @@ def pieces(checkpoint: OfficialCheckpoint) -> list[Piece]:
             if head is not None:
                 where = f"{prefix}neck.proj.mlp." if skeattn else f"{prefix}fc."
                 nested = crossed and "layers.4.weight" in head.state_dict()
-                names = keys.head_keys(head.state_dict(), prefix=where, conv1d=skeattn, nested=nested)
+                names = keys.head_keys(head.state_dict(), prefix=where, form=form, bias=not skeattn, nested=nested)
                 found.append(Piece(f"{path}{ours}head", head, names))
             attention = getattr(blocks, f"{ours}attention")
             if isinstance(attention, MHSAM):
@@ -158,18 +181,25 @@ def pieces(checkpoint: OfficialCheckpoint) -> list[Piece]:
                 names = {name: OfficialKey(f"{prefix}m2a.{name}") for name in attention.state_dict()}
                 found.append(Piece(f"{path}{ours}attention", attention, names))
             if letter == "q" and blocks.classifier is not None:
-                names = {name: OfficialKey(f"{backbone}fc.{name}") for name in ("weight", "bias")}
+                names = {"weight": OfficialKey(f"{backbone}fc.weight", "same" if skeattn else form)}
+                names["bias"] = OfficialKey(f"{backbone}fc.bias")
                 found.append(Piece(f"{path}classifier", blocks.classifier, names))
         if blocks.queue is not None:
             found.append(Piece(f"{path}queue", blocks.queue, keys.queue_keys("_z" if skeattn else suffix)))
     for name, queue in checkpoint.side_queues.items():
         found.append(Piece(f"side_queues.{name}", queue, keys.queue_keys(keys.SIDE_QUEUES[name])))
     for i, predictor in enumerate(checkpoint.predictors or ()):
-        names = keys.head_keys(predictor.state_dict(), prefix=f"{keys.PREDICTORS[i]}.mlp.", conv1d=True)
+        names = keys.head_keys(predictor.state_dict(), prefix=f"{keys.PREDICTORS[i]}.mlp.", form="conv1d", bias=False)
         found.append(Piece(f"predictors.{i}", predictor, names))
     if checkpoint.joint_mask is not None:
         found.append(Piece("joint_mask", checkpoint.joint_mask, {"fill": OfficialKey("mask_param")}))
-    return found
+    return [
+        piece._replace(keys={ours: _as_written(key, checkpoint) for ours, key in piece.keys.items()}) for piece in found
+    ]
+
+
+def _as_written(key: OfficialKey, checkpoint: OfficialCheckpoint) -> OfficialKey:
+    return key._replace(form=checkpoint.forms.get(key.name, key.form))
 
 
 def weights_dtype(state: Mapping[str, Tensor]) -> torch.dtype:

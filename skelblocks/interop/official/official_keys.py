@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-SOURCES = (
-    "SkeletonCLR", "AimCLR", "CrosSCLR", "MsMCLR", "HiCLR", "SkeleMixCLR", "SkeAttnCLR", "PSTL", "encoder",
-)  # fmt: skip
-BARE = ("PSTL", "encoder")  # an encoder's names without a prefix
-STREAM_SUFFIX = {"joint": "", "motion": "_motion", "bone": "_bone"}  # of CrosSCLR; the others have one stream
+from torch import Tensor
 
+# DataParallel and DistributedDataParallel; torch.compile; FullyShardedDataParallel; activation checkpointing.
+WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 PREDICTORS = ("predictor", "predictor_s", "predictor_ns")
 SIDE_QUEUES = {"salient": "_s", "non_salient": "_ns"}
 # SkeAttnCLR's forward passes and evaluation configurations use names that its constructor does not.
@@ -27,46 +25,6 @@ ALIASES = {
     "queue_ptr_c": "queue_ptr_ns",
 }
 
-
-class UnusedGroup(NamedTuple):
-    """Tensors of the query and the key encoder that the released code itself never uses: all of them, or none."""
-
-    names: tuple[str, ...]
-    reason: str
-    evaluated: bool  # unused in linear evaluations too
-
-
-_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-UNUSED = {
-    "MsMCLR": (
-        UnusedGroup(
-            (
-                *(f"dropout.fcn.0.{kind}" for kind in ("weight", "bias")),
-                *(f"dropout.fcn.1.{kind}" for kind in _NORM),
-                *(f"dropout.conv_{axis}.{kind}" for axis in "tv" for kind in ("weight", "bias")),
-            ),
-            "a module that the released network builds and never calls",
-            evaluated=True,
-        ),
-    ),
-    "SkeAttnCLR": (
-        UnusedGroup(
-            (
-                "neck.proj_obj.mlp.0.weight",
-                *(f"neck.proj_obj.mlp.1.{kind}" for kind in _NORM),
-                "neck.proj_obj.mlp.3.weight",
-            ),
-            "a projector that the released neck builds and never calls",
-            evaluated=True,
-        ),
-        UnusedGroup(
-            ("backbone.fc.weight", "backbone.fc.bias"),
-            "the backbone's classifier, which pre-training does not train",
-            evaluated=False,
-        ),
-    ),
-}
-
 _BLOCK = {
     "graph.conv.": "gcn.conv.",
     "graph_norm.": "tcn.0.",
@@ -77,28 +35,45 @@ _BLOCK = {
 _MHSAM = {"norm.": "norm0.", "qkv.": "Attn.qkv.", "proj.": "Attn.proj."}
 _NESTED = {"0": "0", "2": "2.0", "4": "2.2"}  # CrosSCLR puts the joint stream's whole head into the other streams'
 
+Form = Literal["same", "conv1d", "conv2d", "transposed", "one"]
+LINEAR_FORMS: tuple[Form, ...] = ("same", "conv1d", "conv2d")  # how a linear layer's weight may be written, by axes
+
 
 class OfficialKey(NamedTuple):
-    """Where a tensor of ours is in an official file, and in which form.
+    """The place of one of our tensors in an official file, and the form that it has there.
 
     Args:
-        name: Its name there.
-        form: ``"same"``; ``"conv1d"``, ``(o, i, 1)`` for our ``(o, i)``; ``"transposed"``, ``(d, k)`` for ``(k, d)``;
-            ``"one"``, ``(1,)`` for a number without axes.
+        name: Its name in the file.
+        form: ``"same"``; ``"conv1d"``, ``(o, i, 1)`` for our ``(o, i)``; ``"conv2d"``, ``(o, i, 1, 1)`` for the same;
+            ``"transposed"``, ``(d, k)`` for ``(k, d)``; ``"one"``, ``(1,)`` for a number without axes.
     """
 
     name: str
-    form: str = "same"
+    form: Form = "same"
+
+
+def linear_form(value: Tensor) -> Form | None:
+    """The form of a linear layer's weight in a file; None if it is neither a matrix nor a convolution of size one.
+
+    Example:
+        >>> import torch
+        >>> linear_form(torch.zeros(60, 256, 1, 1)), linear_form(torch.zeros(60, 256, 3, 3))
+        ('conv2d', None)
+    """
+    if not 2 <= value.ndim <= 4 or any(size != 1 for size in value.shape[2:]):
+        return None
+    return LINEAR_FORMS[value.ndim - 2]
 
 
 def official_name(name: str) -> str:
-    """A name as the method's own class has it: without ``module.`` wherever it stands, and without aliases.
+    """A name as the method's own class writes it: without the wrappers' prefixes, wherever they stand, or aliases.
 
     Example:
-        >>> official_name("encoder_q.module.A"), official_name("queue_ptr_p")
+        >>> official_name("encoder_q._orig_mod.module.A"), official_name("queue_ptr_p")
         ('encoder_q.A', 'queue_ptr_s')
     """
-    name = "".join(name.split("module."))
+    parts = name.split(".")
+    name = ".".join([part for part in parts[:-1] if part not in WRAPPERS] + parts[-1:])
     for alias, meant in ALIASES.items():
         if name == alias or (alias.endswith(".") and name.startswith(alias)):
             return meant + name[len(alias) :]
@@ -134,14 +109,15 @@ def encoder_keys(names: Iterable[str], *, prefix: str, dotted: bool = True) -> d
 
 
 def head_keys(
-    names: Iterable[str], *, prefix: str, conv1d: bool = False, nested: bool = False
+    names: Iterable[str], *, prefix: str, form: Form = "same", bias: bool = True, nested: bool = False
 ) -> dict[str, OfficialKey]:
     """A projection head's tensors.
 
     Args:
         names: Those of ``ProjectionHead.state_dict()``.
         prefix: What the official names begin with, with the dot: ``"encoder_q.fc."``, ``"predictor.mlp."``.
-        conv1d: SkeAttnCLR's, 1 x 1 convolutions without a bias.
+        form: Of the linear layers' weights.
+        bias: False leaves out the linear layers' biases, which SkeAttnCLR's heads do not have.
         nested: CrosSCLR's motion and bone, the joint stream's whole head inside of theirs.
 
     Example:
@@ -150,13 +126,15 @@ def head_keys(
     """
     names = list(names)
     single = {name.split(".")[1] for name in names} == {"0"}
+    norms = {name.split(".")[1] for name in names if name.endswith(".running_mean")}
     keys = {}
     for name in names:
         _, index, kind = name.split(".")
-        if conv1d and index != "1" and kind == "bias":
+        if not bias and index not in norms and kind == "bias":
             continue
         where = "" if single else f"{_NESTED[index] if nested else index}."
-        keys[name] = OfficialKey(f"{prefix}{where}{kind}", "conv1d" if conv1d and index != "1" else "same")
+        is_matrix = index not in norms and kind == "weight"
+        keys[name] = OfficialKey(f"{prefix}{where}{kind}", form if is_matrix else "same")
     return keys
 
 

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from skelblocks._utils.checks import check_choice
 from skelblocks.encoders import STGCN
-from skelblocks.interop.official import official_keys as keys
 from skelblocks.interop.official.checkpoint_error import CheckpointError
 from skelblocks.interop.official.official_checkpoint import WRITE, OfficialCheckpoint, OfficialStream, pieces
+from skelblocks.interop.official.official_sources import BARE, SOURCES, STREAM_SUFFIX, Source, StreamName
 
 
 def to_official(
-    checkpoint: OfficialCheckpoint | STGCN, *, source: str | None = None, stream: str = "joint", **blocks: Any
+    checkpoint: OfficialCheckpoint | STGCN, *, source: Source | None = None, stream: StreamName = "joint", **blocks: Any
 ) -> OrderedDict[str, Tensor]:
     """The state dict that a method's released code loads; the inverse of :func:`load_official`.
 
@@ -48,10 +48,11 @@ def to_official(
         ['encoder_q.A', 'encoder_q.data_bn.weight']
     """
     if isinstance(checkpoint, STGCN):
-        check_choice(source, keys.SOURCES, name="source")
-        check_choice(stream, keys.STREAM_SUFFIX, name="stream")
+        check_choice(source, SOURCES, name="source")
+        check_choice(stream, STREAM_SUFFIX, name="stream")
+        assert source is not None
         streams = {stream: OfficialStream(encoder=checkpoint, **blocks)}
-        checkpoint = OfficialCheckpoint(source=str(source), streams=streams, stream=stream)
+        checkpoint = OfficialCheckpoint(source=source, streams=streams, stream=stream)
     elif not isinstance(checkpoint, OfficialCheckpoint):
         raise TypeError(f"checkpoint: expected an OfficialCheckpoint or an STGCN, got {type(checkpoint).__name__}")
     elif blocks or source not in (None, checkpoint.source):
@@ -80,7 +81,7 @@ def _check_place(checkpoint: OfficialCheckpoint) -> None:
     for blocks in checkpoint.streams.values():
         given = {name for name, block in vars(blocks).items() if block is not None}
         known = {"encoder", "classifier"}
-        if source not in keys.BARE:
+        if source not in BARE:
             known |= {"head", "queue", "key_encoder", "key_head"}
         if source in ("MsMCLR", "SkeAttnCLR"):
             known |= {"attention", "key_attention"}

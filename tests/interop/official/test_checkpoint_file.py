@@ -238,5 +238,37 @@ def test_weights_of_two_dtypes_are_named_and_can_be_converted():
 
 
 def test_a_wrapped_state_dict_is_named():
-    with pytest.raises(CheckpointError, match="is dict, expected a tensor; if that is the state dict, pass it"):
+    with pytest.raises(CheckpointError, match=r"the weights seem to be under 'state_dict'; pass torch\.load"):
         check_state_dict({"state_dict": good()}, name="state")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer in place of the file"),
+        (b"\n<!doctype HTML><html>", "a web page in place of the file"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"\x93NUMPY\x01\x00", "an array of NumPy"),
+        (b'\x08\x00\x00\x00\x00\x00\x00\x00{"a": 1}', "a safetensors file; load it with safetensors.torch.load_file"),
+        (b'{"state_dict": 1}', "a JSON file"),
+        (b"\x1f\x8b\x08", "a gzip archive; unpack it first"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_what_it_seems_to_be(tmp_path, content, kind):
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"model.pt: expected a checkpoint that torch.save wrote, this is {kind}"):
+        read_state_dict(tmp_path / "model.pt")
+
+
+def test_archives_of_another_kind_are_told_what_they_seem_to_be(tmp_path):
+    np.savez(tmp_path / "clips.npz", x=np.zeros(3))
+    with pytest.raises(CheckpointError, match=r"this is an \.npz file of NumPy"):
+        read_state_dict(tmp_path / "clips.npz")
+    with zipfile.ZipFile(tmp_path / "script.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("script/code/__torch__/linear.py", "def forward(self): ...")
+    with pytest.raises(CheckpointError, match="TorchScript module"):
+        read_state_dict(tmp_path / "script.pt")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("model.pt", b"1")
+    with pytest.raises(CheckpointError, match="a zip archive; unpack it first"):
+        read_state_dict(tmp_path / "more.zip")

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 from functools import cache, partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from skelblocks import layouts
 from skelblocks.attention import MHSAM, MsMAttention, soft_mask_pool
 from skelblocks.encoders import STGCN, pool
 from skelblocks.interop import CheckpointError, load_official, to_official
+from skelblocks.interop.official.official_keys import official_name
 from skelblocks.interop.official.recognize_source import recognize_source
 from skelblocks.layouts import SkeletonLayout
 
@@ -371,12 +373,144 @@ def test_every_model_is_recognized(model):
 
 def test_linear_evaluations_that_have_the_same_names_are_told():
     state = small_state("AimCLR_linear_eval")
-    assert load_official(state).report.alternatives == ("AimCLR", "SkeleMixCLR")
+    assert load_official(state).report.alternatives == ("AimCLR", "CrosNNCLR", "SkeleMixCLR")
     turned = wrong(state, A=layouts.adjacency("ntu-rgb+d", strategy="agcn"))
     loaded = load_official(turned)
-    assert (loaded.encoder.strategy, loaded.report.alternatives) == ("agcn", ("AimCLR", "SkeleMixCLR"))
+    assert (loaded.encoder.strategy, loaded.report.alternatives) == ("agcn", ("AimCLR", "CrosNNCLR", "SkeleMixCLR"))
     assert load_official(turned, source="SkeleMixCLR").report.complete
-    assert load_official(small_state("AimCLR")).report.alternatives == ("AimCLR",)
+    assert load_official(small_state("AimCLR")).report.alternatives == ("AimCLR", "CrosNNCLR", "ActCLR")
+
+
+def as_convolutions(state, axes=2):
+    """The same file with heads and classifiers as convolutions of size one."""
+    heads = re.compile(r"encoder_[qk]\w*\.(backbone\.)?fc\.([\d.]+)?weight|.*mlp\.[03]\.weight")
+    return {
+        key: value.flatten(1)[(...,) + (None,) * axes] if heads.fullmatch(key) and value.ndim > 1 else value
+        for key, value in state.items()
+    }
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2])
+@pytest.mark.parametrize("model", MODELS)
+def test_heads_and_classifiers_may_be_convolutions_and_come_back_so(model, axes):
+    state = as_convolutions(small_state(model), axes)
+    loaded = load_official(state)
+    same(to_official(loaded), state)
+    plain = load_official(small_state(model))
+    for name in ("head", "classifier"):
+        ours, theirs = getattr(loaded, name), getattr(plain, name)
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            same(ours.state_dict(), theirs.state_dict())
+
+
+@pytest.mark.parametrize("model", ["AimCLR", "AimCLR_linear_eval"])
+def test_convolutions_tell_actclr(model):
+    report = load_official(as_convolutions(small_state(model))).report
+    assert (report.source, report.alternatives) == ("ActCLR", ("AimCLR", "DoGCLR"))
+
+
+@pytest.mark.parametrize("source", ["ActCLR", "CrosNNCLR", "DoGCLR", "AimCLR", "SkeletonCLR"])
+@pytest.mark.parametrize("axes", [0, 2])
+def test_the_form_does_not_depend_on_the_source_that_is_named(source, axes):
+    state = as_convolutions(small_state("AimCLR_linear_eval"), axes)
+    loaded = load_official(state, source=source)
+    assert (loaded.source, loaded.report.alternatives) == (source, ())
+    same(to_official(loaded), state)
+
+
+def test_doctored_convolutions_are_refused():
+    state = small_state("AimCLR_linear_eval")
+    for shape in ((60, 32, 1, 2), (60, 32, 3, 3), (60, 32, 1, 1, 1)):
+        with pytest.raises(CheckpointError, match=r"'encoder_q.fc.weight' is .* expected torch.float32 of \(60, 32"):
+            load_official(wrong(state, fc__weight=torch.ones(shape)))
+
+
+def test_dogclr_registers_a_mean_pose_that_nothing_reads():
+    state = as_convolutions(small_state("AimCLR")) | {"mean_pose": torch.zeros(1, 3, 25, 2)}
+    loaded = load_official(state)
+    assert loaded.source == "DoGCLR"
+    assert list(loaded.report.dropped) == ["mean_pose"]
+    same(to_official(loaded), state)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "_orig_mod.{}",
+        "module._orig_mod.{}",
+        "_orig_mod.module.{}",
+        "_fsdp_wrapped_module.{}",
+        "{0}",
+    ],
+)
+@pytest.mark.parametrize("inner", ["", "module", "_orig_mod", "_checkpoint_wrapped_module"])
+def test_prefixes_of_wrappers_are_removed_wherever_they_stand(wrap, inner):
+    state = small_state("AimCLR")
+    written = {}
+    for key, value in state.items():
+        first, *rest = key.split(".")
+        middle = [inner] if inner and rest else []
+        written[wrap.format(".".join([first, *middle, *rest]))] = value
+    loaded = load_official(written)
+    assert loaded.report.complete
+    same(to_official(loaded), state)
+
+
+def test_a_prefix_inside_of_every_block_is_removed():
+    state = small_state("PSTL_encoder")
+    same(to_official(load_official({key.replace(".tcn.", "._orig_mod.tcn."): v for key, v in state.items()})), state)
+
+
+def test_only_whole_words_are_prefixes():
+    assert official_name("mymodule.A") == "mymodule.A"
+    assert official_name("encoder_q.module") == "encoder_q.module"
+
+
+def test_classes_have_names_by_their_number():
+    state = small_state("AimCLR_linear_eval")
+    assert load_official(state).class_names[42] == "falling"
+    more = wrong(state, fc__weight=torch.zeros(120, 32), fc__bias=torch.zeros(120))
+    assert load_official(more).class_names[111] == "high-five"
+    assert load_official(wrong(state, fc__weight=torch.zeros(51, 32), fc__bias=torch.zeros(51))).class_names == ()
+    assert load_official(small_state("AimCLR")).class_names == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["blocks.0.graph.conv.weight"], "an encoder of skelblocks itself"),
+        (["encoder.blocks.0.graph.conv.weight"], "an encoder of skelblocks itself"),
+        (["model.encoder_q.A"], r"names that begin with 'model.'; remove that: {key.removeprefix\('model.'\)"),
+        (["net.st_gcn_networks.0.gcn.conv.weight"], "names that begin with 'net.'"),
+        (["l1.gcn1.PA", "fc.weight"], "2s-AGCN"),
+        (["l1.gcn1.convs.0.conv1.weight"], "CTR-GCN"),
+        (["backbone.gcn.0.gcn.A"], "PYSKL or MMAction2"),
+        (["encoder_q.gru.weight_ih_l0"], "a recurrent network"),
+        (["layer1.0.conv1.weight"], "a ResNet"),
+        (["joints_embed.weight"], "a transformer"),
+        (["whatever"], "a class of yours"),
+    ],
+)
+def test_files_of_others_are_told_what_they_seem_to_be(tmp_path, names, message):
+    torch.save(dict.fromkeys(names, torch.ones(1)), tmp_path / "theirs.pt")
+    with pytest.raises(CheckpointError, match=rf"theirs.pt: expected an ST-GCN.*{message}"):
+        load_official(tmp_path / "theirs.pt")
+
+
+def test_every_error_names_the_file(tmp_path):
+    state = small_state("AimCLR_linear_eval")
+    broken = {
+        "graph": wrong(state, A=state["encoder_q.A"].transpose(1, 2)),
+        "shape": wrong(state, fc__bias=torch.ones(7)),
+        "names": {**state, "more": torch.ones(1)},
+        "subsets": wrong(state, A=torch.ones(9, 25, 25)),
+        "joints": wrong(state, A=torch.ones(3, 13, 13)),
+    }
+    for name, changed in broken.items():
+        torch.save(changed, tmp_path / f"{name}.pt")
+        with pytest.raises(CheckpointError, match=f"{name}.pt: "):
+            load_official(tmp_path / f"{name}.pt")
 
 
 def test_names_cannot_write_on_the_terminal():

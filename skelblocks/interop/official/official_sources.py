@@ -1,0 +1,30 @@
+"""The methods whose released code writes the checkpoints that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Source = Literal[
+    "SkeletonCLR",
+    "AimCLR",
+    "CrosSCLR",
+    "CrosNNCLR",
+    "ActCLR",
+    "DoGCLR",
+    "MsMCLR",
+    "HiCLR",
+    "SkeleMixCLR",
+    "SkeAttnCLR",
+    "PSTL",
+    "encoder",
+]
+SOURCES: tuple[Source, ...] = get_args(Source)
+BARE: tuple[Source, ...] = ("PSTL", "encoder")  # an encoder's names without a prefix
+CONVOLUTIONAL: tuple[Source, ...] = ("ActCLR", "DoGCLR")  # heads and classifiers are convolutions of size one
+StreamName = Literal["joint", "motion", "bone"]
+STREAM_SUFFIX: Mapping[StreamName, str] = {
+    "joint": "",
+    "motion": "_motion",
+    "bone": "_bone",
+}  # of CrosSCLR; the others have one stream
