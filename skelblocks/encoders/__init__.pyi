@@ -8,6 +8,7 @@ from skelblocks.encoders.initialize import initialize_official
 from skelblocks.encoders.pool import Pool, pool
 from skelblocks.encoders.positional_encoding import positional_encoding
 from skelblocks.encoders.projection_head import ProjectionHead
+from skelblocks.encoders.readout import READOUTS, ReadoutPool, readout
 from skelblocks.encoders.region_pool import RegionPool, RegionPooled, region_pool, region_to_frames
 from skelblocks.encoders.side_by_side import SideBySide
 from skelblocks.encoders.st_gcn import STGCN
@@ -15,6 +16,7 @@ from skelblocks.encoders.st_gcn_block import STGCNBlock
 
 __all__ = [
     "DSTA",
+    "READOUTS",
     "STGCN",
     "BarlowProjector",
     "BiGRU",
@@ -22,6 +24,7 @@ __all__ = [
     "GraphConvolution",
     "Pool",
     "ProjectionHead",
+    "ReadoutPool",
     "RegionPool",
     "RegionPooled",
     "STGCNBlock",
@@ -32,6 +35,7 @@ __all__ = [
     "initialize_official",
     "pool",
     "positional_encoding",
+    "readout",
     "region_pool",
     "region_to_frames",
 ]

@@ -41,7 +41,7 @@ def pooling_matrix(
     """
     layout = get(layout)
     groups = layout.groups(scale)
-    matrix = torch.zeros(layout.num_joints, len(groups), dtype=torch.float64)
+    matrix = torch.zeros(layout.num_joints, len(groups), dtype=dtype)
     for column, group in enumerate(groups):
         matrix[list(group.joints), column] = 1 / len(group.joints)
-    return matrix.to(dtype=dtype or torch.get_default_dtype(), device=device)
+    return matrix.to(device=device)

@@ -1,0 +1,150 @@
+"""What is taken from a feature map: one vector a clip, by other ways than the plain mean.
+
+Axes: n samples, m persons, c channels, t frames, v joints, g groups of a readout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import torch
+from einops import rearrange, reduce
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skelblocks import layouts
+from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks.encoders.pool import pool
+from skelblocks.layouts import SkeletonLayout
+
+Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive"]
+READOUTS: tuple[Readout, ...] = get_args(Readout)
+"""The names of the readouts."""
+
+
+def readout(
+    feature_map: Tensor,
+    kind: Readout = "mean",
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
+    person_mask: Tensor | None = None,
+) -> Tensor:
+    """Describe a feature map by one vector a clip.
+
+    Every readout describes each person and then averages over persons, as :func:`pool` does.
+
+    Args:
+        feature_map: ``(n, m, c, t, v)``, from an encoder.
+        kind: Which description.
+
+            - ``"mean"``: the mean over frames and joints, ``g = 1``. This is :func:`pool`, the default of the papers.
+            - ``"body"``: the mean over frames and over the joints of each body of the layout, ``g = 5`` for
+              ``"ntu-rgb+d"``.
+            - ``"part"``: the same over each part, ``g = 10`` for ``"ntu-rgb+d"``.
+            - ``"thirds"``: the mean over joints and over each third of the frames, ``g = 3``. It keeps the order of
+              what happens, which the mean forgets.
+            - ``"mean_std"``: the mean and the standard deviation over frames and joints, ``g = 2``.
+            - ``"positive"``: the share of positive values over frames and joints, ``g = 1``. MiniRocket describes its
+              convolutions by this number. It has no gradient.
+        layout: The skeleton of the map's joints; needed for ``"body"`` and ``"part"``.
+        person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
+
+    Returns:
+        ``(n, g * c)``: all channels of the first group, then of the second, and so on.
+
+    Raises:
+        TypeError: if ``feature_map`` is not a floating-point tensor, or the mask is not boolean.
+        ValueError: for other axes, an unknown ``kind``, a missing layout, or a map with other joints than the layout.
+
+    Example:
+        >>> feature_map = torch.randn(4, 2, 256, 13, 25)
+        >>> readout(feature_map, "body", layout="ntu-rgb+d").shape, readout(feature_map, "thirds").shape
+        (torch.Size([4, 1280]), torch.Size([4, 768]))
+    """
+    check_axes(feature_map, "n m c t v", name="feature_map")
+    check_floating(feature_map, name="feature_map")
+    check_choice(kind, READOUTS, name="kind")
+    matrix = _group_matrix(kind, layout)
+    return pool(_groups(feature_map, kind, matrix), person_mask)
+
+
+def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
+    """The groups of every person, as a map ``(n, m, g * c, 1, 1)`` that is ready to be pooled."""
+    n, m = x.shape[:2]
+    if kind == "mean":
+        return x
+    if kind == "thirds":
+        over_joints = reduce(x, "n m c t v -> (n m) c t", "mean")
+        thirds = F.adaptive_avg_pool1d(over_joints, 3)
+        return rearrange(thirds, "(n m) c g -> n m (g c) 1 1", n=n, m=m)
+    if kind == "mean_std":
+        std, mean = torch.std_mean(x, dim=(3, 4), correction=0)
+        return rearrange([mean, std], "g n m c -> n m (g c) 1 1")
+    if kind == "positive":
+        return reduce((x > 0).to(x.dtype), "n m c t v -> n m c 1 1", "mean")
+    assert matrix is not None
+    if len(matrix) != x.shape[-1]:
+        raise ValueError(
+            f"feature_map: expected the {len(matrix)} joints of the layout on the last axis, got {x.shape[-1]}; pass "
+            "the layout of the encoder that made the map"
+        )
+    over_frames = reduce(x, "n m c t v -> n m c v", "mean")
+    return rearrange(over_frames @ matrix.to(over_frames), "n m c g -> n m (g c) 1 1")
+
+
+def _group_matrix(kind: Readout, layout: str | Mapping[str, Any] | SkeletonLayout | None) -> Tensor | None:
+    """``(v, g)``, which averages the joints of each group; None for a readout without groups of joints."""
+    if kind not in ("body", "part"):
+        return None
+    if layout is None:
+        raise ValueError(
+            f"layout: the readout {kind!r} expected the skeleton of the feature map, got None; pass layout='ntu-rgb+d' "
+            "or the encoder's .layout"
+        )
+    return layouts.pooling_matrix(layout, scale=kind)
+
+
+class ReadoutPool(nn.Module):
+    """Module form of :func:`readout`, to stand between an encoder and a head in the place of :class:`Pool`.
+
+    Args:
+        kind: Which readout.
+        layout: The skeleton, for ``"body"`` and ``"part"``.
+
+    Shape:
+        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, groups * c)``.
+
+    Example:
+        >>> ReadoutPool("part", layout="ntu-rgb+d")(torch.ones(2, 1, 8, 13, 25)).shape
+        torch.Size([2, 80])
+    """
+
+    matrix: Tensor | None
+
+    def __init__(
+        self, kind: Readout = "mean", *, layout: str | Mapping[str, Any] | SkeletonLayout | None = None
+    ) -> None:
+        super().__init__()
+        check_choice(kind, READOUTS, name="kind")
+        self.kind: Readout = kind
+        self.layout = None if layout is None else layouts.get(layout)
+        # The layout says it, so it is not saved with the weights.
+        self.register_buffer("matrix", _group_matrix(kind, self.layout), persistent=False)
+
+    @property
+    def groups(self) -> int:
+        """How many times the channels of the map the readout has."""
+        if self.matrix is not None:
+            return self.matrix.shape[1]
+        return {"thirds": 3, "mean_std": 2}.get(self.kind, 1)
+
+    def forward(self, feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
+        """Features ``(n, groups * c)``."""
+        check_axes(feature_map, "n m c t v", name="feature_map")
+        check_floating(feature_map, name="feature_map")
+        return pool(_groups(feature_map, self.kind, self.matrix), person_mask)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return repr(self.kind)

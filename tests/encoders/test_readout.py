@@ -1,0 +1,119 @@
+"""Readouts: each against plain loops, with persons who are absent, and what every block promises."""
+
+import pytest
+import torch
+
+from skelblocks import layouts, pool
+from skelblocks.encoders import READOUTS, ReadoutPool, readout
+from skelblocks.testing import BlockTester
+
+LAYOUT = layouts.get("ntu-rgb+d")
+
+
+def feature_map(n=3, m=2, c=4, t=7, v=25):
+    return torch.randn(n, m, c, t, v, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def describe(person, kind):
+    """One person's ``(c, t, v)``, in plain loops."""
+    c, t, _ = person.shape
+    if kind == "mean":
+        groups = [[person[i].mean() for i in range(c)]]
+    elif kind in ("body", "part"):
+        groups = [
+            [sum(person[i, :, j].mean() for j in group.joints) / len(group.joints) for i in range(c)]
+            for group in LAYOUT.groups(kind)
+        ]
+    elif kind == "thirds":
+        bounds = [(k * t // 3, -(-(k + 1) * t // 3)) for k in range(3)]
+        groups = [[person[i, start:stop].mean() for i in range(c)] for start, stop in bounds]
+    elif kind == "mean_std":
+        groups = [[person[i].mean() for i in range(c)]]
+        groups.append([((person[i] - person[i].mean()) ** 2).mean().sqrt() for i in range(c)])
+    else:
+        groups = [[sum(float(value > 0) for value in person[i].flatten()) / person[i].numel() for i in range(c)]]
+    return torch.tensor([[float(value) for value in group] for group in groups], dtype=torch.float64).flatten()
+
+
+@pytest.mark.parametrize("kind", READOUTS)
+def test_equals_plain_loops(kind):
+    x = feature_map()
+    expected = torch.stack([torch.stack([describe(person, kind) for person in clip]).mean(dim=0) for clip in x])
+    torch.testing.assert_close(readout(x, kind, layout=LAYOUT), expected)
+
+
+@pytest.mark.parametrize("kind", READOUTS)
+def test_absent_persons_do_not_count(kind):
+    x = feature_map()
+    mask = torch.tensor([[True, False], [True, True], [True, False]])
+    alone = readout(x[:, :1], kind, layout=LAYOUT)
+    found = readout(x, kind, layout=LAYOUT, person_mask=mask)
+    torch.testing.assert_close(found[[0, 2]], alone[[0, 2]])
+    torch.testing.assert_close(found[1], readout(x[1:2], kind, layout=LAYOUT)[0])
+
+
+def test_mean_is_pool():
+    assert readout(feature_map()).equal(pool(feature_map()))
+
+
+@pytest.mark.parametrize("kind", READOUTS)
+def test_module_knows_its_width(kind):
+    module = ReadoutPool(kind, layout=LAYOUT)
+    assert module(feature_map()).shape == (3, 4 * module.groups)
+
+
+def test_thirds_of_fewer_than_three_frames_repeat_them():
+    x = feature_map(t=1)
+    assert readout(x, "thirds").equal(readout(x).repeat(1, 3))
+
+
+@pytest.mark.parametrize("kind", ["body", "part"])
+def test_layout_is_needed(kind):
+    with pytest.raises(ValueError, match="expected the skeleton of the feature map, got None; pass layout"):
+        readout(feature_map(), kind)
+    with pytest.raises(ValueError, match="expected the skeleton of the feature map, got None; pass layout"):
+        ReadoutPool(kind)
+
+
+def test_joints_of_another_layout_are_an_error():
+    with pytest.raises(ValueError, match="expected the 20 joints of the layout on the last axis, got 25"):
+        readout(feature_map(), "body", layout="nw-ucla")
+
+
+def test_a_clip_is_no_feature_map_and_kinds_are_named():
+    with pytest.raises(ValueError, match="feature_map: expected 5 axes"):
+        readout(torch.randn(3, 4, 7, 25), "mean")
+    with pytest.raises(ValueError, match="kind: expected one of 'mean', 'body'"):
+        readout(feature_map(), "median")
+    with pytest.raises(TypeError, match="feature_map: expected a floating-point tensor"):
+        readout(torch.ones(1, 1, 2, 3, 4, dtype=torch.int64))
+
+
+class ReadoutTester(BlockTester):
+    """What every block promises, for one kind of readout."""
+
+    kind = "mean"
+
+    def make(self):
+        return ReadoutPool(self.kind, layout="nw-ucla")
+
+    def inputs(self):
+        return (torch.randn(2, 2, 3, 6, 20, generator=torch.Generator().manual_seed(1)),)
+
+
+class TestBody(ReadoutTester):
+    kind = "body"
+
+
+class TestThirds(ReadoutTester):
+    kind = "thirds"
+
+
+class TestMeanStd(ReadoutTester):
+    kind = "mean_std"
+
+
+class TestPositive(ReadoutTester):
+    kind = "positive"
+    test_gradients = None  # a share of positive values has none
+    test_autocast = None
