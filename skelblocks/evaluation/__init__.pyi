@@ -11,6 +11,7 @@ from skelblocks.evaluation.knn import knn_accuracy, knn_predict, knn_scores
 from skelblocks.evaluation.labelled_draw import labelled_draw
 from skelblocks.evaluation.linear_probe import LinearProbeResult, linear_probe
 from skelblocks.evaluation.retrieval import RetrievalScores, nearest_neighbors, retrieval_scores
+from skelblocks.evaluation.ridge_probe import RidgeProbeResult, ridge_probe
 from skelblocks.evaluation.seeds import SeedSummary, summarize_seeds
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ModelCost",
     "PairedInterval",
     "RetrievalScores",
+    "RidgeProbeResult",
     "SeedSummary",
     "StreamScores",
     "accuracy",
@@ -42,6 +44,7 @@ __all__ = [
     "nearest_neighbors",
     "paired_bootstrap",
     "retrieval_scores",
+    "ridge_probe",
     "summarize_seeds",
     "weights_fingerprint",
 ]
