@@ -1,4 +1,5 @@
 from skelblocks.evaluation.accuracy import accuracy
+from skelblocks.evaluation.baselines import coordinate_features, mini_rocket_features
 from skelblocks.evaluation.bootstrap import Interval, PairedInterval, bootstrap_interval, paired_bootstrap
 from skelblocks.evaluation.classification_report import ClassFigures, ClassificationReport, classification_report
 from skelblocks.evaluation.clustering import ClusterScores, cluster_scores
@@ -32,6 +33,7 @@ __all__ = [
     "cached_features",
     "classification_report",
     "cluster_scores",
+    "coordinate_features",
     "data_fingerprint",
     "extract_features",
     "fuse_scores",
@@ -40,6 +42,7 @@ __all__ = [
     "knn_scores",
     "labelled_draw",
     "linear_probe",
+    "mini_rocket_features",
     "model_cost",
     "nearest_neighbors",
     "paired_bootstrap",
