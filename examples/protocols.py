@@ -15,7 +15,7 @@ from finetune import FinetuneOptions, finetune
 from load_run import restored
 from torch import Tensor, nn
 
-from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, labelled_draw, linear_probe, retrieval_scores
+from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, labeled_draw, linear_probe, retrieval_scores
 
 
 @dataclass(kw_only=True)
@@ -85,7 +85,7 @@ def finetuned(candidate: Candidate, options: ProtocolOptions) -> Outcome:
 def semi_supervised(candidate: Candidate, options: ProtocolOptions, *, fraction: float, draw: int) -> Outcome:
     """The whole model, on a share of every class's labels; ``draw`` counts the seeds of the drawing."""
     generator = torch.Generator().manual_seed(1000 * options.seed + draw)
-    rows = candidate.fit[labelled_draw(candidate.labels[0][candidate.fit], fraction, generator=generator)]
+    rows = candidate.fit[labeled_draw(candidate.labels[0][candidate.fit], fraction, generator=generator)]
     name = f"semi {100 * fraction:g} %"
     if options.semi_protocol == "linear":
         outcome = linear(candidate, options, rows=rows)._replace(protocol=name)

@@ -34,7 +34,7 @@ __getattr__, __dir__, __all__ = attach(
         "initialize_official": "skelblocks.encoders.initialize_official",
         "joint_mask": "skelblocks.augment.joint_mask",
         "knn_predict": "skelblocks.evaluation.knn_predict",
-        "labelled_draw": "skelblocks.evaluation.labelled_draw",
+        "labelled_draw": "skelblocks.evaluation.labeled_draw",
         "model_cost": "skelblocks.evaluation.model_cost",
         "motion_attention": "skelblocks.attention.motion_attention",
         "motion_difference": "skelblocks.attention.motion_difference",

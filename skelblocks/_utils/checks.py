@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import inf
-from numbers import Integral
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -124,7 +124,7 @@ def check_boolean(x: Tensor, *, name: str) -> None:
 
 
 def check_probability(value: float, *, name: str) -> None:
-    """Raise ``ValueError`` unless ``0 <= value <= 1``.
+    """Raise ``ValueError`` unless ``0 <= value <= 1``, ``TypeError`` if it is no number at all.
 
     Example:
         >>> check_probability(1.5, name="p")
@@ -132,6 +132,7 @@ def check_probability(value: float, *, name: str) -> None:
         ...
         ValueError: p: expected a probability in [0, 1], got 1.5
     """
+    _refuse_other_types(value, f"{name}: expected a probability in [0, 1]")
     if not 0 <= value <= 1:
         raise ValueError(f"{name}: expected a probability in [0, 1], got {value}")
 
@@ -166,8 +167,43 @@ def check_integer(value: int, *, name: str, least: int = 1) -> None:
         raise ValueError(f"{name}: expected an integer >= {least}, got {value}")
 
 
+def check_integers(values: Sequence[int], *, name: str, least: int = 1) -> None:
+    """Raise unless ``values`` is a sequence of integers, at least one, none of them below ``least``.
+
+    Example:
+        >>> check_integers(5, name="topk")
+        Traceback (most recent call last):
+        ...
+        TypeError: topk: expected a sequence of integers >= 1, got 5; pass (5,)
+    """
+    given: object = values
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        remedy = f"; pass ({given},)" if isinstance(given, Integral) else ""
+        raise TypeError(f"{name}: expected a sequence of integers >= {least}, got {given!r}{remedy}")
+    if not len(values):
+        raise ValueError(f"{name}: expected at least one integer >= {least}, got none")
+    for value in values:
+        check_integer(value, name=name, least=least)
+
+
+def check_number(value: float, *, name: str, least: float = 0.0) -> None:
+    """Raise unless ``value`` is a finite number from ``least`` on.
+
+    Example:
+        >>> check_number(float("nan"), name="weight_decay")
+        Traceback (most recent call last):
+        ...
+        ValueError: weight_decay: expected a finite number >= 0, got nan
+    """
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{name}: expected a finite number >= {least:g}, got {given!r}")
+    if not least <= value < inf:
+        raise ValueError(f"{name}: expected a finite number >= {least:g}, got {value}")
+
+
 def check_positive(value: float, *, name: str) -> None:
-    """Raise ``ValueError`` unless ``value > 0`` and finite.
+    """Raise ``ValueError`` unless ``value > 0`` and finite, ``TypeError`` if it is no number at all.
 
     Example:
         >>> check_positive(0.0, name="temperature")
@@ -175,7 +211,14 @@ def check_positive(value: float, *, name: str) -> None:
         ...
         ValueError: temperature: expected a number > 0, got 0.0
     """
+    _refuse_other_types(value, f"{name}: expected a number > 0")
     if not value > 0:
         raise ValueError(f"{name}: expected a number > 0, got {value}")
     if value == inf:
         raise ValueError(f"{name}: expected a finite number > 0, got {value}")
+
+
+def _refuse_other_types(value: object, expected: str) -> None:
+    """Refuse what cannot be compared with a number; a tensor of one number can."""
+    if value is None or isinstance(value, (str, bytes, list, tuple, dict)):
+        raise TypeError(f"{expected}, got {value!r}")

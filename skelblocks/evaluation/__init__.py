@@ -1,5 +1,12 @@
-"""Frozen features and what they are worth: extraction, nearest neighbours, linear probes."""
+"""Frozen features and their evaluation: extraction, nearest neighbors, linear probes, reports."""
 
 from skelblocks._utils.lazy import attach
 
-__getattr__, __dir__, __all__ = attach(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    __file__,
+    deprecated={
+        "ClassFigures": "skelblocks.evaluation.ClassMetrics",
+        "labelled_draw": "skelblocks.evaluation.labeled_draw",
+    },
+)

@@ -1,7 +1,7 @@
 from skelblocks.evaluation.accuracy import accuracy
 from skelblocks.evaluation.baselines import coordinate_features, mini_rocket_features
 from skelblocks.evaluation.bootstrap import Interval, PairedInterval, bootstrap_interval, paired_bootstrap
-from skelblocks.evaluation.classification_report import ClassFigures, ClassificationReport, classification_report
+from skelblocks.evaluation.classification_report import ClassificationReport, ClassMetrics, classification_report
 from skelblocks.evaluation.clustering import ClusterScores, cluster_scores
 from skelblocks.evaluation.cost import ModelCost, model_cost
 from skelblocks.evaluation.feature_cache import cached_features
@@ -9,7 +9,7 @@ from skelblocks.evaluation.features import extract_features
 from skelblocks.evaluation.fingerprints import data_fingerprint, weights_fingerprint
 from skelblocks.evaluation.fusion import FUSION_WEIGHTS, StreamScores, fuse_scores
 from skelblocks.evaluation.knn import knn_accuracy, knn_predict, knn_scores
-from skelblocks.evaluation.labelled_draw import labelled_draw
+from skelblocks.evaluation.labeled_draw import labeled_draw
 from skelblocks.evaluation.linear_probe import LinearProbeResult, linear_probe
 from skelblocks.evaluation.retrieval import RetrievalScores, nearest_neighbors, retrieval_scores
 from skelblocks.evaluation.ridge_probe import RidgeProbeResult, ridge_probe
@@ -17,7 +17,7 @@ from skelblocks.evaluation.seeds import SeedSummary, summarize_seeds
 
 __all__ = [
     "FUSION_WEIGHTS",
-    "ClassFigures",
+    "ClassMetrics",
     "ClassificationReport",
     "ClusterScores",
     "Interval",
@@ -40,7 +40,7 @@ __all__ = [
     "knn_accuracy",
     "knn_predict",
     "knn_scores",
-    "labelled_draw",
+    "labeled_draw",
     "linear_probe",
     "mini_rocket_features",
     "model_cost",

@@ -10,55 +10,88 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_floating, check_integer
+from skelblocks._utils.checks import check_axes, check_floating, check_integers
 
 
 @torch.no_grad()
-def accuracy(logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5)) -> dict[int, float]:
-    """The share of samples whose class is among the k highest scores, for each k.
+def accuracy(
+    logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5), votes: bool | None = None
+) -> dict[int, float]:
+    """Count the share of samples whose class is among the k highest scores, for each k.
 
     Among equal scores the class with the lower number comes first, so that constant scores earn nothing by their ties.
+    A class that nobody voted for is not ranked at all: the top 5 of one nearest neighbor is one class.
 
     Args:
         logits: Scores ``(n, c)``.
         labels: True classes ``(n,)``, integers in 0..c-1.
-        topk: Each k; from c on the share is 1.
+        topk: Each k; from c on the share is 1, unless the scores are votes.
+        votes: Whether the scores are votes or probabilities, in which a class with 0 is not ranked. Default: yes if no
+            score is negative and all rows have the same sum, as those of
+            :func:`~skelblocks.evaluation.knn_scores` and of a softmax have, also after their fusion.
 
     Returns:
         A number in [0, 1] for each k.
 
     Raises:
-        TypeError: scores that are not floating-point, labels or a k that are not integers.
-        ValueError: other axes, no samples, a label outside the classes, scores that are not finite, or a k below 1.
+        TypeError: The scores are not floating-point, or the labels or a k are not integers.
+        ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k
+            is below 1, or a vote is negative.
 
     Example:
         >>> logits = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.4, 0.1]])
         >>> accuracy(logits, torch.tensor([1, 1]), topk=(1, 2))
         {1: 0.5, 2: 1.0}
+        >>> accuracy(torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([1]), topk=(2,))  # one voter, for class 0
+        {2: 0.0}
     """
     check_axes(logits, "n c", name="logits")
     check_floating(logits, name="logits")
     n, c = logits.shape
     check_labels(labels, name="labels", n=n, num_classes=c)
-    for k in topk:
-        check_integer(k, name="topk")
-    if not topk:
-        raise ValueError("topk: expected at least one integer, got none")
+    check_integers(topk, name="topk")
     if not logits.isfinite().all():
-        raise ValueError("logits: NaN or infinite scores; there is no ranking of them")
+        raise ValueError("logits: expected finite scores, got NaN or infinity; find out where they come from")
+    if votes and (logits < 0).any():
+        raise ValueError("logits: expected no negative score with votes=True, got one; pass votes=False")
+    truth = labels.to(device=logits.device, dtype=torch.int64)[:, None]
     ranking = logits.sort(dim=1, descending=True, stable=True).indices
-    place = (ranking == labels.to(logits.device)[:, None]).int().argmax(dim=1)
-    return {k: (place < k).double().mean().item() for k in topk}
+    place = (ranking == truth).int().argmax(dim=1)
+    if are_votes(logits) if votes is None else votes:
+        place = place.masked_fill(logits.gather(1, truth)[:, 0] == 0, max(c, *topk))
+    # Counts, since not every device has float64.
+    return {k: int((place < k).sum()) / n for k in topk}
+
+
+def are_votes(scores: Tensor) -> bool:
+    """Whether no score is negative and all rows have the same sum, up to rounding, which is not zero."""
+    if (scores < 0).any() or not scores.shape[1]:
+        return False
+    # Of scaled scores, as a sum of large ones may overflow.
+    wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    sums = (wide / wide.max().clamp_min(torch.finfo(wide.dtype).tiny)).sum(dim=1)
+    rounding = 2 * torch.finfo(scores.dtype).eps * scores.shape[1] ** 0.5 * sums.max()
+    return bool(sums.min() > 0) and bool(sums.max() - sums.min() <= rounding)
 
 
 def check_labels(labels: Tensor, *, name: str, n: int, num_classes: int | None = None) -> None:
     """Raise unless ``labels`` are n integers from 0, below ``num_classes``, and at least one."""
     check_axes(labels, "n", name=name, n=n)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"{name}: expected integers, got {labels.dtype}")
+        raise TypeError(f"{name}: expected integers, got {labels.dtype}; convert them with {name}.long()")
     if not n:
         raise ValueError(f"{name}: expected at least one sample, got none")
     low, high = labels.min().item(), labels.max().item()
     if low < 0 or (num_classes is not None and high >= num_classes):
         most = "from 0" if num_classes is None else f"in 0..{num_classes - 1}"
         raise ValueError(f"{name}: expected classes {most}, got {low}..{high}")
+
+
+def check_features(features: Tensor, axes: str, *, name: str, **sizes: int) -> None:
+    """Raise unless ``features`` are finite floating-point numbers with the named axes."""
+    check_axes(features, axes, name=name, **sizes)
+    check_floating(features, name=name)
+    if not features.isfinite().all():
+        raise ValueError(
+            f"{name}: expected finite numbers, got NaN or infinite ones; look for them in the clips or the encoder"
+        )

@@ -1,4 +1,4 @@
-"""How far a test result could be from that on another test set of the same kind: the bootstrap.
+"""How far a result could be from the result on another test set of the same kind: the bootstrap.
 
 Axes: n samples.
 """
@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skelblocks._utils.checks import check_integer
+from skelblocks._utils.checks import check_integer, check_probability
+from skelblocks._utils.missing import refuse_missing
 
 Values = Tensor | NDArray[Any] | Sequence[Any]
 
@@ -52,7 +54,7 @@ class PairedInterval(NamedTuple):
 def bootstrap_interval(
     correct: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0, groups: Values | None = None
 ) -> Interval:
-    r"""Percentile bootstrap of a mean over test samples, for instance of an accuracy.
+    r"""Compute the percentile bootstrap interval of a mean over test samples, such as an accuracy.
 
     .. math:: \Big[\, Q_{(1 - l)/2}, \; Q_{(1 + l)/2} \,\Big] \quad \text{of the means} \quad
         \bar{x}^{(r)} = \frac{\sum_u w^{(r)}_u s_u}{\sum_u w^{(r)}_u n_u}, \qquad
@@ -68,7 +70,7 @@ def bootstrap_interval(
     this field gives intervals; the defaults are customary ones.
 
     Args:
-        correct: One number a sample, ``(n,)``: whether it was classified right, or any finite figure of it.
+        correct: One number for each sample, ``(n,)``: whether it was classified right, or any finite metric of it.
         level: Of confidence, in (0, 1).
         resamples: How many. The ends are sure to about 1 % of the interval's width with 10,000.
         seed: Of the draws; the same seed gives the same interval. No other generator is touched.
@@ -87,10 +89,13 @@ def bootstrap_interval(
         >>> estimate, round(low, 2), round(high, 2)
         (0.8, 0.72, 0.88)
     """
-    values = _checked(correct, name="correct")
+    values, rounding = _checked(correct, name="correct")
     means, tails = _means(values, groups, level=level, resamples=resamples, seed=seed)
+    estimate = float(values.mean())
+    if np.ptp(values) <= rounding:
+        return Interval(estimate, estimate, estimate)
     low, high = np.quantile(means, tails)
-    return Interval(float(values.mean()), float(low), float(high))
+    return Interval(estimate, float(low), float(high))
 
 
 def paired_bootstrap(
@@ -102,25 +107,26 @@ def paired_bootstrap(
     seed: int = 0,
     groups: Values | None = None,
 ) -> PairedInterval:
-    """Bootstrap of the difference of two means over the same test samples, each resampled together with its pair.
+    """Bootstrap the difference of two means over the same test samples, each resampled together with its pair.
 
-    Two classifiers fail on much the same clips, so that the interval of the difference is narrower than those of the
-    two accuracies suggest: theirs may overlap where this one is clear of 0.
+    Two classifiers fail on much the same clips, so that the interval of the difference is narrower than the intervals
+    of the two accuracies suggest: these may overlap where this one is clear of 0. Differences within the rounding of
+    the values count as none.
 
     Args:
         correct_a: ``(n,)``, as in :func:`bootstrap_interval`.
         correct_b: ``(n,)``, of the same samples in the same order.
-        level: See there.
-        resamples: See there.
-        seed: See there.
-        groups: See there.
+        level: Level of confidence, in (0, 1).
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+        groups: The group of each sample, ``(n,)``, integers or strings, resampled as a whole.
 
     Returns:
         The :class:`PairedInterval`.
 
     Raises:
-        TypeError: as there.
-        ValueError: as there, or other samples in b than in a.
+        TypeError: What :func:`bootstrap_interval` raises.
+        ValueError: What :func:`bootstrap_interval` raises, or b has another number of samples than a.
 
     Example:
         >>> a = [True] * 90 + [False] * 10
@@ -129,29 +135,36 @@ def paired_bootstrap(
         >>> round(result.difference, 2), result.low > 0, result.share_not_better < 0.01
         (0.1, True, True)
     """
-    a = _checked(correct_a, name="correct_a")
-    b = _checked(correct_b, name="correct_b")
+    a, rounding_a = _checked(correct_a, name="correct_a")
+    b, rounding_b = _checked(correct_b, name="correct_b")
     if len(a) != len(b):
-        raise ValueError(f"correct_b: expected the {len(a)} samples of correct_a, got {len(b)}")
-    means, tails = _means(a - b, groups, level=level, resamples=resamples, seed=seed)
+        raise ValueError(
+            f"correct_b: expected the {len(a)} samples of correct_a, got {len(b)}; pass both results of the same clips"
+        )
+    rounding = max(rounding_a, rounding_b)
+    difference = np.where(abs(a - b) <= rounding, 0.0, a - b)
+    means, tails = _means(difference, groups, level=level, resamples=resamples, seed=seed)
     low, high = np.quantile(means, tails)
-    return PairedInterval(float((a - b).mean()), float(low), float(high), float((means <= 0).mean()))
+    return PairedInterval(float(difference.mean()), float(low), float(high), float((means <= rounding).mean()))
 
 
 def _means(
     values: NDArray[np.float64], groups: Values | None, *, level: float, resamples: int, seed: int
 ) -> tuple[NDArray[np.float64], list[float]]:
     """The mean of each resample, and which quantiles of them to take."""
-    if not 0 < level < 1:
-        raise ValueError(f"level: expected a number in (0, 1), got {level}")
+    check_probability(level, name="level")
+    if level in (0, 1):
+        raise ValueError(f"level: expected a number in (0, 1), got {level}; 0.95 is customary")
     check_integer(resamples, name="resamples")
     check_integer(seed, name="seed", least=0)
     sums, sizes = values, np.ones(len(values))
     if groups is not None:
-        owner = _as_array(groups)
-        if owner.shape != values.shape:
-            raise ValueError(f"groups: expected (n,) with n={len(values)}, one group a sample, got {owner.shape}")
-        _, index = np.unique(owner, return_inverse=True)
+        group_of = _as_array(groups, name="groups")
+        if group_of.shape != values.shape:
+            raise ValueError(
+                f"groups: expected (n,) with n={len(values)}, one group for each sample, got shape {group_of.shape}"
+            )
+        _, index = np.unique(group_of, return_inverse=True)
         sums = np.bincount(index, weights=values).astype(np.float64)
         sizes = np.bincount(index).astype(np.float64)
     if len(sums) < 2:
@@ -173,20 +186,23 @@ def _draws(units: int, shares: NDArray[np.float64], *, resamples: int, seed: int
         yield rng.multinomial(units, shares, size=min(rows, resamples - start))
 
 
-def _checked(values: Values, *, name: str) -> NDArray[np.float64]:
-    array = _as_array(values)
+def _checked(values: Values, *, name: str) -> tuple[NDArray[np.float64], float]:
+    """The values in float64, and below which difference they are the same up to rounding."""
+    array = _as_array(values, name=name)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected booleans or numbers, got {array.dtype}")
+        raise TypeError(f"{name}: expected booleans or numbers, got {array.dtype}; convert them with astype(float)")
     if array.ndim != 1:
-        raise ValueError(f"{name}: expected 1 axis (n), got shape {array.shape}")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones")
-    return array
+        raise ValueError(f"{name}: expected 1 axis (n), got shape {array.shape}; pass one number for each sample")
+    wide = array.astype(np.float64)
+    if not np.isfinite(wide).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones; leave these samples out")
+    step = np.finfo(array.dtype).eps if array.dtype.kind == "f" else np.finfo(np.float64).eps
+    return wide, 4 * float(step) * float(abs(wide).max(initial=0.0))
 
 
-def _as_array(values: Values) -> NDArray[Any]:
+def _as_array(values: Values, *, name: str) -> NDArray[Any]:
     if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        return (values.double() if values.is_floating_point() else values).numpy()
+        held = values.detach().cpu()
+        values = (held.float() if held.dtype == torch.bfloat16 else held).numpy()  # numpy has no bfloat16
+    refuse_missing(values, name=name)
     return np.asarray(values)

@@ -12,25 +12,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skelblocks._utils.escape import escape
 from skelblocks._utils.optional import require
 from skelblocks.evaluation.accuracy import accuracy
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """One row of a :class:`ClassificationReport`; None where a figure is undefined.
+class ClassMetrics:
+    """Metrics of one class in a :class:`ClassificationReport`; None where a metric is undefined.
 
     Attributes:
-        name: Of the class.
-        count: Its samples. With 0 the class never occurs: recall and F1 are None, and mean class accuracy leaves it
-            out.
-        predicted: Samples, of whatever class, that were taken for it.
-        recall: Share of its samples that were recognised.
-        precision: Share of the samples taken for it that are of it; None if there were none.
-        f1: Harmonic mean of precision and recall; 0 for a class that occurs and is never recognised.
-        confused_with: The other class that its samples were most often taken for (of several, the first); None if all
-            were recognised.
-        confused_count: How often.
+        name: Name of the class.
+        count: Number of its samples. With 0 the class never occurs: recall and F1 are None, and mean class accuracy
+            leaves it out.
+        predicted: Number of samples, of whatever class, that were classified as it.
+        recall: Share of its samples that were recognized.
+        precision: Share of the samples classified as it that belong to it; None if there were none.
+        f1: Harmonic mean of precision and recall; 0 for a class that occurs and is never recognized.
+        confused_with: The other class that its samples were most often classified as (of several, the first); None if
+            all were recognized.
+        confused_count: Number of these samples.
     """
 
     name: str
@@ -45,29 +46,29 @@ class ClassFigures:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationReport:
-    """What :func:`classification_report` found.
+    """Result of :func:`classification_report`.
 
     Attributes:
-        samples: n.
+        samples: Number of samples n.
         accuracy: For each k, the share of samples whose class is among the k highest scores.
         mean_class_accuracy: Mean recall of the classes that occur.
         confusion: ``(c, c)`` int64 on CPU; row: true class, column: predicted class.
-        classes: One row of figures a class.
+        classes: Metrics of each class.
     """
 
     samples: int
     accuracy: Mapping[int, float]
     mean_class_accuracy: float
     confusion: Tensor
-    classes: tuple[ClassFigures, ...]
+    classes: tuple[ClassMetrics, ...]
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
-        """The classes of which there is no sample, and about which the report says nothing."""
+        """Names of the classes without a sample, about which the report says nothing."""
         return tuple(row.name for row in self.classes if not row.count)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, lists and None, never NaN, for a JSON file."""
+        """Return plain numbers, lists and None, never NaN, for a JSON file."""
         return {
             "samples": self.samples,
             "accuracy": {f"top{k}": share for k, share in self.accuracy.items()},
@@ -78,7 +79,10 @@ class ClassificationReport:
         }
 
     def to_markdown(self) -> str:
-        """The figures in percent and a table of the classes, for a README or an issue."""
+        """Return the metrics in percent and a table of the classes, for a README or an issue.
+
+        Names are escaped: none can end a cell, start a tag or break a line.
+        """
         shares = [f"top-{k} {_percent(share)}" for k, share in self.accuracy.items()]
         occurring = len(self.classes) - len(self.absent_classes)
         shares.append(f"mean class accuracy {_percent(self.mean_class_accuracy)} (over {occurring} classes)")
@@ -91,34 +95,40 @@ class ClassificationReport:
         for row in self.classes:
             confusion = "" if row.confused_with is None else f"{_cell(row.confused_with)} ({row.confused_count})"
             count = str(row.count) if row.count else "0 (absent)"
-            figures = " | ".join(map(_percent, (row.recall, row.precision, row.f1)))
-            lines.append(f"| {_cell(row.name)} | {count} | {figures} | {confusion} |")
+            metrics = " | ".join(map(_percent, (row.recall, row.precision, row.f1)))
+            lines.append(f"| {_cell(row.name)} | {count} | {metrics} | {confusion} |")
         return "\n".join(lines) + "\n"
 
 
 @torch.no_grad()
 def classification_report(
-    scores: Tensor, labels: Tensor, *, class_names: Sequence[str] | None = None, topk: Sequence[int] = (1, 5)
+    scores: Tensor,
+    labels: Tensor,
+    *,
+    class_names: Sequence[str] | None = None,
+    topk: Sequence[int] = (1, 5),
+    votes: bool | None = None,
 ) -> ClassificationReport:
-    """Accuracy, confusion matrix and the figures of each class; needs scikit-learn (``skelblocks[eval]``).
+    """Compute accuracy, confusion matrix and the metrics of each class; needs scikit-learn (``skelblocks[eval]``).
 
-    A sample is taken for the class of its highest score, of equal ones for that with the lower number, as in
+    A sample is classified as the class of its highest score, of equal ones as the one with the lower number, as in
     :func:`accuracy`. The papers of this field report top-1, in places top-5. Mean class accuracy gives every class the
     same weight; where classes differ in size, as in PKU-MMD, the two differ.
 
     Args:
         scores: ``(n, c)``: logits, probabilities or votes.
         labels: True classes ``(n,)``, integers in 0..c-1.
-        class_names: One name a class. Default: their numbers.
+        class_names: One name for each class. Default: their numbers.
         topk: Each k of the accuracies.
+        votes: Whether classes with score 0 are left out of the ranking, see :func:`accuracy`.
 
     Returns:
         The :class:`ClassificationReport`. Shares are in [0, 1].
 
     Raises:
-        TypeError: scores that are not floating-point, labels that are not integers, names that are not strings.
-        ValueError: other axes, no samples, a label outside the classes, scores that are not finite, a k below 1, or
-            names that are not c different ones.
+        TypeError: The scores are not floating-point, the labels not integers, or the names not strings.
+        ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k
+            is below 1, or the names are not c different ones.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -127,44 +137,51 @@ def classification_report(
         >>> report.mean_class_accuracy, report.classes[0].confused_with, report.absent_classes
         (0.75, 'stand', ('wave',))
     """
-    shares = accuracy(scores, labels, topk=topk)
+    shares = accuracy(scores, labels, topk=topk, votes=votes)
     n, c = scores.shape
     names = _checked_names(class_names, c)
     metrics = require("sklearn.metrics", extra="eval")
     predicted = scores.sort(dim=1, descending=True, stable=True).indices[:, 0].cpu().numpy()
     true, classes = labels.cpu().numpy(), list(range(c))
     matrix = metrics.confusion_matrix(true, predicted, labels=classes)
-    nan = float("nan")
-    precision, recall, f1, count = metrics.precision_recall_fscore_support(
-        true, predicted, labels=classes, average=None, zero_division=nan
+    by_class = metrics.precision_recall_fscore_support(
+        true, predicted, labels=classes, average=None, zero_division=float("nan")
     )
     confusion = torch.as_tensor(matrix, dtype=torch.int64)
+    rows = _class_metrics(confusion, *by_class[:3], names=names)
+    recalls = [row.recall for row in rows if row.recall is not None]
+    return ClassificationReport(n, shares, sum(recalls) / len(recalls), confusion, rows)
+
+
+def _class_metrics(
+    confusion: Tensor, precision: Sequence[float], recall: Sequence[float], f1: Sequence[float], *, names: Sequence[str]
+) -> tuple[ClassMetrics, ...]:
     errors = confusion - torch.diag(confusion.diagonal())
     worst = errors.sort(dim=1, descending=True, stable=True)
+    counts, predicted = confusion.sum(dim=1).tolist(), confusion.sum(dim=0).tolist()
     rows = []
-    for i in classes:
+    for i, name in enumerate(names):
         other, times = int(worst.indices[i, 0]), int(worst.values[i, 0])
         rows.append(
-            ClassFigures(
-                name=names[i],
-                count=int(count[i]),
-                predicted=int(confusion[:, i].sum()),
+            ClassMetrics(
+                name=name,
+                count=counts[i],
+                predicted=predicted[i],
                 recall=_defined(recall[i]),
                 precision=_defined(precision[i]),
-                f1=_defined(f1[i]) if count[i] else None,  # of a class without samples it would be 0, as for a bad one
+                f1=_defined(f1[i]) if counts[i] else None,  # of a class without samples it would be 0, as for a bad one
                 confused_with=names[other] if times else None,
                 confused_count=times,
             )
         )
-    recalls = [row.recall for row in rows if row.recall is not None]
-    return ClassificationReport(n, shares, sum(recalls) / len(recalls), confusion, tuple(rows))
+    return tuple(rows)
 
 
 def _checked_names(names: Sequence[str] | None, c: int) -> list[str]:
     if names is None:
         return [str(i) for i in range(c)]
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"class_names: expected {c} strings, got {names!r}")
+        raise TypeError(f"class_names: expected {c} strings, got {names!r}; convert each name with str")
     if len(names) != c:
         raise ValueError(f"class_names: expected {c} names, one a column of scores, got {len(names)}")
     if len(set(names)) != c:
@@ -182,4 +199,4 @@ def _percent(share: float | None) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", r"\|").split())
+    return escape(text, to="markdown")

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes, check_floating, check_integer
+from skelblocks._utils.checks import check_integer, check_integers
 from skelblocks._utils.optional import require
-from skelblocks.evaluation.accuracy import check_labels
+from skelblocks._utils.unit_vectors import as_float64, unit_vectors
+from skelblocks.evaluation.accuracy import check_features, check_labels
 
 
 class ClusterScores(NamedTuple):
-    """How well clusters agree with classes, each the mean over the seeds.
+    """Agreement of clusters with classes, each the mean over the seeds.
 
     Attributes:
         nmi: Normalized mutual information in [0, 1].
@@ -75,25 +75,24 @@ def cluster_scores(
         >>> scores.accuracy, len(scores.runs)
         (1.0, 4)
     """
-    check_axes(features, "n d", name="features")
-    check_floating(features, name="features")
+    check_features(features, "n d", name="features")
     check_labels(labels, name="labels", n=len(features))
-    if not features.isfinite().all():
-        raise ValueError("features: NaN or infinite features; they have no clusters")
-    if not seeds:
-        raise ValueError("seeds: expected at least one, got none")
-    for seed in seeds:
-        check_integer(seed, name="seeds", least=0)
+    check_integers(seeds, name="seeds", least=0)
+    if max(seeds) >= 2**32:
+        raise ValueError(f"seeds: expected integers below 2**32, which scikit-learn takes, got {max(seeds)}")
     classes, truth = np.unique(labels.cpu().numpy(), return_inverse=True)
     clusters = len(classes) if num_clusters is None else num_clusters
     check_integer(clusters, name="num_clusters")
     if clusters > len(features):
-        raise ValueError(f"num_clusters: expected at most {len(features)}, the samples, got {clusters}")
+        raise ValueError(
+            f"num_clusters: expected at most {len(features)}, the number of samples, got {clusters}; pass fewer"
+        )
     kmeans = require("sklearn.cluster", extra="eval").KMeans
     metrics = require("sklearn.metrics", extra="eval")
 
-    x = features.detach().to("cpu", torch.float64)
-    points = (F.normalize(x, dim=1) if normalize else x).numpy()
+    points = as_float64(features)
+    if normalize:
+        points = unit_vectors(points)
     runs = []
     for seed in seeds:
         found = kmeans(n_clusters=clusters, n_init=1, random_state=int(seed)).fit_predict(points)

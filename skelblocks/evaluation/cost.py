@@ -9,7 +9,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from skelblocks._utils.checks import check_choice
 from skelblocks.encoders.graph_convolution import GraphConvolution
 
-CONVENTIONS = ("torch", "table9")
+Convention: TypeAlias = Literal["torch", "table9"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -26,7 +27,7 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What :func:`model_cost` counted.
+    """Result of :func:`model_cost`.
 
     Attributes:
         parameters: Numbers in all parameters, each tensor once; a frozen key encoder's too.
@@ -42,7 +43,7 @@ class ModelCost:
     buffers: int
     macs: int
     flops: int
-    convention: str
+    convention: Convention
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and the convention's name, for a JSON file."""
@@ -52,7 +53,7 @@ class ModelCost:
 def model_cost(
     module: nn.Module,
     *example_inputs: Any,
-    convention: str = "torch",
+    convention: Convention = "torch",
     forward: Callable[..., object] | None = None,
 ) -> ModelCost:
     """Count parameters, and the operations of one forward, of an encoder or of a whole method.
@@ -63,17 +64,17 @@ def model_cost(
 
     **Two conventions.** ``"torch"`` is that of torch's ``FlopCounterMode``, which counts nothing but matrix products,
     convolutions and attention, 2 operations for each multiplication with its addition; ``macs`` is half of it.
-    Normalisations, activations, elementwise products and products with one vector are free. Fused attention and
+    Normalizations, activations, elementwise products and products with one vector are free. Fused attention and
     recurrent kernels, which that counter overlooks, are taken apart for it.
 
     ``"table9"`` gives table 9 of MsMCLR, which does not say how it counts: SkeletonCLR 1.5e2 G, CrosSCLR (J + M)
     2.9e2, AimCLR and MsMCLR 2.2e2 are 145.8, 291.7, 218.8 and 221.0 G for query, strong and key forwards of **one
     batch of 128 clips** of 50 frames and 2 persons, with 569,670,104 a clip and branch of encoder and head. They are
     multiplications with their addition in convolution and linear layers, and 2 operations a number that is batch
-    normalised, as the tool thop counts; the product with the adjacency is left out, and a graph convolution's weights
+    normalized, as the tool thop counts; the product with the adjacency is left out, and a graph convolution's weights
     are applied before it, as in the released code. The table calls this FLOPs, so ``macs`` and ``flops`` are the same
     here. With all products, and 2 operations each, SkeletonCLR would have 313.6 G, and AimCLR 470.4; this package's
-    graph convolution gathers neighbours first and needs fewer.
+    graph convolution gathers neighbors first and needs fewer.
 
     The table's parameters are those of query and key encoder together. Of the 0.23 M that it gives MsMCLR beyond
     AimCLR, 0.198 M belong to a module of the released code that never runs; MsM attention itself has 16,672.

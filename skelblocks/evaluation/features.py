@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_positive
+from skelblocks._utils.checks import check_axes, check_integer
 from skelblocks.clips.person_mask import person_mask
 from skelblocks.encoders.pool import pool as mean_pool
 
@@ -31,7 +31,7 @@ def extract_features(
     """Run an encoder over a set in evaluation mode, without gradients, and pool what it gives.
 
     Linear evaluation and kNN of SkeletonCLR, AimCLR, MsMCLR and their kin look at the un-augmented clip, the encoder's
-    running statistics, and the pooled, un-normalised feature before the projection head.
+    running statistics, and the pooled, un-normalized feature before the projection head.
 
     Args:
         encoder: Maps ``(n, c, t, v, m)`` to a feature map ``(n, m, c', t', v')``, which is pooled, or to features
@@ -48,11 +48,11 @@ def extract_features(
 
     Returns:
         ``(n, c')``, on the device, in the dtype that the encoder gives: its own, under autocast half precision.
-        Ordinary tensors: a probe can be trained on them.
+        A probe can be trained on them.
 
     Raises:
-        TypeError: the encoder is not a module, or a batch is not a tensor.
-        ValueError: other axes, from ``clips`` or from the encoder; no clips.
+        TypeError: The encoder is not a module, a batch is not a tensor, or ``batch_size`` is not an integer.
+        ValueError: ``clips`` or the output of the encoder has other axes, or there are no clips.
 
     Example:
         >>> encoder = nn.Conv3d(3, 8, 1)  # (n, 3, t, v, m) to (n, 8, t, v, m)
@@ -62,7 +62,7 @@ def extract_features(
     """
     if not isinstance(encoder, nn.Module):
         raise TypeError(f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}")
-    check_positive(batch_size, name="batch_size")
+    check_integer(batch_size, name="batch_size")
     if isinstance(clips, Tensor):
         check_axes(clips, "n c t v m", name="clips")
     batches = torch.split(clips, batch_size) if isinstance(clips, Tensor) else clips

@@ -6,22 +6,22 @@ Axes: n samples, c classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_number
 
 #: The weights of :func:`fuse_scores` by stream, from section 4.2 of AimCLR and of MsMCLR.
 FUSION_WEIGHTS: Mapping[str, float] = MappingProxyType({"joint": 0.6, "bone": 0.6, "motion": 0.4})
-NORMALIZATIONS = ("none", "softmax")
+Normalization: TypeAlias = Literal["none", "softmax"]
+NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 
 
 class StreamScores(NamedTuple):
-    """What one stream's classifier says of each sample.
+    """Scores of one stream's classifier for each sample.
 
     Attributes:
         names: A name a sample, none twice.
@@ -34,9 +34,12 @@ class StreamScores(NamedTuple):
 
 @torch.no_grad()
 def fuse_scores(
-    streams: Mapping[str, StreamScores], *, weights: Mapping[str, float] | None = None, normalize: str = "none"
+    streams: Mapping[str, StreamScores],
+    *,
+    weights: Mapping[str, float] | None = None,
+    normalize: Normalization = "none",
 ) -> StreamScores:
-    r"""Weighted sum of the scores of several streams, sample by sample.
+    r"""Add up the weighted scores of several streams, sample by sample.
 
     .. math:: s_{nc} = \sum_b w_b s^{(b)}_{nc}
 
@@ -105,8 +108,7 @@ def _check_weights(streams: Mapping[str, StreamScores], weights: Mapping[str, fl
     if unused and weights is not None:
         raise ValueError(f"weights: no stream for {_few(unused)}; the streams are {_few(streams)}")
     for name in streams:
-        if not 0 <= chosen[name] < inf:
-            raise ValueError(f"weights[{name!r}]: expected a finite number >= 0, got {chosen[name]}")
+        check_number(chosen[name], name=f"weights[{name!r}]")
     if not any(chosen[name] for name in streams):
         raise ValueError(f"weights: expected one above 0, got {dict(chosen)}")
     return chosen

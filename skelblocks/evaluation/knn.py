@@ -1,4 +1,4 @@
-"""Classification by nearest neighbours: what the features are worth as they are.
+"""Classification by nearest neighbors: what the features are worth as they are.
 
 Axes: n queries, k bank rows, d features, c classes.
 """
@@ -6,16 +6,33 @@ Axes: n queries, k bank rows, d features, c classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import overload
+from typing import Literal, TypeAlias, TypedDict, get_args, overload
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_integer, check_positive
-from skelblocks.evaluation.accuracy import check_labels
+from skelblocks._utils.checks import check_choice, check_integer, check_integers, check_positive
+from skelblocks.contrast.unit_rows import unit_rows
+from skelblocks.evaluation.accuracy import check_features, check_labels
 
-WEIGHTS = ("exponential", "uniform")
+Weighting: TypeAlias = Literal["exponential", "uniform"]
+WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
+
+
+class Voting(TypedDict, total=False):
+    """How neighbors vote: the options that :func:`knn_scores`, :func:`knn_predict` and :func:`knn_accuracy` share.
+
+    Attributes:
+        temperature: Divides the cosine in the exponential weights. Default: 0.1, as in both codes.
+        weights: ``"exponential"``, or ``"uniform"`` for one vote each; of classes with equally many votes, the one with
+            the lower number. Default: ``"exponential"``.
+        chunk_size: Queries at a time; memory is ``chunk_size * k`` numbers. Default: 1024.
+    """
+
+    temperature: float
+    weights: Weighting
+    chunk_size: int
 
 
 @torch.no_grad()
@@ -25,55 +42,65 @@ def knn_scores(
     labels: Tensor,
     *,
     k: Sequence[int],
-    temperature: float = 0.1,
     num_classes: int | None = None,
-    weights: str = "exponential",
+    temperature: float = 0.1,
+    weights: Weighting = "exponential",
     chunk_size: int = 1024,
 ) -> dict[int, Tensor]:
-    r"""Votes of the most similar bank rows for each class, for one or several numbers of neighbours.
+    r"""Count the votes of the most similar bank rows for each class, for one or several numbers of neighbors.
 
     .. math:: p_{nc} = \frac{\sum_{j \in N_k(n)} w_{nj} [y_j = c]}{\sum_{j \in N_k(n)} w_{nj}}, \qquad
         w_{nj} = e^{s_{nj} / \tau}
 
-    with the cosine :math:`s`. See :func:`knn_predict` for the arguments; here ``k`` is always a sequence.
+    with the cosine :math:`s`. A class has 0 if none of the neighbors is of it, and more than 0 otherwise.
+    :func:`~skelblocks.evaluation.accuracy` ranks only classes with votes.
+
+    Args:
+        query: Features to classify, ``(n, d)``; their length does not matter.
+        bank: Features of known class, ``(k, d)``.
+        labels: Their classes, ``(k,)``, integers from 0.
+        k: Numbers of neighbors that vote.
+        num_classes: Default: one more than the highest label.
+        temperature: Divides the cosine in the exponential weights; 0.1 in both codes.
+        weights: ``"exponential"``, or ``"uniform"`` for one vote each.
+        chunk_size: Queries at a time; memory is ``chunk_size * k`` numbers.
 
     Returns:
         For each k, ``(n, c)``; rows sum to one.
+
+    Raises:
+        TypeError: The features are not floating-point, or labels, a k or ``chunk_size`` are not integers.
+        ValueError: The axes differ, features are not finite, labels are outside the classes, the bank has fewer rows
+            than neighbors, or the weighting is unknown.
 
     Example:
         >>> bank, labels = torch.eye(3), torch.tensor([0, 0, 1])
         >>> knn_scores(torch.tensor([[0.0, 1.0, 1.0]]), bank, labels, k=[1, 2])[2]
         tensor([[0.5000, 0.5000]])
     """
-    check_axes(bank, "k d", name="bank")
+    check_features(bank, "k d", name="bank")
     rows, d = bank.shape
-    check_axes(query, "n d", name="query", d=d)
-    for name, features in (("query", query), ("bank", bank)):
-        _check_features(features, name=name)
+    check_features(query, "n d", name="query", d=d)
+    if num_classes is not None:
+        check_integer(num_classes, name="num_classes")
     check_labels(labels, name="labels", n=rows, num_classes=num_classes)
-    check_choice(weights, WEIGHTS, name="weights")
+    check_choice(weights, WEIGHTINGS, name="weights")
     check_positive(temperature, name="temperature")
     check_integer(chunk_size, name="chunk_size")
-    for number in k:
-        check_integer(number, name="k")
-    if not k or max(k) > rows:
+    check_integers(k, name="k")
+    if max(k) > rows:
         raise ValueError(f"k: expected integers in 1..{rows}, the rows of the bank, got {list(k)}")
-    device, classes = query.device, num_classes or int(labels.max()) + 1
+    device, classes = query.device, int(labels.max()) + 1 if num_classes is None else num_classes
     dtype = torch.promote_types(torch.promote_types(query.dtype, bank.dtype), torch.float32)
     labels = labels.to(device=device, dtype=torch.int64)
-    bank = F.normalize(bank.to(device=device, dtype=dtype), dim=1)
+    bank = unit_rows(bank.to(device=device, dtype=dtype), name="bank")
     scores: dict[int, list[Tensor]] = {number: [] for number in k}
-    # Autocast would turn the product into half precision, in which near neighbours are all alike.
+    # Autocast would turn the product into half precision, in which near neighbors are all alike.
     with torch.autocast(device.type, enabled=False):
         for chunk in torch.split(query, chunk_size):
-            similarity = F.normalize(chunk.to(dtype), dim=1) @ bank.T
-            nearest = similarity.topk(max(k), dim=1)
-            voters = labels[nearest.indices]
-            vote = torch.ones_like(nearest.values)
-            if weights == "exponential":
-                # Relative to the nearest, so that no temperature is too low for the exponential.
-                vote = ((nearest.values - nearest.values[:, :1]) / temperature).exp()
-            votes = vote.new_zeros(len(chunk), classes)
+            nearest = (unit_rows(chunk.to(dtype), name="query") @ bank.T).topk(max(k), dim=1)
+            vote = _votes(nearest.values, weights, temperature)
+            votes, voters = vote.new_zeros(len(chunk), classes), labels[nearest.indices]
             for j in range(max(k)):  # one voter a row at a time: no two add to the same number, whatever the device
                 votes.scatter_add_(1, voters[:, j : j + 1], vote[:, j : j + 1])
                 if j + 1 in scores:
@@ -88,10 +115,8 @@ def knn_predict(
     labels: Tensor,
     *,
     k: int = 20,
-    temperature: float = 0.1,
     num_classes: int | None = None,
-    weights: str = "exponential",
-    chunk_size: int = 1024,
+    **voting: Unpack[Voting],
 ) -> Tensor: ...
 @overload
 def knn_predict(
@@ -100,10 +125,8 @@ def knn_predict(
     labels: Tensor,
     *,
     k: Sequence[int],
-    temperature: float = 0.1,
     num_classes: int | None = None,
-    weights: str = "exponential",
-    chunk_size: int = 1024,
+    **voting: Unpack[Voting],
 ) -> dict[int, Tensor]: ...
 def knn_predict(
     query: Tensor,
@@ -111,10 +134,8 @@ def knn_predict(
     labels: Tensor,
     *,
     k: int | Sequence[int] = 20,
-    temperature: float = 0.1,
     num_classes: int | None = None,
-    weights: str = "exponential",
-    chunk_size: int = 1024,
+    **voting: Unpack[Voting],
 ) -> Tensor | dict[int, Tensor]:
     """Give each query the class with the most votes among its k nearest bank rows, by cosine similarity.
 
@@ -128,37 +149,24 @@ def knn_predict(
         query: Features to classify, ``(n, d)``; their length does not matter.
         bank: Features of known class, ``(k, d)``.
         labels: Their classes, ``(k,)``, integers from 0.
-        k: Neighbours that vote, or several numbers of them. 20 is the middle one of those reported.
-        temperature: Divides the cosine in the exponential weights; 0.1 in both codes.
+        k: Neighbors that vote, or several numbers of them. 20 is the middle one of those reported.
         num_classes: Default: one more than the highest label.
-        weights: ``"exponential"``, or ``"uniform"`` for one vote each; of classes with equally many votes, the one with
-            the lower number.
-        chunk_size: Queries at a time; memory is ``chunk_size * k`` numbers.
+        **voting: ``temperature``, ``weights`` and ``chunk_size``, as in :func:`knn_scores`.
 
     Returns:
         Classes ``(n,)``, on the device of ``query``; for several k, a dict of them.
 
     Raises:
-        TypeError: features that are not floating-point, labels, ``k`` or a ``chunk_size`` that are not integers.
-        ValueError: other axes, features that are not finite, labels outside the classes, fewer bank rows than
-            neighbours, an unknown weighting.
+        TypeError: What :func:`knn_scores` raises.
+        ValueError: What :func:`knn_scores` raises.
 
     Example:
         >>> bank, labels = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), torch.tensor([0, 0, 1])
         >>> knn_predict(torch.tensor([[2.0, 0.1], [0.1, 0.5]]), bank, labels, k=1)
         tensor([0, 1])
     """
-    several = list(k) if isinstance(k, Iterable) else [k]
-    scores = knn_scores(
-        query,
-        bank,
-        labels,
-        k=several,
-        temperature=temperature,
-        num_classes=num_classes,
-        weights=weights,
-        chunk_size=chunk_size,
-    )
+    several = k if isinstance(k, Iterable) else [k]
+    scores = knn_scores(query, bank, labels, k=several, num_classes=num_classes, **voting)
     classes = {number: votes.argmax(dim=1) for number, votes in scores.items()}
     return classes if isinstance(k, Iterable) else classes[k]
 
@@ -171,9 +179,7 @@ def knn_accuracy(
     test_labels: Tensor,
     *,
     k: int = 20,
-    temperature: float = 0.1,
-    weights: str = "exponential",
-    chunk_size: int = 1024,
+    **voting: Unpack[Voting],
 ) -> float: ...
 @overload
 def knn_accuracy(
@@ -183,9 +189,7 @@ def knn_accuracy(
     test_labels: Tensor,
     *,
     k: Sequence[int],
-    temperature: float = 0.1,
-    weights: str = "exponential",
-    chunk_size: int = 1024,
+    **voting: Unpack[Voting],
 ) -> dict[int, float]: ...
 def knn_accuracy(
     train_features: Tensor,
@@ -194,55 +198,44 @@ def knn_accuracy(
     test_labels: Tensor,
     *,
     k: int | Sequence[int] = 20,
-    temperature: float = 0.1,
-    weights: str = "exponential",
-    chunk_size: int = 1024,
+    **voting: Unpack[Voting],
 ) -> float | dict[int, float]:
-    """The share of test features that :func:`knn_predict` gives their class, with the training features as the bank.
+    """Count the share of test features that :func:`knn_predict` gives their class, with the training features as bank.
 
     Args:
         train_features: ``(k, d)``.
         train_labels: ``(k,)``.
         test_features: ``(n, d)``.
         test_labels: ``(n,)``; a class that no training feature has is always missed.
-        k: Neighbours that vote, or several numbers of them.
-        temperature: See :func:`knn_predict`.
-        weights: See there.
-        chunk_size: See there.
+        k: Neighbors that vote, or several numbers of them.
+        **voting: ``temperature``, ``weights`` and ``chunk_size``, as in :func:`knn_scores`.
 
     Returns:
         A number in [0, 1]; for several k, a dict of them.
 
     Raises:
-        TypeError: as there.
-        ValueError: as there.
+        TypeError: What :func:`knn_scores` raises.
+        ValueError: What :func:`knn_scores` raises.
 
     Example:
         >>> knn_accuracy(torch.eye(2), torch.tensor([0, 1]), torch.tensor([[3.0, 1.0]]), torch.tensor([0]), k=1)
         1.0
     """
-    check_axes(train_features, "k d", name="train_features")
-    check_axes(test_features, "n d", name="test_features", d=train_features.shape[1])
-    _check_features(train_features, name="train_features")
-    _check_features(test_features, name="test_features")
+    check_features(train_features, "k d", name="train_features")
+    check_features(test_features, "n d", name="test_features", d=train_features.shape[1])
     check_labels(train_labels, name="train_labels", n=len(train_features))
     check_labels(test_labels, name="test_labels", n=len(test_features))
-    several = list(k) if isinstance(k, Iterable) else [k]
-    found = knn_predict(
-        test_features,
-        train_features,
-        train_labels,
-        k=several,
-        temperature=temperature,
-        weights=weights,
-        chunk_size=chunk_size,
-    )
+    several = k if isinstance(k, Iterable) else [k]
+    found = knn_predict(test_features, train_features, train_labels, k=several, **voting)
     truth = test_labels.to(test_features.device)
-    shares = {number: (classes == truth).double().mean().item() for number, classes in found.items()}
+    shares = {number: int((classes == truth).sum()) / len(truth) for number, classes in found.items()}
     return shares if isinstance(k, Iterable) else shares[k]
 
 
-def _check_features(features: Tensor, *, name: str) -> None:
-    check_floating(features, name=name)
-    if not features.isfinite().all():
-        raise ValueError(f"{name}: NaN or infinite features; they have no neighbours")
+def _votes(cosines: Tensor, weights: Weighting, temperature: float) -> Tensor:
+    """The weight of each neighbor, above 0 for all, so that a class without a vote can be told."""
+    if weights == "uniform":
+        return torch.ones_like(cosines)
+    # Relative to the nearest, so that no temperature is too low for the exponential.
+    relative = ((cosines - cosines[:, :1]) / temperature).exp()
+    return relative.clamp_min(2**24 * torch.finfo(relative.dtype).tiny)

@@ -5,17 +5,29 @@ Axes: n samples, d features, c classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, islice
+from math import isfinite
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_integer, check_positive
-from skelblocks.evaluation.accuracy import accuracy, check_labels
+from skelblocks._utils.checks import (
+    check_axes,
+    check_choice,
+    check_integer,
+    check_integers,
+    check_number,
+    check_positive,
+)
+from skelblocks.evaluation.accuracy import accuracy, check_features, check_labels
 
-_SELECTED = {
+Selection: TypeAlias = Literal["last", "validation", "test"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+
+_IN_WORDS: Mapping[Selection, str] = {
     "last": "last epoch",
     "validation": "best on the validation set",
     "test": "best on the test set",
@@ -23,7 +35,7 @@ _SELECTED = {
 
 
 class LinearProbeResult(NamedTuple):
-    """What a linear probe found.
+    """Result of :func:`linear_probe`.
 
     Attributes:
         accuracy: Share of the test features classified right after the epoch taken, in [0, 1].
@@ -52,7 +64,7 @@ def linear_probe(
     test_labels: Tensor,
     *,
     validation: tuple[Tensor, Tensor] | None = None,
-    select: str = "last",
+    select: Selection = "last",
     evaluate_every: int = 5,
     epochs: int = 100,
     learning_rate: float = 3.0,
@@ -73,7 +85,7 @@ def linear_probe(
     is frozen there too, in evaluation mode, so that training on features extracted once is the same thing.
 
     Args:
-        train_features: ``(n, d)``, un-normalised, see :func:`~skelblocks.evaluation.extract_features`.
+        train_features: ``(n, d)``, un-normalized, see :func:`~skelblocks.evaluation.extract_features`.
         train_labels: ``(n,)``, integers from 0.
         test_features: ``(n, d)``, for another n.
         test_labels: ``(n,)``.
@@ -91,8 +103,9 @@ def linear_probe(
         momentum: 0.9.
         weight_decay: 0.
         standardize: Whether to shift and scale every feature to mean 0 and deviation 1 over the training set first; not
-            done in the papers. It is needed to be fair to an untrained encoder, whose features are too small for the
-            default learning rate to move anything.
+            done in the papers. A feature that is constant up to rounding is shifted alone. Standardizing is needed to
+            be fair to an untrained encoder, whose features are too small for the default learning rate to move
+            anything.
         num_classes: Default: one more than the highest label.
         generator: For the first weights and the order of the batches. Default: the global one.
 
@@ -100,9 +113,10 @@ def linear_probe(
         The :class:`LinearProbeResult`, on the device of the training features.
 
     Raises:
-        TypeError: features that are not floating-point; labels, epochs or a batch size that are not integers.
-        ValueError: other axes, labels outside the classes, an unknown ``select``, one that needs a validation set and
-            has none, or a loss that is no longer finite.
+        TypeError: The features are not floating-point, or labels, epochs, milestones or the batch size are not
+            integers.
+        ValueError: The axes differ, features are not finite, labels are outside the classes, an option is out of
+            range, ``select`` is unknown or needs a validation set and has none, or the loss becomes infinite or NaN.
 
     Example:
         >>> features, labels = torch.randn(64, 8), torch.arange(64) % 2
@@ -113,85 +127,106 @@ def linear_probe(
         >>> linear_probe(features, labels, features, labels, epochs=10, select="test").selected
         'best on the test set'
     """
-    sets = {"train": (train_features, train_labels), "test": (test_features, test_labels)}
     if validation is not None:
-        sets["validation"] = validation
-    check_axes(train_features, "n d", name="train_features")
-    d = train_features.shape[1]
-    for part, (features, labels) in sets.items():
-        check_axes(features, "n d", name=f"{part}_features", d=d)
-        check_floating(features, name=f"{part}_features")
-        if not features.isfinite().all():
-            raise ValueError(f"{part}_features: expected finite numbers, got NaN or infinite ones")
-        check_labels(labels, name=f"{part}_labels", n=len(features), num_classes=num_classes)
-    check_positive(learning_rate, name="learning_rate")
+        held_out = {"validation": validation, "test": (test_features, test_labels)}
+    else:
+        held_out = {"test": (test_features, test_labels)}
+    sets = {"train": (train_features, train_labels), **held_out}
+    _check_sets(sets, num_classes)
     for name, number in (("epochs", epochs), ("batch_size", batch_size), ("evaluate_every", evaluate_every)):
         check_integer(number, name=name)
-    check_choice(select, _SELECTED, name="select")
+    check_positive(learning_rate, name="learning_rate")
+    for name, value in (("gamma", gamma), ("momentum", momentum), ("weight_decay", weight_decay)):
+        check_number(value, name=name)
+    if milestones != ():
+        check_integers(milestones, name="milestones", least=0)
+    check_choice(select, SELECTIONS, name="select")
     if select == "validation" and validation is None:
-        raise ValueError("select: 'validation' needs validation=(features, labels); got none")
+        raise ValueError(
+            "select: 'validation' needs validation=(features, labels), got none; pass them, or select='last'"
+        )
 
     device, dtype = train_features.device, torch.promote_types(train_features.dtype, torch.float32)
-    classes = num_classes or max(int(labels.max()) for _, labels in sets.values()) + 1
-    x, y = train_features.detach().to(dtype), train_labels.to(device, torch.int64)[:, None]
-    held_out = {part: (a.detach().to(device, dtype), b.to(device)) for part, (a, b) in sets.items() if part != "train"}
-    mean, deviation = x.new_zeros(d), x.new_ones(d)
-    if standardize:
-        mean, deviation = x.mean(dim=0), x.std(dim=0, correction=0)
-        deviation = deviation.where(deviation > 0, 1)
-        x = (x - mean) / deviation
-
-    source = generator.device if generator is not None else torch.device("cpu")
-    weight = torch.empty(classes, d, dtype=dtype, device=source).normal_(0, 0.02, generator=generator).to(device)
-    with torch.no_grad(), torch.autocast(device.type, enabled=False):
-        x = F.pad(x, (0, 1), value=1.0)  # the bias is the weight of a feature that is always 1
-        weight = F.pad(weight, (0, 1))
-        velocity = torch.zeros_like(weight)
-        history: list[float] = []
-        curves: dict[str, list[tuple[int, float]]] = {part: [] for part in ("validation", "test") if part in sets}
-        best = -1.0
-        for epoch in range(1, epochs + 1):
-            order = torch.randperm(len(x), generator=generator, device=source).to(device)
-            rate = learning_rate * gamma ** sum(epoch > milestone for milestone in milestones)
-            loss = _train_epoch(
-                x[order], y[order], weight, velocity, size=batch_size, rate=rate, momentum=momentum, decay=weight_decay
-            )
-            history.append(loss)
-            if not torch.tensor(loss).isfinite():
-                raise ValueError(
-                    f"learning_rate: with {learning_rate} the loss is {loss} in epoch {epoch}; lower it, or pass "
-                    "standardize=True, and see that the features are finite"
-                )
-            if epoch % evaluate_every == 0 or epoch == epochs:
-                for part, curve in curves.items():
-                    if part == "validation" or select == "test":
-                        scores = F.linear(held_out[part][0], *_of_raw_features(weight, mean, deviation))
-                        curve.append((epoch, accuracy(scores, held_out[part][1], topk=(1,))[1]))
-                result = curves[select][-1][1] if select in curves else float(epoch)
-                if result >= best:
-                    best, taken, chosen = result, epoch, weight.clone()
-
-        head = nn.Linear(d, classes, dtype=dtype, device="meta").to_empty(device=device)  # draws no random numbers
-        for parameter, value in zip(head.parameters(), _of_raw_features(chosen, mean, deviation), strict=True):
-            parameter.copy_(value)
-        logits = head(held_out["test"][0])
-    found = accuracy(logits, held_out["test"][1], topk=(1,))[1]
-    if select != "test":
-        curves["test"].append((taken, found))
-    return LinearProbeResult(
-        found, logits, head, tuple(history), taken, _SELECTED[select], {part: tuple(c) for part, c in curves.items()}
+    classes = max(int(labels.max()) for _, labels in sets.values()) + 1 if num_classes is None else num_classes
+    x, y = train_features.detach().to(dtype), train_labels.to(device, torch.int64)
+    scaling = _standardization(x, rounding=torch.finfo(train_features.dtype).eps) if standardize else None
+    choice = _Choice(
+        {part: (a.detach().to(device, dtype), b.to(device)) for part, (a, b) in held_out.items()}, select, scaling
     )
+    history = []
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        optimizer = _SGD(learning_rate, tuple(milestones), gamma, batch_size, momentum, weight_decay)
+        fit = _fit(x, y, classes, scaling=scaling, optimizer=optimizer, generator=generator)
+        for epoch, (loss, weight) in enumerate(islice(fit, epochs), start=1):
+            history.append(loss)
+            if epoch % evaluate_every == 0 or epoch == epochs:
+                choice.look(epoch, weight)
+        return choice.report(tuple(history))
 
 
-def _train_epoch(
-    x: Tensor, y: Tensor, weight: Tensor, velocity: Tensor, *, size: int, rate: float, momentum: float, decay: float
-) -> float:
+def _check_sets(sets: Mapping[str, tuple[Tensor, Tensor]], num_classes: int | None) -> None:
+    check_axes(sets["train"][0], "n d", name="train_features")
+    if num_classes is not None:
+        check_integer(num_classes, name="num_classes")
+    for part, (features, labels) in sets.items():
+        check_features(features, "n d", name=f"{part}_features", d=sets["train"][0].shape[1])
+        check_labels(labels, name=f"{part}_labels", n=len(features), num_classes=num_classes)
+
+
+def _standardization(x: Tensor, *, rounding: float) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each feature; a deviation within the rounding of its values is that of a constant, 1."""
+    mean, deviation = x.mean(dim=0), x.std(dim=0, correction=0)
+    step = max(rounding, 4 * torch.finfo(x.dtype).eps)
+    return mean, deviation.where(deviation > step * x.abs().amax(dim=0), 1)
+
+
+class _SGD(NamedTuple):
+    learning_rate: float
+    milestones: tuple[int, ...]
+    gamma: float
+    batch_size: int
+    momentum: float
+    weight_decay: float
+
+    def rate(self, epoch: int) -> float:
+        return self.learning_rate * self.gamma ** sum(epoch > milestone for milestone in self.milestones)
+
+
+def _fit(
+    x: Tensor,
+    y: Tensor,
+    classes: int,
+    *,
+    scaling: tuple[Tensor, Tensor] | None,
+    optimizer: _SGD,
+    generator: torch.Generator | None,
+) -> Iterator[tuple[float, Tensor]]:
+    """Train epoch by epoch, without end; the mean loss of each, and the weight, which the next one changes in place."""
+    source = generator.device if generator is not None else torch.device("cpu")
+    weight = torch.empty(classes, x.shape[1], dtype=x.dtype, device=source).normal_(0, 0.02, generator=generator)
+    if scaling is not None:
+        x = (x - scaling[0]) / scaling[1]
+    x, y = F.pad(x, (0, 1), value=1.0), y[:, None]  # the bias is the weight of a feature that is always 1
+    weight = F.pad(weight.to(x.device), (0, 1))
+    velocity = torch.zeros_like(weight)
+    for epoch in count(1):
+        order = torch.randperm(len(x), generator=generator, device=source).to(x.device)
+        loss = _train_epoch(x[order], y[order], weight, velocity, optimizer=optimizer, rate=optimizer.rate(epoch))
+        if not isfinite(loss):
+            raise ValueError(
+                f"learning_rate: with {optimizer.learning_rate} the loss is {loss} in epoch {epoch}; lower it, or pass "
+                "standardize=True, and see that the features are finite"
+            )
+        yield loss, weight
+
+
+def _train_epoch(x: Tensor, y: Tensor, weight: Tensor, velocity: Tensor, *, optimizer: _SGD, rate: float) -> float:
     """Go once through the features, in their order, and change the weight and its velocity in place; the mean loss.
 
     The gradient of cross-entropy is written out, ``(softmax - onehot)^T x / n``: for a layer this small autograd and an
     optimizer cost several times the arithmetic.
     """
-    size = min(size, len(x))
+    size = min(optimizer.batch_size, len(x))
     whole = len(x) - len(x) % size
     chances = x.new_empty(whole, 1)
     minus_one = x.new_full((size, 1), -1)
@@ -200,14 +235,55 @@ def _train_epoch(
         scores = torch.log_softmax(rows @ weight.T, dim=1)
         torch.gather(scores, 1, labels, out=chance)
         gradient = scores.exp_().scatter_add_(1, labels, minus_one)
-        torch.addmm(velocity, gradient.T, rows, beta=momentum, alpha=1 / size, out=velocity)
-        if decay:
-            velocity.add_(weight, alpha=decay)
+        torch.addmm(velocity, gradient.T, rows, beta=optimizer.momentum, alpha=1 / size, out=velocity)
+        if optimizer.weight_decay:
+            velocity.add_(weight, alpha=optimizer.weight_decay)
         weight.sub_(velocity, alpha=rate)
     return -chances.mean().item()
 
 
-def _of_raw_features(weight: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+class _Choice:
+    """The epoch that is reported: what was seen of each, and the weights of the best so far."""
+
+    def __init__(
+        self, sets: Mapping[str, tuple[Tensor, Tensor]], select: Selection, scaling: tuple[Tensor, Tensor] | None
+    ) -> None:
+        self.sets, self.select, self.scaling = sets, select, scaling
+        self.curves: dict[str, list[tuple[int, float]]] = {part: [] for part in sets}
+        self.best, self.epoch = -1.0, 0
+
+    def look(self, epoch: int, weight: Tensor) -> None:
+        """Evaluate the held-out sets that may be looked at, and keep the weights if they are the best so far."""
+        for part, curve in self.curves.items():
+            if part == "validation" or self.select == "test":
+                features, labels = self.sets[part]
+                scores = F.linear(features, *_of_raw_features(weight, self.scaling))
+                curve.append((epoch, accuracy(scores, labels, topk=(1,))[1]))
+        result = float(epoch) if self.select == "last" else self.curves[self.select][-1][1]
+        if result >= self.best:  # of equals the later, as in the released code
+            self.best, self.epoch, self.weight = result, epoch, weight.clone()
+
+    def report(self, history: tuple[float, ...]) -> LinearProbeResult:
+        """Test the weights that were kept."""
+        weight, bias = _of_raw_features(self.weight, self.scaling)
+        classes, d = weight.shape
+        head = nn.Linear(d, classes, dtype=weight.dtype, device="meta")  # draws no random numbers
+        head = head.to_empty(device=weight.device)
+        head.weight.copy_(weight)
+        head.bias.copy_(bias)
+        features, labels = self.sets["test"]
+        logits = head(features)
+        found = accuracy(logits, labels, topk=(1,))[1]
+        if self.select != "test":
+            self.curves["test"].append((self.epoch, found))
+        curves = {part: tuple(curve) for part, curve in self.curves.items()}
+        return LinearProbeResult(found, logits, head, history, self.epoch, _IN_WORDS[self.select], curves)
+
+
+def _of_raw_features(weight: Tensor, scaling: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
     """Weight and bias for features as they were before they were standardized."""
+    if scaling is None:
+        return weight[:, :-1], weight[:, -1]
+    mean, deviation = scaling
     raw = weight[:, :-1] / deviation
     return raw, weight[:, -1] - raw @ mean

@@ -1,25 +1,26 @@
-"""One figure from several runs that differ in their seed."""
+"""One metric over several runs that differ in their seed."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from numbers import Real
+from sys import float_info
 from typing import Any, overload
 
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """A figure over several runs; ``str`` writes it as papers do, ``format`` with the digits that you ask for.
+    """A metric over several runs; ``str`` writes it as papers do, ``format`` with the digits that you ask for.
 
     Attributes:
-        mean: Of the runs.
+        mean: Mean of the runs.
         std: Sample standard deviation, with n - 1 below the fraction; None for one run, which has no spread to show.
-        n: The runs.
-        min: The lowest.
-        max: The highest.
+        n: Number of runs.
+        min: Lowest value.
+        max: Highest value.
 
     Example:
         >>> summary = SeedSummary(mean=0.6704, std=0.0121, n=3, min=0.657, max=0.68)
@@ -42,7 +43,7 @@ class SeedSummary:
         return format(self, "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, and None for the deviation of one run, for a JSON file."""
+        """Return plain numbers, and None for the deviation of one run, for a JSON file."""
         return asdict(self)
 
 
@@ -53,7 +54,7 @@ def summarize_seeds(values: Sequence[Mapping[str, float]]) -> dict[str, SeedSumm
 def summarize_seeds(
     values: Sequence[float] | Sequence[Mapping[str, float]],
 ) -> SeedSummary | dict[str, SeedSummary]:
-    r"""Mean and sample standard deviation of a figure over runs, or of each of several figures.
+    r"""Compute mean and sample standard deviation of a metric over runs, or of each of several metrics.
 
     .. math:: \bar{x} = \frac{1}{n} \sum_i x_i, \qquad s = \sqrt{\frac{1}{n - 1} \sum_i (x_i - \bar{x})^2}
 
@@ -62,7 +63,7 @@ def summarize_seeds(
     run. For the part of the test set in the uncertainty, see :func:`~skelblocks.evaluation.bootstrap_interval`.
 
     Args:
-        values: One number a run, or one dict of figures a run, all with the same keys.
+        values: One number for each run, or one dict of metrics for each run, all with the same keys.
 
     Returns:
         A :class:`SeedSummary`, or a dict of them in the order of the first run's keys.
@@ -78,6 +79,8 @@ def summarize_seeds(
         >>> print(summarize_seeds(runs)["linear"])
         67.0 ± 0.1 (n = 2)
     """
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise TypeError(f"values: expected a sequence with one entry for each run, got {values!r}; pass [{values!r}]")
     runs: list[Any] = list(values)
     if not runs:
         raise ValueError("values: expected at least one run, got none")
@@ -91,7 +94,7 @@ def summarize_seeds(
         if run.keys() != runs[0].keys():
             odd = sorted(map(str, run.keys() ^ runs[0].keys()))
             raise ValueError(
-                f"values: expected the same figures of every run, but run {i} and run 0 differ in {', '.join(odd)}"
+                f"values: expected the same metrics of every run, but run {i} and run 0 differ in {', '.join(odd)}"
             )
     return {key: _summary([run[key] for run in runs], name=f"values[...][{key!r}]") for key in keys}
 
@@ -104,4 +107,6 @@ def _summary(values: list[Any], *, name: str) -> SeedSummary:
     if not all(map(isfinite, numbers)):
         raise ValueError(f"{name}: expected finite numbers, got {numbers}; leave out no failed run without saying so")
     std = statistics.stdev(numbers) if len(numbers) > 1 else None
+    if std is not None and std <= 4 * float_info.epsilon * max(map(abs, numbers)):
+        std = 0.0  # the same numbers up to rounding
     return SeedSummary(statistics.fmean(numbers), std, len(numbers), min(numbers), max(numbers))

@@ -10,6 +10,8 @@ from skelblocks._utils.checks import (
     check_filled,
     check_floating,
     check_integer,
+    check_integers,
+    check_number,
     check_positive,
     check_probability,
     check_sequence,
@@ -95,3 +97,35 @@ def test_a_missing_extra_names_the_command_and_a_broken_package_is_not_called_mi
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
         require("half_installed", extra="viz")
+
+
+@pytest.mark.parametrize("values", [5, 2.5, "12", None])
+def test_one_number_is_no_sequence(values):
+    with pytest.raises(TypeError, match="topk: expected a sequence of integers >= 1, got"):
+        check_integers(values, name="topk")
+
+
+@pytest.mark.parametrize(
+    ("values", "error"), [([], ValueError), ([0], ValueError), ([1.0], TypeError), ([True], TypeError)]
+)
+def test_sequences_of_other_numbers(values, error):
+    with pytest.raises(error, match="topk: expected"):
+        check_integers(values, name="topk")
+    check_integers(np.array([1, 2]), name="topk")
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(np.nan, ValueError), (np.inf, ValueError), (-1.0, ValueError), ("1", TypeError), (True, TypeError)],
+)
+def test_numbers(value, error):
+    with pytest.raises(error, match="momentum: expected a finite number >= 0, got"):
+        check_number(value, name="momentum")
+    check_number(np.float32(0.5), name="momentum")
+
+
+@pytest.mark.parametrize("value", ["0.5", None, [0.5], {}])
+def test_what_is_no_number_has_an_error_of_its_own(value):
+    for check in (check_positive, check_probability):
+        with pytest.raises(TypeError, match=r"p: expected a .*, got"):
+            check(value, name="p")

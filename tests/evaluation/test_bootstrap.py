@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelblocks.evaluation import Interval, bootstrap, bootstrap_interval, paired_bootstrap
+from skelblocks.testing import with_cuda
 
 
 def resample_slowly(values, groups=None, *, resamples, seed):
@@ -178,13 +179,18 @@ def test_groups_widen_a_difference_too():
         ({"correct": [True]}, ValueError, "correct: expected at least 2 samples, got 1"),
         ({"correct": []}, ValueError, "correct: expected at least 2 samples, got 0"),
         ({"correct": np.zeros((3, 2))}, ValueError, r"correct: expected 1 axis \(n\), got shape \(3, 2\)"),
-        ({"correct": [0.0, np.nan]}, ValueError, "correct: expected finite numbers"),
+        ({"correct": [0.0, np.nan]}, ValueError, "correct: expected a value for every clip, got none for clip 1"),
+        ({"correct": [0.0, np.inf]}, ValueError, "correct: expected finite numbers"),
         ({"correct": ["yes", "no"]}, TypeError, "correct: expected booleans or numbers"),
         ({"level": 1.0}, ValueError, r"level: expected a number in \(0, 1\), got 1.0"),
         ({"level": 0}, ValueError, "level: expected"),
         ({"resamples": 0}, ValueError, "resamples: expected an integer >= 1"),
         ({"seed": 0.5}, TypeError, "seed: expected an integer >= 0"),
-        ({"groups": [0, 1]}, ValueError, r"groups: expected \(n,\) with n=3, one group a sample, got \(2,\)"),
+        (
+            {"groups": [0, 1]},
+            ValueError,
+            r"groups: expected \(n,\) with n=3, one group for each sample",
+        ),
         ({"groups": ["a", "a", "a"]}, ValueError, "groups: expected at least 2 groups, got 1"),
     ],
 )
@@ -200,10 +206,33 @@ def test_pairs_must_be_pairs():
         paired_bootstrap([1, np.inf], [1, 0])
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_cuda_agrees_with_cpu():
     correct = torch.arange(20) < 13
     assert bootstrap_interval(correct.cuda(), groups=torch.arange(20).cuda() // 4) == bootstrap_interval(
         correct, groups=torch.arange(20) // 4
     )
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [[1.0, np.nan, 2.0], ["a", None, "b"], np.ma.masked_equal([1, -1, 2], -1), torch.tensor([1.0, torch.nan, 2.0])],
+)
+def test_a_sample_without_a_group_is_named(groups):
+    with pytest.raises(ValueError, match="groups: expected a value for every clip, got none for clip 1"):
+        bootstrap_interval([True, False, True], groups=groups)
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(30) % 7])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e300, -0.7])
+def test_constants_have_an_interval_without_width(value, groups):
+    values = np.full(30, value) * (1 + np.finfo(float).eps * (np.arange(30) % 2))
+    estimate, low, high = bootstrap_interval(values, groups=groups)
+    assert estimate == low == high == pytest.approx(value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_that_differ_by_rounding_are_no_better(dtype):
+    a = np.linspace(0.1, 0.9, 20).astype(dtype)
+    result = paired_bootstrap(a + np.finfo(dtype).eps, a)
+    assert (result.difference, result.low, result.high, result.share_not_better) == (0, 0, 0, 1)

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelblocks.evaluation import accuracy, classification_report
+from skelblocks.evaluation import accuracy, classification_report, knn_scores
+from skelblocks.testing import with_cuda
 
 metrics = pytest.importorskip("sklearn.metrics")
 
@@ -98,7 +99,7 @@ def test_dict_is_json_without_nan():
     report = classification_report(scores_of([0, 1, 2], 4), torch.tensor([0, 1, 1]))
     read = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert read == report.to_dict()
-    assert read["accuracy"] == {"top1": pytest.approx(2 / 3), "top5": 1.0}
+    assert read["accuracy"] == {"top1": pytest.approx(2 / 3), "top5": pytest.approx(2 / 3)}  # one vote each
     assert read["absent_classes"] == ["2", "3"]
 
 
@@ -106,7 +107,7 @@ def test_markdown_has_a_row_a_class_and_marks_the_absent():
     names = ["sit | stand", "wave", "fall"]
     report = classification_report(scores_of([0, 1, 1], 3), torch.tensor([0, 0, 1]), class_names=names)
     assert report.to_markdown().splitlines() == [
-        "3 samples, in %: top-1 66.7, top-5 100.0, mean class accuracy 75.0 (over 2 classes)",
+        "3 samples, in %: top-1 66.7, top-5 66.7, mean class accuracy 75.0 (over 2 classes)",
         "",
         "| class | samples | recall | precision | F1 | most often taken for |",
         "|---|--:|--:|--:|--:|---|",
@@ -114,6 +115,20 @@ def test_markdown_has_a_row_a_class_and_marks_the_absent():
         "| wave | 1 | 100.0 | 50.0 | 66.7 |  |",
         "| fall | 0 (absent) | – | – | – |  |",
     ]
+
+
+def test_markdown_escapes_names():
+    names = ["<b>sit", "wave\x1b[31m\n| end |", "`fall`\u202e"]
+    table = classification_report(scores_of([1, 1, 2], 3), torch.tensor([0, 1, 2]), class_names=names).to_markdown()
+    assert len(table.splitlines()) == 7
+    assert not set("<\x1b\u202e") & set(table)
+    assert all(line.replace(r"\|", "").count("|") == 7 for line in table.splitlines()[4:])
+
+
+def test_only_classes_with_votes_are_ranked():
+    votes = knn_scores(torch.eye(4), torch.eye(4), torch.full((4,), 9), k=[1], num_classes=10)[1]
+    assert classification_report(votes, torch.arange(4)).accuracy == {1: 0.0, 5: 0.0}
+    assert classification_report(votes, torch.arange(4), votes=False).accuracy[5] == 1.0
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
@@ -159,8 +174,7 @@ def test_names_are_strings(names):
         classification_report(torch.eye(3), torch.arange(3), class_names=names)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_cuda_agrees_with_cpu():
     scores, labels = torch.randn(50, 5), torch.arange(50) % 5
     expected = classification_report(scores, labels).to_dict()

@@ -9,6 +9,7 @@ from skelblocks.attention import MHSAM, MsMAttention
 from skelblocks.contrast import MomentumEncoder, MomentumQueue
 from skelblocks.encoders import STGCN, Pool, ProjectionHead
 from skelblocks.evaluation import ModelCost, model_cost
+from skelblocks.testing import with_cuda
 
 NTU = "ntu-rgb+d"
 
@@ -261,8 +262,7 @@ def test_wrong_arguments_say_what_was_expected():
         model_cost(nn.Linear(2, 2), torch.zeros(1, 2), convention="thop")
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 @pytest.mark.parametrize("module", [nn.LSTM(8, 16, batch_first=True), nn.Dropout(0.5), MHSAM(8, num_heads=2)])
 def test_cuda_agrees_with_cpu(module):
     x = torch.randn(2, 8, 8, 8) if isinstance(module, MHSAM) else torch.randn(2, 8, 8)

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from skelblocks.data import ArrayDataset
 from skelblocks.encoders import pool
 from skelblocks.evaluation import cached_features, extract_features
+from skelblocks.testing import with_cuda
 
 
 class Encoder(nn.Module):
@@ -264,8 +265,7 @@ def test_a_named_transform_is_taken(tmp_path, stream):
     torch.testing.assert_close(got, pool(Encoder()(2 * clips())).detach())
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_on_cuda_and_for_each_kind_of_device_its_own(tmp_path):
     encoder = Encoder().cuda()
     first = cached_features(encoder, clips(), folder=tmp_path)

@@ -133,6 +133,12 @@ def test_other_types_are_refused():
         extract_features(Encoder(), [{"clip": clips()}])
     with pytest.raises(TypeError, match="clips: expected a tensor, got int"):
         extract_features(Encoder(), [(1, 2)])
+    for batch_size in (2.5, "2", None, True):
+        with pytest.raises(TypeError, match="batch_size: expected an integer >= 1, got"):
+            extract_features(Encoder(), clips(), batch_size=batch_size)
+    for batch_size in (0, -4):
+        with pytest.raises(ValueError, match="batch_size: expected an integer >= 1, got"):
+            extract_features(Encoder(), clips(), batch_size=batch_size)
 
 
 def test_absent_persons_cannot_leave_what_is_pooled_already():

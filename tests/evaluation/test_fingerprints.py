@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Subset
 from skelblocks.data import ArrayDataset, PreparedSet, RawClip, prepare
 from skelblocks.encoders import STGCN
 from skelblocks.evaluation import data_fingerprint, weights_fingerprint
+from skelblocks.testing import with_cuda
 
 
 def encoder():
@@ -188,8 +189,7 @@ def test_only_modules_have_weights():
         weights_fingerprint(lambda x: x)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_the_device_does_not_count():
     x = torch.randn(3, 3, 8, 20, 2)
     assert data_fingerprint(x.cuda()) == data_fingerprint(x)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores
+from skelblocks.testing import with_cuda
 
 STREAMS = ("joint", "bone", "motion")
 
@@ -193,8 +194,7 @@ def test_other_types_are_refused(stream, message):
         fuse_scores({"joint": stream})
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_streams_on_two_devices_meet_on_the_firsts():
     streams = case()
     expected = fuse_scores(streams)

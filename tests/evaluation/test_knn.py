@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from skelblocks.evaluation import knn_accuracy, knn_predict, knn_scores
+from skelblocks.testing import NoFloat64, with_cuda
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -80,6 +81,22 @@ def test_the_length_of_features_does_not_matter_and_no_temperature_is_too_low():
     assert cold.argmax(dim=1).equal(knn_predict(query, bank, labels, k=1))
 
 
+def test_needs_no_float64():
+    query, bank, labels = case()
+    with NoFloat64():
+        knn_predict(query.float(), bank.float(), labels, k=[1, 5])
+        knn_accuracy(bank.float(), labels, query.float(), labels[:7], k=5)
+
+
+def test_no_voter_has_a_vote_of_zero():
+    _, bank, _ = case()
+    labels = torch.arange(30)
+    for temperature in (1e-30, 1e-5, 0.1):
+        for dtype in (torch.float32, torch.float64):
+            scores = knn_scores(bank.to(dtype), bank.to(dtype), labels, k=[7], temperature=temperature)[7]
+            assert ((scores > 0).sum(dim=1) == 7).all()
+
+
 def test_a_features_own_copy_in_the_bank_decides_at_k_1():
     _, bank, labels = case()
     assert knn_accuracy(bank, labels, bank, labels, k=1) == 1.0
@@ -128,11 +145,12 @@ def test_no_gradient_and_no_random_number():
         ({"bank": torch.zeros(3, 6, 1)}, "bank: expected 2 axes"),
         ({"labels": torch.zeros(3, dtype=torch.long)}, "labels: .* axis 'n' is 3, not 30"),
         ({"labels": torch.full((30,), 7), "num_classes": 5}, r"labels: expected classes in 0..4, got 7..7"),
-        ({"query": torch.full((2, 6), torch.nan)}, "query: NaN or infinite features"),
-        ({"bank": torch.full((30, 6), torch.inf)}, "bank: NaN or infinite features"),
+        ({"query": torch.full((2, 6), torch.nan)}, "query: expected finite numbers"),
+        ({"bank": torch.full((30, 6), torch.inf)}, "bank: expected finite numbers"),
         ({"k": 31}, r"k: expected integers in 1..30, the rows of the bank, got \[31\]"),
         ({"k": [0, 5]}, "k: expected an integer >= 1, got 0"),
-        ({"k": []}, "k: expected integers"),
+        ({"k": []}, "k: expected at least one integer"),
+        ({"num_classes": 0}, "num_classes: expected an integer >= 1, got 0"),
         ({"temperature": 0.0}, "temperature: expected a number > 0"),
         ({"weights": "rank"}, "weights: expected one of 'exponential', 'uniform'"),
         ({"chunk_size": 0}, "chunk_size"),
@@ -155,8 +173,7 @@ def test_labels_and_numbers_that_are_not_integers_are_refused():
         knn_predict(query, bank, labels.float(), k=5)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_the_same_on_cuda():
     query, bank, labels = case()
     got = knn_scores(query.cuda(), bank, labels, k=[5])[5]
@@ -166,8 +183,8 @@ def test_the_same_on_cuda():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"train_features": torch.full((30, 6), torch.nan)}, "train_features: NaN or infinite"),
-        ({"test_features": torch.full((2, 6), torch.inf)}, "test_features: NaN or infinite"),
+        ({"train_features": torch.full((30, 6), torch.nan)}, "train_features: expected finite numbers"),
+        ({"test_features": torch.full((2, 6), torch.inf)}, "test_features: expected finite numbers"),
         ({"test_features": torch.zeros(2, 5)}, "test_features: .* axis 'd' is 5, not 6"),
         ({"train_labels": torch.full((30,), -1)}, "train_labels: expected classes from 0"),
     ],

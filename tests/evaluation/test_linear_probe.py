@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from skelblocks.encoders import STGCN, pool
 from skelblocks.evaluation import accuracy, extract_features, linear_probe
+from skelblocks.testing import NoFloat64, with_cuda
 
 
 def blobs(n=300, d=16, classes=4, seed=0, spread=1.0):
@@ -244,6 +245,34 @@ def test_standardizing_makes_scale_and_shift_of_features_irrelevant_and_the_head
     assert linear_probe(constant, y, constant, y, **options).logits.isfinite().all()
 
 
+@pytest.mark.parametrize("noise", [0.0, 3e-8, 1e-7])
+@pytest.mark.parametrize("value", [0.5, 1e-6, -3e4])
+def test_a_deviation_below_rounding_is_a_constant(noise, value):
+    x, y = blobs()
+    generator = torch.Generator().manual_seed(1)
+    constant = value * (1 + 2 * noise * torch.randn(300, 1, generator=generator))
+    test = torch.cat((x, constant * (1 + 2e-4)), dim=1)
+    options = {"epochs": 10, "learning_rate": 0.1, "standardize": True}
+    plain = linear_probe(x, y, x, y, generator=torch.Generator().manual_seed(0), **options)
+    result = linear_probe(torch.cat((x, constant), dim=1), y, test, y, **options)
+    assert result.accuracy > plain.accuracy - 0.05
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounding_is_that_of_the_features_as_they_were_passed(dtype):
+    constant = (0.5 + 1e-3 * torch.randn(300, 1)).to(dtype)
+    x, y = blobs()
+    x = torch.cat((x.to(dtype), torch.where(constant > 0.5, 0.5 + 0.5 * torch.finfo(dtype).eps, 0.5).to(dtype)), dim=1)
+    weight = linear_probe(x, y, x, y, epochs=3, learning_rate=0.1, standardize=True).head.weight
+    assert weight[:, -1].abs().max() < 1  # not divided by a deviation of rounding
+
+
+def test_needs_no_float64():
+    x, y = blobs(n=40)
+    with NoFloat64():
+        linear_probe(x, y, x, y, validation=(x, y), epochs=6, select="validation", standardize=True)
+
+
 def test_features_with_a_history_of_gradients_stay_out_of_it():
     x, y = blobs(n=40)
     x.requires_grad_()
@@ -296,10 +325,15 @@ def test_a_loss_that_explodes_says_what_to_do():
         ({"num_classes": 2}, r"train_labels: expected classes in 0..1, got 0..2"),
         ({"epochs": 0}, "epochs: expected an integer >= 1"),
         ({"learning_rate": -1.0}, "learning_rate: expected a number > 0"),
+        ({"momentum": float("nan")}, "momentum: expected a finite number >= 0, got nan"),
+        ({"weight_decay": -1.0}, "weight_decay: expected a finite number >= 0, got -1.0"),
+        ({"gamma": float("inf")}, "gamma: expected a finite number >= 0, got inf"),
+        ({"milestones": (-1,)}, "milestones: expected an integer >= 0, got -1"),
+        ({"num_classes": 0}, "num_classes: expected an integer >= 1, got 0"),
         ({"batch_size": 0}, "batch_size: expected an integer >= 1"),
         ({"evaluate_every": 0}, "evaluate_every: expected an integer >= 1"),
         ({"select": "best"}, "select: expected one of 'last', 'validation', 'test', got 'best'"),
-        ({"select": "validation"}, r"select: 'validation' needs validation=\(features, labels\); got none"),
+        ({"select": "validation"}, r"select: 'validation' needs validation=\(features, labels\), got none"),
         ({"validation": (torch.zeros(3, 5), torch.arange(3))}, "validation_features: .* axis 'd' is 5, not 4"),
         ({"validation": (torch.zeros(3, 4), torch.arange(2))}, "validation_labels: .* axis 'n' is 2, not 3"),
     ],
@@ -322,8 +356,7 @@ def test_integers_are_no_features():
         linear_probe(torch.zeros(3, 4), torch.arange(3), torch.zeros(3, 4, dtype=torch.long), torch.arange(3))
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_on_cuda_with_a_generator_of_the_cpu():
     x, y = blobs()
     options = {"epochs": 3, "learning_rate": 0.1}

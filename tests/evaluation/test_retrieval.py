@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelblocks.evaluation import nearest_neighbors, retrieval_scores
+from skelblocks.testing import NoFloat64, with_cuda
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -141,6 +142,23 @@ def test_the_length_of_features_does_not_matter():
     assert got == (expected.recall, pytest.approx(expected.mean_average_precision))
 
 
+@pytest.mark.parametrize("scale", [1e-44, 1e-14, 1e19, 1e36])
+def test_features_of_any_scale(scale):
+    bank = torch.tensor([[1.0, 0.0], [0.0, 9.0], [1.0, 1.0]])
+    expected = nearest_neighbors(torch.tensor([[1.0, 0.2]]), bank, k=3)
+    for dtype in (torch.float32, torch.float64):
+        scaled = bank.to(dtype) * scale
+        found = nearest_neighbors(torch.tensor([[1.0, 0.25]], dtype=dtype) * scale, scaled, k=3)
+        assert found[1].tolist() == expected[1].tolist()
+
+
+def test_needs_no_float64():
+    query, query_labels, bank, labels = case()
+    with NoFloat64():
+        nearest_neighbors(query.float(), bank.bfloat16(), k=3)
+        retrieval_scores(query.float(), query_labels, bank.float(), labels)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_other_precisions_and_autocast_count_in_single_precision(dtype):
     query, query_labels, bank, labels = case()
@@ -170,9 +188,9 @@ def test_no_gradient_no_random_number_and_nothing_written():
     ("change", "message"),
     [
         ({"query": torch.zeros(2, 3)}, "query: .* axis 'd' is 3, not 6"),
-        ({"query": torch.zeros(0, 6)}, "query: expected at least one, got none"),
+        ({"query": torch.zeros(0, 6)}, "query: expected at least one feature, got none"),
         ({"bank": torch.zeros(3, 6, 1)}, "bank: expected 2 axes"),
-        ({"bank": torch.full((30, 6), torch.nan)}, "bank: NaN or infinite features"),
+        ({"bank": torch.full((30, 6), torch.nan)}, "bank: expected finite numbers"),
         ({"k": 31}, "k: expected an integer in 1..30, the rows of the bank to choose from, got 31"),
         ({"k": 0}, "k: expected an integer >= 1, got 0"),
         ({"chunk_size": 0}, "chunk_size: expected an integer >= 1"),
@@ -197,7 +215,7 @@ def test_wrong_arguments_say_what_was_expected(change, message):
         ),
         ({"topk": (1, 31)}, r"topk: expected integers in 1..30, .* got \[1, 31\]"),
         ({"topk": (0,)}, "topk: expected an integer >= 1, got 0"),
-        ({"topk": ()}, "topk: expected integers"),
+        ({"topk": ()}, "topk: expected at least one integer"),
         ({"bank": torch.zeros(30, 5)}, "query: .* axis 'd' is 6, not 5"),
         ({"chunk_size": -1}, "chunk_size: expected an integer >= 1"),
     ],
@@ -215,7 +233,7 @@ def test_without_itself_a_class_of_one_row_has_nothing_to_find_and_labels_must_a
         retrieval_scores(
             features, torch.tensor([0, 0, 4]), features, torch.tensor([0, 0, 4]), topk=(1,), exclude_self=True
         )
-    with pytest.raises(ValueError, match="bank_labels: expected those of the queries"):
+    with pytest.raises(ValueError, match="bank_labels: expected the queries' labels"):
         retrieval_scores(
             features, torch.tensor([0, 0, 1]), features, torch.tensor([0, 1, 1]), topk=(1,), exclude_self=True
         )
@@ -231,8 +249,7 @@ def test_other_types_are_refused():
         retrieval_scores(query, query_labels, bank, labels.float())
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_the_same_on_cuda():
     generator = torch.Generator().manual_seed(0)
     bank = torch.randint(-1, 2, (300, 3), generator=generator).float()

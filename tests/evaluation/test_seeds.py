@@ -76,3 +76,13 @@ def test_travels(travel):
 def test_wrong_values_say_what_was_expected(values, error, message):
     with pytest.raises(error, match=message):
         summarize_seeds(values)
+
+
+@pytest.mark.parametrize("values", [67.0, "67", {"knn": 61.0}, None])
+def test_one_entry_for_each_run(values):
+    with pytest.raises(TypeError, match="values: expected a sequence with one entry for each run"):
+        summarize_seeds(values)
+
+
+def test_runs_that_differ_by_rounding_do_not_spread():
+    assert summarize_seeds([0.1 + 0.2, 0.3]).std == 0

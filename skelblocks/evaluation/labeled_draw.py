@@ -1,4 +1,4 @@
-"""The labelled clips of semi-supervised evaluation.
+"""The labeled clips of semi-supervised evaluation.
 
 Axes: n samples.
 """
@@ -6,6 +6,7 @@ Axes: n samples.
 from __future__ import annotations
 
 import math
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -14,19 +15,20 @@ from skelblocks._utils.checks import check_axes, check_choice, check_integer, ch
 from skelblocks._utils.hashed_draws import key
 from skelblocks.evaluation.accuracy import check_labels
 
-ROUNDINGS = ("half_even", "down", "up")
+Rounding: TypeAlias = Literal["half_even", "down", "up"]
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 
 @torch.no_grad()
-def labelled_draw(
+def labeled_draw(
     labels: Tensor,
     fraction: float,
     *,
     minimum: int = 1,
-    rounding: str = "half_even",
+    rounding: Rounding = "half_even",
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""Choose the few clips whose labels may be used, from every class its share.
+    r"""Draw the few clips whose labels may be used, the same share of every class.
 
     .. math:: \text{drawn}_c = \max(\text{minimum}, \operatorname{round}(\text{fraction} \cdot n_c))
 
@@ -39,7 +41,7 @@ def labelled_draw(
         labels: Classes ``(n,)``, integers from 0. Only classes that occur are drawn from.
         fraction: Share of each class in [0, 1]. With 0, ``minimum`` clips are drawn of each.
         minimum: The least number of clips a class. **The released codes** have 0: at 1 %, a class of at most 50 clips
-            has none there, so that it cannot be learnt.
+            has none there, so that it cannot be learned.
         rounding: ``"half_even"`` is Python's ``round``, as in the released codes: 2.5 clips are 2, 3.5 are 4. Others:
             ``"down"``, ``"up"``.
         generator: On any device; one number is drawn from it. Default: the global one of the CPU. The released codes
@@ -55,7 +57,7 @@ def labelled_draw(
 
     Example:
         >>> labels = torch.tensor([0] * 100 + [1] * 20)
-        >>> index = labelled_draw(labels, 0.1, generator=torch.Generator().manual_seed(0))
+        >>> index = labeled_draw(labels, 0.1, generator=torch.Generator().manual_seed(0))
         >>> labels[index].bincount()
         tensor([10,  2])
     """
@@ -88,7 +90,7 @@ def labelled_draw(
     return shuffled[place < wanted[group]].sort().values
 
 
-def _round(number: float, rounding: str) -> int:
+def _round(number: float, rounding: Rounding) -> int:
     if rounding == "half_even":
         return round(number)
     # Off whole numbers by an error of the product alone, as 0.29 * 100 is, counts as whole.

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelblocks.evaluation import labelled_draw
+from skelblocks.evaluation import labeled_draw
+from skelblocks.testing import with_cuda
 
 
 def seeded(seed=0):
@@ -34,9 +35,9 @@ def test_each_class_gives_its_rounded_share_once_and_in_order(classes, fraction,
     expected = {c: max(minimum, count) for c, count in released_counts(labels, fraction).items()}
     if not any(expected.values()):
         with pytest.raises(ValueError, match="no class is a whole clip"):
-            labelled_draw(labels, fraction, minimum=minimum, generator=seeded(seed))
+            labeled_draw(labels, fraction, minimum=minimum, generator=seeded(seed))
         return
-    index = labelled_draw(labels, fraction, minimum=minimum, generator=seeded(seed))
+    index = labeled_draw(labels, fraction, minimum=minimum, generator=seeded(seed))
     assert index.dtype == torch.int64
     assert (index.diff() > 0).all()  # sorted, none twice
     assert counts_of(labels, index) == expected
@@ -46,14 +47,14 @@ def test_each_class_gives_its_rounded_share_once_and_in_order(classes, fraction,
 @settings(max_examples=60, deadline=None)
 def test_the_smaller_draw_is_part_of_the_larger_one(classes, a, b, seed):
     labels = torch.tensor(classes)
-    small, large = (labelled_draw(labels, f, generator=seeded(seed)) for f in sorted((a, b)))
+    small, large = (labeled_draw(labels, f, generator=seeded(seed)) for f in sorted((a, b)))
     assert torch.isin(small, large).all()
 
 
 def test_at_one_percent_a_small_class_has_one_clip_and_none_in_the_released_codes():
     labels = torch.arange(3).repeat_interleave(torch.tensor([50, 150, 250]))
-    assert counts_of(labels, labelled_draw(labels, 0.01)) == {0: 1, 1: 2, 2: 2}
-    assert counts_of(labels, labelled_draw(labels, 0.01, minimum=0)) == {0: 0, 1: 2, 2: 2}
+    assert counts_of(labels, labeled_draw(labels, 0.01)) == {0: 1, 1: 2, 2: 2}
+    assert counts_of(labels, labeled_draw(labels, 0.01, minimum=0)) == {0: 0, 1: 2, 2: 2}
     assert released_counts(labels, 0.01) == {0: 0, 1: 2, 2: 2}
 
 
@@ -69,20 +70,20 @@ def test_at_one_percent_a_small_class_has_one_clip_and_none_in_the_released_code
 )
 def test_rounding(rounding, fraction, expected):
     labels = torch.arange(3).repeat_interleave(torch.tensor([25, 35, 100]))
-    index = labelled_draw(labels, fraction, rounding=rounding)
+    index = labeled_draw(labels, fraction, rounding=rounding)
     assert list(counts_of(labels, index).values()) == expected
 
 
 def test_other_classes_do_not_matter():
     own = torch.full((40,), 3)
-    alone = labelled_draw(own, 0.2, generator=seeded())
+    alone = labeled_draw(own, 0.2, generator=seeded())
     for others in (torch.zeros(17, dtype=torch.long), torch.arange(30) % 3, torch.full((9,), 8)):
         labels = torch.cat((others, own))
-        index = labelled_draw(labels, 0.2, generator=seeded())
+        index = labeled_draw(labels, 0.2, generator=seeded())
         assert (index[index >= len(others)] - len(others)).equal(alone)
     order = torch.randperm(60, generator=seeded(7))  # nor how the classes are interleaved
     labels = torch.cat((torch.arange(20) % 2, own))[order]
-    index = labelled_draw(labels, 0.2, generator=seeded())
+    index = labeled_draw(labels, 0.2, generator=seeded())
     places = (labels == 3).nonzero().flatten()
     assert places[alone].equal(index[labels[index] == 3])
 
@@ -90,18 +91,18 @@ def test_other_classes_do_not_matter():
 def test_same_generator_same_draw_and_the_global_one_is_untouched():
     labels = torch.arange(600) % 6
     before = torch.get_rng_state()
-    first = labelled_draw(labels, 0.1, generator=seeded(1))
-    assert labelled_draw(labels.to(torch.int16), 0.1, generator=seeded(1)).equal(first)
-    assert not labelled_draw(labels, 0.1, generator=seeded(2)).equal(first)
+    first = labeled_draw(labels, 0.1, generator=seeded(1))
+    assert labeled_draw(labels.to(torch.int16), 0.1, generator=seeded(1)).equal(first)
+    assert not labeled_draw(labels, 0.1, generator=seeded(2)).equal(first)
     assert torch.get_rng_state().equal(before)
     generator = seeded(1)
-    draws = [labelled_draw(labels, 0.1, generator=generator) for _ in range(2)]
+    draws = [labeled_draw(labels, 0.1, generator=generator) for _ in range(2)]
     assert not draws[0].equal(draws[1])
     torch.manual_seed(3)
-    first = labelled_draw(labels, 0.1)
-    assert not labelled_draw(labels, 0.1).equal(first)
+    first = labeled_draw(labels, 0.1)
+    assert not labeled_draw(labels, 0.1).equal(first)
     torch.manual_seed(3)
-    assert labelled_draw(labels, 0.1).equal(first)
+    assert labeled_draw(labels, 0.1).equal(first)
 
 
 def test_classes_draw_apart_and_every_clip_is_as_likely():
@@ -109,7 +110,7 @@ def test_classes_draw_apart_and_every_clip_is_as_likely():
     times = torch.zeros(40)
     same = 0
     for seed in range(600):
-        index = labelled_draw(labels, 0.25, generator=seeded(seed))
+        index = labeled_draw(labels, 0.25, generator=seeded(seed))
         times[index] += 1
         same += len(set(index[:5].tolist()) & set((index[5:] - 20).tolist()))
     # 600 draws of a share of 1/4: 150 with a deviation of 10.6; the two classes share 5 * 1/4 of their places.
@@ -119,13 +120,13 @@ def test_classes_draw_apart_and_every_clip_is_as_likely():
 
 def test_fraction_zero_is_a_draw_of_so_many_clips_a_class():
     labels = torch.arange(50) % 5
-    assert counts_of(labels, labelled_draw(labels, 0.0, minimum=3)) == dict.fromkeys(range(5), 3)
-    assert labelled_draw(labels, 1.0).equal(torch.arange(50))
+    assert counts_of(labels, labeled_draw(labels, 0.0, minimum=3)) == dict.fromkeys(range(5), 3)
+    assert labeled_draw(labels, 1.0).equal(torch.arange(50))
 
 
 def test_the_minimum_is_of_classes_whose_share_is_smaller():
     labels = torch.arange(3).repeat_interleave(torch.tensor([5, 20, 100]))
-    assert counts_of(labels, labelled_draw(labels, 0.1, minimum=4)) == {0: 4, 1: 4, 2: 10}
+    assert counts_of(labels, labeled_draw(labels, 0.1, minimum=4)) == {0: 4, 1: 4, 2: 10}
 
 
 @pytest.mark.parametrize(
@@ -145,24 +146,31 @@ def test_the_minimum_is_of_classes_whose_share_is_smaller():
 def test_wrong_arguments_say_what_was_expected(change, message):
     arguments = {"labels": torch.tensor([0, 0, 0, 1, 1]), "fraction": 0.5, **change}
     with pytest.raises(ValueError, match=message):
-        labelled_draw(**arguments)
+        labeled_draw(**arguments)
 
 
 def test_other_types_are_refused():
     with pytest.raises(TypeError, match="labels: expected integers"):
-        labelled_draw(torch.zeros(3), 0.5)
+        labeled_draw(torch.zeros(3), 0.5)
     with pytest.raises(TypeError, match="labels: expected a tensor, got list"):
-        labelled_draw([0, 1], 0.5)
+        labeled_draw([0, 1], 0.5)
     with pytest.raises(TypeError, match="minimum: expected an integer"):
-        labelled_draw(torch.arange(3), 0.5, minimum=0.5)
+        labeled_draw(torch.arange(3), 0.5, minimum=0.5)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@with_cuda
 def test_the_same_on_cuda():
     labels = torch.arange(900) % 7
-    got = labelled_draw(labels.cuda(), 0.1, generator=seeded(4))
+    got = labeled_draw(labels.cuda(), 0.1, generator=seeded(4))
     assert got.is_cuda
-    assert got.cpu().equal(labelled_draw(labels, 0.1, generator=seeded(4)))
+    assert got.cpu().equal(labeled_draw(labels, 0.1, generator=seeded(4)))
     device = torch.Generator("cuda").manual_seed(0)
-    assert len(labelled_draw(labels, 0.1, generator=device)) == 7 * 13
+    assert len(labeled_draw(labels, 0.1, generator=device)) == 7 * 13
+
+
+def test_the_old_names_still_work():
+    from skelblocks import evaluation
+
+    for old, new in (("labelled_draw", "labeled_draw"), ("ClassFigures", "ClassMetrics")):
+        with pytest.warns(DeprecationWarning, match=rf"{old} is deprecated; use skelblocks\.evaluation\.{new}"):
+            assert getattr(evaluation, old) is getattr(evaluation, new)
