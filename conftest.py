@@ -1,8 +1,13 @@
 """What holds for every test and doctest."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from skelblocks.layouts import registry
+
+# A loaded machine is slow, not wrong: no test fails by the clock.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
