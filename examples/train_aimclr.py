@@ -75,7 +75,7 @@ class AimCLR(nn.Module):
         beta: float = 1.0,
         nnm_epoch: int | None = 150,
         top_k: int = 1,
-        nnm_reduction: str = "mean",
+        nnm_reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__()
         self.contrast = contrast

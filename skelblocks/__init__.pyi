@@ -16,6 +16,7 @@ from skelblocks import (
     training,
     viz,
 )
+from skelblocks._utils.debug import debug
 from skelblocks.attention import EADM, MHSAM, MsMAttention
 from skelblocks.augment import (
     CentralSpatialMask,
@@ -123,6 +124,7 @@ __all__ = [
     "contrastive_logits",
     "d3m_loss",
     "data",
+    "debug",
     "distributed",
     "encoders",
     "evaluation",

@@ -69,9 +69,9 @@ def test_the_files_of_a_row_are_all_that_its_block_needs(tmp_path):
     program, packages = "", set()
     for block, file, others, layouts in ROWS:
         package = f"mine_{block.lower()}.blocks"
-        files = ["_utils/__init__.py", "_utils/checks.py", file, *re.findall(r"`(\S+)`", others)]
+        utils = [f"_utils/{path.name}" for path in (PACKAGE / "_utils").glob("*.py")]
+        files = [*utils, file, *re.findall(r"`(\S+)`", others)]
         if layouts == "yes":
-            files += ["_utils/whole_file.py", "_utils/lazy.py"]
             files += [f"layouts/{path.name}" for path in (PACKAGE / "layouts").glob("*.py*")]
         for name in files:
             copy = tmp_path / package.replace(".", "/") / name

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from typing_extensions import ParamSpec
 
+from skelblocks._utils.own_code import give_own_code
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -46,6 +48,8 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
                 _rename(kwargs, old, names[old], function=shown)
             return function(*args, **kwargs)
 
+        give_own_code(call, function)
+        vars(call)["renamed"] = tuple(names)  # for explain_arguments, which else refuses them
         return call
 
     return decorate

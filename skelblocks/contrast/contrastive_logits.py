@@ -1,4 +1,4 @@
-"""Logits of an instance-discrimination task: is this key mine, or one of the bank's?
+"""Logits of an instance-discrimination task: which key is the query's own?
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -8,10 +8,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_positive
-from skelblocks.contrast.unit_rows import unit_rows
+from skelblocks._utils.autocast_off import autocast_off
+from skelblocks._utils.checks import check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_contrast
+from skelblocks.contrast.unit_rows import normalize_rows
 
 
+@explain_arguments
 def contrastive_logits(
     query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None = None
 ) -> Tensor:
@@ -19,8 +23,8 @@ def contrastive_logits(
 
     .. math:: l_n = [\hat q_n \cdot \hat k_n,\; \hat q_n \cdot b_1, \dots, \hat q_n \cdot b_K] / \tau
 
-    These are the exponents in eq. 1 of AimCLR and eq. 3 of MsMCLR. Query and key are L2-normalised here, as AimCLR and
-    SkeAttnCLR state, the bank is taken as it is: :class:`~skelblocks.contrast.MomentumQueue` holds unit rows.
+    These are the exponents in eq. 1 of AimCLR and eq. 3 of MsMCLR. Query and key are L2-normalized here, as AimCLR and
+    SkeAttnCLR state. The bank is taken as it is: :class:`~skelblocks.contrast.MomentumQueue` holds unit rows.
 
     The product is taken in float32 at least, also inside autocast: it is a small part of a step, and in bfloat16 a
     logit of ``1 / 0.07`` is rounded by up to 0.03.
@@ -40,23 +44,30 @@ def contrastive_logits(
 
     Raises:
         TypeError: an embedding is not floating-point, or ``exclude`` is not boolean.
-        ValueError: sizes of ``n``, ``k`` or ``d`` differ, or ``temperature`` is not positive.
+        ValueError: sizes of ``n``, ``k`` or ``d`` differ, or ``temperature`` is not positive; in debug mode
+            (:func:`skelblocks.debug`) also values that are not finite, or a bank without unit rows.
 
     Example:
         >>> query, key, bank = torch.tensor([[2.0, 0.0]]), torch.tensor([[5.0, 0.0]]), torch.eye(2)
         >>> contrastive_logits(query, key, bank, temperature=0.5)
         tensor([[2., 2., 0.]])
     """
-    check_contrast(query, key, bank, temperature=temperature, exclude=exclude)
-    query = unit_rows(query) / temperature  # here and not at the end, where n times k numbers would be divided
-    positive = (query * unit_rows(key).to(query.dtype)).sum(dim=1, keepdim=True)
-    with torch.autocast(device_type=query.device.type, enabled=False):
+    check_contrast({"query": query, "key": key}, {"bank": bank}, temperature=temperature, exclude=exclude)
+    return compare(query, key, bank, temperature=temperature, exclude=exclude)
+
+
+def compare(query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None) -> Tensor:
+    """:func:`contrastive_logits` without its checks."""
+    query = normalize_rows(query) / temperature  # here and not at the end, where n times k numbers would be divided
+    positive = (query * normalize_rows(key).to(query.dtype)).sum(dim=1, keepdim=True)
+    with autocast_off(query):
         negative = query @ bank.detach().to(query.dtype).T
     if exclude is not None:
         negative = negative.masked_fill(exclude, -torch.inf)
     return torch.cat((positive, negative), dim=1)
 
 
+@explain_arguments
 class ContrastiveLogits(nn.Module):
     """Module form of :func:`contrastive_logits`, which keeps the temperature.
 
@@ -65,6 +76,9 @@ class ContrastiveLogits(nn.Module):
 
     Shape:
         ``query`` ``(n, d)``, ``key`` ``(n, d)``, ``bank`` ``(k, d)`` to ``(n, 1 + k)``.
+
+    Raises:
+        ValueError: ``temperature`` is not positive.
 
     Example:
         >>> ContrastiveLogits(temperature=0.07)(torch.randn(4, 8), torch.randn(4, 8), torch.randn(32, 8)).shape
@@ -83,29 +97,3 @@ class ContrastiveLogits(nn.Module):
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         return f"temperature={self.temperature}"
-
-
-def check_contrast(query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None) -> None:
-    """Raise unless query, key, bank and exclusions fit together.
-
-    Args:
-        query: ``(n, d)``.
-        key: ``(n, d)``.
-        bank: ``(k, d)``.
-        temperature: Positive.
-        exclude: ``(n, k)`` boolean, or none.
-
-    Raises:
-        TypeError: a wrong dtype.
-        ValueError: a wrong shape or range.
-    """
-    check_axes(query, "n d", name="query")
-    n, d = query.shape
-    check_axes(key, "n d", name="key", n=n, d=d)
-    check_axes(bank, "k d", name="bank", d=d)
-    for name, x in (("query", query), ("key", key), ("bank", bank)):
-        check_floating(x, name=name)
-    check_positive(temperature, name="temperature")
-    if exclude is not None:
-        check_axes(exclude, "n k", name="exclude", n=n, k=bank.shape[0])
-        check_boolean(exclude, name="exclude")

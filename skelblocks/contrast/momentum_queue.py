@@ -6,13 +6,15 @@ Axes: n samples, d embedding, k bank rows.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_integer, values_visible
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_finite
 from skelblocks.contrast.unit_rows import unit_rows
 
 
+@explain_arguments
 class MomentumQueue(nn.Module):
     """A ring of k unit embeddings that serve as negatives (MoCo; AimCLR section 3.1, MsMCLR section 3.4).
 
@@ -22,9 +24,13 @@ class MomentumQueue(nn.Module):
     wrong in silence: losses that read the bank in chunks, or in another precision, do not keep it.
 
     A bank that is large against the data set still holds older keys of the clips it is compared with, which then count
-    as negatives, and as the easiest "nearest neighbour". With ``r = size / clips``, a clip meets its own key with
+    as negatives, and as the easiest "nearest neighbor". With ``r = size / clips``, a clip meets its own key with
     probability ``r * r / 2`` for ``r <= 1`` (a third on NTU-60), and almost always for ``r > 1``. Enqueue with ``ids``
     and pass :meth:`own_rows` on as ``exclude`` to leave them out; the released codes do not.
+
+    **The bank never takes NaN or infinity**, which would make every loss NaN until the ring has turned. On the CPU,
+    :meth:`enqueue` raises. On another device, in a compiled graph or under ``vmap`` it does not wait for the values: a
+    key that is not finite is skipped, and its row keeps the older key and its id.
 
     On several processes, start from the same bank (:func:`~skelblocks.distributed.broadcast_module_state`) and enqueue
     the gathered keys (:func:`~skelblocks.distributed.gather_keys`) everywhere.
@@ -42,6 +48,7 @@ class MomentumQueue(nn.Module):
         ids: ``(k,)`` int64 buffer, the clip each row came from, -1 where that is not known.
 
     Raises:
+        TypeError: ``features`` or ``size`` is not an integer.
         ValueError: ``features`` or ``size`` is below 1.
 
     Example:
@@ -58,13 +65,10 @@ class MomentumQueue(nn.Module):
 
     def __init__(self, features: int, *, size: int = 32768, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        for name, value in (("features", features), ("size", size)):
-            if value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+        check_integer(features, name="features")
+        check_integer(size, name="size")
         device = None if generator is None else generator.device
-        self.register_buffer(
-            "bank", F.normalize(torch.randn(size, features, generator=generator, device=device), dim=1)
-        )
+        self.register_buffer("bank", unit_rows(torch.randn(size, features, generator=generator, device=device)))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64, device=device))
         self.register_buffer("ids", torch.full((size,), -1, dtype=torch.int64, device=device))
 
@@ -83,13 +87,14 @@ class MomentumQueue(nn.Module):
         """Replace the oldest rows by these keys, in place and without waiting for the device.
 
         Args:
-            keys: ``(n, d)``, ``n <= k``, of any length: they are L2-normalised first (which leaves unit keys as they
+            keys: ``(n, d)``, ``n <= k``, of any length: they are L2-normalized first (which leaves unit keys as they
                 are) and cast to the bank's dtype.
             ids: ``(n,)`` integers >= 0, the index of each key's clip in the data set; default, not known.
 
         Raises:
             TypeError: keys are not floating-point, or ids not integers.
-            ValueError: a wrong shape, or more keys than the bank has rows.
+            ValueError: a wrong shape, more keys than the bank has rows, or, where values can be read without waiting
+                for a device, a key with NaN or infinity.
         """
         check_axes(keys, "n d", name="keys", d=self.features)
         n = keys.shape[0]
@@ -98,9 +103,16 @@ class MomentumQueue(nn.Module):
                 f"keys: expected at most size={self.size} rows, got shape {tuple(keys.shape)}; enlarge the queue or "
                 "enqueue a smaller batch"
             )
-        keys = unit_rows(keys, name="keys").to(self.bank.dtype)
+        keys = unit_rows(keys, name="keys")
         ids = torch.full_like(self.ids[:n], -1) if ids is None else self._checked(ids, n=n)
         rows = (self.pointer + torch.arange(n, device=self.pointer.device)) % self.size
+        if values_visible(keys):
+            check_finite(keys, name="keys")
+            keys = keys.to(self.bank.dtype)
+        else:
+            finite = keys.isfinite().all(dim=1)
+            keys = torch.where(finite[:, None], keys.to(self.bank.dtype), self.bank[rows])
+            ids = torch.where(finite, ids, self.ids[rows])
         self.bank.index_copy_(0, rows, keys)
         self.ids.index_copy_(0, rows, ids)
         self.pointer.add_(n).remainder_(self.size)

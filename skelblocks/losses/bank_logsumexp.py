@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_positive
+from skelblocks._utils.autocast_off import autocast_off
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_integer, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
+@explain_arguments
 def bank_logsumexp(
     query: Tensor, bank: Tensor, *, temperature: float, chunk_size: int | None = None, exclude: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -36,7 +39,7 @@ def bank_logsumexp(
         mean rows ``(n, d)``, constant, zero where no row is left. Both in the query's precision, float32 at least.
 
     Raises:
-        TypeError: a wrong dtype.
+        TypeError: a wrong dtype, or a chunk size that is not an integer.
         ValueError: a wrong shape, or a temperature or chunk size that is not positive.
 
     Example:
@@ -50,14 +53,21 @@ def bank_logsumexp(
     check_floating(query, name="query")
     check_floating(bank, name="bank")
     check_positive(temperature, name="temperature")
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"chunk_size: expected an integer >= 1 or None, got {chunk_size}")
     if exclude is not None:
         check_axes(exclude, "n k", name="exclude", n=query.shape[0], k=bank.shape[0])
         check_boolean(exclude, name="exclude")
+    return stream_bank(query, bank, temperature=temperature, chunk_size=chunk_size, exclude=exclude)
+
+
+def stream_bank(
+    query: Tensor, bank: Tensor, *, temperature: float, chunk_size: int | None, exclude: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """:func:`bank_logsumexp` without its checks of the tensors."""
+    if chunk_size is not None:
+        check_integer(chunk_size, name="chunk_size")
     query = query.to(torch.promote_types(query.dtype, torch.float32))
     chunk_size = max(bank.shape[0], 1) if chunk_size is None else chunk_size
-    with torch.autocast(device_type=query.device.type, enabled=False):
+    with autocast_off(query):
         value, mean_row = _BankLogSumExp.apply(  # type: ignore[no-untyped-call]
             query / temperature, bank.detach(), chunk_size, exclude
         )

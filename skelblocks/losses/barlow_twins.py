@@ -11,9 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
+@explain_arguments
 def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: float = 2e-4, eps: float = 1e-5) -> Tensor:
     r"""Squared distance of the views' cross-correlation from the identity.
 
@@ -60,7 +63,7 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
     check_positive(eps, name="eps")
     _check_weight(off_diagonal_weight)
     dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
-    with torch.autocast(device_type=first.device.type, enabled=False):
+    with autocast_off(first):
         first, second = (F.batch_norm(x.to(dtype), None, None, training=True, eps=eps) for x in (first, second))
         correlation = first.T @ second / n
     # without its first number the matrix falls into rows of d + 1, and the diagonal is their last column: no copy
@@ -68,10 +71,11 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
     return (correlation.diagonal() - 1).square().sum() + off_diagonal_weight * off_diagonal.square().sum()
 
 
+@explain_arguments
 class BarlowTwinsLoss(nn.Module):
     """Module form of :func:`barlow_twins_loss`, which keeps the settings.
 
-    It has no state. PSTL's released code standardises with one ``BatchNorm1d(affine=False)`` for both views, whose
+    It has no state. PSTL's released code standardizes with one ``BatchNorm1d(affine=False)`` for both views, whose
     running mean and variance drift along and never enter a loss, which is only computed in training mode. Without them
     the loss is the same in ``train()`` and ``eval()``, and the names ``bn.*`` of such a checkpoint have no place here.
 

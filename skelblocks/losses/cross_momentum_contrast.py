@@ -6,15 +6,23 @@ Axes: n samples, d embedding, k bank rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating, check_positive
-from skelblocks.contrast.contrastive_logits import contrastive_logits
+from skelblocks._utils.checks import check_choice, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_contrast
+from skelblocks.contrast.contrastive_logits import compare
+from skelblocks.losses._logits import check_roles
+from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clips
+
+Combine = Literal["ratio", "sum_ce"]
+Denominator = Literal["neg", "pos+neg"]
 
 
+@explain_arguments
 def cross_momentum_contrast(
     query_base: Tensor,
     query_mlp: Tensor,
@@ -26,10 +34,11 @@ def cross_momentum_contrast(
     temperature: float = 0.07,
     positive_weights: tuple[float, float] = (0.5, 0.5),
     negative_weights: tuple[float, float] = (0.5, 0.5),
-    combine: str = "ratio",
-    denominator: str | None = None,
+    combine: Combine = "ratio",
+    denominator: Denominator | None = None,
     crossed: bool = True,
     exclude: Tensor | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     r"""One ratio of two positives to two banks, each query measured with the other encoder's keys.
 
@@ -64,7 +73,7 @@ def cross_momentum_contrast(
     epoch.
 
     Args:
-        query_base: q ``(n, d)``, from ST-GCN and the first view; normalised here, as are the other three.
+        query_base: q ``(n, d)``, from ST-GCN and the first view; normalized here, as are the other three.
         query_mlp: r ``(n, d)``, from ST-MLP and the first view. Gradient flows to q and r alone.
         key_base: k ``(n, d)``, from the momentum ST-GCN and the second view.
         key_mlp: l ``(n, d)``, from the momentum ST-MLP and the second view.
@@ -78,14 +87,16 @@ def cross_momentum_contrast(
         crossed: Off, q meets k and the bank of k, and r meets l and the bank of l: table II's third row.
         exclude: ``(n, k)`` boolean, true where row k of either bank is no negative of that clip, such as an older key
             of it. One mask for both: queues of one size, always enqueued together.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, the mean over the batch, in float32 at least. Minus infinity in the decoupled form if ``exclude``
-        leaves a clip no negative.
+        A scalar, the mean over the batch, in float32 at least; ``(n,)`` for ``reduction="none"``. Minus
+        infinity in the decoupled form if ``exclude`` leaves a clip no negative.
 
     Raises:
         TypeError: an embedding is not floating-point, or ``exclude`` is not boolean.
-        ValueError: a wrong shape, range or choice; both weights of a pair 0, or any of them in ``"sum_ce"``.
+        ValueError: a wrong shape, range or choice; both weights of a pair 0, or any of them in ``"sum_ce"``; keys that
+            require grad beside queries that require none: exchanged roles.
 
     Example:
         >>> queries, keys, banks = torch.randn(2, 4, 8), torch.randn(2, 4, 8), torch.eye(8).expand(2, 8, 8)
@@ -94,13 +105,18 @@ def cross_momentum_contrast(
         True
     """
     denominator = _check_settings(positive_weights, negative_weights, combine=combine, denominator=denominator)
-    _check_embeddings((query_base, query_mlp, key_base, key_mlp), (base_bank, mlp_bank), exclude=exclude)
+    check_reduction(reduction)
+    queries = {"query_base": query_base, "query_mlp": query_mlp}
+    keys = {"key_base": key_base, "key_mlp": key_mlp}
+    banks = {"base_bank": base_bank, "mlp_bank": mlp_bank}
+    check_contrast(queries | keys, banks, temperature=temperature, exclude=exclude)
+    check_roles(queries, keys)
     pairs = [(key_mlp, mlp_bank), (key_base, base_bank)]
     positives, negatives = [], []
     for query, (key, bank), positive_weight, negative_weight in zip(
         (query_base, query_mlp), pairs if crossed else pairs[::-1], positive_weights, negative_weights, strict=True
     ):
-        logits = contrastive_logits(query, key.detach(), bank, temperature=temperature, exclude=exclude)
+        logits = compare(query, key.detach(), bank, temperature=temperature, exclude=exclude)
         positives.append(logits[:, 0] + _log(positive_weight))
         negatives.append(logits[:, 1:].logsumexp(dim=1) + _log(negative_weight))
     if combine == "ratio":
@@ -108,26 +124,33 @@ def cross_momentum_contrast(
     gap = torch.stack(negatives) - torch.stack(positives)
     if denominator == "pos+neg":
         gap = torch.logaddexp(torch.zeros_like(gap), gap)
-    return gap.sum(dim=0).mean()
+    return reduce_clips(gap.sum(dim=0), reduction)
 
 
+@explain_arguments
 class CrossMomentumContrastLoss(nn.Module):
     """Module form of :func:`cross_momentum_contrast`, which keeps the settings.
 
     Args:
-        temperature: See :func:`cross_momentum_contrast`, as for all.
+        temperature: Divides the similarities; see :func:`cross_momentum_contrast`, which has all arguments.
         positive_weights: Of q's positive and of r's.
         negative_weights: Of q's negatives and of r's.
         combine: ``"ratio"`` or ``"sum_ce"``.
         denominator: ``"neg"`` or ``"pos+neg"``; default, the usual one of ``combine``.
         crossed: Whether a query meets the other encoder's keys.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
         ``query_base``, ``query_mlp``, ``key_base``, ``key_mlp``, each ``(n, d)``, and ``base_bank``, ``mlp_bank``, each
-        ``(k, d)``, to a scalar.
+        ``(k, d)``, to a scalar; ``(n,)`` for ``reduction="none"``.
 
     Raises:
         ValueError: a wrong range or choice.
+
+    Example:
+        >>> queries, keys, banks = torch.randn(2, 4, 8), torch.randn(2, 4, 8), torch.eye(8).expand(2, 8, 8)
+        >>> CrossMomentumContrastLoss(reduction="none")(*queries, *keys, *banks).shape
+        torch.Size([4])
     """
 
     def __init__(
@@ -136,18 +159,21 @@ class CrossMomentumContrastLoss(nn.Module):
         temperature: float = 0.07,
         positive_weights: tuple[float, float] = (0.5, 0.5),
         negative_weights: tuple[float, float] = (0.5, 0.5),
-        combine: str = "ratio",
-        denominator: str | None = None,
+        combine: Combine = "ratio",
+        denominator: Denominator | None = None,
         crossed: bool = True,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
+        check_reduction(reduction)
         check_positive(temperature, name="temperature")
         self.denominator = _check_settings(positive_weights, negative_weights, combine=combine, denominator=denominator)
         self.temperature = temperature
         self.positive_weights = positive_weights
         self.negative_weights = negative_weights
-        self.combine = combine
+        self.combine: Combine = combine
         self.crossed = crossed
+        self.reduction: Reduction = reduction
 
     def forward(
         self,
@@ -160,7 +186,7 @@ class CrossMomentumContrastLoss(nn.Module):
         *,
         exclude: Tensor | None = None,
     ) -> Tensor:
-        """The scalar loss."""
+        """The loss."""
         return cross_momentum_contrast(
             query_base,
             query_mlp,
@@ -175,11 +201,20 @@ class CrossMomentumContrastLoss(nn.Module):
             denominator=self.denominator,
             crossed=self.crossed,
             exclude=exclude,
+            reduction=self.reduction,
         )
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
-        names = ("temperature", "positive_weights", "negative_weights", "combine", "denominator", "crossed")
+        names = (
+            "temperature",
+            "positive_weights",
+            "negative_weights",
+            "combine",
+            "denominator",
+            "crossed",
+            "reduction",
+        )
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
 
 
@@ -191,12 +226,12 @@ def _check_settings(
     positive_weights: tuple[float, float],
     negative_weights: tuple[float, float],
     *,
-    combine: str,
-    denominator: str | None,
-) -> str:
+    combine: Combine,
+    denominator: Denominator | None,
+) -> Denominator:
     """Raise unless weights and choices fit together; the denominator, with the default filled in."""
-    check_choice(combine, ("ratio", "sum_ce"), name="combine")
-    check_choice(denominator, (None, "neg", "pos+neg"), name="denominator")
+    check_choice(combine, get_args(Combine), name="combine")
+    check_choice(denominator, (None, *get_args(Denominator)), name="denominator")
     for name, weights in (("positive_weights", positive_weights), ("negative_weights", negative_weights)):
         if len(weights) != 2 or not all(0 <= weight < math.inf for weight in weights) or not any(weights):
             raise ValueError(f"{name}: expected two finite numbers >= 0, at least one of them > 0, got {weights}")
@@ -211,17 +246,3 @@ def _check_settings(
             "positive below the line"
         )
     return denominator or ("neg" if combine == "ratio" else "pos+neg")
-
-
-def _check_embeddings(embeddings: Sequence[Tensor], banks: Sequence[Tensor], *, exclude: Tensor | None) -> None:
-    check_axes(embeddings[0], "n d", name="query_base")
-    n, d = embeddings[0].shape
-    for name, x in zip(("query_base", "query_mlp", "key_base", "key_mlp"), embeddings, strict=True):
-        check_axes(x, "n d", name=name, n=n, d=d)
-        check_floating(x, name=name)
-    for name, bank in zip(("base_bank", "mlp_bank"), banks, strict=True):
-        check_axes(bank, "k d", name=name, d=d)
-        check_floating(bank, name=name)
-        if exclude is not None:
-            check_axes(exclude, "n k", name="exclude", n=n, k=bank.shape[0])
-            check_boolean(exclude, name="exclude")

@@ -1,4 +1,4 @@
-"""CrosSCLR's cross-view mining: a view's positives are the neighbours that another view names.
+"""CrosSCLR's cross-view mining: a view's positives are the neighbors that another view names.
 
 Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -11,16 +11,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import (
-    check_axes,
-    check_boolean,
-    check_choice,
-    check_floating,
-    check_integer,
-    check_positive,
-    check_sequence,
+from skelblocks._utils.checks import check_integer, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.losses._logits import check_logits, check_logits_list
+from skelblocks.losses._reduction import Reduction
+from skelblocks.losses.nearest_neighbor_mining import (
+    PositivesReduction,
+    check_neighbors,
+    check_reductions,
+    mark_neighbors,
+    positives_loss,
 )
-from skelblocks.losses.nearest_neighbor_mining import nearest_neighbor_loss, nearest_neighbor_mask
 
 
 class CrossViewPair(NamedTuple):
@@ -30,6 +31,7 @@ class CrossViewPair(NamedTuple):
     mask: Tensor
 
 
+@explain_arguments
 def cross_view_pair(
     logits: Tensor,
     other_logits: Tensor,
@@ -60,7 +62,7 @@ def cross_view_pair(
         temperature: The one by which both were divided; the products are divided by it once.
         top_k: Rows that b names. 1 in the released configuration.
         context: Whether to add the products; on in the released configuration.
-        exclude: ``(n, k)`` boolean, true for rows that are neither neighbours nor negatives, such as older keys of the
+        exclude: ``(n, k)`` boolean, true for rows that are neither neighbors nor negatives, such as older keys of the
             same clip. A row whose logit is ``-inf`` in either view is left out likewise, in all columns.
 
     Returns:
@@ -76,21 +78,23 @@ def cross_view_pair(
         CrossViewPair(logits=tensor([[4.0000, 2.0000, 1.0000, 1.0000, 1.5000]]),
                       mask=tensor([[ True, False,  True, False,  True]]))
     """
-    check_axes(logits, "n k", name="logits")
-    check_floating(logits, name="logits")
-    n, columns = logits.shape
-    check_axes(other_logits, "n k", name="other_logits", n=n, k=columns)
-    check_floating(other_logits, name="other_logits")
+    check_logits(logits)
+    check_logits(other_logits, name="other_logits", like=logits)
+    check_neighbors(logits, top_k=top_k, exclude=exclude)
     check_positive(temperature, name="temperature")
+    return _pair(logits, other_logits, temperature=temperature, top_k=top_k, context=context, exclude=exclude)
+
+
+def _pair(
+    logits: Tensor, other_logits: Tensor, *, temperature: float, top_k: int, context: bool, exclude: Tensor | None
+) -> CrossViewPair:
     positive, rows, other_rows = (
         x.to(torch.promote_types(x.dtype, torch.float32)) for x in (logits[:, :1], logits[:, 1:], other_logits[:, 1:])
     )
     absent = (rows == -torch.inf) | (other_rows == -torch.inf)
     if exclude is not None:
-        check_axes(exclude, "n k", name="exclude", n=n, k=columns - 1)
-        check_boolean(exclude, name="exclude")
         absent = absent | exclude
-    mask = nearest_neighbor_mask([other_logits], top_k=top_k, exclude=absent)
+    mask = mark_neighbors([other_logits], top_k=top_k, exclude=absent)
     parts = [positive, rows.masked_fill(absent, -torch.inf)]
     if context:
         # zeros first: the gradient of a product with -inf would be no number, even where it is overwritten
@@ -100,6 +104,7 @@ def cross_view_pair(
     return CrossViewPair(torch.cat(parts, dim=1), mask)
 
 
+@explain_arguments
 def cross_view_mining(
     logits_per_view: Sequence[Tensor],
     *,
@@ -107,9 +112,10 @@ def cross_view_mining(
     top_k: int = 1,
     context: bool = True,
     exclude: Tensor | None = None,
-    reduction_over_positives: str = "mean",
+    reduction_over_positives: PositivesReduction = "mean",
+    reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""CrosSCLR's second stage: every view is trained with the neighbours that each other view names.
+    r"""CrosSCLR's second stage: every view is trained with the neighbors that each other view names.
 
     .. math:: L = \sum_a \frac{1}{S - 1} \sum_{b \ne a} L_{a \leftarrow b}
 
@@ -127,12 +133,13 @@ def cross_view_mining(
         top_k: Rows that a view names for another. 1 in CrosSCLR.
         context: Whether products of two views' similarities are further columns. With it, a view's loss trains the
             other view's query too.
-        exclude: ``(n, k)`` boolean, true for rows that are neither neighbours nor negatives; see
+        exclude: ``(n, k)`` boolean, true for rows that are neither neighbors nor negatives; see
             :func:`cross_view_pair`.
         reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, in float32 at least.
+        A scalar, in float32 at least; ``(n,)`` for ``reduction="none"``.
 
     Raises:
         TypeError: logits are not floating-point, one matrix in place of a list, or ``exclude`` is not boolean.
@@ -143,29 +150,23 @@ def cross_view_mining(
         >>> cross_view_mining([joint, motion, bone], temperature=0.07).shape
         torch.Size([])
     """
-    check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
-    check_sequence(logits_per_view, name="logits_per_view")
-    if len(logits_per_view) < 2:
-        raise ValueError(
-            f"logits_per_view: expected two views or more, got {len(logits_per_view)}; for one, use "
-            "nearest_neighbor_mining"
-        )
-    check_axes(logits_per_view[0], "n k", name="logits_per_view[0]")
-    n, columns = logits_per_view[0].shape
-    for a, logits in enumerate(logits_per_view):
-        check_axes(logits, "n k", name=f"logits_per_view[{a}]", n=n, k=columns)
-        check_floating(logits, name=f"logits_per_view[{a}]")
+    expected = "two views or more (for one, use nearest_neighbor_mining)"
+    check_logits_list(logits_per_view, name="logits_per_view", least=2, expected=expected)
+    check_neighbors(logits_per_view[0], top_k=top_k, exclude=exclude)
+    check_positive(temperature, name="temperature")
+    check_reductions(reduction_over_positives, reduction)
     losses = []
     for a, logits in enumerate(logits_per_view):
         for b, other in enumerate(logits_per_view):
             if a != b:
-                pair = cross_view_pair(
-                    logits, other, temperature=temperature, top_k=top_k, context=context, exclude=exclude
+                pair = _pair(logits, other, temperature=temperature, top_k=top_k, context=context, exclude=exclude)
+                losses.append(
+                    positives_loss(*pair, reduction_over_positives=reduction_over_positives, reduction=reduction)
                 )
-                losses.append(nearest_neighbor_loss(*pair, reduction_over_positives=reduction_over_positives))
-    return torch.stack(losses).sum() / (len(logits_per_view) - 1)
+    return torch.stack(losses).sum(dim=0) / (len(logits_per_view) - 1)
 
 
+@explain_arguments
 class CrossViewMiningLoss(nn.Module):
     """Module form of :func:`cross_view_mining`, which keeps the settings.
 
@@ -174,9 +175,18 @@ class CrossViewMiningLoss(nn.Module):
         top_k: See :func:`cross_view_mining`.
         context: See :func:`cross_view_mining`.
         reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.
+        reduction: See :func:`cross_view_mining`.
 
     Shape:
-        ``logits_per_view``, each ``(n, 1 + k)``, to a scalar.
+        ``logits_per_view``, each ``(n, 1 + k)``, to a scalar; ``(n,)`` for ``reduction="none"``.
+
+    Raises:
+        TypeError: ``top_k`` is not an integer.
+        ValueError: a setting out of range, or an unknown reduction.
+
+    Example:
+        >>> CrossViewMiningLoss(top_k=2)(list(torch.randn(3, 4, 33))).shape
+        torch.Size([])
     """
 
     def __init__(
@@ -185,19 +195,21 @@ class CrossViewMiningLoss(nn.Module):
         temperature: float = 0.07,
         top_k: int = 1,
         context: bool = True,
-        reduction_over_positives: str = "mean",
+        reduction_over_positives: PositivesReduction = "mean",
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
         check_positive(temperature, name="temperature")
         check_integer(top_k, name="top_k")
-        check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+        check_reductions(reduction_over_positives, reduction)
         self.temperature = temperature
         self.top_k = top_k
         self.context = context
-        self.reduction_over_positives = reduction_over_positives
+        self.reduction_over_positives: PositivesReduction = reduction_over_positives
+        self.reduction: Reduction = reduction
 
     def forward(self, logits_per_view: Sequence[Tensor], *, exclude: Tensor | None = None) -> Tensor:
-        """The scalar loss."""
+        """The loss."""
         return cross_view_mining(
             logits_per_view,
             temperature=self.temperature,
@@ -205,11 +217,12 @@ class CrossViewMiningLoss(nn.Module):
             context=self.context,
             exclude=exclude,
             reduction_over_positives=self.reduction_over_positives,
+            reduction=self.reduction,
         )
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         return (
             f"temperature={self.temperature}, top_k={self.top_k}, context={self.context}, "
-            f"reduction_over_positives={self.reduction_over_positives!r}"
+            f"reduction_over_positives={self.reduction_over_positives!r}, reduction={self.reduction!r}"
         )

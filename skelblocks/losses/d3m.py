@@ -1,4 +1,4 @@
-"""Dual distributional divergence minimisation (D3M): let a mild view teach the strong ones.
+"""Dual distributional divergence minimization (D3M): the weak view teaches the strong ones.
 
 Axes: n samples, d embedding, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -11,13 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating, check_sequence
-from skelblocks.contrast.contrastive_logits import check_contrast, contrastive_logits
-from skelblocks.contrast.unit_rows import unit_rows
-from skelblocks.losses.bank_logsumexp import bank_logsumexp
+from skelblocks._utils.checks import check_sequence
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_contrast
+from skelblocks.contrast.contrastive_logits import compare
+from skelblocks.contrast.unit_rows import normalize_rows
+from skelblocks.losses._logits import check_logits, check_logits_list, check_roles
+from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clips
+from skelblocks.losses.bank_logsumexp import stream_bank
 
 
-def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor) -> Tensor:
+@explain_arguments
+def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     r"""Cross-entropy from the teacher's distribution over {positive, bank} to each student's, averaged.
 
     .. math:: L = \frac{1}{B} \sum_b \operatorname{mean}_n \Big[ - \sum_{j=0}^{k} p_{nj} \log q^{(b)}_{nj} \Big]
@@ -32,30 +37,42 @@ def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor) -> Tensor
 
     Args:
         student_logits: One matrix ``(n, 1 + k)`` a branch, already divided by the temperature.
-        teacher_logits: ``(n, 1 + k)``, from the ordinary branch against the same key and bank. No gradient flows to it.
+        teacher_logits: ``(n, 1 + k)``, from the weak view against the same key and bank. No gradient flows to it.
             A column that is ``-inf`` here, an excluded row, has no part in the loss.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The branches are averaged always.
 
     Returns:
-        A scalar. Its least value is the teacher's entropy, not zero: it is a cross-entropy, with the gradient of a
-        Kullback-Leibler divergence. Infinite if a student excludes a row to which the teacher gives weight.
+        A scalar; ``(n,)`` for ``"none"``. Its least value is the teacher's entropy, not zero: it is a cross-entropy,
+        with the gradient of a Kullback-Leibler divergence. Infinite if a student excludes a row to
+        which the teacher gives weight.
 
     Raises:
         TypeError: logits are not floating-point, or one matrix in place of a list.
-        ValueError: no student, or a student whose shape is not the teacher's.
+        ValueError: no student, a student whose shape is not the teacher's, an unknown reduction, or a teacher that
+            requires grad beside students that require none: exchanged roles.
 
     Example:
         >>> teacher = torch.tensor([[2.0, 0.0, 0.0]])
         >>> bool(d3m_loss([teacher], teacher) < d3m_loss([-teacher], teacher))
         True
     """
-    check_axes(teacher_logits, "n k", name="teacher_logits")
-    check_floating(teacher_logits, name="teacher_logits")
-    _check_students(student_logits, teacher_logits, "n k", name="student_logits")
+    check_logits(teacher_logits, name="teacher_logits")
+    check_logits_list(
+        student_logits, name="student_logits", least=1, expected="at least one branch", like=teacher_logits
+    )
+    check_roles({f"student_logits[{b}]": x for b, x in enumerate(student_logits)}, {"teacher_logits": teacher_logits})
+    check_reduction(reduction)
+    return divergence(student_logits, teacher_logits, reduction=reduction)
+
+
+def divergence(student_logits: Sequence[Tensor], teacher_logits: Tensor, *, reduction: Reduction) -> Tensor:
+    """:func:`d3m_loss` without its checks."""
     target = teacher_logits.detach().softmax(dim=1, dtype=torch.promote_types(teacher_logits.dtype, torch.float32))
-    losses = [_SoftCrossEntropy.apply(logits, target).mean() for logits in student_logits]  # type: ignore[no-untyped-call]
-    return torch.stack(losses).mean()
+    losses = [_SoftCrossEntropy.apply(logits, target) for logits in student_logits]  # type: ignore[no-untyped-call]
+    return torch.stack([reduce_clips(each, reduction) for each in losses]).mean(dim=0)
 
 
+@explain_arguments
 def d3m_loss_from_embeddings(
     query: Tensor,
     students: Sequence[Tensor],
@@ -65,6 +82,7 @@ def d3m_loss_from_embeddings(
     temperature: float,
     chunk_size: int | None = None,
     exclude: Tensor | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     r""":func:`d3m_loss` without the logits in memory: the bank is read in chunks.
 
@@ -74,67 +92,96 @@ def d3m_loss_from_embeddings(
     .. math:: L_b = \operatorname{mean}_n \Big[ \log \sum_j e^{s \cdot b_j / \tau} - s \cdot m / \tau \Big]
 
     Args:
-        query: ``(n, d)``, the teacher; normalised here. No gradient flows to it.
-        students: One matrix ``(n, d)`` a branch; normalised here.
-        key: ``(n, d)``, the positive of teacher and students; normalised here.
+        query: ``(n, d)``, the teacher; normalized here. No gradient flows to it.
+        students: One matrix ``(n, d)`` a branch; normalized here.
+        key: ``(n, d)``, the positive of teacher and students; normalized here.
         bank: ``(k, d)``, unit rows, constant.
         temperature: 0.07 in AimCLR and in MsMCLR's released code.
         chunk_size: Bank rows looked at together. Default: all, by way of the logits.
         exclude: ``(n, k)`` boolean, true where a row is left out, for teacher and students alike.
+        reduction: See :func:`d3m_loss`.
 
     Returns:
-        The same scalar and gradients as :func:`d3m_loss` of the logits, for any chunk size.
+        The same value and gradients as :func:`d3m_loss` of the logits, for any chunk size.
 
     Raises:
         TypeError: a wrong dtype, or one matrix in place of a list.
-        ValueError: no student, or a wrong shape or range.
+        ValueError: no student, a wrong shape or range, or a query or key that requires grad beside students that
+            require none.
 
     Example:
+        >>> from skelblocks.contrast import unit_rows
         >>> query, key, *students = torch.randn(5, 4, 8)
         >>> bank = unit_rows(torch.randn(100, 8))
         >>> loss = d3m_loss_from_embeddings(query, students, key, bank, temperature=0.07, chunk_size=16)
         >>> torch.allclose(loss, d3m_loss_from_embeddings(query, students, key, bank, temperature=0.07), rtol=1e-4)
         True
     """
-    check_contrast(query, key, bank, temperature=temperature, exclude=exclude)
-    _check_students(students, query, "n d", name="students")
+    check_sequence(students, name="students")
+    if len(students) == 0:
+        raise ValueError("students: expected at least one branch, got none")
+    learners = {f"students[{b}]": student for b, student in enumerate(students)}
+    check_contrast({"query": query, "key": key, **learners}, {"bank": bank}, temperature=temperature, exclude=exclude)
+    check_roles(learners, {"query": query, "key": key})
+    check_reduction(reduction)
     query = query.detach()
     if chunk_size is None:
-        teacher, *logits = (
-            contrastive_logits(x, key, bank, temperature=temperature, exclude=exclude) for x in (query, *students)
-        )
-        return d3m_loss(logits, teacher)
+        teacher, *logits = (compare(x, key, bank, temperature=temperature, exclude=exclude) for x in (query, *students))
+        return divergence(logits, teacher, reduction=reduction)
 
-    key = unit_rows(key)
+    key = normalize_rows(key)
 
     def scores(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         positive = (x * key.to(x.dtype)).sum(dim=1) / temperature
-        negatives, mean_row = bank_logsumexp(x, bank, temperature=temperature, chunk_size=chunk_size, exclude=exclude)
+        negatives, mean_row = stream_bank(x, bank, temperature=temperature, chunk_size=chunk_size, exclude=exclude)
         return positive, negatives, mean_row
 
     with torch.no_grad():
-        positive, negatives, mean_row = scores(unit_rows(query))
+        positive, negatives, mean_row = scores(normalize_rows(query))
         partition = torch.logaddexp(positive, negatives)
         weight = (positive - partition).exp()  # p_0, the teacher's trust in the positive
         rest = (negatives - partition).exp().unsqueeze(1) * mean_row
     losses = []
-    for student in map(unit_rows, students):
+    for student in map(normalize_rows, students):
         positive, negatives, _ = scores(student)
         partition = torch.logaddexp(positive, negatives)
-        losses.append((partition - weight * positive - (student * rest).sum(dim=1) / temperature).mean())
-    return torch.stack(losses).mean()
+        each = partition - weight * positive - (student * rest).sum(dim=1) / temperature
+        losses.append(reduce_clips(each, reduction))
+    return torch.stack(losses).mean(dim=0)
 
 
+@explain_arguments
 class D3MLoss(nn.Module):
-    """Module form of :func:`d3m_loss`, for those who keep their losses in a container.
+    """Module form of :func:`d3m_loss`, which keeps the reduction.
+
+    Args:
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
-        ``student_logits``, each ``(n, 1 + k)``, and ``teacher_logits`` ``(n, 1 + k)`` to a scalar.
+        ``student_logits``, each ``(n, 1 + k)``, and ``teacher_logits`` ``(n, 1 + k)`` to a scalar; ``(n,)`` for
+        ``reduction="none"``.
+
+    Raises:
+        ValueError: an unknown reduction.
+
+    Example:
+        >>> teacher, joint, part, body = torch.randn(4, 2, 33)
+        >>> D3MLoss(reduction="none")([joint, part, body], teacher).shape
+        torch.Size([2])
     """
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction: Reduction = reduction
+
     def forward(self, student_logits: Sequence[Tensor], teacher_logits: Tensor) -> Tensor:
-        """The scalar loss."""
-        return d3m_loss(student_logits, teacher_logits)
+        """The loss."""
+        return d3m_loss(student_logits, teacher_logits, reduction=self.reduction)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"reduction={self.reduction!r}"
 
 
 class _SoftCrossEntropy(torch.autograd.Function):
@@ -157,13 +204,3 @@ class _SoftCrossEntropy(torch.autograd.Function):
         logits, target = ctx.saved_tensors
         q = logits.softmax(dim=1, dtype=torch.promote_types(logits.dtype, target.dtype))
         return ((q - target) * grad.unsqueeze(1)).to(logits.dtype), None
-
-
-def _check_students(students: Sequence[Tensor], teacher: Tensor, axes: str, *, name: str) -> None:
-    check_sequence(students, name=name)
-    if len(students) == 0:
-        raise ValueError(f"{name}: expected at least one branch, got none")
-    sizes = dict(zip(axes.split(), teacher.shape, strict=True))
-    for b, student in enumerate(students):
-        check_axes(student, axes, name=f"{name}[{b}]", **sizes)
-        check_floating(student, name=f"{name}[{b}]")

@@ -1,4 +1,4 @@
-"""HiCLR's chain: each view teaches the one that was augmented a step further.
+"""HiCLR's chain: each view teaches the next stronger one.
 
 Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -11,61 +11,82 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating, check_sequence
-from skelblocks.losses.d3m import d3m_loss
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.losses._logits import check_logits_list, check_roles
+from skelblocks.losses._reduction import Reduction, check_reduction
+from skelblocks.losses.d3m import divergence
 
 
-def hierarchical_d3m_loss(logits_chain: Sequence[Tensor]) -> Tensor:
-    r"""D3M between neighbours in a chain of growing augmentation, averaged over the pairs.
+@explain_arguments
+def hierarchical_d3m_loss(logits_chain: Sequence[Tensor], *, reduction: Reduction = "mean") -> Tensor:
+    r"""D3M between neighbors in a chain of growing augmentation, averaged over the pairs.
 
     .. math:: L = \frac{1}{S - 1} \sum_{s=1}^{S-1}
         \operatorname{D3M}(\text{teacher } l^{(s)},\; \text{student } l^{(s+1)})
 
-    with :func:`~skelblocks.losses.d3m_loss`, whose teacher is held constant: the milder view teaches, the stronger one
+    with :func:`~skelblocks.losses.d3m_loss`, whose teacher is held constant: the weaker view teaches, the stronger one
     learns, never the other way. HiCLR (released code) has three levels, basic, normal and masked augmentation, all
     against the key of a basic view and one bank, so half the sum of two divergences; it adds this to InfoNCE of the
-    first level, or to :func:`~skelblocks.losses.nearest_neighbor_mining` with all three levels naming neighbours.
+    first level, or to :func:`~skelblocks.losses.nearest_neighbor_mining` with all three levels naming neighbors.
     AimCLR's D3M differs in that the first level teaches all others.
 
     Args:
-        logits_chain: One matrix ``(n, 1 + k)`` a level, mildest first, already divided by the temperature (0.07 in
+        logits_chain: One matrix ``(n, 1 + k)`` a level, weakest first, already divided by the temperature (0.07 in
             HiCLR). The first gets no gradient; a level in the middle is trained as a student and constant as a
             teacher.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The pairs are averaged always.
 
     Returns:
-        A scalar. Its least value is the mean of the teachers' entropies, not zero.
+        A scalar; ``(n,)`` for ``"none"``. Its least value is the mean of the teachers' entropies, not zero.
 
     Raises:
         TypeError: logits are not floating-point, or one matrix in place of a list.
-        ValueError: fewer than two levels, or a level whose shape is not the first's.
+        ValueError: fewer than two levels, a level whose shape is not the first's, an unknown reduction, or a first
+            level that requires grad beside others that require none.
 
     Example:
+        >>> from skelblocks.losses import d3m_loss
         >>> basic, normal, masked = torch.randn(3, 4, 33)
         >>> loss = hierarchical_d3m_loss([basic, normal, masked])
         >>> torch.allclose(loss, (d3m_loss([normal], basic) + d3m_loss([masked], normal)) / 2)
         True
     """
-    check_sequence(logits_chain, name="logits_chain")
-    if len(logits_chain) < 2:
-        raise ValueError(
-            f"logits_chain: expected at least two levels, the mildest first, got {len(logits_chain)}; a chain of one "
-            "has nobody to teach"
-        )
-    check_axes(logits_chain[0], "n k", name="logits_chain[0]")
-    n, columns = logits_chain[0].shape
-    for s, logits in enumerate(logits_chain):
-        check_axes(logits, "n k", name=f"logits_chain[{s}]", n=n, k=columns)
-        check_floating(logits, name=f"logits_chain[{s}]")
-    return torch.stack([d3m_loss([student], teacher) for teacher, student in pairwise(logits_chain)]).mean()
+    check_logits_list(logits_chain, name="logits_chain", least=2, expected="at least two levels, the weakest first")
+    levels = {f"logits_chain[{s}]": logits for s, logits in enumerate(logits_chain)}
+    first = next(iter(levels))
+    check_roles({name: x for name, x in levels.items() if name != first}, {first: levels[first]})
+    check_reduction(reduction)
+    losses = [divergence([student], teacher, reduction=reduction) for teacher, student in pairwise(logits_chain)]
+    return torch.stack(losses).mean(dim=0)
 
 
+@explain_arguments
 class HierarchicalD3MLoss(nn.Module):
-    """Module form of :func:`hierarchical_d3m_loss`, for those who keep their losses in a container.
+    """Module form of :func:`hierarchical_d3m_loss`, which keeps the reduction.
+
+    Args:
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
-        ``logits_chain``, each ``(n, 1 + k)``, to a scalar.
+        ``logits_chain``, each ``(n, 1 + k)``, to a scalar; ``(n,)`` for ``reduction="none"``.
+
+    Raises:
+        ValueError: an unknown reduction.
+
+    Example:
+        >>> HierarchicalD3MLoss()(list(torch.randn(3, 4, 33))).shape
+        torch.Size([])
     """
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction: Reduction = reduction
+
     def forward(self, logits_chain: Sequence[Tensor]) -> Tensor:
-        """The scalar loss."""
-        return hierarchical_d3m_loss(logits_chain)
+        """The loss."""
+        return hierarchical_d3m_loss(logits_chain, reduction=self.reduction)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return f"reduction={self.reduction!r}"

@@ -9,13 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating
-from skelblocks.contrast.contrastive_logits import check_contrast, contrastive_logits
-from skelblocks.contrast.unit_rows import unit_rows
-from skelblocks.losses.bank_logsumexp import bank_logsumexp
+from skelblocks._utils.checks import check_integer, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_contrast
+from skelblocks.contrast.contrastive_logits import compare
+from skelblocks.contrast.unit_rows import normalize_rows
+from skelblocks.losses._logits import check_logits, check_roles
+from skelblocks.losses._reduction import Reduction, check_clips, check_reduction, reduce_clips
+from skelblocks.losses.bank_logsumexp import stream_bank
 
 
-def info_nce(logits: Tensor) -> Tensor:
+@explain_arguments
+def info_nce(logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     r"""Cross-entropy with the positive as the right answer, averaged over the batch.
 
     .. math:: L = \operatorname{mean}_n \big[ -\log \operatorname{softmax}(l_n)_0 \big]
@@ -26,23 +31,33 @@ def info_nce(logits: Tensor) -> Tensor:
         logits: ``(n, 1 + k)``, already divided by the temperature; ``-inf`` for a row that is no negative. See
             :func:`~skelblocks.contrast.contrastive_logits`.
 
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+
     Returns:
-        A scalar, at least 0; ``log(1 + k)`` where all logits are equal.
+        A scalar, at least 0; ``log(1 + k)`` where all logits are equal. ``(n,)`` for ``"none"``.
 
     Raises:
         TypeError: logits are not floating-point.
-        ValueError: logits are not a matrix.
+        ValueError: logits are not ``(n, 1 + k)`` with ``k >= 1``, or an unknown reduction.
 
     Example:
         >>> info_nce(torch.zeros(4, 8)).exp()
         tensor(8.)
     """
-    check_axes(logits, "n k", name="logits")
-    check_floating(logits, name="logits")
+    check_logits(logits)
+    check_reduction(reduction)
+    return cross_entropy(logits, reduction=reduction)
+
+
+def cross_entropy(logits: Tensor, *, reduction: Reduction) -> Tensor:
+    """:func:`info_nce` without its checks of the logits."""
+    check_clips(logits.shape[0], reduction)
     positives = torch.zeros(logits.shape[0], dtype=torch.int64, device=logits.device)
-    return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), positives)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(logits, positives, reduction=reduction)
 
 
+@explain_arguments
 def info_nce_from_embeddings(
     query: Tensor,
     key: Tensor,
@@ -51,46 +66,132 @@ def info_nce_from_embeddings(
     temperature: float,
     chunk_size: int | None = None,
     exclude: Tensor | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """:func:`info_nce` without the logits in memory: the bank is read in chunks.
 
     Args:
-        query: ``(n, d)``; normalised here.
-        key: ``(n, d)``; normalised here.
+        query: ``(n, d)``; normalized here.
+        key: ``(n, d)``; normalized here.
         bank: ``(k, d)``, unit rows, constant.
         temperature: See :func:`~skelblocks.contrast.contrastive_logits`.
         chunk_size: Bank rows looked at together. Default: all, by way of the logits.
         exclude: ``(n, k)`` boolean, true where a row is no negative of that query.
+        reduction: See :func:`info_nce`.
 
     Returns:
-        The same scalar as ``info_nce(contrastive_logits(...))``, for any chunk size.
+        The same as ``info_nce(contrastive_logits(...))``, for any chunk size.
 
     Raises:
         TypeError: a wrong dtype.
-        ValueError: a wrong shape or range.
+        ValueError: a wrong shape or range, or a key that requires grad beside a query that requires none.
 
     Example:
+        >>> from skelblocks.contrast import contrastive_logits, unit_rows
         >>> query, key, bank = torch.randn(4, 8), torch.randn(4, 8), unit_rows(torch.randn(100, 8))
         >>> loss = info_nce_from_embeddings(query, key, bank, temperature=0.07, chunk_size=16)
         >>> torch.allclose(loss, info_nce(contrastive_logits(query, key, bank, temperature=0.07)), rtol=1e-4)
         True
     """
+    check_contrast({"query": query, "key": key}, {"bank": bank}, temperature=temperature, exclude=exclude)
+    check_roles({"query": query}, {"key": key})
+    check_reduction(reduction)
     if chunk_size is None:
-        return info_nce(contrastive_logits(query, key, bank, temperature=temperature, exclude=exclude))
-    check_contrast(query, key, bank, temperature=temperature, exclude=exclude)
-    query = unit_rows(query)
-    positive = (query * unit_rows(key).to(query.dtype)).sum(dim=1) / temperature
-    negatives, _ = bank_logsumexp(query, bank, temperature=temperature, chunk_size=chunk_size, exclude=exclude)
-    return torch.logaddexp(torch.zeros_like(positive), negatives - positive).mean()
+        logits = compare(query, key, bank, temperature=temperature, exclude=exclude)
+        return cross_entropy(logits, reduction=reduction)
+    query = normalize_rows(query)
+    positive = (query * normalize_rows(key).to(query.dtype)).sum(dim=1) / temperature
+    negatives, _ = stream_bank(query, bank, temperature=temperature, chunk_size=chunk_size, exclude=exclude)
+    return reduce_clips(torch.logaddexp(torch.zeros_like(positive), negatives - positive), reduction)
 
 
+@explain_arguments
 class InfoNCELoss(nn.Module):
-    """Module form of :func:`info_nce`, for those who keep their losses in a container.
+    """Module form of :func:`info_nce`, or, with a temperature, of :func:`info_nce_from_embeddings`.
+
+    Args:
+        temperature: None: the module takes logits, which are divided by their temperature already. A number: it takes
+            query, key and bank. 0.07 in AimCLR and MsMCLR's code, 0.2 in SkeAttnCLR.
+        chunk_size: Bank rows looked at together; only with a temperature.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
-        ``logits`` ``(n, 1 + k)`` to a scalar.
+        ``logits`` ``(n, 1 + k)``, or ``query`` ``(n, d)``, ``key`` ``(n, d)`` and ``bank`` ``(k, d)``, to a scalar;
+        ``(n,)`` for ``reduction="none"``.
+
+    Raises:
+        ValueError: a setting out of range, or ``chunk_size`` without a temperature.
+
+    Example:
+        >>> from skelblocks.contrast import contrastive_logits, unit_rows
+        >>> query, key, bank = torch.randn(4, 8), torch.randn(4, 8), unit_rows(torch.randn(32, 8))
+        >>> loss = InfoNCELoss(temperature=0.07)(query, key, bank)
+        >>> torch.allclose(loss, InfoNCELoss()(contrastive_logits(query, key, bank, temperature=0.07)))
+        True
     """
 
-    def forward(self, logits: Tensor) -> Tensor:
-        """The scalar loss."""
-        return info_nce(logits)
+    def __init__(
+        self, *, temperature: float | None = None, chunk_size: int | None = None, reduction: Reduction = "mean"
+    ) -> None:
+        super().__init__()
+        if temperature is not None:
+            check_positive(temperature, name="temperature")
+        if chunk_size is not None:
+            check_integer(chunk_size, name="chunk_size")
+            if temperature is None:
+                raise ValueError(
+                    f"chunk_size: expected None without a temperature, got {chunk_size}; logits are whole already: "
+                    "pass temperature=... too, and call the loss with query, key and bank"
+                )
+        check_reduction(reduction)
+        self.temperature = temperature
+        self.chunk_size = chunk_size
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self, logits: Tensor, key: Tensor | None = None, bank: Tensor | None = None, *, exclude: Tensor | None = None
+    ) -> Tensor:
+        """The loss.
+
+        Args:
+            logits: ``(n, 1 + k)``. With a temperature, the query ``(n, d)``.
+            key: ``(n, d)``, with a temperature.
+            bank: ``(k, d)`` unit rows, with a temperature.
+            exclude: ``(n, k)`` boolean, with a temperature.
+
+        Returns:
+            A scalar, or ``(n,)`` for ``reduction="none"``.
+
+        Raises:
+            ValueError: query, key and bank without a temperature, or logits with one.
+        """
+        if self.temperature is None:
+            for name, x in (("key", key), ("bank", bank), ("exclude", exclude)):
+                if x is not None:
+                    raise ValueError(
+                        f"{name}: expected logits alone from a loss without a temperature, got {name} too; write "
+                        "InfoNCELoss(temperature=0.07) to call it with query, key and bank"
+                    )
+            return info_nce(logits, reduction=self.reduction)
+        if key is None or bank is None:
+            missing = "key" if key is None else "bank"
+            raise ValueError(
+                f"{missing}: expected query, key and bank with temperature={self.temperature}, got None; "
+                "for logits, write InfoNCELoss() without a temperature"
+            )
+        return info_nce_from_embeddings(
+            logits,
+            key,
+            bank,
+            temperature=self.temperature,
+            chunk_size=self.chunk_size,
+            exclude=exclude,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        embeddings = (
+            "" if self.temperature is None else f"temperature={self.temperature}, chunk_size={self.chunk_size}, "
+        )
+        return f"{embeddings}reduction={self.reduction!r}"

@@ -1,4 +1,4 @@
-"""Nearest-neighbour mining (NNM): the bank's closest rows are positives too.
+"""Nearest-neighbor mining (NNM): the bank's closest rows are positives too.
 
 Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -6,42 +6,43 @@ Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import (
-    check_axes,
-    check_boolean,
-    check_choice,
-    check_floating,
-    check_integer,
-    check_sequence,
-)
+from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.losses._logits import check_logits, check_logits_list, check_roles
+from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clips
+
+PositivesReduction = Literal["mean", "sum"]
 
 
+@explain_arguments
 def nearest_neighbor_mask(
     logits_per_branch: Sequence[Tensor], *, top_k: int = 1, exclude: Tensor | None = None
 ) -> Tensor:
     r"""Which columns count as positives: the key, and every branch's nearest rows of the bank.
 
     The set :math:`N_+ = N_+^n \cup N_+^e \cup N_+^d` of AimCLR, section 3.5. Branches may agree, so a clip has between
-    1 and ``branches * top_k`` neighbours.
+    1 and ``branches * top_k`` neighbors.
 
     Args:
         logits_per_branch: One matrix ``(n, 1 + k)`` a branch, all against the same bank. AimCLR: query, extreme view,
             extreme view after EADM. MsMCLR's code: query, joint, part, body (its paper has no mining).
         top_k: Neighbours a branch names. 1 in AimCLR (section 4.2).
-        exclude: ``(n, k)`` boolean, true for rows that are no neighbours, such as older keys of the same clip
+        exclude: ``(n, k)`` boolean, true for rows that are no neighbors, such as older keys of the same clip
             (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). Rows whose logit is already ``-inf`` are left out
             anyhow.
 
     Returns:
         ``(n, 1 + k)`` boolean, without gradient. Column 0 is always true. A clip with fewer than ``top_k`` rows left
-        gets fewer neighbours.
+        gets fewer neighbors.
 
     Raises:
-        TypeError: logits are not floating-point, one matrix in place of a list, or ``exclude`` is not boolean.
+        TypeError: logits are not floating-point, one matrix in place of a list, ``exclude`` is not boolean, or
+            ``top_k`` not an integer.
         ValueError: no branch, shapes that differ, or ``top_k`` not in ``1..k``.
 
     Example:
@@ -49,19 +50,25 @@ def nearest_neighbor_mask(
         >>> nearest_neighbor_mask([query, strong])
         tensor([[ True,  True, False,  True]])
     """
-    check_sequence(logits_per_branch, name="logits_per_branch")
-    if len(logits_per_branch) == 0:
-        raise ValueError("logits_per_branch: expected at least one branch, got none")
-    check_axes(logits_per_branch[0], "n k", name="logits_per_branch[0]")
-    n, columns = logits_per_branch[0].shape
-    for b, logits in enumerate(logits_per_branch):
-        check_axes(logits, "n k", name=f"logits_per_branch[{b}]", n=n, k=columns)
-        check_floating(logits, name=f"logits_per_branch[{b}]")
-    if not 1 <= top_k <= columns - 1:
+    check_logits_list(logits_per_branch, name="logits_per_branch", least=1, expected="at least one branch")
+    check_neighbors(logits_per_branch[0], top_k=top_k, exclude=exclude)
+    return mark_neighbors(logits_per_branch, top_k=top_k, exclude=exclude)
+
+
+def check_neighbors(logits: Tensor, *, top_k: int, exclude: Tensor | None) -> None:
+    """Raise unless ``top_k`` and ``exclude`` fit logits ``(n, 1 + k)``."""
+    n, columns = logits.shape
+    check_integer(top_k, name="top_k")
+    if top_k > columns - 1:
         raise ValueError(f"top_k: expected 1 <= top_k <= k={columns - 1}, the rows of the bank, got {top_k}")
     if exclude is not None:
         check_axes(exclude, "n k", name="exclude", n=n, k=columns - 1)
         check_boolean(exclude, name="exclude")
+
+
+def mark_neighbors(logits_per_branch: Sequence[Tensor], *, top_k: int, exclude: Tensor | None) -> Tensor:
+    """:func:`nearest_neighbor_mask` without its checks."""
+    n, columns = logits_per_branch[0].shape
     neighbors = torch.zeros(n, columns - 1, dtype=torch.bool, device=logits_per_branch[0].device)
     for logits in logits_per_branch:
         scores = logits.detach()[:, 1:]
@@ -72,25 +79,33 @@ def nearest_neighbor_mask(
     return torch.cat((torch.ones_like(neighbors[:, :1]), neighbors), dim=1)
 
 
-def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positives: str = "mean") -> Tensor:
+@explain_arguments
+def nearest_neighbor_loss(
+    logits: Tensor,
+    mask: Tensor,
+    *,
+    reduction_over_positives: PositivesReduction = "mean",
+    reduction: Reduction = "mean",
+) -> Tensor:
     r"""InfoNCE with several positives a clip.
 
     .. math:: L_N = \operatorname{mean}_n \Big[ - \frac{1}{|N_+(n)|}
         \sum_{j \in N_+(n)} \log \operatorname{softmax}(l_n)_j \Big]
 
     The key is one of :math:`N_+`. AimCLR's eq. 9 has the sum without :math:`1 / |N_+|` (and joins the key's term to the
-    neighbours' by "=" where "+" is meant): ``"sum"``. The released codes of AimCLR, MsMCLR, HiCLR and CrosSCLR, which
+    neighbors' by "=" where "+" is meant): ``"sum"``. The released codes of AimCLR, MsMCLR, HiCLR and CrosSCLR, which
     trained the published numbers, divide each clip's sum by its number of positives: ``"mean"``, the default. With one
-    to three neighbours the sum weighs two to four times as much against D3M.
+    to three neighbors the sum weighs two to four times as much against D3M.
 
     Args:
         logits: ``(n, 1 + k)`` of the query. Only the query's logits are trained by this loss, in paper and code.
         mask: ``(n, 1 + k)`` boolean, at least one positive a row; see :func:`nearest_neighbor_mask`.
         reduction_over_positives: ``"mean"`` (the released codes) or ``"sum"`` (the paper).
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar. Equal to :func:`~skelblocks.losses.info_nce` where no clip has a neighbour. Infinite if a positive's
-        logit is ``-inf``.
+        A scalar; ``(n,)`` for ``"none"``. Equal to :func:`~skelblocks.losses.info_nce` where no clip has a
+        neighbor. Infinite if a positive's logit is ``-inf``.
 
     Raises:
         TypeError: logits are not floating-point, or the mask is not boolean.
@@ -101,71 +116,92 @@ def nearest_neighbor_loss(logits: Tensor, mask: Tensor, *, reduction_over_positi
         >>> nearest_neighbor_loss(logits, mask).exp()
         tensor(4.)
     """
-    check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
-    check_axes(logits, "n k", name="logits")
-    check_floating(logits, name="logits")
+    check_logits(logits)
     check_axes(mask, "n k", name="mask", n=logits.shape[0], k=logits.shape[1])
     check_boolean(mask, name="mask")
+    check_reductions(reduction_over_positives, reduction)
+    return positives_loss(logits, mask, reduction_over_positives=reduction_over_positives, reduction=reduction)
+
+
+def check_reductions(reduction_over_positives: PositivesReduction, reduction: Reduction) -> None:
+    """Raise ``ValueError`` unless both reductions are known."""
+    check_choice(reduction_over_positives, get_args(PositivesReduction), name="reduction_over_positives")
+    check_reduction(reduction)
+
+
+def positives_loss(
+    logits: Tensor, mask: Tensor, *, reduction_over_positives: PositivesReduction, reduction: Reduction
+) -> Tensor:
+    """:func:`nearest_neighbor_loss` without its checks."""
     log_p = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
     losses = -log_p.masked_fill(~mask, 0).sum(dim=1)
     if reduction_over_positives == "mean":
         losses = losses / mask.sum(dim=1)
-    return losses.mean()
+    return reduce_clips(losses, reduction)
 
 
+@explain_arguments
 def nearest_neighbor_mining(
     query_logits: Tensor,
     student_logits: Sequence[Tensor],
     *,
     top_k: int = 1,
     exclude: Tensor | None = None,
-    reduction_over_positives: str = "mean",
+    reduction_over_positives: PositivesReduction = "mean",
+    reduction: Reduction = "mean",
 ) -> Tensor:
-    """Mine the neighbours and take the loss: :func:`nearest_neighbor_mask`, then :func:`nearest_neighbor_loss`.
+    """Mine the neighbors and take the loss: :func:`nearest_neighbor_mask`, then :func:`nearest_neighbor_loss`.
 
     It takes InfoNCE's place in the second stage of training, after epoch 150 of 300 in AimCLR (section 4.2) and in the
     released codes of MsMCLR and HiCLR.
 
     Args:
-        query_logits: ``(n, 1 + k)``, trained by this loss; names neighbours too.
-        student_logits: One matrix ``(n, 1 + k)`` a further branch; they name neighbours and get no gradient.
+        query_logits: ``(n, 1 + k)``, trained by this loss; names neighbors too.
+        student_logits: One matrix ``(n, 1 + k)`` a further branch; they name neighbors and get no gradient.
         top_k: See :func:`nearest_neighbor_mask`.
-        exclude: ``(n, k)`` boolean, rows that are no neighbours. They stay negatives unless their logits are ``-inf``,
+        exclude: ``(n, k)`` boolean, rows that are no neighbors. They stay negatives unless their logits are ``-inf``,
             as :func:`~skelblocks.contrast.contrastive_logits` makes them when it gets the same argument.
         reduction_over_positives: See :func:`nearest_neighbor_loss`.
+        reduction: See :func:`nearest_neighbor_loss`.
 
     Returns:
-        A scalar.
+        A scalar; ``(n,)`` for ``reduction="none"``.
 
     Raises:
         TypeError: a wrong dtype, or one matrix in place of a list.
-        ValueError: a wrong shape or range, or an unknown reduction.
+        ValueError: a wrong shape or range, an unknown reduction, or students that require grad beside a query that
+            requires none: exchanged roles.
 
     Example:
         >>> query, extreme, dropped = torch.randn(3, 4, 33)
         >>> nearest_neighbor_mining(query, [extreme, dropped], top_k=1).shape
         torch.Size([])
     """
-    check_axes(query_logits, "n k", name="query_logits")
-    check_floating(query_logits, name="query_logits")
-    check_sequence(student_logits, name="student_logits")
-    n, columns = query_logits.shape
-    for b, logits in enumerate(student_logits):
-        check_axes(logits, "n k", name=f"student_logits[{b}]", n=n, k=columns)
-        check_floating(logits, name=f"student_logits[{b}]")
-    mask = nearest_neighbor_mask([query_logits, *student_logits], top_k=top_k, exclude=exclude)
-    return nearest_neighbor_loss(query_logits, mask, reduction_over_positives=reduction_over_positives)
+    check_logits(query_logits, name="query_logits")
+    check_logits_list(student_logits, name="student_logits", least=0, expected="any number", like=query_logits)
+    check_neighbors(query_logits, top_k=top_k, exclude=exclude)
+    check_roles({"query_logits": query_logits}, {f"student_logits[{b}]": x for b, x in enumerate(student_logits)})
+    check_reductions(reduction_over_positives, reduction)
+    mask = mark_neighbors([query_logits, *student_logits], top_k=top_k, exclude=exclude)
+    return positives_loss(query_logits, mask, reduction_over_positives=reduction_over_positives, reduction=reduction)
 
 
+@explain_arguments
 class NearestNeighborLoss(nn.Module):
     """Module form of :func:`nearest_neighbor_mining`, which keeps the settings.
 
     Args:
         top_k: See :func:`nearest_neighbor_mask`.
         reduction_over_positives: See :func:`nearest_neighbor_loss`.
+        reduction: See :func:`nearest_neighbor_loss`.
 
     Shape:
-        ``query_logits`` ``(n, 1 + k)`` and ``student_logits``, each ``(n, 1 + k)``, to a scalar.
+        ``query_logits`` ``(n, 1 + k)`` and ``student_logits``, each ``(n, 1 + k)``, to a scalar; ``(n,)`` for
+        ``reduction="none"``.
+
+    Raises:
+        TypeError: ``top_k`` is not an integer.
+        ValueError: ``top_k`` is below 1, or an unknown reduction.
 
     Example:
         >>> query, extreme, dropped = torch.randn(3, 4, 33)
@@ -173,25 +209,36 @@ class NearestNeighborLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(self, *, top_k: int = 1, reduction_over_positives: str = "mean") -> None:
+    def __init__(
+        self,
+        *,
+        top_k: int = 1,
+        reduction_over_positives: PositivesReduction = "mean",
+        reduction: Reduction = "mean",
+    ) -> None:
         super().__init__()
         check_integer(top_k, name="top_k")
-        check_choice(reduction_over_positives, ("sum", "mean"), name="reduction_over_positives")
+        check_reductions(reduction_over_positives, reduction)
         self.top_k = top_k
-        self.reduction_over_positives = reduction_over_positives
+        self.reduction_over_positives: PositivesReduction = reduction_over_positives
+        self.reduction: Reduction = reduction
 
     def forward(
         self, query_logits: Tensor, student_logits: Sequence[Tensor], *, exclude: Tensor | None = None
     ) -> Tensor:
-        """The scalar loss; neighbours are those of query and students."""
+        """The loss; query and students name the neighbors."""
         return nearest_neighbor_mining(
             query_logits,
             student_logits,
             top_k=self.top_k,
             exclude=exclude,
             reduction_over_positives=self.reduction_over_positives,
+            reduction=self.reduction,
         )
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
-        return f"top_k={self.top_k}, reduction_over_positives={self.reduction_over_positives!r}"
+        return (
+            f"top_k={self.top_k}, reduction_over_positives={self.reduction_over_positives!r}, "
+            f"reduction={self.reduction!r}"
+        )

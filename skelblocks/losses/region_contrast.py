@@ -10,10 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating, check_positive
-from skelblocks.contrast.contrastive_logits import contrastive_logits
-from skelblocks.contrast.unit_rows import unit_rows
-from skelblocks.losses.info_nce import info_nce
+from skelblocks._utils.checks import check_axes, check_positive, values_visible
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_contrast
+from skelblocks.contrast.contrastive_logits import compare
+from skelblocks.contrast.unit_rows import normalize_rows
+from skelblocks.losses._logits import check_roles
+from skelblocks.losses._reduction import Reduction, check_reduction
+from skelblocks.losses.info_nce import cross_entropy
 
 
 class RegionLogits(NamedTuple):
@@ -23,6 +27,7 @@ class RegionLogits(NamedTuple):
     outside: Tensor
 
 
+@explain_arguments
 def region_logits(
     inside: Tensor,
     outside: Tensor,
@@ -53,20 +58,17 @@ def region_logits(
         >>> logits.inside.shape, logits.outside[:, -1].allclose(logits.inside[:, -1])
         (torch.Size([4, 34]), True)
     """
-    check_axes(inside, "n d", name="inside")
-    n, d = inside.shape
-    check_axes(outside, "n d", name="outside", n=n, d=d)
-    for name, x in (("inside", inside), ("outside", outside)):
-        check_floating(x, name=name)
-    _check_partner(partner, n)
-    # The rest first: it checks key, bank and exclusions, by the names that the caller has for them.
-    rest = contrastive_logits(outside, key, bank, temperature=temperature, exclude=exclude)
+    embeddings = {"inside": inside, "outside": outside, "key": key}
+    check_contrast(embeddings, {"bank": bank}, temperature=temperature, exclude=exclude)
+    check_roles({"inside": inside, "outside": outside}, {"key": key})
+    _check_partner(partner, inside.shape[0])
+    rest = compare(outside, key, bank, temperature=temperature, exclude=exclude)
     own = None if exclude is None else exclude[partner]
-    pasted = contrastive_logits(inside, key[partner], bank, temperature=temperature, exclude=own)
+    pasted = compare(inside, key[partner], bank, temperature=temperature, exclude=own)
 
     def extra(query: Tensor, other: Tensor) -> Tensor:
-        other = unit_rows(other.detach() if detach_negative else other)
-        return (unit_rows(query) * other).sum(dim=1, keepdim=True) / temperature
+        other = normalize_rows(other.detach() if detach_negative else other)
+        return (normalize_rows(query) * other).sum(dim=1, keepdim=True) / temperature
 
     return RegionLogits(
         torch.cat((pasted, extra(inside, outside).to(pasted.dtype)), dim=1),
@@ -74,6 +76,7 @@ def region_logits(
     )
 
 
+@explain_arguments
 def region_contrast(
     inside: Tensor,
     outside: Tensor,
@@ -84,6 +87,7 @@ def region_contrast(
     temperature: float = 0.2,
     detach_negative: bool = True,
     exclude: Tensor | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     r"""Contrast both sides of a mixed clip: the pasted region with its source's key, the rest with its own.
 
@@ -103,9 +107,9 @@ def region_contrast(
     three times as much against the other.
 
     Args:
-        inside: ``(n, d)``, of the pasted regions; normalised here.
-        outside: ``(n, d)``, of what is left of the clips; normalised here.
-        key: ``(n, d)``, of the unmixed clips, in the order of the clips; normalised here.
+        inside: ``(n, d)``, of the pasted regions; normalized here.
+        outside: ``(n, d)``, of what is left of the clips; normalized here.
+        key: ``(n, d)``, of the unmixed clips, in the order of the clips; normalized here.
         partner: ``(n,)`` int64, the clip from which the region in clip n was taken, an index into ``key``.
         bank: ``(k, d)``, unit rows, constant.
         temperature: 0.2 in the released configuration.
@@ -114,14 +118,16 @@ def region_contrast(
         exclude: ``(n, k)`` boolean, true for rows of the bank that are no negatives of clip n, such as its older keys
             (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). The pasted region of clip n leaves out the rows of
             its partner.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, at least 0.
+        A scalar, at least 0; ``(n,)`` for ``reduction="none"``.
 
     Raises:
         TypeError: an embedding is not floating-point, ``partner`` not int64, or ``exclude`` not boolean.
-        ValueError: sizes of ``n``, ``k`` or ``d`` differ, ``temperature`` is not positive, or, on CPU and outside a
-            compiled graph, a partner is not in ``0..n-1``.
+        ValueError: sizes of ``n``, ``k`` or ``d`` differ, ``temperature`` is not positive, an unknown reduction, a key
+            that requires grad beside queries that require none, or, on CPU and outside a compiled graph, a partner is
+            not in ``0..n-1``.
 
     Example:
         >>> key = torch.eye(4)
@@ -131,6 +137,7 @@ def region_contrast(
         >>> bool(right < region_contrast(key, key[partner], key, partner, -bank))
         True
     """
+    check_reduction(reduction)
     pasted, rest = region_logits(
         inside,
         outside,
@@ -141,18 +148,24 @@ def region_contrast(
         detach_negative=detach_negative,
         exclude=exclude,
     )
-    return (info_nce(pasted) + info_nce(rest)) / 2
+    return (cross_entropy(pasted, reduction=reduction) + cross_entropy(rest, reduction=reduction)) / 2
 
 
+@explain_arguments
 class RegionContrastLoss(nn.Module):
     """Module form of :func:`region_contrast`, which keeps the settings.
 
     Args:
         temperature: See :func:`region_contrast`.
         detach_negative: See :func:`region_contrast`.
+        reduction: See :func:`region_contrast`.
 
     Shape:
-        ``inside``, ``outside`` and ``key`` ``(n, d)``, ``partner`` ``(n,)``, ``bank`` ``(k, d)`` to a scalar.
+        ``inside``, ``outside`` and ``key`` ``(n, d)``, ``partner`` ``(n,)``, ``bank`` ``(k, d)`` to a scalar; ``(n,)``
+        for ``reduction="none"``.
+
+    Raises:
+        ValueError: ``temperature`` is not positive, or an unknown reduction.
 
     Example:
         >>> p, c, k = torch.randn(3, 4, 8)
@@ -160,11 +173,15 @@ class RegionContrastLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(self, *, temperature: float = 0.2, detach_negative: bool = True) -> None:
+    def __init__(
+        self, *, temperature: float = 0.2, detach_negative: bool = True, reduction: Reduction = "mean"
+    ) -> None:
         super().__init__()
         check_positive(temperature, name="temperature")
+        check_reduction(reduction)
         self.temperature = temperature
         self.detach_negative = detach_negative
+        self.reduction: Reduction = reduction
 
     def forward(
         self,
@@ -176,7 +193,7 @@ class RegionContrastLoss(nn.Module):
         *,
         exclude: Tensor | None = None,
     ) -> Tensor:
-        """The scalar loss of one mix."""
+        """The loss of one mix."""
         return region_contrast(
             inside,
             outside,
@@ -186,18 +203,22 @@ class RegionContrastLoss(nn.Module):
             temperature=self.temperature,
             detach_negative=self.detach_negative,
             exclude=exclude,
+            reduction=self.reduction,
         )
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
-        return f"temperature={self.temperature}, detach_negative={self.detach_negative}"
+        return f"temperature={self.temperature}, detach_negative={self.detach_negative}, reduction={self.reduction!r}"
 
 
 def _check_partner(partner: Tensor, n: int) -> None:
     check_axes(partner, "n", name="partner", n=n)
     if partner.dtype != torch.int64:
-        raise TypeError(f"partner: expected int64, one index of a clip a sample, got {partner.dtype}")
-    if partner.device.type != "cpu" or torch.compiler.is_compiling():
-        return
-    if bool(((partner < 0) | (partner >= n)).any()):
-        raise ValueError(f"partner: expected clips of the batch, 0..{n - 1}, got {partner.tolist()}")
+        raise TypeError(
+            f"partner: expected a torch.int64 tensor of indices, got {partner.dtype}; convert it with partner.long()"
+        )
+    if values_visible(partner) and bool(((partner < 0) | (partner >= n)).any()):
+        raise ValueError(
+            f"partner: expected clips of the batch, 0..{n - 1}, got {partner.tolist()}; "
+            "pass each clip's index in the batch"
+        )

@@ -8,12 +8,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_floating, check_positive
-from skelblocks.contrast.contrastive_logits import contrastive_logits
-from skelblocks.contrast.unit_rows import unit_rows
-from skelblocks.losses.info_nce import info_nce
+from skelblocks._utils.checks import check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_contrast
+from skelblocks.contrast.contrastive_logits import compare
+from skelblocks.contrast.unit_rows import normalize_rows
+from skelblocks.losses._logits import check_roles
+from skelblocks.losses._reduction import Reduction, check_reduction
+from skelblocks.losses.info_nce import cross_entropy
 
 
+@explain_arguments
 def salient_contrast(
     query_salient: Tensor,
     query_non_salient: Tensor,
@@ -26,6 +31,7 @@ def salient_contrast(
     hard_negative: bool = True,
     detach_negative: bool = False,
     exclude: Tensor | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     r"""InfoNCE of the salient embeddings and of the non-salient ones, each a further negative of the other.
 
@@ -38,9 +44,9 @@ def salient_contrast(
     embeddings (eq. 11), which is the trainer's.
 
     Args:
-        query_salient: ``(n, d)``, from the mixed query; normalised here.
-        query_non_salient: ``(n, d)``, from the mixed query; normalised here.
-        key_salient: ``(n, d)``, from the key that was not mixed, under the query's mask; normalised here.
+        query_salient: ``(n, d)``, from the mixed query; normalized here.
+        query_non_salient: ``(n, d)``, from the mixed query; normalized here.
+        key_salient: ``(n, d)``, from the key that was not mixed, under the query's mask; normalized here.
         key_non_salient: ``(n, d)``, likewise.
         bank: ``(k, d)``, unit rows, constant.
         temperature: :math:`\tau`; 0.2 in the paper (section 3.1, table 8).
@@ -50,13 +56,16 @@ def salient_contrast(
         detach_negative: Hold the further negative constant, as the released code does: each loss then moves its own
             query alone. Eqs. 8 and 9 print nothing of the kind.
         exclude: ``(n, k)`` boolean, true where a row of the bank is no negative of that query.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, at least 0; ``log(2 + k)`` where all cosines are equal, float32 at least.
+        A scalar, at least 0; ``log(2 + k)`` where all cosines are equal, float32 at least. ``(n,)`` for
+        ``reduction="none"``.
 
     Raises:
         TypeError: a wrong dtype.
-        ValueError: a wrong shape or range, or ``detach_negative`` without ``hard_negative``.
+        ValueError: a wrong shape or range, an unknown reduction, ``detach_negative`` without ``hard_negative``, or keys
+            that require grad beside queries that require none: exchanged roles.
 
     Example:
         >>> query, key = torch.eye(4)[:2], torch.eye(4)[2:]
@@ -64,24 +73,19 @@ def salient_contrast(
         tensor(0.5514)
     """
     _check_options(temperature, mu, hard_negative, detach_negative)
-    check_axes(query_salient, "n d", name="query_salient")
-    n, d = query_salient.shape
-    for name, x in (
-        ("query_salient", query_salient),
-        ("query_non_salient", query_non_salient),
-        ("key_salient", key_salient),
-        ("key_non_salient", key_non_salient),
-    ):
-        check_axes(x, "n d", name=name, n=n, d=d)
-        check_floating(x, name=name)
+    check_reduction(reduction)
+    queries = {"query_salient": query_salient, "query_non_salient": query_non_salient}
+    keys = {"key_salient": key_salient, "key_non_salient": key_non_salient}
+    check_contrast(queries | keys, {"bank": bank}, temperature=temperature, exclude=exclude)
+    check_roles(queries, keys)
 
     def one_side(query: Tensor, key: Tensor, other: Tensor) -> Tensor:
-        logits = contrastive_logits(query, key, bank, temperature=temperature, exclude=exclude)
+        logits = compare(query, key, bank, temperature=temperature, exclude=exclude)
         if hard_negative:
             other = other.detach() if detach_negative else other
-            opposition = (unit_rows(query) * unit_rows(other)).sum(dim=1, keepdim=True) / temperature
+            opposition = (normalize_rows(query) * normalize_rows(other)).sum(dim=1, keepdim=True) / temperature
             logits = torch.cat((logits, opposition), dim=1)
-        return info_nce(logits)
+        return cross_entropy(logits, reduction=reduction)
 
     # Without a branch on mu: at 0 and 1 the idle side gets gradients of zero, not none, which DDP would refuse.
     salient = one_side(query_salient, key_salient, query_non_salient)
@@ -89,6 +93,7 @@ def salient_contrast(
     return mu * salient + (1 - mu) * non_salient
 
 
+@explain_arguments
 class SalientContrastLoss(nn.Module):
     """Module form of :func:`salient_contrast`, which keeps the settings.
 
@@ -97,12 +102,17 @@ class SalientContrastLoss(nn.Module):
         mu: See :func:`salient_contrast`.
         hard_negative: See :func:`salient_contrast`.
         detach_negative: See :func:`salient_contrast`.
+        reduction: See :func:`salient_contrast`.
 
     Shape:
         ``query_salient``, ``query_non_salient``, ``key_salient``, ``key_non_salient``, each ``(n, d)``, and ``bank``
-        ``(k, d)`` to a scalar.
+        ``(k, d)`` to a scalar; ``(n,)`` for ``reduction="none"``.
+
+    Raises:
+        ValueError: a setting out of range, an unknown reduction, or ``detach_negative`` without ``hard_negative``.
 
     Example:
+        >>> from skelblocks.contrast import unit_rows
         >>> embeddings, bank = torch.randn(4, 8, 128), unit_rows(torch.randn(1024, 128))
         >>> SalientContrastLoss()(*embeddings, bank).shape
         torch.Size([])
@@ -115,13 +125,16 @@ class SalientContrastLoss(nn.Module):
         mu: float = 0.5,
         hard_negative: bool = True,
         detach_negative: bool = False,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
+        check_reduction(reduction)
         _check_options(temperature, mu, hard_negative, detach_negative)
         self.temperature = temperature
         self.mu = mu
         self.hard_negative = hard_negative
         self.detach_negative = detach_negative
+        self.reduction: Reduction = reduction
 
     def forward(
         self,
@@ -133,7 +146,7 @@ class SalientContrastLoss(nn.Module):
         *,
         exclude: Tensor | None = None,
     ) -> Tensor:
-        """The scalar loss."""
+        """The loss."""
         return salient_contrast(
             query_salient,
             query_non_salient,
@@ -145,13 +158,14 @@ class SalientContrastLoss(nn.Module):
             hard_negative=self.hard_negative,
             detach_negative=self.detach_negative,
             exclude=exclude,
+            reduction=self.reduction,
         )
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         return (
             f"temperature={self.temperature}, mu={self.mu}, hard_negative={self.hard_negative}, "
-            f"detach_negative={self.detach_negative}"
+            f"detach_negative={self.detach_negative}, reduction={self.reduction!r}"
         )
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from skelblocks.contrast import ContrastiveLogits, contrastive_logits, unit_rows
+from skelblocks.testing import BlockTester
 
 
 def reference(query, key, bank, temperature):
@@ -116,6 +117,27 @@ def test_module_refuses_compiles_pickles_and_says_what_it_is():
     compiled = torch.compile(module, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(query, key, bank, exclude=exclude), expected)
     assert repr(module) == "ContrastiveLogits(temperature=0.07)"
+
+
+class TestPromises(BlockTester):
+    out_dtype = torch.float32
+    autocast_dtype = torch.float32
+    autocast_exact = True
+    test_gradients = None  # the bank is constant; see above
+
+    def make(self):
+        return ContrastiveLogits(temperature=0.07)
+
+    def inputs(self):
+        return (*torch.randn(2, 4, 5), unit_rows(torch.randn(7, 5)))
+
+
+def test_embeddings_of_any_length_give_cosines():
+    bank = unit_rows(torch.randn(7, 4))
+    expected = contrastive_logits(torch.ones(2, 4), torch.ones(2, 4), bank, temperature=0.1)
+    for scale in (1e-40, 1e-13, 1e30):
+        given = torch.full((2, 4), scale)
+        torch.testing.assert_close(contrastive_logits(given, given, bank, temperature=0.1), expected)
 
 
 @pytest.mark.cuda

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skelblocks.contrast import MomentumEncoder
+from skelblocks.testing import NoFloat64
 
 
 def make_encoder(features=4):
@@ -148,16 +149,61 @@ def test_another_encoder_is_refused_and_nothing_has_moved():
     key_encoder = MomentumEncoder(make_encoder(), buffers="average")
     before = values(key_encoder)
     with pytest.raises(
-        ValueError, match=r"its parameters are .* missing \['0.bias'.* unexpected \['module.0.bias'.*unwrapped"
+        ValueError,
+        match=r"expected the parameters of the copy, got others: missing \['0.*unexpected \['module.0.bias'.*unwrapped",
     ):
         key_encoder.update(Wrapper(make_encoder()))
     with pytest.raises(ValueError, match=r"expected 0.weight of shape \(4, 3\), got \(5, 3\)"):
         key_encoder.update(make_encoder(5))
     without = make_encoder()
     without[1] = nn.BatchNorm1d(4, track_running_stats=False).double()
-    with pytest.raises(ValueError, match=r"its buffers are not those of the copy: missing \['1.num_batches_tracked'"):
+    with pytest.raises(
+        ValueError, match=r"expected the buffers of the copy, got others: missing \['1.num_batches_tracked'"
+    ):
         key_encoder.update(without)
     assert all(tensor.equal(before[name]) for name, tensor in key_encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("name", "buffers"), [("0.weight", "keep"), ("1.running_var", "average"), ("1.running_mean", "copy")]
+)
+def test_an_encoder_that_is_not_finite_is_refused_on_the_cpu_and_skipped_when_compiled(value, name, buffers):
+    encoder = make_encoder()
+    key_encoder = MomentumEncoder(encoder, momentum=0.9, buffers=buffers)
+    encoder = shaken(encoder)
+    encoder.state_dict()[name].flatten()[0] = value
+    before = values(key_encoder)
+    with pytest.raises(ValueError, match=f"encoder: expected finite weights, got NaN or infinity in {name}; restore"):
+        key_encoder.update(encoder)
+    torch.compile(key_encoder.update, backend="eager", fullgraph=True)(encoder)
+    assert all(tensor.equal(before[each]) for each, tensor in key_encoder.state_dict().items())
+
+
+def test_buffers_that_are_not_taken_may_be_anything():
+    encoder = make_encoder()
+    key_encoder = MomentumEncoder(encoder)
+    encoder[1].running_var.fill_(torch.nan)
+    key_encoder.update(encoder)
+
+
+def test_a_weight_beyond_the_copys_dtype_is_refused():
+    encoder = nn.Linear(2, 2)
+    key_encoder = MomentumEncoder(encoder).half()
+    with torch.no_grad():
+        encoder.weight.fill_(1e6)
+    with pytest.raises(ValueError, match="encoder: expected finite weights, got NaN or infinity in weight"):
+        key_encoder.update(encoder)
+
+
+def test_runs_on_meta_and_without_float64():
+    encoder = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    key_encoder = MomentumEncoder(encoder, buffers="average")
+    with NoFloat64():
+        key_encoder.update(encoder)
+        key_encoder(torch.randn(2, 3))
+    key_encoder.to("meta").update(encoder.to("meta"))
+    assert key_encoder(torch.randn(2, 3, device="meta")).shape == (2, 4)
 
 
 class Wrapper(nn.Module):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from skelblocks.contrast import MomentumQueue, unit_rows
 from skelblocks.losses import info_nce_from_embeddings
+from skelblocks.testing import NoFloat64
 
 
 def seeded(features, *, size, seed=0):
@@ -170,6 +171,61 @@ def test_sizes_below_one_are_refused():
         MomentumQueue(4, size=-1)
     with pytest.raises(ValueError, match=r"ids: expected 1 axes \(n\)"):
         seeded(4, size=6).own_rows(torch.zeros(2, 2, dtype=torch.int64))
+
+
+NOT_FINITE = [float("nan"), float("inf"), -float("inf")]
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_keys_that_are_not_finite_are_refused_on_the_cpu(value):
+    queue, keys = seeded(4, size=6), torch.randn(3, 4)
+    keys[1, 2] = value
+    before = copy.deepcopy(queue.state_dict())
+    with pytest.raises(ValueError, match=r"keys: expected finite numbers, got NaN or infinity in rows \[1\]; look for"):
+        queue.enqueue(keys, ids=torch.arange(3))
+    assert all(tensor.equal(before[name]) for name, tensor in queue.state_dict().items())
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_keys_that_are_not_finite_are_skipped_in_a_compiled_graph(value):
+    queue, keys = seeded(4, size=6), torch.randn(3, 4)
+    keys[1, 2] = value
+    before = copy.deepcopy(queue.state_dict())
+    torch.compile(queue.enqueue, backend="eager", fullgraph=True)(keys, ids=torch.arange(3))
+    assert queue.bank[1].equal(before["bank"][1])
+    torch.testing.assert_close(queue.bank[[0, 2]], unit_rows(keys[[0, 2]]))
+    assert queue.ids.tolist() == [0, -1, 2, -1, -1, -1]
+    assert queue.pointer == 3
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-13, 1e30])
+def test_keys_of_any_length_become_unit_rows(scale):
+    queue = seeded(4, size=6)
+    queue.enqueue(torch.full((2, 4), scale))
+    torch.testing.assert_close(queue.bank[:2], torch.full((2, 4), 0.5))
+
+
+def test_runs_on_meta_and_without_float64():
+    queue = seeded(4, size=6)
+    with NoFloat64():
+        queue.enqueue(torch.randn(3, 4), ids=torch.arange(3))
+        queue.own_rows(torch.arange(3))
+    queue.to("meta").enqueue(torch.randn(3, 4, device="meta"), ids=torch.arange(3, device="meta"))
+    assert queue.own_rows(torch.arange(3, device="meta")).shape == (3, 6)
+
+
+@pytest.mark.parametrize(("features", "size"), [(4.0, 8), (4, 8.0), (True, 8)])
+def test_sizes_that_are_no_integers_are_refused(features, size):
+    with pytest.raises(TypeError, match="expected an integer >= 1, got"):
+        MomentumQueue(features, size=size)
+
+
+def test_a_size_by_position_is_refused_by_its_name():
+    expected = (
+        r"MomentumQueue: expected 1 positional argument \(features\), got 2; pass the others by name: size=\.\.\."
+    )
+    with pytest.raises(TypeError, match=expected):
+        MomentumQueue(16, 64)
 
 
 def test_repr():

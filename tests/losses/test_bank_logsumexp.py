@@ -124,7 +124,7 @@ def test_compiles_in_one_graph_with_its_gradient():
         ({"bank": torch.zeros(5, 3, dtype=torch.int64)}, TypeError, "bank: expected a floating-point"),
         ({"query": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "query: expected a floating-point"),
         ({"temperature": -1.0}, ValueError, "temperature: expected a number > 0"),
-        ({"chunk_size": 0}, ValueError, "chunk_size: expected an integer >= 1 or None, got 0"),
+        ({"chunk_size": 0}, ValueError, "chunk_size: expected an integer >= 1, got 0"),
         ({"exclude": torch.zeros(2, 4, dtype=torch.bool)}, ValueError, "exclude: .* axis 'k' is 4, not 5"),
         ({"exclude": torch.zeros(1, 5, dtype=torch.bool)}, ValueError, "exclude: .* axis 'n' is 1, not 2"),
         ({"exclude": torch.zeros(2, 5)}, TypeError, "exclude: expected a torch.bool"),

@@ -291,7 +291,7 @@ def test_compiles_in_one_graph_pickles_and_says_what_it_is(form):
     module = CrossMomentumContrastLoss(**options(form, temperature=0.1, crossed=False))
     assert repr(module) == (
         "CrossMomentumContrastLoss(temperature=0.1, positive_weights=(0.5, 0.5), negative_weights=(0.5, 0.5), "
-        f"combine={form[0]!r}, denominator={form[1]!r}, crossed=False)"
+        f"combine={form[0]!r}, denominator={form[1]!r}, crossed=False, reduction='mean')"
     )
     given, exclude = case(), torch.rand(4, 9) < 0.3
     compiled = torch.compile(module, backend="eager", fullgraph=True)

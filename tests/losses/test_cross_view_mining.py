@@ -189,7 +189,7 @@ def test_half_precision_and_autocast_are_summed_in_float32(dtype):
 
 def test_compiles_in_one_graph_pickles_and_says_what_it_is():
     module = CrossViewMiningLoss(temperature=0.1, top_k=2, context=False, reduction_over_positives="sum")
-    expected_repr = "temperature=0.1, top_k=2, context=False, reduction_over_positives='sum'"
+    expected_repr = "temperature=0.1, top_k=2, context=False, reduction_over_positives='sum', reduction='mean'"
     assert repr(module) == f"CrossViewMiningLoss({expected_repr})"
     views, exclude = cosines(3, 4, 9, 5, 0.1), torch.rand(4, 9) < 0.3
     for each in (module, CrossViewMiningLoss()):
@@ -202,7 +202,12 @@ def test_compiles_in_one_graph_pickles_and_says_what_it_is():
 @pytest.mark.parametrize(
     ("views", "options", "error", "message"),
     [
-        ([(2, 4)], {}, ValueError, "logits_per_view: expected two views or more, got 1; for one, use nearest"),
+        (
+            [(2, 4)],
+            {},
+            ValueError,
+            "logits_per_view: expected two views or more .for one, use nearest_neighbor_mining., got 1",
+        ),
         ([(2, 4), (3, 4)], {}, ValueError, r"logits_per_view\[1\]: .* axis 'n' is 3, not 2"),
         ([(2, 4), (2, 5)], {}, ValueError, r"logits_per_view\[1\]: .* axis 'k' is 5, not 4"),
         ([(4,), (4,)], {}, ValueError, r"logits_per_view\[0\]: expected 2 axes \(n, k\)"),

@@ -169,7 +169,7 @@ def test_compiles_in_one_graph_and_the_module_pickles():
     teacher, student = torch.randn(2, 3, 5)
     for twin in (pickle.loads(pickle.dumps(D3MLoss())), copy.deepcopy(D3MLoss())):
         assert twin([student], teacher).equal(d3m_loss([student], teacher))
-    assert repr(D3MLoss()) == "D3MLoss()"
+    assert repr(D3MLoss()) == "D3MLoss(reduction='mean')"
 
 
 @pytest.mark.parametrize(

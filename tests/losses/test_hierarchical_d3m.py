@@ -37,7 +37,7 @@ def reference(chain):
 
 
 @settings(deadline=None, max_examples=60)
-@given(levels=st.integers(2, 5), n=st.integers(1, 4), k=st.integers(0, 9), seed=st.integers(0, 2**31))
+@given(levels=st.integers(2, 5), n=st.integers(1, 4), k=st.integers(1, 9), seed=st.integers(0, 2**31))
 def test_equals_the_slow_reference(levels, n, k, seed):
     generator = torch.Generator().manual_seed(seed)
     chain = list(torch.randn(levels, n, 1 + k, generator=generator, dtype=torch.float64))
@@ -129,14 +129,14 @@ def test_compiles_in_one_graph_and_pickles():
     torch.testing.assert_close(torch.compile(module, backend="eager", fullgraph=True)(chain), module(chain))
     for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
         assert twin(chain).equal(module(chain))
-    assert repr(module) == "HierarchicalD3MLoss()"
+    assert repr(module) == "HierarchicalD3MLoss(reduction='mean')"
 
 
 @pytest.mark.parametrize(
     ("chain", "message"),
     [
-        ([], "logits_chain: expected at least two levels, the mildest first, got 0"),
-        ([(2, 4)], "logits_chain: expected at least two levels, the mildest first, got 1"),
+        ([], "logits_chain: expected at least two levels, the weakest first, got none"),
+        ([(2, 4)], "logits_chain: expected at least two levels, the weakest first, got 1"),
         ([(2, 4), (2, 4), (2, 5)], r"logits_chain\[2\]: .* axis 'k' is 5, not 4"),
         ([(2, 4), (3, 4)], r"logits_chain\[1\]: .* axis 'n' is 3, not 2"),
         ([(2, 4, 1), (2, 4)], r"logits_chain\[0\]: expected 2 axes \(n, k\)"),

@@ -18,7 +18,7 @@ def reference(logits):
     return sum(losses) / len(losses)
 
 
-@pytest.mark.parametrize(("n", "columns"), [(5, 9), (1, 2), (3, 1), (2, 100)])
+@pytest.mark.parametrize(("n", "columns"), [(5, 9), (1, 2), (2, 100)])
 def test_equals_the_slow_reference(n, columns):
     logits = torch.randn(n, columns, dtype=torch.float64) * 4
     assert info_nce(logits).item() == pytest.approx(reference(logits), rel=1e-12, abs=1e-12)
@@ -152,8 +152,43 @@ def test_what_is_refused():
             )
 
 
+@pytest.mark.parametrize("chunk_size", [None, 3])
+def test_the_module_takes_embeddings_with_a_temperature(chunk_size):
+    query, key, bank = torch.randn(2, 4), torch.randn(2, 4), unit_rows(torch.randn(7, 4))
+    exclude = torch.arange(14).view(2, 7) % 3 == 0
+    loss = InfoNCELoss(temperature=0.2, chunk_size=chunk_size)(query, key, bank, exclude=exclude)
+    expected = info_nce_from_embeddings(query, key, bank, temperature=0.2, chunk_size=chunk_size, exclude=exclude)
+    assert loss.equal(expected)
+    assert repr(InfoNCELoss(temperature=0.2)) == "InfoNCELoss(temperature=0.2, chunk_size=None, reduction='mean')"
+
+
+def test_the_module_says_which_door_it_has():
+    logits, (query, key, bank) = torch.randn(2, 5), torch.randn(3, 4, 4)
+    with pytest.raises(ValueError, match=r"key: expected logits alone .*; write InfoNCELoss\(temperature=0.07\)"):
+        InfoNCELoss()(query, key, bank)
+    with pytest.raises(ValueError, match=r"exclude: expected logits alone .*; write InfoNCELoss\(temperature=0.07\)"):
+        InfoNCELoss()(logits, exclude=torch.zeros(2, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"key: expected query, key and bank .*; for logits, write InfoNCELoss\(\)"):
+        InfoNCELoss(temperature=0.07)(logits)
+    with pytest.raises(ValueError, match=r"bank: expected query, key and bank with temperature=0\.07, got None"):
+        InfoNCELoss(temperature=0.07)(query, key)
+    with pytest.raises(ValueError, match="chunk_size: expected None without a temperature, got 5"):
+        InfoNCELoss(chunk_size=5)
+    with pytest.raises(ValueError, match="temperature: expected a number > 0"):
+        InfoNCELoss(temperature=0.0)
+    with pytest.raises(TypeError, match=r"chunk_size: expected an integer >= 1, got 2\.5"):
+        InfoNCELoss(temperature=0.1, chunk_size=2.5)
+
+
+def test_logits_without_negatives_are_refused():
+    with pytest.raises(
+        ValueError, match=r"logits: expected \(n, 1 \+ k\) with at least one negative, got shape \(3, 1\)"
+    ):
+        info_nce(torch.zeros(3, 1))
+
+
 def test_module_pickles():
     logits = torch.randn(3, 5)
     for twin in (pickle.loads(pickle.dumps(InfoNCELoss())), copy.deepcopy(InfoNCELoss())):
         assert twin(logits).equal(info_nce(logits))
-    assert repr(InfoNCELoss()) == "InfoNCELoss()"
+    assert repr(InfoNCELoss()) == "InfoNCELoss(reduction='mean')"

@@ -140,7 +140,7 @@ def test_compiles_in_one_graph_pickles_and_says_what_it_is():
     torch.testing.assert_close(compiled(query, [student], exclude=exclude), expected)
     for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
         assert twin(query, [student], exclude=exclude).equal(expected)
-    assert repr(module) == "NearestNeighborLoss(top_k=2, reduction_over_positives='sum')"
+    assert repr(module) == "NearestNeighborLoss(top_k=2, reduction_over_positives='sum', reduction='mean')"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_the_mask_refuses(branches, options, error, message):
     [
         (torch.zeros(2, 4), {}, TypeError, r"mask: expected a torch.bool .* mask.bool\(\)"),
         (torch.zeros(2, 3).bool(), {}, ValueError, "mask: .* axis 'k' is 3, not 4"),
-        (torch.ones(2, 4).bool(), {"reduction_over_positives": "max"}, ValueError, "expected one of 'sum', 'mean'"),
+        (torch.ones(2, 4).bool(), {"reduction_over_positives": "max"}, ValueError, "expected one of 'mean', 'sum'"),
     ],
 )
 def test_what_the_loss_refuses(mask, options, error, message):

@@ -205,7 +205,7 @@ def test_wrong_values_say_what_was_expected(name, value, message):
     [
         ("inside", torch.zeros(5, 6, dtype=torch.int64), "inside: expected a floating-point"),
         ("outside", torch.zeros(5, 6, dtype=torch.int64), "outside: expected a floating-point"),
-        ("partner", torch.zeros(5), r"partner: expected int64, .* got torch\.float32"),
+        ("partner", torch.zeros(5), r"partner: expected a torch.int64 .* got torch\.float32"),
         ("exclude", torch.zeros(5, 9), r"exclude: expected a torch\.bool"),
     ],
 )
@@ -219,7 +219,7 @@ def test_wrong_dtypes_say_what_was_expected(name, value, message):
 def test_module_keeps_its_settings():
     arguments, _ = case()
     loss = RegionContrastLoss(temperature=0.5, detach_negative=False)
-    assert repr(loss) == "RegionContrastLoss(temperature=0.5, detach_negative=False)"
+    assert repr(loss) == "RegionContrastLoss(temperature=0.5, detach_negative=False, reduction='mean')"
     for twin in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
         assert twin(*arguments).equal(loss(*arguments))
     with pytest.raises(ValueError, match="temperature: expected a number > 0"):

@@ -148,7 +148,9 @@ def test_compiles_pickles_and_prints():
     compiled = torch.compile(loss, backend="eager", fullgraph=True)
     for twin in (compiled, pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
         torch.testing.assert_close(twin(*embeddings), expected)
-    assert repr(loss) == "SalientContrastLoss(temperature=0.2, mu=0.3, hard_negative=True, detach_negative=True)"
+    assert repr(loss) == (
+        "SalientContrastLoss(temperature=0.2, mu=0.3, hard_negative=True, detach_negative=True, reduction='mean')"
+    )
     assert loss.state_dict() == {}
 
 

@@ -1,0 +1,23 @@
+"""Sections that keep their precision inside autocast."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+
+def autocast_off(x: Tensor) -> AbstractContextManager[object]:
+    """A context without autocast on the device of ``x``; devices such as ``meta`` have no autocast to turn off.
+
+    Example:
+        >>> a = torch.ones(2, 2)
+        >>> with torch.autocast("cpu", dtype=torch.bfloat16), autocast_off(a):
+        ...     (a @ a).dtype
+        torch.float32
+    """
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device_type=device, enabled=False)

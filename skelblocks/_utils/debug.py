@@ -1,0 +1,56 @@
+"""Debug mode: checks of values that cost time, on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from torch import Tensor
+
+from skelblocks._utils.checks import values_visible
+
+_ENABLED: ContextVar[bool | None] = ContextVar("skelblocks_debug", default=None)
+
+
+@contextmanager
+def debug(enabled: bool = True) -> Iterator[None]:
+    """Check the values that blocks are given, not only shapes and dtypes.
+
+    Losses then refuse probabilities or unit embeddings in place of logits, banks whose rows are not unit rows, and NaN
+    or infinite values, and name the argument. The checks read values, so they run on CPU tensors only, never in a
+    compiled graph or under ``vmap``. The environment variable ``SKELBLOCKS_DEBUG=1`` turns them on for a whole program.
+
+    Args:
+        enabled: False turns the checks off inside the block, whatever the environment says.
+
+    Example:
+        >>> import torch
+        >>> from skelblocks.losses import info_nce
+        >>> with debug():
+        ...     info_nce(torch.tensor([[0.5, 0.25, 0.25]]))
+        Traceback (most recent call last):
+        ...
+        ValueError: logits: expected logits, got rows that sum to 1, as probabilities do; pass the values before softmax
+    """
+    token = _ENABLED.set(enabled)
+    try:
+        yield
+    finally:
+        _ENABLED.reset(token)
+
+
+def debugging(x: Tensor) -> bool:
+    """Whether the values of ``x`` are to be checked.
+
+    Example:
+        >>> import torch
+        >>> with debug():
+        ...     debugging(torch.zeros(2)), debugging(torch.zeros(2, device="meta"))
+        (True, False)
+    """
+    if not values_visible(x):  # first: a compiled graph cannot read a context variable
+        return False
+    enabled = _ENABLED.get()
+    return os.environ.get("SKELBLOCKS_DEBUG", "") not in ("", "0") if enabled is None else enabled

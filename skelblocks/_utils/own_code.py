@@ -1,0 +1,31 @@
+"""Code objects of wrappers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+
+def give_own_code(wrapper: Callable[..., Any], wrapped: Callable[..., Any]) -> None:
+    """Give a wrapper a code object of its own, named after what it wraps.
+
+    All wrappers that a decorator makes share one code object, and ``torch.compile`` counts recompilations per code
+    object: a few wrapped functions would reach its limit together.
+
+    Args:
+        wrapper: A function that a decorator made.
+        wrapped: What it wraps.
+
+    Example:
+        >>> def decorate(function):
+        ...     def call():
+        ...         return function()
+        ...     give_own_code(call, function)
+        ...     return call
+        >>> decorate(int).__code__ is decorate(float).__code__
+        False
+    """
+    assert isinstance(wrapper, FunctionType)
+    name = f"{wrapper.__code__.co_name} of {wrapped.__module__}.{wrapped.__qualname__}"
+    wrapper.__code__ = wrapper.__code__.replace(co_name=name)
