@@ -18,6 +18,9 @@ SECTION = PAGE.read_text(encoding="utf-8").split("## Copying a block")[1]
 # Block, its file, other files, whether it needs the layouts.
 ROWS = re.findall(r"^\| `(\w+)` \| `(\S+)` \| (.+?) \| (yes|-) \|$", SECTION, flags=re.MULTILINE)
 NEEDED = {"torch", "einops", "typing_extensions"}  # the packages that the page names
+UTILS = [
+    f"_utils/{name}.py" for name in ("__init__", "checks", "autocast_off", "debug", "explain_arguments", "own_code")
+]
 USES = {
     "MsMAttention": """
         joint, part, body = MsMAttention(16, layout="ntu-rgb+d")(torch.randn(2, 2, 16, 6, 25))
@@ -69,9 +72,9 @@ def test_the_files_of_a_row_are_all_that_its_block_needs(tmp_path):
     program, packages = "", set()
     for block, file, others, layouts in ROWS:
         package = f"mine_{block.lower()}.blocks"
-        utils = [f"_utils/{path.name}" for path in (PACKAGE / "_utils").glob("*.py")]
-        files = [*utils, file, *re.findall(r"`(\S+)`", others)]
+        files = [*UTILS, file, *re.findall(r"`(\S+)`", others)]
         if layouts == "yes":
+            files += ["_utils/whole_file.py", "_utils/lazy.py"]
             files += [f"layouts/{path.name}" for path in (PACKAGE / "layouts").glob("*.py*")]
         for name in files:
             copy = tmp_path / package.replace(".", "/") / name
