@@ -42,7 +42,9 @@ class Options(MethodOptions):
 
     strong: Literal["paper", "official", "aimclr", "normal"] = "paper"  # which augmentations; table 6: AimCLR's, none
     attention: Literal["both", "frame", "node", "none"] = "both"  # MsM attention's motion; none: table 4's first row
-    scales: list[str] | None = None  # default: joint, part, body; [joint]: "w/o Ms", table 4's second row
+    scales: list[Literal["joint", "part", "body"]] | None = (
+        None  # default: all; [joint]: "w/o Ms", table 4's second row
+    )
     segment: int | None = None  # 8: attention across the batch, as the released code
     loss: Literal["d3m", "info_nce"] = "d3m"  # of the strong branches; info_nce: table 7, "only L_NCE"
     nnm_epoch: int | Literal["half", "never"] = "never"  # epochs before neighbours are positives; 150 in released code

@@ -110,6 +110,32 @@ def check_floating(x: Tensor, *, name: str) -> None:
         raise TypeError(f"{name}: expected a floating-point tensor, got {x.dtype}; convert it with {name}.float()")
 
 
+def check_weights_dtype(x: Tensor, weight: Tensor, *, name: str) -> None:
+    """Raise ``TypeError`` unless ``x`` holds floating-point numbers of a module's precision, or autocast converts them.
+
+    Example:
+        >>> check_weights_dtype(torch.zeros(2, dtype=torch.float64), torch.zeros(2), name="x")
+        Traceback (most recent call last):
+        ...
+        TypeError: x: expected torch.float32 as the module's weights, got torch.float64; convert it with x.float()
+    """
+    check_floating(x, name=name)
+    if x.dtype == weight.dtype or not weight.is_floating_point():
+        return
+    # Autocast converts every dtype but float64.
+    if torch.float64 not in (x.dtype, weight.dtype) and _autocasts(x.device.type):
+        return
+    remedy = {torch.float32: f"{name}.float()", torch.float64: f"{name}.double()"}.get(
+        weight.dtype, f"{name}.to({weight.dtype})"
+    )
+    raise TypeError(f"{name}: expected {weight.dtype} as the module's weights, got {x.dtype}; convert it with {remedy}")
+
+
+def _autocasts(device_type: str) -> bool:
+    # A device that autocast does not know, such as "meta", has no switch to read.
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+
+
 def check_boolean(x: Tensor, *, name: str) -> None:
     """Raise ``TypeError`` unless ``x`` holds booleans.
 

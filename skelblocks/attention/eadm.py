@@ -6,14 +6,16 @@ Axes: n samples, m persons, c channels, t frames, v joints; a row is one map (c,
 from __future__ import annotations
 
 import math
-from typing import Literal, overload
+from typing import Literal, get_args, overload
 
 import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_positive
+from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_floating, check_positive
+from skelblocks.encoders._clips import check_no_clips
 
-VARIANTS = ("paper", "official")
+Variant = Literal["paper", "official"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 _LEAST = 1 / (1 + math.exp(-0.5))  # sigmoid(1/2), the attention of an entry that is its channel's mean
 
 
@@ -46,9 +48,9 @@ def energy_attention(x: Tensor, *, regularization: float = 1e-4, unbiased: bool 
     """
     check_axes(x, "... c t v", name="x")
     check_floating(x, name="x")
+    check_no_clips(x, name="x", instead="x.flatten(0, 1)")
     check_positive(regularization, name="regularization")
-    if 0 in x.shape[-3:]:
-        raise ValueError(f"x: expected (..., c, t, v) with at least one channel, frame and joint, got {tuple(x.shape)}")
+    check_filled(x, "... c t v", name="x", filled="c t v")
     entries = x.shape[-2] * x.shape[-1]
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     # The attention does not change with the unit of x if that of the regularization changes too: no square overflows.
@@ -64,7 +66,7 @@ def eadm(
     x: Tensor,
     *,
     keep_margin: float = 0.7,
-    variant: str = "paper",
+    variant: Variant = "paper",
     regularization: float = 1e-4,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     r"""Drop joints and frames of high attention and scale up what is left (AimCLR, algorithm 1).
@@ -160,7 +162,7 @@ class EADM(nn.Module):
         self,
         keep_margin: float = 0.7,
         *,
-        variant: str = "paper",
+        variant: Variant = "paper",
         regularization: float = 1e-4,
         always: bool = False,
     ) -> None:
@@ -182,6 +184,7 @@ class EADM(nn.Module):
         """The map without what stands out, and the masks if asked for, also where they are not applied."""
         check_axes(feature_map, "... c t v", name="feature_map")
         check_floating(feature_map, name="feature_map")
+        check_no_clips(feature_map, name="feature_map", instead="feature_map.flatten(0, 1)")
         active = self.training or self.always
         if not active and not return_masks:
             return feature_map
@@ -206,7 +209,7 @@ def _gain(mask: Tensor, over_batch: bool, dtype: torch.dtype) -> Tensor:
     return 1 / mask.to(dtype).mean(dim=tuple(range(mask.ndim)) if over_batch else (-3, -2, -1), keepdim=True)
 
 
-def _check_options(keep_margin: float, variant: str) -> None:
+def _check_options(keep_margin: float, variant: object) -> None:
     if not _LEAST < keep_margin < 1:
         raise ValueError(
             f"keep_margin: expected a number between sigmoid(1/2) = {_LEAST:.4f}, the least attention, and 1, both "

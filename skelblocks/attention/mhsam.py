@@ -6,9 +6,10 @@ Axes: n samples, m persons, c channels, t frames, v joints; a row is one map (c,
 from __future__ import annotations
 
 import torch.nn.functional as F
+from einops import pack, rearrange, unpack
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_integer, check_positive
+from skelblocks._utils.checks import check_axes, check_filled, check_integer, check_positive, check_weights_dtype
 
 
 class MHSAM(nn.Module):
@@ -51,10 +52,10 @@ class MHSAM(nn.Module):
 
     def __init__(self, channels: int, *, num_heads: int = 8, sharpness: float = 2.0) -> None:
         super().__init__()
-        if num_heads < 1 or channels < 1 or channels % num_heads:
-            raise ValueError(f"num_heads: expected a divisor of channels={channels}, got {num_heads}")
         check_integer(channels, name="channels")
         check_integer(num_heads, name="num_heads")
+        if channels % num_heads:
+            raise ValueError(f"num_heads: expected a divisor of channels={channels}, got {num_heads}")
         check_positive(sharpness, name="sharpness")
         self.channels = channels
         self.num_heads = num_heads
@@ -66,16 +67,17 @@ class MHSAM(nn.Module):
     def forward(self, feature_map: Tensor) -> Tensor:
         """The mask of salient entries; that of the others is one minus it."""
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels)
-        check_floating(feature_map, name="feature_map")
+        check_weights_dtype(feature_map, self.qkv.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t v")
-        c, t, v = feature_map.shape[-3:]
-        positions = feature_map.reshape(-1, c, t * v).transpose(1, 2)
-        qkv = self.qkv(self.norm(positions)).unflatten(2, (3, self.num_heads, c // self.num_heads))
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        t, v = feature_map.shape[-2:]
+        rows, leading = pack([feature_map], "* c t v")
+        qkv = self.qkv(self.norm(rearrange(rows, "b c t v -> b (t v) c")))
+        query, key, value = rearrange(qkv, "b p (qkv h d) -> qkv b h p d", qkv=3, h=self.num_heads)
+        attended = rearrange(F.scaled_dot_product_attention(query, key, value), "b h p d -> b p (h d)")
         # Autocast leaves the sigmoid in half precision, where a mask near one would round to it.
         mask: Tensor = (self.sharpness * self.proj(attended).to(feature_map.dtype)).sigmoid()
-        return mask.transpose(1, 2).reshape(feature_map.shape)
+        (mask,) = unpack(rearrange(mask, "b (t v) c -> b c t v", t=t, v=v), leading, "* c t v")
+        return mask
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""

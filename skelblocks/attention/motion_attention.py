@@ -1,31 +1,44 @@
 """Self-attention over the motion of a feature map: the part of MsM attention that has no weights.
 
-Axes: b rows (samples x persons), r reduced channels, t frames, v joints (or parts, bodies).
+Axes: b rows (samples x persons), r reduced channels, t frames, v joints (or parts, bodies), s rows of a segment,
+g segments.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
+import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes, check_choice, check_positive
-from skelblocks.attention.motion_difference import motion_difference
+from skelblocks._utils.checks import (
+    check_axes,
+    check_choice,
+    check_filled,
+    check_floating,
+    check_integer,
+    check_positive,
+)
+from skelblocks.attention.motion_difference import BOUNDARIES, MOTIONS, Boundary, Motion, motion_difference
 
-NORMALIZATIONS = ("node", "token")
-SIMILARITIES = ("dot", "cosine")
+Normalization = Literal["node", "token"]
+Similarity = Literal["dot", "cosine"]
+NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
+SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 
 
 def motion_attention(
     z: Tensor,
     *,
-    motion: str = "both",
+    motion: Motion = "both",
     segment: int | None = None,
-    normalization: str = "node",
-    boundary: str = "zero_pad",
+    normalization: Normalization = "node",
+    boundary: Boundary = "zero_pad",
     scale: float | None = None,
-    similarity: str = "dot",
+    similarity: Similarity = "dot",
 ) -> tuple[Tensor, Tensor]:
     r"""Let tokens attend to each other by their motion, with query, key and value the same.
 
@@ -39,57 +52,89 @@ def motion_attention(
         motion: ``"both"``, ``"frame"`` or ``"node"``, see :func:`motion_difference`.
         segment: None: a row's tokens are its own t frames, with ``d = r * v`` ("flattened along the temporal
             dimension", MsMCLR section 3.2.2). A number, 8 in the released code: that many consecutive rows of the batch
-            are the tokens, with ``d = r * t * v``, so that a clip sees its neighbours in the batch.
+            are the tokens, with ``d = r * t * v``, so that a clip sees its neighbors in the batch.
         normalization: ``"node"``: over the v nodes of each channel and frame, as in the released code of the full
             model. ``"token"``: over all d features of a token, as in its inter-frame ablation. Neither has weights.
             The paper only says "normalization".
         boundary: See :func:`motion_difference`.
         scale: Multiplies the similarity in place of its default: ``1 / sqrt(d)`` for ``"dot"``, 1 for ``"cosine"``.
-        similarity: ``"dot"``, or ``"cosine"`` for tokens of unit length. ``MsMAttention`` says why one may want it.
+        similarity: ``"dot"``, or ``"cosine"`` for tokens of unit length, see :class:`MsMAttention`. A token of zeros
+            has the cosine 0 to every token.
 
     Returns:
         The attended motion ``a``, ``(b, r, t, v)``, and the attention matrices ``W``: ``(b, t, t)``, or
         ``(b / segment, segment, segment)``; the rows sum to one.
 
     Raises:
-        ValueError: other axes, an unknown option, or rows that ``segment`` does not divide.
+        TypeError: ``z`` is not a floating-point tensor, or ``segment`` is not an integer.
+        ValueError: ``z`` has other axes, or no channel, frame or node; an option is unknown; or ``segment`` does not
+            divide the rows.
 
     Example:
-        >>> import torch
         >>> attended, weights = motion_attention(torch.randn(2, 4, 13, 25))
         >>> attended.shape, weights.shape
         (torch.Size([2, 4, 13, 25]), torch.Size([2, 13, 13]))
     """
+    check_options(
+        motion=motion,
+        segment=segment,
+        normalization=normalization,
+        boundary=boundary,
+        scale=scale,
+        similarity=similarity,
+    )
     check_axes(z, "b r t v", name="z")
-    check_choice(normalization, NORMALIZATIONS, name="normalization")
-    check_choice(similarity, SIMILARITIES, name="similarity")
-    if scale is not None:
-        check_positive(scale, name="scale")
+    check_floating(z, name="z")
+    check_filled(z, "b r t v", name="z", filled="r t v")
     b, r, t, v = z.shape
-    if segment is not None and (segment < 1 or b % segment):
+    if segment is not None and b % segment:
         raise ValueError(
-            f"z: with segment={segment}, that many rows (samples x persons) form a group, and {b} rows do not divide "
-            "into groups; use another batch size (drop_last=True), or segment=None for a clip's own frames"
+            f"z: expected rows (samples x persons) that segment={segment} divides, got {b}; "
+            "use another batch size (drop_last=True), or segment=None for a clip's own frames"
         )
     if normalization == "node":
         normalized = F.layer_norm(z, (v,))
     elif segment is None:
-        normalized = F.layer_norm(z.transpose(1, 2), (r, v)).transpose(1, 2)
+        normalized = rearrange(F.layer_norm(rearrange(z, "b r t v -> b t r v"), (r, v)), "b t r v -> b r t v")
     else:
         normalized = F.layer_norm(z, (r, t, v))
     difference = motion_difference(normalized, motion=motion, boundary=boundary)
     if segment is None:
-        tokens = difference.transpose(1, 2).reshape(b, t, r * v)
+        tokens = rearrange(difference, "b r t v -> b t (r v)")
     else:
-        tokens = difference.reshape(b // segment, segment, r * t * v)
-    if similarity == "cosine":
-        keys, factor = F.normalize(tokens, dim=-1), 1.0
-    else:
-        keys, factor = tokens, 1 / math.sqrt(tokens.shape[-1])
-    # Scaled before the product: thousands of features would sum up beyond float16.
+        tokens = rearrange(difference, "(g s) r t v -> g s (r t v)", s=segment)
+    keys, factor = (_unit(tokens), 1.0) if similarity == "cosine" else (tokens, 1 / math.sqrt(tokens.shape[-1]))
+    # Scaled before the product: a sum over thousands of features would leave the range of float16.
     queries = keys * (factor if scale is None else scale)
-    weights = (queries @ keys.transpose(-1, -2)).softmax(dim=-1)
+    weights = (queries @ keys.mT).softmax(dim=-1)
     attended = weights.to(tokens.dtype) @ tokens
     if segment is None:
-        return attended.view(b, t, r, v).transpose(1, 2), weights
-    return attended.view(b, r, t, v), weights
+        return rearrange(attended, "b t (r v) -> b r t v", r=r, v=v), weights
+    return rearrange(attended, "g s (r t v) -> (g s) r t v", r=r, t=t, v=v), weights
+
+
+def check_options(
+    *,
+    motion: object,
+    segment: int | None,
+    normalization: object,
+    boundary: object,
+    scale: float | None,
+    similarity: object,
+) -> None:
+    """Check the options of :func:`motion_attention`, also where a module only keeps them."""
+    check_choice(motion, MOTIONS, name="motion")
+    check_choice(normalization, NORMALIZATIONS, name="normalization")
+    check_choice(boundary, BOUNDARIES, name="boundary")
+    check_choice(similarity, SIMILARITIES, name="similarity")
+    if segment is not None:
+        check_integer(segment, name="segment")
+    if scale is not None:
+        check_positive(scale, name="scale")
+
+
+def _unit(tokens: Tensor) -> Tensor:
+    """Tokens of unit length; tokens of zeros stay."""
+    # Divided by their largest value first: the squares of very small or large features are zero or infinite.
+    largest = tokens.detach().abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(tokens.dtype).tiny)
+    return F.normalize(tokens / largest, dim=-1, eps=1.0)

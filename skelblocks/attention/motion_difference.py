@@ -5,37 +5,41 @@ Axes: t frames, v joints, parts or bodies.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_choice
+from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_floating
 
-MOTIONS = ("both", "frame", "node")
-BOUNDARIES = ("zero_pad", "zero_difference", "replicate")
+Motion = Literal["both", "frame", "node"]
+Boundary = Literal["zero_pad", "zero_difference", "replicate"]
+MOTIONS: tuple[Motion, ...] = get_args(Motion)
+BOUNDARIES: tuple[Boundary, ...] = get_args(Boundary)
 
 
-def motion_difference(z: Tensor, *, motion: str = "both", boundary: str = "zero_pad") -> Tensor:
+def motion_difference(z: Tensor, *, motion: Motion = "both", boundary: Boundary = "zero_pad") -> Tensor:
     r"""Inter-frame and inter-node difference, averaged.
 
     .. math:: m_{tv} = \tfrac12 \big[(z_{t+1,v} - z_{tv}) + (z_{t,v+1} - z_{tv})\big]
 
-    The next node is the next in the layout's order, whatever joins them (for joints of NTU RGB+D, the left hip comes
-    after the right hand). The order of parts and bodies is therefore part of the model.
+    The next node is the next one in the layout's order, connected or not. For the joints of NTU RGB+D, the left hip
+    follows the right hand. The order of parts and bodies is therefore part of the model.
 
     Args:
         z: Features ``(..., t, v)``.
-        motion: ``"both"``, the default of MsMCLR's section 3.2.2; or ``"frame"`` or ``"node"`` for one difference
-            alone, of the ablation in its table 5, which is then not halved, as in the released code.
-        boundary: What stands for the difference after the last frame or node, on which the paper is silent.
-            ``"zero_pad"``, as in the released code: what follows is zero, so the difference is ``-z`` and not small.
-            ``"zero_difference"``: nothing moves any more. ``"replicate"``: the last difference once more, zero if
-            there is none.
+        motion: ``"both"`` is the default of MsMCLR's section 3.2.2. ``"frame"`` or ``"node"`` takes one difference
+            alone, as in the ablation of its table 5. That difference is not halved, as in the released code.
+        boundary: The difference after the last frame or node, which the paper does not define. ``"zero_pad"``, as in
+            the released code: zeros follow, so the difference is ``-z`` and not small. ``"zero_difference"``: zero.
+            ``"replicate"``: the last difference once more, or zero if there is none.
 
     Returns:
         The differences, same shape.
 
     Raises:
-        ValueError: fewer than two axes, or an unknown option.
+        TypeError: ``z`` is not a floating-point tensor.
+        ValueError: ``z`` has fewer than two axes, or no frame or node; or an option is unknown.
 
     Example:
         >>> z = torch.tensor([[1.0], [3.0], [7.0]])
@@ -45,6 +49,8 @@ def motion_difference(z: Tensor, *, motion: str = "both", boundary: str = "zero_
         [2.0, 4.0, 4.0]
     """
     check_axes(z, "... t v", name="z")
+    check_floating(z, name="z")
+    check_filled(z, "... t v", name="z", filled="t v")
     check_choice(motion, MOTIONS, name="motion")
     check_choice(boundary, BOUNDARIES, name="boundary")
     if motion == "frame":
@@ -54,7 +60,7 @@ def motion_difference(z: Tensor, *, motion: str = "both", boundary: str = "zero_
     return (_forward_difference(z, -2, boundary) + _forward_difference(z, -1, boundary)) / 2
 
 
-def _forward_difference(z: Tensor, dim: int, boundary: str) -> Tensor:
+def _forward_difference(z: Tensor, dim: int, boundary: Boundary) -> Tensor:
     difference = z.diff(dim=dim)
     last = z.narrow(dim, z.shape[dim] - 1, 1)
     if boundary == "zero_pad":

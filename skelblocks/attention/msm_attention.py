@@ -6,17 +6,19 @@ Axes: n samples, m persons, c channels, r reduced channels, t frames, v joints (
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import torch
+from einops import pack, rearrange, unpack
 from torch import Tensor, nn
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_positive
-from skelblocks.attention.motion_attention import NORMALIZATIONS, SIMILARITIES, motion_attention
-from skelblocks.attention.motion_difference import BOUNDARIES, MOTIONS
+from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_integer, check_weights_dtype
+from skelblocks.attention.motion_attention import Normalization, Similarity, check_options, motion_attention
+from skelblocks.attention.motion_difference import Boundary, Motion
 
-SCALES = ("joint", "part", "body")
+Scale = Literal["joint", "part", "body"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
 
 
 class MsMAttention(nn.Module):
@@ -77,25 +79,27 @@ class MsMAttention(nn.Module):
         *,
         layout: str | Mapping[str, Any] | layouts.SkeletonLayout,
         reduction: int = 8,
-        motion: str = "both",
-        scales: Sequence[str] = SCALES,
+        motion: Motion = "both",
+        scales: Sequence[Scale] = SCALES,
         segment: int | None = None,
-        normalization: str = "node",
-        boundary: str = "zero_pad",
+        normalization: Normalization = "node",
+        boundary: Boundary = "zero_pad",
         scale: float | None = None,
-        similarity: str = "dot",
+        similarity: Similarity = "dot",
     ) -> None:
         super().__init__()
-        if reduction < 1 or channels < 1 or channels % reduction:
+        check_integer(channels, name="channels")
+        check_integer(reduction, name="reduction")
+        if channels % reduction:
             raise ValueError(f"reduction: expected a divisor of channels={channels}, got {reduction}")
-        check_choice(motion, MOTIONS, name="motion")
-        check_choice(normalization, NORMALIZATIONS, name="normalization")
-        check_choice(boundary, BOUNDARIES, name="boundary")
-        check_choice(similarity, SIMILARITIES, name="similarity")
-        if segment is not None and segment < 1:
-            raise ValueError(f"segment: expected None or an integer >= 1, got {segment}")
-        if scale is not None:
-            check_positive(scale, name="scale")
+        check_options(
+            motion=motion,
+            segment=segment,
+            normalization=normalization,
+            boundary=boundary,
+            scale=scale,
+            similarity=similarity,
+        )
         if isinstance(scales, str) or not scales or len(set(scales)) != len(scales):
             raise ValueError(f"scales: expected some of {SCALES}, each once, got {scales!r}")
         for name in scales:
@@ -126,25 +130,25 @@ class MsMAttention(nn.Module):
     ) -> tuple[Tensor, ...] | tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """One gated map a scale, and the attention matrices if asked for."""
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels, v=self.layout.num_joints)
+        check_weights_dtype(feature_map, self.conv_down.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t")
-        leading = feature_map.shape[:-3]
-        rows = feature_map.reshape(-1, *feature_map.shape[-3:])
+        rows, leading = pack([feature_map], "* c t v")
         outputs, attentions = [], []
         for name in self.scales:
             x = rows if name == "joint" else self._pool(rows, name)
             y, weights = self._attend(x)
-            outputs.append(y.reshape(*leading, *y.shape[1:]))
-            attentions.append(weights.reshape(*leading, *weights.shape[1:]) if self.segment is None else weights)
+            outputs += unpack(y, leading, "* c t v")
+            attentions += unpack(weights, leading, "* t s") if self.segment is None else [weights]
         return (tuple(outputs), tuple(attentions)) if return_attention else tuple(outputs)
 
-    def _pool(self, rows: Tensor, scale: str) -> Tensor:
+    def _pool(self, rows: Tensor, scale: Scale) -> Tensor:
         members: Tensor = getattr(self, f"{scale}_members")
-        b, c, t, v = rows.shape
-        features = rows.permute(0, 2, 3, 1).reshape(b * t, v, c)  # a view where the encoder gave channels-last strides
-        # Sums, then the division: ones are exact in every dtype, a third is not.
-        sums = torch.bmm(members.t().to(rows.dtype).expand(b * t, -1, -1), features)
+        b, _, t, _ = rows.shape
+        features = rearrange(rows, "b c t v -> (b t) v c")  # a view where the encoder gave channels-last strides
+        # A sum, then its division by the number of joints: a third is exact in no dtype.
+        sums = torch.bmm(members.mT.to(rows.dtype).expand(b * t, -1, -1), features)
         pooled = sums / members.sum(dim=0).to(sums.dtype)[:, None]
-        return pooled.view(b, t, members.shape[1], c).permute(0, 3, 1, 2)
+        return rearrange(pooled, "(b t) p c -> b c t p", b=b, t=t)
 
     def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
         z = self.conv_down(x)
@@ -168,9 +172,14 @@ class MsMAttention(nn.Module):
 
 
 def _set_members(module: MsMAttention, _: object = None) -> None:
-    """Say which joints are in which group. The state dict does not: an empty module has it from here, once loaded."""
+    """Say which joints are in which group. The state dict does not: an empty module has it from here, once loaded.
+
+    A joint counts as the largest power of two with which the sum over its group stays a mean at most: such a factor is
+    exact, and the sum of large features stays in the range of float16.
+    """
     like = module.conv_down.weight
     for name in module.scales:
         if name != "joint":
-            members = layouts.pooling_matrix(module.layout, scale=name).ceil()
+            means = layouts.pooling_matrix(module.layout, scale=name)
+            members = means.log2().floor().exp2()
             module.register_buffer(f"{name}_members", members.to(like), persistent=False)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks.encoders._clips import check_no_clips
 from skelblocks.encoders.pool import pool
 
 
@@ -56,6 +57,7 @@ def soft_mask_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | N
     """
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
+    check_no_clips(feature_map, name="feature_map", instead="the persons one by one")
     n, m, c, t, v = feature_map.shape
     check_axes(mask, "n m c t v", name="mask", n=n, m=m, c=c, t=t, v=v)
     check_floating(mask, name="mask")

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.checks import check_integer
+from skelblocks.encoders._clips import check_clips
 
 
 class BiGRU(nn.Module):
@@ -84,8 +86,7 @@ class BiGRU(nn.Module):
             ("hidden_features", hidden_features),
             ("num_layers", num_layers),
         ):
-            if value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+            check_integer(value, name=name)
         self.layout = layouts.get(layout)
         self.in_channels = in_channels
         self.persons = persons
@@ -102,13 +103,13 @@ class BiGRU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The feature map of each clip."""
-        check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
-        check_floating(x, name="x")
+        check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.data_norm.weight)
         n, _, t, _, m = x.shape
         self._check_sizes(n, t, m)
-        h = self.data_norm(x.permute(0, 2, 3, 1, 4).flatten(2).flatten(0, 1)).unflatten(0, (n, t))
+        h = self.data_norm(rearrange(x, "n c t v m -> (n t) (v c m)"))
+        h = rearrange(h, "(n t) f -> n t f", n=n, t=t)
         y: Tensor = self._forward_in_time(h) if self.causal else self.gru(h)[0]
-        return y.transpose(1, 2)[:, None, :, :, None]
+        return rearrange(y, "n t d -> n 1 d t 1")
 
     def _check_sizes(self, n: int, t: int, m: int) -> None:
         if m != self.persons:
@@ -121,8 +122,6 @@ class BiGRU(nn.Module):
                 f"x: expected (n, c, t, v, m={self.persons}), got m={m}; all persons of a frame are one vector: "
                 f"{mend}, or make the encoder with persons={m}"
             )
-        if t == 0:
-            raise ValueError("x: expected at least 1 frame, got 0")
         if self.training and n * t == 1:
             raise ValueError(
                 "x: expected at least 2 frames in the batch, got 1: in training, batch normalisation divides by the "

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_integer, check_probability
+from skelblocks._utils.checks import check_integer, check_probability
+from skelblocks.encoders._clips import check_clips
 from skelblocks.encoders.dsta_block import DSTABlock
 
 # Of SkeAttnCLR: channels in, out and of a query, and stride, a row for each block.
@@ -99,19 +101,17 @@ class DSTA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The feature map of each clip."""
-        check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
-        check_floating(x, name="x")
-        check_filled(x, "n c t v m", name="x", filled="t")
-        n, c, t, v, m = x.shape
+        check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.input[0].weight)  # type: ignore[arg-type]
+        n, _, t, _, m = x.shape
         if t != self.frames:
             raise ValueError(
                 f"x: expected (n, c, t={self.frames}, v, m), got shape {tuple(x.shape)}; axis 't' is {t}: this encoder "
                 f"is made for {self.frames} frames; resample the clips, or construct it with frames={t}"
             )
-        h: Tensor = F.leaky_relu(self.input(x.permute(0, 4, 1, 2, 3).reshape(n * m, c, t, v)), 0.1)
+        h: Tensor = F.leaky_relu(self.input(rearrange(x, "n c t v m -> (n m) c t v")), 0.1)
         for block in self.blocks:
             h = block(h)
-        return h.view(n, m, *h.shape[1:])
+        return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
@@ -123,8 +123,11 @@ class DSTA(nn.Module):
 
 def _check_layers(layers: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     rows = tuple(tuple(row) for row in layers)
-    if not rows or any(len(row) != 4 or min(row) < 1 for row in rows):
+    if not rows or any(len(row) != 4 for row in rows):
         raise ValueError(f"layers: expected one row (in, out, inner, stride) of integers >= 1 a block, got {layers!r}")
+    for i, row in enumerate(rows):
+        for name, value in zip(("in", "out", "inner", "stride"), row, strict=True):
+            check_integer(value, name=f"layers[{i}], {name}")
     for i in range(1, len(rows)):
         if rows[i][0] != rows[i - 1][1]:
             raise ValueError(

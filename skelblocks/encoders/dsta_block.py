@@ -6,17 +6,28 @@ Axes: b rows (samples x persons), c channels, t frames, v joints, s subsets (att
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal, get_args
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes, check_choice, check_probability
+from skelblocks._utils.checks import (
+    check_axes,
+    check_choice,
+    check_filled,
+    check_floating,
+    check_integer,
+    check_probability,
+    check_weights_dtype,
+)
 from skelblocks.encoders.positional_encoding import positional_encoding
 from skelblocks.encoders.skip_frames import skip_frames
 
+Over = Literal["joints", "frames"]
 # One position's score against another, and the sum over positions; u and q are sources.
-_EQUATIONS = {
+_EQUATIONS: dict[Over, tuple[str, str]] = {
     "joints": ("bsctu,bsctv->bsuv", "bctu,bsuv->bsctv"),
     "frames": ("bscqv,bsctv->bsqt", "bcqv,bsqt->bsctv"),
 }
@@ -24,7 +35,7 @@ _SLOPE = 0.1  # of the leaky ReLU, in the released code
 
 
 def decoupled_attention(
-    x: Tensor, query: Tensor, key: Tensor, *, alpha: Tensor, table: Tensor | None = None, over: str = "joints"
+    x: Tensor, query: Tensor, key: Tensor, *, alpha: Tensor, table: Tensor | None = None, over: Over = "joints"
 ) -> Tensor:
     r"""Mix the joints of a clip, or its frames, by one attention map a clip and subset.
 
@@ -54,22 +65,25 @@ def decoupled_attention(
         >>> y.equal(x)
         True
     """
-    check_choice(over, _EQUATIONS, name="over")
+    check_choice(over, get_args(Over), name="over")
     check_axes(x, "b c t v", name="x")
+    check_floating(x, name="x")
+    check_filled(x, "b c t v", name="x", filled="t v")
     b, _, t, v = x.shape
     check_axes(query, "b s c' t v", name="query", b=b, t=t, v=v)
+    check_filled(query, "b s c' t v", name="query", filled="s c'")
     _, s, inner, _, _ = query.shape
     check_axes(key, "b s c' t v", name="key", b=b, s=s, t=t, v=v, **{"c'": inner})
     check_axes(alpha, "s", name="alpha", s=s)
     axis, summed, length = ("v", t, v) if over == "joints" else ("t", v, t)
     scores, mix = _EQUATIONS[over]
-    # Half of the divisor before the sum and half after: the sum of many products stays in the range of half precision.
-    half = (inner * summed) ** -0.5
-    attention = torch.tanh(torch.einsum(scores, query * half, key) * half) * alpha[:, None, None]
+    # Both factors are divided before the sum, which then is a mean: the sum of many products overflows in float16.
+    root = (inner * summed) ** -0.5
+    attention = torch.tanh(torch.einsum(scores, query * root, key * root)) * alpha[:, None, None]
     if table is not None:
         check_axes(table, f"s {axis} {axis}", name="table", s=s, **{axis: length})
         attention = attention + table
-    return torch.einsum(mix, x, attention.to(x.dtype)).flatten(1, 2)
+    return rearrange(torch.einsum(mix, x, attention.to(x.dtype)), "b s c t v -> b (s c) t v")
 
 
 class DSTABlock(nn.Module):
@@ -97,6 +111,7 @@ class DSTABlock(nn.Module):
         ``(b, in_channels, t, v)`` to ``(b, out_channels, ceil(t / stride), v)``.
 
     Raises:
+        TypeError: a size that is not an integer, or features of another dtype than the weights.
         ValueError: another shape, or a size below 1.
 
     Example:
@@ -127,8 +142,7 @@ class DSTABlock(nn.Module):
             ("num_subsets", num_subsets),
             ("stride", stride),
         ):
-            if value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+            check_integer(value, name=name)
         check_probability(dropout, name="dropout")
         self.in_channels = in_channels
         self.joints = joints
@@ -146,6 +160,7 @@ class DSTABlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Attend between joints, then between frames."""
         check_axes(x, "b c t v", name="x", c=self.in_channels, t=self.frames, v=self.joints)
+        check_weights_dtype(x, self.spatial.query_key.weight, name="x")
         y: Tensor = self.temporal(self.spatial(x))
         return y
 
@@ -163,7 +178,7 @@ class _Half(nn.Module):
         inner_channels: int,
         num_subsets: int,
         project: bool,
-        over: str,
+        over: Over,
         length: int,
         table: bool,
         stride: int = 1,
@@ -187,7 +202,8 @@ class _Half(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key = self.query_key(x + self.encoding).unflatten(1, (2, self.num_subsets, -1)).unbind(1)
+        query_key = self.query_key(x + self.encoding)
+        query, key = rearrange(query_key, "b (qk s c) t v -> qk b s c t v", qk=2, s=self.num_subsets)
         h = decoupled_attention(x, query, key, alpha=self.alpha, table=self.table, over=self.over)
         h = F.leaky_relu(self.attention_shortcut(x) + self.out(h), _SLOPE)
         x, h = skip_frames(x, self.stride), skip_frames(h, self.stride)

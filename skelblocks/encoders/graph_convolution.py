@@ -7,10 +7,11 @@ neighbourhood.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_integer, check_weights_dtype
 
 
 def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency: Tensor) -> Tensor:
@@ -48,22 +49,23 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
     if per_row:
         check_axes(adjacency, "b s v w", name="adjacency", b=rows)
     check_axes(weight, "so c", name="weight", c=channels)
+    check_weights_dtype(x, weight, name="x")
     if weight.shape[0] % subsets:
         raise ValueError(f"weight: expected (s * o, c) with s={subsets} subsets, got shape {tuple(weight.shape)}")
     out_channels = weight.shape[0] // subsets
 
-    features = x.permute(0, 2, 3, 1).reshape(rows * frames, joints, channels)
-    gather = adjacency.movedim(-1, -3).flatten(-3, -2).to(x.dtype)
+    features = rearrange(x, "b c t v -> (b t) v c")  # a view of channels-last features
+    gather = rearrange(adjacency, "... s v w -> ... (w s) v").to(x.dtype)
     gather = gather.repeat_interleave(frames, dim=0) if per_row else gather.expand(rows * frames, -1, -1)
     # An explicit bmm: matmul would transpose the features to fold the batch into one product, and copies cost more.
     gathered = torch.bmm(gather, features)
-    per_target = weight.view(subsets, out_channels, channels).transpose(0, 1).reshape(out_channels, subsets * channels)
-    y = F.linear(gathered.view(rows, frames, targets, subsets * channels), per_target)
+    gathered = rearrange(gathered, "(b t) (w s) c -> b t w (s c)", b=rows, t=frames, w=targets, s=subsets)
+    y = F.linear(gathered, rearrange(weight, "(s o) c -> o (s c)", s=subsets, o=out_channels))
     if bias is not None:
         check_axes(bias, "so", name="bias", so=weight.shape[0])
-        arriving = (adjacency.sum(dim=-2).mT.to(bias.dtype) @ bias.view(subsets, out_channels)).to(y.dtype)
+        arriving = (adjacency.sum(dim=-2).mT.to(bias.dtype) @ rearrange(bias, "(s o) -> s o", s=subsets)).to(y.dtype)
         y = y + (arriving[:, None] if per_row else arriving)
-    return y.permute(0, 3, 1, 2)
+    return rearrange(y, "b t w o -> b o t w")
 
 
 class GraphConvolution(nn.Module):
@@ -93,6 +95,13 @@ class GraphConvolution(nn.Module):
         self, in_channels: int, *, out_channels: int, subsets: int, joints: int, edge_importance: bool = True
     ) -> None:
         super().__init__()
+        for name, value in (
+            ("in_channels", in_channels),
+            ("out_channels", out_channels),
+            ("subsets", subsets),
+            ("joints", joints),
+        ):
+            check_integer(value, name=name)
         # Holds the weights in the shape, order and initial distribution of the released checkpoints; never called.
         self.conv = nn.Conv2d(in_channels, subsets * out_channels, kernel_size=1)
         self.edge_importance = nn.Parameter(torch.ones(subsets, joints, joints)) if edge_importance else None

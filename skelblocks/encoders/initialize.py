@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import torch
@@ -39,8 +40,8 @@ def initialize_official(module: Module, *, std: float = 0.02, generator: torch.G
         >>> round(layer.weight.std().item(), 3), layer.bias.abs().max().item()
         (0.02, 0.0)
     """
-    if std < 0:
-        raise ValueError(f"std: expected a number >= 0, got {std}")
+    if not 0 <= std < math.inf:
+        raise ValueError(f"std: expected a finite number >= 0, got {std}; the released code has 0.02")
 
     def draw(weight: Tensor, mean: float) -> None:
         device = weight.device if generator is None else generator.device

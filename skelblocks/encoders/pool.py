@@ -5,10 +5,10 @@ Axes: n samples, m persons, c channels, t frames, v joints.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_boolean, check_filled, check_floating
+from skelblocks.encoders._clips import check_no_clips
 
 
 def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
@@ -29,21 +29,24 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
         TypeError: a mask that is not boolean.
 
     Example:
+        >>> import torch
         >>> feature_map = torch.tensor([2.0, 0.0]).view(1, 2, 1, 1, 1).expand(1, 2, 8, 13, 25)
         >>> pool(feature_map)[0, 0].item(), pool(feature_map, torch.tensor([[True, False]]))[0, 0].item()
         (1.0, 2.0)
     """
     check_axes(feature_map, "n m c t v", name="feature_map")
+    check_floating(feature_map, name="feature_map")
+    check_filled(feature_map, "n m c t v", name="feature_map", filled="m t v")
+    check_no_clips(feature_map, name="feature_map", instead="feature_map.mean(dim=(1, 3, 4))")
     per_person = feature_map.mean(dim=(3, 4))
     if person_mask is None:
         return per_person.mean(dim=1)
     n, m = per_person.shape[:2]
     check_axes(person_mask, "n m", name="person_mask", n=n, m=m)
-    if person_mask.dtype != torch.bool:
-        raise TypeError(f"person_mask: expected a boolean tensor, got {person_mask.dtype}")
+    check_boolean(person_mask, name="person_mask")
     counted = person_mask | ~person_mask.any(dim=1, keepdim=True)
     weights = counted.to(per_person) / counted.sum(dim=1, keepdim=True)
-    # Zero before the product: a NaN of somebody who does not count would go through a weight of 0.
+    # Zero before the product: NaN of a person who does not count would remain NaN with a weight of 0.
     per_person = per_person.masked_fill(~counted[:, :, None], 0)
     return (per_person * weights[:, :, None]).sum(dim=1)
 
@@ -55,6 +58,7 @@ class Pool(nn.Module):
         ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, c)``.
 
     Example:
+        >>> import torch
         >>> Pool()(torch.ones(2, 1, 8, 13, 25)).shape
         torch.Size([2, 8])
     """

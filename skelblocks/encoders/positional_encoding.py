@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 
 import torch
+from einops import rearrange
 from torch import Tensor
+
+from skelblocks._utils.checks import check_integer
 
 
 def positional_encoding(channels: int, length: int) -> Tensor:
@@ -24,9 +27,10 @@ def positional_encoding(channels: int, length: int) -> Tensor:
         length: How many positions, which count from 0.
 
     Returns:
-        ``(c, p)``, in the default dtype; rounded to it from float64.
+        ``(c, p)``, in the default dtype and on the default device, rounded from float64.
 
     Raises:
+        TypeError: a size that is not an integer.
         ValueError: a size below 1.
 
     Example:
@@ -36,10 +40,11 @@ def positional_encoding(channels: int, length: int) -> Tensor:
                 [0.0000, 0.0100],
                 [1.0000, 0.9999]])
     """
-    for name, value in (("channels", channels), ("length", length)):
-        if value < 1:
-            raise ValueError(f"{name}: expected an integer >= 1, got {value}")
-    rates = torch.exp(torch.arange(0, channels, 2, dtype=torch.float64) * (-math.log(10000.0) / channels))
-    angles = rates[:, None] * torch.arange(length, dtype=torch.float64)
-    encoding = torch.stack([angles.sin(), angles.cos()], dim=1).flatten(0, 1)[:channels]
-    return encoding.to(torch.get_default_dtype())
+    check_integer(channels, name="channels")
+    check_integer(length, name="length")
+    # On the CPU, as not every device has float64.
+    with torch.device("cpu"):
+        rates = torch.exp(torch.arange(0, channels, 2, dtype=torch.float64) * (-math.log(10000.0) / channels))
+        angles = rates[:, None] * torch.arange(length, dtype=torch.float64)
+    encoding = rearrange([angles.sin(), angles.cos()], "two i p -> (i two) p")[:channels]
+    return encoding.to(torch.get_default_dtype()).to(torch.get_default_device())

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_integer
+from skelblocks.encoders._clips import check_no_clips
 from skelblocks.encoders.pool import pool
 
 
@@ -56,15 +58,16 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
     """
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
+    check_no_clips(feature_map, name="feature_map", instead="the persons one by one")
     n, m, c, t, v = feature_map.shape
     _check_region(mask, n=n, t=t, v=v)
-    sides = torch.stack((mask, ~mask), dim=-1).flatten(-3, -2)
+    sides = rearrange(torch.stack((mask, ~mask), dim=-1), "... t v side -> ... (t v) side")
     exact = torch.promote_types(feature_map.dtype, torch.float32)
     weights = (sides.to(exact) / sides.sum(dim=-2, keepdim=True).clamp(min=1)).to(feature_map.dtype)
     with torch.autocast(feature_map.device.type, enabled=False):  # it would round the map to half precision
-        per_person = feature_map.reshape(n, m * c, t * v) @ weights
-    both = pool(per_person.view(n, m, c * 2, 1, 1), person_mask)
-    return RegionPooled(*both.view(n, c, 2).unbind(dim=2))
+        per_person = rearrange(feature_map, "n m c t v -> n (m c) (t v)") @ weights
+    both = pool(rearrange(per_person, "n (m c) side -> n m (c side) 1 1", m=m, c=c), person_mask)
+    return RegionPooled(*rearrange(both, "n (c side) -> side n c", side=2))
 
 
 def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) -> Tensor:

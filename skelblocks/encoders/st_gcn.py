@@ -9,17 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks import layouts
-from skelblocks._utils.checks import (
-    check_axes,
-    check_filled,
-    check_floating,
-    check_integer,
-    check_probability,
-    values_visible,
-)
+from skelblocks._utils.checks import check_axes, check_integer, check_probability, values_visible
+from skelblocks.encoders._clips import check_clips
 from skelblocks.encoders.st_gcn_block import STGCNBlock
 from skelblocks.layouts.adjacency import Strategy
 
@@ -131,25 +126,24 @@ class STGCN(nn.Module):
         On CPU, joints that are out of range or repeated raise ``ValueError``. On other devices, and in a compiled
         graph, values are not looked at, which would wait for the device.
         """
-        check_axes(x, "n c t v m", name="x", c=self.in_channels, v=self.layout.num_joints)
-        check_floating(x, name="x")
-        check_filled(x, "n c t v m", name="x", filled="t")
+        check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.data_norm.weight)
         n, c, t, v, m = x.shape
         if keep_joints is not None:
             _check_keep_joints(keep_joints, n, v)
         self._check_numbers(x, v if keep_joints is None else keep_joints.shape[-1])
-        h: Tensor = self.data_norm(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t))
-        h = h.view(n * m, v, c, t)
+        h: Tensor = self.data_norm(rearrange(x, "n c t v m -> (n m) (v c) t"))
+        h = rearrange(h, "b (v c) t -> b v c t", v=v, c=c)
         if keep_joints is not None:
             if keep_joints.ndim == 1:
                 h = h.index_select(1, keep_joints)
             else:
                 keep_joints = keep_joints.repeat_interleave(m, dim=0)
                 h = h.gather(1, keep_joints[:, :, None, None].expand(-1, -1, c, t))
-        h = h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)  # channels-last; so said, vmap takes it too
+        # Channels-last strides. einops says nothing of strides, and vmap rejects the argument memory_format.
+        h = h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)
         for block in self.blocks:
             h = block(h, self.adjacency, keep_joints)
-        return h.view(n, m, *h.shape[1:])
+        return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
 
     def _check_numbers(self, x: Tensor, joints: int) -> None:
         """Before any normalisation has moved its statistics, that none of them gets a single number a channel."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skelblocks._utils.checks import check_integer, check_probability
 from skelblocks.encoders.graph_convolution import GraphConvolution
 from skelblocks.encoders.skip_frames import skip_frames
 
@@ -59,8 +60,11 @@ class STGCNBlock(nn.Module):
         edge_importance: bool = True,
     ) -> None:
         super().__init__()
+        check_integer(stride, name="stride")
+        check_integer(kernel_size, name="kernel_size")
         if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size: expected an odd number of frames, got {kernel_size}")
+            raise ValueError(f"kernel_size: expected an odd number of frames, got {kernel_size}; 9 in ST-GCN")
+        check_probability(dropout, name="dropout")
         self.graph = GraphConvolution(
             in_channels, out_channels=out_channels, subsets=subsets, joints=joints, edge_importance=edge_importance
         )

@@ -375,7 +375,7 @@ def test_wrong_options_are_refused():
     ("x", "error", "message"),
     [
         (torch.zeros(4, 25), ValueError, r"expected at least 3 axes \(\.\.\., c, t, v\), got shape \(4, 25\)"),
-        (torch.zeros(2, 8, 0, 25), ValueError, r"x: expected .* at least one channel, frame and joint, got \(2, 8, 0,"),
+        (torch.zeros(2, 8, 0, 25), ValueError, r"x: expected .* with t of at least 1, got shape \(2, 8, 0,"),
         (
             torch.zeros(2, 8, 4, 25, dtype=torch.int64),
             TypeError,

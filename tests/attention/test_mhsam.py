@@ -181,7 +181,7 @@ def test_compiles_pickles_and_prints():
     ("options", "message"),
     [
         ({"num_heads": 3}, "num_heads: expected a divisor of channels=16, got 3"),
-        ({"num_heads": 0}, "num_heads: expected a divisor of channels=16, got 0"),
+        ({"num_heads": 0}, "num_heads: expected an integer >= 1, got 0"),
         ({"sharpness": 0.0}, "sharpness: expected a number > 0, got 0.0"),
         ({"sharpness": math.nan}, "sharpness: expected a number > 0, got nan"),
     ],

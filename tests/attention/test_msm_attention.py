@@ -165,7 +165,7 @@ def test_clips_see_each_other_only_with_segment():
 
 
 def test_rows_that_segment_does_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"z: with segment=8, .* and 6 rows do not divide"):
+    with pytest.raises(ValueError, match=r"z: expected rows .* that segment=8 divides, got 6"):
         MsMAttention(8, layout="ntu-rgb+d", segment=8)(torch.zeros(3, 2, 8, 4, 25))
 
 
@@ -269,12 +269,12 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
     ("options", "message"),
     [
         ({"reduction": 3}, "reduction: expected a divisor of channels=8, got 3"),
-        ({"reduction": 0}, "reduction: expected a divisor of channels=8, got 0"),
+        ({"reduction": 0}, "reduction: expected an integer >= 1, got 0"),
         ({"motion": "time"}, "motion: expected one of"),
         ({"normalization": "batch"}, "normalization: expected one of 'node', 'token'"),
         ({"boundary": "wrap"}, "boundary: expected one of"),
         ({"similarity": "l2"}, "similarity: expected one of"),
-        ({"segment": 0}, "segment: expected None or an integer >= 1, got 0"),
+        ({"segment": 0}, "segment: expected an integer >= 1, got 0"),
         ({"scale": -1.0}, "scale: expected a number > 0"),
         ({"scales": ()}, "scales: expected some of"),
         ({"scales": "joint"}, "scales: expected some of"),
@@ -296,9 +296,9 @@ def test_wrong_options_are_refused(options, message):
         ((2, 4, 5, 25), {"boundary": "wrap"}, "boundary: expected one of 'zero_pad', .* got 'wrap'"),
         ((2, 4, 5, 25), {"similarity": "l2"}, "similarity: expected one of 'dot', 'cosine', got 'l2'"),
         ((2, 4, 5, 25), {"scale": 0.0}, "scale: expected a number > 0, got 0.0"),
-        ((2, 4, 5, 25), {"segment": 0}, "z: with segment=0"),
-        ((2, 4, 5, 25), {"segment": -1}, "z: with segment=-1"),
-        ((3, 4, 5, 25), {"segment": 2}, "z: with segment=2, .* and 3 rows do not divide"),
+        ((2, 4, 5, 25), {"segment": 0}, "segment: expected an integer >= 1, got 0"),
+        ((2, 4, 5, 25), {"segment": -1}, "segment: expected an integer >= 1, got -1"),
+        ((3, 4, 5, 25), {"segment": 2}, "z: expected rows .* that segment=2 divides, got 3"),
     ],
 )
 def test_what_the_function_refuses(shape, options, message):

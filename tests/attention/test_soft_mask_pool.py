@@ -112,7 +112,13 @@ def test_half_precision_and_autocast(dtype):
         (torch.zeros(SHAPE), torch.zeros(SHAPE).bool(), None, TypeError, "mask: expected a floating-point tensor"),
         (torch.zeros(SHAPE).long(), torch.zeros(SHAPE), None, TypeError, "feature_map: expected a floating-point"),
         (torch.zeros(SHAPE), torch.zeros(SHAPE), torch.ones(2, 1).bool(), ValueError, "person_mask: .* 'm' is 1, not"),
-        (torch.zeros(SHAPE), torch.zeros(SHAPE), torch.ones(2, 2), TypeError, "person_mask: expected a boolean tensor"),
+        (
+            torch.zeros(SHAPE),
+            torch.zeros(SHAPE),
+            torch.ones(2, 2),
+            TypeError,
+            "person_mask: expected a torch.bool tensor",
+        ),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(x, mask, persons, error, message):

@@ -208,7 +208,7 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
     [
         ({"layers": []}, "layers: expected one row"),
         ({"layers": [(4, 4, 1)]}, r"layers: expected one row \(in, out, inner, stride\)"),
-        ({"layers": [(4, 4, 2, 0)]}, "layers: expected one row"),
+        ({"layers": [(4, 4, 2, 0)]}, r"layers\[0\], stride: expected an integer >= 1, got 0"),
         (
             {"layers": [(4, 4, 2, 1), (5, 8, 2, 1)]},
             "expected row 1 to begin with the 4 channels that row 0 gives, got 5",

@@ -64,5 +64,5 @@ def test_returns_the_module_and_follows_std():
     assert layer.weight.std().item() == pytest.approx(0.5, rel=0.1)
     norm = initialize_official(nn.BatchNorm2d(4, affine=False))
     assert norm.weight is None
-    with pytest.raises(ValueError, match="std: expected a number >= 0, got -1"):
+    with pytest.raises(ValueError, match="std: expected a finite number >= 0, got -1"):
         initialize_official(layer, std=-1)

@@ -96,5 +96,5 @@ def test_wrong_shapes_say_what_was_expected(shape, mask, message):
 
 
 def test_a_mask_of_numbers_is_refused():
-    with pytest.raises(TypeError, match=r"person_mask: expected a boolean tensor, got torch\.float32"):
+    with pytest.raises(TypeError, match=r"person_mask: expected a torch\.bool tensor, got torch\.float32"):
         pool(torch.zeros(2, 2, 3, 4, 5), torch.ones(2, 2))

@@ -1,0 +1,76 @@
+"""Checks that tell clips from feature maps and from clips in another order of axes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skelblocks._utils.checks import check_axes, check_filled, check_weights_dtype
+
+
+def check_clips(x: Tensor, *, in_channels: int, joints: int, weight: Tensor) -> None:
+    """Raise unless ``x`` holds clips ``(n, in_channels, t, joints, m)`` with frames, in the dtype of ``weight``.
+
+    Of clips in another order of axes, those pass whose sizes happen to be the same.
+
+    Example:
+        >>> import torch
+        >>> check_clips(torch.zeros(8, 2, 50, 25, 3), in_channels=3, joints=25, weight=torch.zeros(1))
+        Traceback (most recent call last):
+        ...
+        ValueError: x: expected (n, c=3, t, v=25, m), got shape (8, 2, 50, 25, 3); axis 'c' is 2, not 3; if these are
+        clips (n, m, t, v, c), call einops.rearrange(x, "n m t v c -> n c t v m")
+    """
+    try:
+        check_axes(x, "n c t v m", name="x", c=in_channels, v=joints)
+    except ValueError as error:
+        remedy = _remedy(tuple(x.shape), in_channels=in_channels, joints=joints)
+        if remedy is None:
+            raise
+        raise ValueError(f"{error}; {remedy}") from None
+    check_weights_dtype(x, weight, name="x")
+    check_filled(x, "n c t v m", name="x", filled="t")
+
+
+def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
+    """Raise if a feature map ``(n, m, c, t, v)`` has the shape of clips ``(n, c, t, v, m)``, which also have five axes.
+
+    Three "persons" of one or two "joints", in at least 12 "frames" and without a gradient, are taken for the three
+    coordinates of one or two persons. Clips in the plane cannot be told from maps by their shape.
+
+    Args:
+        feature_map: What the caller was given, with any axes.
+        name: The argument's name.
+        instead: What to call with a map of three persons that has such a shape.
+
+    Raises:
+        ValueError: the shape is that of clips.
+
+    Example:
+        >>> check_no_clips(torch.zeros(8, 3, 50, 25, 2), name="feature_map", instead="feature_map.flatten(0, 1)")
+        Traceback (most recent call last):
+        ...
+        ValueError: feature_map: expected an encoder's map (n, m, c, t, v), got shape (8, 3, 50, 25, 2), as clips
+        (n, c, t, v, m) have it; pass encoder(x), or for a map of 3 persons take feature_map.flatten(0, 1)
+    """
+    if feature_map.ndim != 5 or feature_map.requires_grad or torch.compiler.is_compiling():
+        return  # a graph may keep its sizes open, and must not be asked for them
+    _, first, _, fourth, last = feature_map.shape
+    if first == 3 and fourth >= 12 and last <= 2:
+        raise ValueError(
+            f"{name}: expected an encoder's map (n, m, c, t, v), got shape {tuple(feature_map.shape)}, as clips "
+            f"(n, c, t, v, m) have it; pass encoder(x), or for a map of 3 persons take {instead}"
+        )
+
+
+def _remedy(shape: tuple[int, ...], *, in_channels: int, joints: int) -> str | None:
+    """How to bring clips in another usual order of axes into ours; None if they are in none."""
+    if len(shape) == 4 and (shape[1], shape[3]) == (in_channels, joints):
+        return "if these are clips (n, c, t, v) of one person, pass x[..., None]"
+    if len(shape) == 4 and (shape[0], shape[2]) == (in_channels, joints):
+        return "if this is one clip (c, t, v, m), pass x[None]"
+    for order, channels_at, joints_at in (("n m t v c", 4, 3), ("n t m v c", 4, 3), ("n t v c m", 3, 2)):
+        if len(shape) == 5 and (shape[channels_at], shape[joints_at]) == (in_channels, joints):
+            named = ", ".join(order.split())
+            return f'if these are clips ({named}), call einops.rearrange(x, "{order} -> n c t v m")'
+    return None
