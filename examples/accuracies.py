@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
+from skelblocks.streams import Stream
 
 
 @dataclass(kw_only=True)
@@ -26,7 +27,7 @@ class EvaluationOptions:
     neighbors: int = 20  # of the kNN accuracy
 
 
-def features(encoder: nn.Module, sets: Sets, *, stream: str) -> tuple[Tensor, Tensor]:
+def features(encoder: nn.Module, sets: Sets, *, stream: Stream) -> tuple[Tensor, Tensor]:
     """Frozen, pooled features of the training and of the test clips, without augmentation."""
 
     def convert(clips: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from skelblocks.augment import Compose, recipes
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.encoders import Pool
 from skelblocks.evaluation import accuracy
+from skelblocks.streams import Stream
 
 SELECTED = {"last": "last epoch", "validation": "best on the validation set", "test": "best on the test set"}
 
@@ -82,7 +83,7 @@ def finetune(
     sets: Sets,
     options: FinetuneOptions,
     *,
-    stream: str = "joint",
+    stream: Stream = "joint",
     rows: Sequence[int] | Tensor | None = None,
     validation: Sequence[int] | Tensor | None = None,
     select: str = "last",
@@ -135,7 +136,7 @@ def finetune(
     updates = _optimizer(plain, options)
     model, optimizer = fabric.setup(plain, updates)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(updates) if options.schedule == "plateau" else None
-    augment = recipes.normal() if options.augment == "normal" else Compose([])
+    augment = recipes.weak() if options.augment == "normal" else Compose([])
     watched = {"last": None, "validation": held, "test": test}[select]
 
     def forward(clips: Tensor) -> Tensor:
@@ -243,7 +244,7 @@ def _places(given: Sequence[int] | Tensor, count: int, *, name: str) -> Tensor:
     return places
 
 
-def _model(encoder: nn.Module, sets: Sets, *, stream: str, seed: int) -> nn.Sequential:
+def _model(encoder: nn.Module, sets: Sets, *, stream: Stream, seed: int) -> nn.Sequential:
     body = nn.Sequential(copy.deepcopy(encoder).cpu().float().requires_grad_(), Pool())
     clip = streams.convert(sets.test[0].clip[None], stream, layout=sets.layout)
     with torch.no_grad():

@@ -68,7 +68,7 @@ class LightningMsMCLR(LightningModule):
         self.key_branch = MomentumEncoder(self.query_branch, momentum=key_momentum)
         self.attention = MsMAttention(channels, layout=layout)
         self.queue = MomentumQueue(embedding, size=queue_size)
-        self.normal, self.strong = recipes.normal(), recipes.msmclr_strong(layout)
+        self.normal, self.strong = recipes.weak(), recipes.msmclr_strong(layout)
         self.temperature, self.learning_rate, self.milestones = temperature, learning_rate, milestones
 
     def forward(self, query: Tensor, strong: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from datasets import DataOptions, load_sets
@@ -17,6 +17,7 @@ from train_crossmoco import SideBySide
 from skelblocks import layouts
 from skelblocks.interop import InputDescription, from_pretrained
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import Stream
 
 T = TypeVar("T")
 # Where a method's state has a query encoder: alone, of AimCLR's streams, of CrossMoCo's (there may be a second one).
@@ -42,7 +43,7 @@ class LoadedRun(NamedTuple):
     encoder: nn.Module
     layout: SkeletonLayout
     options: dict[str, Any]
-    stream: str
+    stream: Stream
     clips_layout: SkeletonLayout | None
 
     @property
@@ -67,7 +68,7 @@ def load_run(folder: str | Path, *, stream: str | None = None) -> LoadedRun:
         return _load_pretrained(folder, stream=stream)
     state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
     options: dict[str, Any] = state["options"]
-    chosen = stream or options["stream"]
+    chosen = cast(Stream, stream or options["stream"])
     states = _encoder_states(state["method"], stream=chosen)
     if not states:
         there = sorted({name.split(".")[1] for name in state["method"] if name.startswith(("streams.", "methods."))})

@@ -20,6 +20,7 @@ from skelblocks.contrast import MomentumEncoder, MomentumQueue, contrastive_logi
 from skelblocks.distributed import gather_keys
 from skelblocks.encoders import DSTA, STGCN, BiGRU, Pool, ProjectionHead, initialize_official
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import Stream
 
 # Channels in, out and inside, and stride of each block: table 14 of SkeAttnCLR, which ends with 256 channels.
 DSTA_LAYERS = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
@@ -190,7 +191,11 @@ class Views:
     """
 
     def __init__(
-        self, transforms: Sequence[Callable[..., Tensor]], *, layout: SkeletonLayout, stream: str | Sequence[str]
+        self,
+        transforms: Sequence[Callable[..., Tensor]],
+        *,
+        layout: SkeletonLayout,
+        stream: Stream | Sequence[Stream],
     ) -> None:
         self.transforms = transforms
         self.layout = layout

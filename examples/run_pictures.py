@@ -11,6 +11,7 @@ from datasets import Sets
 from torch import Tensor, nn
 
 from skelblocks import streams
+from skelblocks.streams import Stream
 from skelblocks.viz import curves, draw_skeleton, embedding_scatter
 
 
@@ -20,7 +21,7 @@ def draw_run(
     encoder: nn.Module,
     sets: Sets,
     history: Sequence[Mapping[str, float]],
-    stream: str,
+    stream: Stream,
 ) -> None:
     """loss.png, accuracy.png, embedding.png and clip.png."""
     epochs = [row["epoch"] for row in history]
@@ -56,7 +57,7 @@ def in_picture(clip: Tensor) -> bool:
     return len(clip) == 2
 
 
-def feature_maps(encoder: nn.Module, sets: Sets, *, stream: str, count: int = 1) -> Tensor:
+def feature_maps(encoder: nn.Module, sets: Sets, *, stream: Stream, count: int = 1) -> Tensor:
     """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures; from the first
     again where there are fewer.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import DataOptions, Sets
@@ -13,6 +13,7 @@ from torch import nn
 from skelblocks.data import PreparedSet
 from skelblocks.encoders import DSTA, STGCN, BiGRU, ProjectionHead
 from skelblocks.interop import InputDescription, save_pretrained
+from skelblocks.streams import Stream
 
 
 def save_encoder(
@@ -45,7 +46,7 @@ def save_encoder(
     if isinstance(sets.train, PreparedSet):
         made = {name: sets.train.manifest["settings"][name] for name in ("center", "per", "body", "align")}
     _, frames, _, persons = sets.train[0].clip.shape
-    given = InputDescription(stream=stream, frames=frames, persons=persons, **made)
+    given = InputDescription(stream=cast(Stream, stream), frames=frames, persons=persons, **made)
     head = None
     if classifier is not None:
         with torch.device("meta"):  # draws no random numbers

@@ -181,7 +181,7 @@ def _build_stream(options: Options, *, layout: SkeletonLayout, persons: int, coo
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Ordinary query, extreme query, ordinary key."""
     extreme = recipes.aimclr_extreme if options.extreme == "paper" else recipes.aimclr_extreme_official
-    normal = recipes.normal(shear_amplitude=options.shear_amplitude)
+    normal = recipes.weak(shear_amplitude=options.shear_amplitude)
     return Views(
         [normal, extreme(layout, shear_amplitude=options.shear_amplitude), normal],
         layout=layout,

@@ -30,6 +30,7 @@ from skelblocks.distributed import gather_keys
 from skelblocks.encoders import Pool, ProjectionHead, initialize_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import cross_momentum_contrast
+from skelblocks.streams import Stream
 from skelblocks.viz import draw_skeleton
 
 
@@ -41,7 +42,7 @@ class Options(MethodOptions):
     probe_rate: float = 0.1
     head_norm: bool = True  # in ST-MLP's head, fig. 3
     queue_size: int = 16384
-    streams: list[str] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together (eq. 10)
+    streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together (eq. 10)
     stream_weights: list[float] | None = None  # a, b, c of eq. 10, in this order; in (0, 1], not given; default: 1
     share_backbone: bool = True  # one ST-GCN under both heads, or one each; not said
     base_layers: int = 0  # hidden layers between ST-GCN and q, which the paper does not mention; 1: 3s-CrosSCLR's head
@@ -269,7 +270,7 @@ class Views:
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.occlusion = make_occlusion(options, layout=layout)
-        plain = recipes.normal(shear_amplitude=options.shear_amplitude)
+        plain = recipes.weak(shear_amplitude=options.shear_amplitude)
         self.plain = plain if options.augmentation != "occlusion" else Compose([])
         self.occludes = options.augmentation != "normal"
         self.layout, self.streams = layout, options.streams
@@ -290,9 +291,9 @@ def make_occlusion(options: Options, *, layout: SkeletonLayout) -> SpatioTempora
     """The block, as the options say."""
     return SpatioTemporalOcclusion(
         layout,
-        spatial_rate=options.spatial_rate,
-        temporal_rate=options.temporal_rate,
-        rate_counts=options.rate_counts,
+        joint_ratio=options.spatial_rate,
+        frame_ratio=options.temporal_rate,
+        ratio_counts=options.rate_counts,
         per_frame=options.per_frame,
         temporal=options.temporal,
     )

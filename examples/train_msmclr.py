@@ -123,7 +123,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Ordinary query, strong query, ordinary key."""
-    normal = strong = recipes.normal(shear_amplitude=options.shear_amplitude)
+    normal = strong = recipes.weak(shear_amplitude=options.shear_amplitude)
     if options.strong != "normal":
         made = {
             "paper": recipes.msmclr_strong,

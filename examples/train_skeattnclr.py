@@ -146,10 +146,10 @@ class Views:
     """Query, query mixed with another clip's, key. Parts are swapped as joints, before bones or motion are taken."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
-        self.augment = recipes.normal(shear_amplitude=options.shear_amplitude)
+        self.augment = recipes.weak(shear_amplitude=options.shear_amplitude)
         official = options.swap == "official"
         shared = options.swap != "clip"
-        self.swap = recipes.skeattnclr_swap(layout, shared=shared, on_absent_persons=official)
+        self.swap = recipes.skeattnclr_swap(layout, same_on_batch=shared, on_absent_persons=official)
         self.layout, self.stream = layout, options.stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:

@@ -56,7 +56,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Query and key: two draws of crop and shear."""
-    normal = recipes.normal(shear_amplitude=options.shear_amplitude)
+    normal = recipes.weak(shear_amplitude=options.shear_amplitude)
     return Views([normal, normal], layout=layout, stream=options.stream)
 
 

@@ -6,21 +6,27 @@ Streams are derived after augmentation, on the batch. Axes: n samples, c channel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_choice
+from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks.clips.frame_mask import frame_mask
 from skelblocks.layouts import SkeletonLayout, get
 
-__all__ = ["ORDERS", "STREAMS", "bone", "convert", "joint", "motion"]
+__all__ = ["ORDERS", "STREAMS", "Order", "Stream", "bone", "convert", "joint", "motion"]
 
-#: The streams of :func:`convert`.
-STREAMS = ("joint", "bone", "motion")
-#: The orders of :func:`bone`.
-ORDERS = ("graph", "index")
+#: A stream of :func:`convert`.
+Stream = Literal["joint", "bone", "motion"]
+#: All streams.
+STREAMS: tuple[Stream, ...] = get_args(Stream)
+#: An order of :func:`bone`.
+Order = Literal["graph", "index"]
+#: All orders.
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def joint(x: Tensor) -> Tensor:
@@ -33,6 +39,7 @@ def joint(x: Tensor) -> Tensor:
         ``x``.
 
     Raises:
+        TypeError: ``x`` is not floating-point.
         ValueError: ``x`` is not ``(n, c, t, v, m)``.
 
     Example:
@@ -40,17 +47,17 @@ def joint(x: Tensor) -> Tensor:
         >>> joint(x) is x
         True
     """
-    check_axes(x, "n c t v m", name="x")
+    _check(x)
     return x
 
 
-def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: str = "graph") -> Tensor:
-    """Each joint's bone: ``b[v] = x[v] - x[parent(v)]``; the centre's is zero.
+def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: Order = "graph") -> Tensor:
+    """Each joint's bone: ``b[v] = x[v] - x[parent(v)]``; the center's is zero.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
         layout: Whose parents to use; a name, a dict or a layout of v joints.
-        order: ``"graph"`` for the neighbour towards the centre, as in the released code of SkeletonCLR, AimCLR and
+        order: ``"graph"`` for the neighbor towards the center, as in the released code of SkeletonCLR, AimCLR and
             MsMCLR. ``"index"`` is CrossMoCo's eq. 8 as printed, ``b[v] = x[v + 1] - x[v]``: the next joint in the
             data's order, whether or not a bone joins the two; the last is zero. Its text speaks of adjacent joints.
 
@@ -58,6 +65,7 @@ def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: 
         The bones, same shape and dtype. An absent person stays zero.
 
     Raises:
+        TypeError: ``x`` is not floating-point.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` with the layout's v, or the order is unknown.
 
     Example:
@@ -67,7 +75,7 @@ def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: 
         True
     """
     layout = get(layout)
-    check_axes(x, "n c t v m", name="x", v=layout.num_joints)
+    _check(x, v=layout.num_joints)
     check_choice(order, ORDERS, name="order")
     if order == "index":
         return F.pad(x[:, :, :, 1:] - x[:, :, :, :-1], (0, 0, 0, 1))
@@ -78,30 +86,46 @@ def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: 
     return x - x.reshape(n * c * t, v * m).index_select(1, place).view(x.shape)
 
 
-def motion(x: Tensor) -> Tensor:
+def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     """Displacement to the next frame: ``m[i] = x[i + 1] - x[i]``; the last frame's is zero.
+
+    Where a person is absent, all zeros, in one of the two frames, there is no motion: a person who leaves does not move
+    to the origin, nor does a clip whose tail is padded with zeros.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
+        across_absence: Whether to take the difference there too: a jump of ``-x`` where a person leaves, and of ``x``
+            where one enters. True is the released code of SkeletonCLR, AimCLR and MsMCLR.
 
     Returns:
         The motion, same shape and dtype. An absent person stays zero.
 
     Raises:
+        TypeError: ``x`` is not floating-point.
         ValueError: ``x`` is not ``(n, c, t, v, m)``.
 
     Example:
-        >>> motion(torch.tensor([0.0, 1.0, 4.0]).view(1, 1, 3, 1, 1)).flatten().tolist()
-        [1.0, 3.0, 0.0]
+        >>> x = torch.tensor([1.0, 2.0, 5.0, 0.0]).view(1, 1, 4, 1, 1)  # leaves before the last frame
+        >>> motion(x).flatten().tolist(), motion(x, across_absence=True).flatten().tolist()
+        ([1.0, 3.0, 0.0, 0.0], [1.0, 3.0, -5.0, 0.0])
     """
-    check_axes(x, "n c t v m", name="x")
+    _check(x)
     if x.shape[2] == 0:
         return x
-    return F.pad(x[:, :, 1:] - x[:, :, :-1], (0, 0, 0, 0, 0, 1))
+    change = x[:, :, 1:] - x[:, :, :-1]
+    if not across_absence:
+        present = frame_mask(x)
+        change = torch.where(rearrange(present[:, 1:] & present[:, :-1], "n t m -> n 1 t 1 m"), change, 0)
+    return F.pad(change, (0, 0, 0, 0, 0, 1))
 
 
 def convert(
-    x: Tensor, stream: str, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: str = "graph"
+    x: Tensor,
+    stream: Stream,
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    order: Order = "graph",
+    across_absence: bool = False,
 ) -> Tensor:
     """The stream of that name.
 
@@ -110,6 +134,7 @@ def convert(
         stream: One of ``STREAMS``: ``"joint"``, ``"bone"`` or ``"motion"``.
         layout: For the bones; a name, a dict or a layout.
         order: For the bones, see :func:`bone`.
+        across_absence: For the motion, see :func:`motion`.
 
     Returns:
         The stream, same shape and dtype.
@@ -127,4 +152,9 @@ def convert(
         return joint(x)
     if stream == "bone":
         return bone(x, layout=layout, order=order)
-    return motion(x)
+    return motion(x, across_absence=across_absence)
+
+
+def _check(x: Tensor, **sizes: int) -> None:
+    check_axes(x, "n c t v m", name="x", **sizes)
+    check_floating(x, name="x")

@@ -1,4 +1,4 @@
-"""Old names of arguments, which work for one more version."""
+"""Old names of arguments and attributes, which work for one more version."""
 
 from __future__ import annotations
 
@@ -60,3 +60,33 @@ def _rename(kwargs: dict[str, Any], old: str, new: str, *, function: str) -> Non
         raise TypeError(f"{function}: expected {new} alone, got both {new} and its old name {old}; leave out {old}")
     warnings.warn(f"{function}: the argument {old} is deprecated; use {new}", DeprecationWarning, stacklevel=3)
     kwargs[new] = kwargs.pop(old)
+
+
+def renamed_attribute(old: str, new: str) -> property:
+    """A property under an attribute's old name, with a ``DeprecationWarning`` that names the new one.
+
+    Args:
+        old: The old name, which the property is assigned to.
+        new: The name of the attribute that replaces it.
+
+    Returns:
+        The property.
+
+    Example:
+        >>> import warnings
+        >>> class Mask:
+        ...     ratio = 0.2
+        ...     fraction = renamed_attribute("fraction", "ratio")
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     read = Mask().fraction
+        >>> read, str(caught[0].message)
+        (0.2, 'Mask: the attribute fraction is deprecated; use ratio')
+    """
+
+    def read(self: object) -> Any:
+        message = f"{type(self).__name__}: the attribute {old} is deprecated; use {new}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return getattr(self, new)
+
+    return property(read)

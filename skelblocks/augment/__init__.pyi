@@ -1,4 +1,5 @@
 from skelblocks.augment import recipes
+from skelblocks.augment.base import RandomTransform
 from skelblocks.augment.central_spatial_mask import (
     CentralSpatialMask,
     CentralSpatialMaskParams,
@@ -7,7 +8,7 @@ from skelblocks.augment.central_spatial_mask import (
     joint_degrees,
 )
 from skelblocks.augment.channel_mask import ChannelMaskParams, RandomChannelMask, channel_mask
-from skelblocks.augment.compose import Compose, RandomTransform
+from skelblocks.augment.compose import Compose
 from skelblocks.augment.gaussian_blur import GaussianBlurParams, RandomGaussianBlur, gaussian_blur
 from skelblocks.augment.gaussian_noise import GaussianNoiseParams, RandomGaussianNoise, gaussian_noise
 from skelblocks.augment.joint_mask import JointMaskParams, RandomJointMask, joint_mask

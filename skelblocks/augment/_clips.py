@@ -6,9 +6,13 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
+from numbers import Real
 
 import torch
 from torch import Tensor
+
+from skelblocks._utils.checks import check_axes, check_floating
 
 
 def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
@@ -17,6 +21,12 @@ def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
         raise ValueError(f"shape: expected 5 sizes (n, c, t, v, m), got {tuple(shape)}; pass x.shape")
     n, c, t, v, m = shape
     return n, c, t, v, m
+
+
+def check_clips(x: Tensor, **sizes: int) -> None:
+    """Raise unless ``x`` is a floating-point clip batch ``(n, c, t, v, m)`` with these sizes."""
+    check_axes(x, "n c t v m", name="x", **sizes)
+    check_floating(x, name="x")
 
 
 def check_coordinates(c: int) -> int:
@@ -29,8 +39,50 @@ def check_coordinates(c: int) -> int:
     return c
 
 
+def check_index(x: Tensor, *, name: str) -> None:
+    """Raise ``TypeError`` unless ``x`` holds int64, with which torch indexes."""
+    if x.dtype != torch.int64:
+        raise TypeError(f"{name}: expected a torch.int64 tensor, got {x.dtype}; convert it with {name}.long()")
+
+
+def check_number(value: float, *, name: str, what: str = "a number") -> None:
+    """Raise ``TypeError`` unless ``value`` is a number, ``ValueError`` unless it is finite and not negative."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Real)):
+        raise TypeError(f"{name}: expected {what} >= 0, got {value!r}; pass a Python number")
+    if not value >= 0:
+        raise ValueError(f"{name}: expected {what} >= 0, got {value}")
+    if not isfinite(value):
+        raise ValueError(f"{name}: expected {what} that is finite, got {value}")
+
+
+def check_ratio(value: float, interval: str, *, name: str) -> None:
+    """Raise unless ``value`` is a number in ``interval``, such as ``"[0, 1)"``, whose ends are 0 and 1."""
+    expected = f"{name}: expected a ratio in {interval}"
+    if isinstance(value, bool) or not isinstance(value, (int, float, Real)):
+        raise TypeError(f"{expected}, got {value!r}; pass a Python number")
+    inside = 0 < value < 1 or (value == 0 and interval[0] == "[") or (value == 1 and interval[-1] == "]")
+    if not inside:
+        raise ValueError(f"{expected}, got {value}")
+
+
+def check_ratio_range(value: tuple[float, float], *, name: str, with_zero: bool) -> tuple[float, float]:
+    """The two ratios ``(low, high)`` as a tuple, or an error that says which order and range they need."""
+    expected = f"{name}: expected two ratios (low, high) with 0 {'<=' if with_zero else '<'} low <= high <= 1"
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise TypeError(f"{expected}, got {value!r}; for a fixed ratio, pass it twice")
+    low, high = value
+    for each in (low, high):
+        if isinstance(each, bool) or not isinstance(each, (int, float, Real)):
+            raise TypeError(f"{expected}, got {value!r}; pass Python numbers")
+    if not (0 <= low <= high <= 1) or (low == 0 and not with_zero):
+        raise ValueError(f"{expected}, got {tuple(value)}")
+    return low, high
+
+
 def uncast_bmm(a: Tensor, b: Tensor) -> Tensor:
     """``a @ b`` for batches, in the dtype that both have: autocast would round the coordinates to half precision."""
+    if a.device.type == "meta":  # which autocast does not know
+        return torch.bmm(a, b)
     with torch.autocast(a.device.type, enabled=False):
         return torch.bmm(a, b)
 

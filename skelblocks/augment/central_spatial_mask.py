@@ -9,15 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes
-from skelblocks.augment._clips import clip_sizes
+from skelblocks._utils.checks import check_axes, check_filled, check_integer
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks.augment._clips import check_clips, check_ratio, clip_sizes
+from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.layouts import SkeletonLayout, get
 
 
 class CentralSpatialMaskParams(NamedTuple):
-    """Unit draws in [0, 1): ``(n, v)``, or with ``multiset``, where all rows are alike, ``(n, sum of degrees)``."""
+    """Unit draws in [0, 1): ``(n, v)``; with ``same_on_batch``, ``(n, sum of degrees)``, where all rows are alike."""
 
     draws: Tensor
 
@@ -91,29 +94,31 @@ def central_spatial_mask_multiset(draws: Tensor, degrees: Sequence[int], *, hidd
     return kept.index_fill(0, entries[draws.argsort()[:hidden]], False).nonzero().flatten()
 
 
-class CentralSpatialMask(nn.Module):
+class CentralSpatialMask(RandomTransform[CentralSpatialMaskParams]):
     """Which joints of each clip to keep, for ``STGCN.forward(x, keep_joints=...)``; PSTL's spatial mask.
 
     PSTL does not set joints to zero: the encoder works on the skeleton that is left. A joint is hidden rather than
-    another in proportion to its bones, since from a joint with many neighbours much can be inferred.
+    another in proportion to its bones, since from a joint with many neighbors much can be inferred.
 
     By default every clip loses exactly the same number of different joints, drawn for itself. The released code
-    draws from a list with repetitions, once for the whole batch: ``multiset=True``. Of its 8 draws on NTU RGB+D, 7.3 on
-    average are different joints.
+    draws from a list with repetitions, once for the whole batch: ``same_on_batch=True``. Of its 8 draws on NTU RGB+D,
+    7.3 on average are different joints.
 
     Args:
         layout: A name, a dict or a layout.
-        hidden: Fraction of the joints to hide, ``round(hidden * v)``; with ``multiset``, of draws. 8 of 25 in PSTL's
-            released code.
-        multiset: Draw as the released code does: one ``(w,)`` for all samples, ``w >= v - round(hidden * v)``. This
-            waits for the device.
+        ratio: Ratio of the joints to hide, ``round(ratio * v)`` of them; with ``same_on_batch``, of draws. 8 of 25 in
+            PSTL's released code.
+        same_on_batch: Draw as the released code does, with repetitions and once for the batch: one ``(w,)`` for all
+            samples, ``w >= v - round(ratio * v)``. This waits for the device.
 
     Shape:
-        ``(n, c, t, v, m)``, of which only the shape and the device matter, to ``(n, v - round(hidden * v))`` int64, or
-        ``(w,)`` with ``multiset``; ascending.
+        ``(n, c, t, v, m)``, of which only the shape and the device matter, to ``(n, v - round(ratio * v))`` int64, or
+        ``(w,)`` with ``same_on_batch``; ascending.
 
     Raises:
-        ValueError: a fraction that leaves no joint, or clips with other joints than the layout's.
+        TypeError: ``ratio`` is not a number.
+        ValueError: a ratio that leaves no joint, clips with other joints than the layout's, or with ``same_on_batch``
+            an empty batch, which has no draw.
 
     Example:
         >>> masking = CentralSpatialMask("ntu-rgb+d")
@@ -121,52 +126,49 @@ class CentralSpatialMask(nn.Module):
         torch.Size([4, 17])
     """
 
+    hidden = renamed_attribute("hidden", "ratio")
+    multiset = renamed_attribute("multiset", "same_on_batch")
+
+    @renamed_arguments(hidden="ratio", multiset="same_on_batch")
     def __init__(
-        self, layout: str | Mapping[str, Any] | SkeletonLayout, *, hidden: float = 8 / 25, multiset: bool = False
+        self, layout: str | Mapping[str, Any] | SkeletonLayout, *, ratio: float = 8 / 25, same_on_batch: bool = False
     ) -> None:
         super().__init__()
         self.layout = get(layout)
         v = self.layout.num_joints
-        if not 0 <= hidden < 1 or round(hidden * v) == v:
+        check_ratio(ratio, "[0, 1)", name="ratio")
+        if round(ratio * v) == v:
             raise ValueError(
-                f"hidden: expected a fraction in [0, 1) that leaves one of the {v} joints of {self.layout.name!r}, "
-                f"got {hidden}"
+                f"ratio: expected one that leaves a joint, got {ratio}, which hides all {v} of {self.layout.name!r}; "
+                f"take at most {(v - 1) / v:g}"
             )
-        self.hidden = hidden
-        self.multiset = multiset
+        self.ratio = ratio
+        self.same_on_batch = same_on_batch
         self.degrees = joint_degrees(self.layout)
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> CentralSpatialMaskParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> CentralSpatialMaskParams:
         """Draw for clips of this shape."""
         n, *_ = clip_sizes(shape)
-        size = (1, sum(self.degrees)) if self.multiset else (n, self.layout.num_joints)
-        return CentralSpatialMaskParams(torch.rand(size, device=device, generator=generator).expand(n, -1))
+        size = (1, sum(self.degrees)) if self.same_on_batch else (n, self.layout.num_joints)
+        return CentralSpatialMaskParams(torch.rand(size, **where).expand(n, -1))
 
     def transform(self, x: Tensor, params: CentralSpatialMaskParams) -> Tensor:
         """The joints that these draws leave."""
         v = self.layout.num_joints
-        check_axes(x, "n c t v m", name="x", v=v)
+        check_clips(x, v=v)
         check_axes(params.draws, "n u", name="params.draws", n=x.shape[0])
-        hidden = round(self.hidden * v)
-        if self.multiset:
+        hidden = round(self.ratio * v)
+        if self.same_on_batch:
+            check_filled(params.draws, "n u", name="params.draws", filled="n")
             return central_spatial_mask_multiset(params.draws[0], self.degrees, hidden=hidden)
         return central_spatial_mask(params.draws, self.degrees, hidden=hidden)
 
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw the joints to keep."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
-
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return f"{self.layout.name!r}, hidden={self.hidden}, multiset={self.multiset}"
+        return f"{self.layout.name!r}, ratio={self.ratio}, same_on_batch={self.same_on_batch}"
 
 
 def _check_hidden(hidden: int, v: int) -> None:
-    if not 0 <= hidden < v:
+    check_integer(hidden, name="hidden", least=0)
+    if hidden >= v:
         raise ValueError(f"hidden: expected 0 to {v - 1} of the {v} joints, so that one is left, got {hidden}")

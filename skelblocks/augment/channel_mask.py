@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange
+from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_probability
-from skelblocks.augment._clips import clip_sizes, zero_where
+from skelblocks.augment._clips import check_clips, clip_sizes, zero_where
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class ChannelMaskParams(NamedTuple):
@@ -33,7 +36,7 @@ def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
         The masked clips, same shape and dtype.
 
     Raises:
-        TypeError: ``channels`` is not boolean.
+        TypeError: ``x`` is not floating-point, or ``channels`` is not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` or ``channels`` is not ``(n, c)``.
 
     Example:
@@ -41,13 +44,13 @@ def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
         >>> channel_mask(x, torch.tensor([[False, False, True]])).mean(dim=(2, 3, 4)).tolist()
         [[1.0, 1.0, 0.0]]
     """
-    check_axes(x, "n c t v m", name="x")
+    check_clips(x)
     check_axes(channels, "n c", name="channels", n=x.shape[0], c=x.shape[1])
     check_boolean(channels, name="channels")
-    return zero_where(x, channels[:, :, None, None, None])
+    return zero_where(x, rearrange(channels, "n c -> n c 1 1 1"))
 
 
-class RandomChannelMask(nn.Module):
+class RandomChannelMask(RandomTransform[ChannelMaskParams]):
     """Mask one channel of each clip, drawn at random, with a probability.
 
     MsMCLR's section 3.3 names the channel mask without numbers; it is the axis mask of AimCLR, whose released code and
@@ -58,6 +61,9 @@ class RandomChannelMask(nn.Module):
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        ValueError: ``p`` is not a probability.
 
     Example:
         >>> masking = RandomChannelMask(1.0)
@@ -71,27 +77,17 @@ class RandomChannelMask(nn.Module):
         check_probability(p, name="p")
         self.p = p
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> ChannelMaskParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> ChannelMaskParams:
         """Draw for clips of this shape."""
         n, c, *_ = clip_sizes(shape)
-        channel = torch.randint(c, (n,), device=device, generator=generator)
-        return ChannelMaskParams(channel, torch.rand(n, device=device, generator=generator))
+        channel = torch.randint(c, (n,), **where)
+        return ChannelMaskParams(channel, torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: ChannelMaskParams) -> Tensor:
         """Mask by these draws."""
-        check_axes(x, "n c t v m", name="x")
+        check_clips(x)
         chosen = params.channel[:, None] == torch.arange(x.shape[1], device=params.channel.device)
         return channel_mask(x, chosen & (params.gate < self.p)[:, None])
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and mask."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

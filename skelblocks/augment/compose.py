@@ -6,29 +6,15 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any
 
-import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
+
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
-class RandomTransform(Protocol):
-    """What a transform has to offer to be composed: draws for a shape, and a pure function of clips and draws."""
-
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Any:
-        """Draw for clips of this shape, every field with the samples as its first axis."""
-
-    def transform(self, x: Tensor, params: Any) -> Tensor:
-        """Apply these draws; the shape stays."""
-
-
-class Compose(nn.Module):
+class Compose(RandomTransform[tuple[Any, ...]]):
     """Apply transforms one after another; the whole is a transform again.
 
     ``sample`` gives a tuple, one entry a transform, and ``transform`` replays it: on a second view, another stream or
@@ -41,9 +27,10 @@ class Compose(nn.Module):
         ``(n, c, t, v, m)`` to the same.
 
     Raises:
-        TypeError: one of them is not a module with both methods.
+        TypeError: ``transforms`` is no list, or one of them is not a module with both methods.
 
     Example:
+        >>> import torch
         >>> from skelblocks.augment import RandomShear, RandomTemporalCrop
         >>> augment = Compose([RandomTemporalCrop(), RandomShear()])
         >>> clips = torch.randn(4, 3, 50, 25, 2)
@@ -55,25 +42,24 @@ class Compose(nn.Module):
 
     def __init__(self, transforms: Iterable[nn.Module]) -> None:
         super().__init__()
+        if isinstance(transforms, nn.Module):
+            raise TypeError(
+                f"transforms: expected a list of them, got one {type(transforms).__name__}; pass [transform]"
+            )
         transforms = list(transforms)
         for place, transform in enumerate(transforms):
             methods = (getattr(transform, name, None) for name in ("sample", "transform"))
             if not isinstance(transform, nn.Module) or not all(map(callable, methods)):
+                got = f"the class {transform.__name__}" if isinstance(transform, type) else type(transform).__name__
                 raise TypeError(
-                    f"transforms[{place}]: expected an nn.Module with the methods sample and transform, "
-                    f"got {type(transform).__name__}"
+                    f"transforms[{place}]: expected an nn.Module with the methods sample and transform, got {got}; "
+                    "pass an instance, such as RandomShear()"
                 )
         self.transforms = nn.ModuleList(transforms)
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Any, ...]:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> tuple[Any, ...]:
         """Draw for clips of this shape, one transform after another."""
-        return tuple(each.sample(shape, device=device, generator=generator) for each in self._each())
+        return tuple(each.sample(shape, **where) for each in self._each())
 
     def transform(self, x: Tensor, params: tuple[Any, ...]) -> Tensor:
         """Apply these draws, one transform after another."""
@@ -83,9 +69,5 @@ class Compose(nn.Module):
             x = each.transform(x, drawn)
         return x
 
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and apply."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
-
-    def _each(self) -> list[RandomTransform]:
-        return [cast(RandomTransform, module) for module in self.transforms]
+    def _each(self) -> list[Any]:
+        return list(self.transforms)

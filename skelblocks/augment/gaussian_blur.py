@@ -6,15 +6,19 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange, repeat
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_probability
-from skelblocks.augment._clips import clip_sizes, uncast_bmm
+from skelblocks._utils.checks import check_axes, check_choice, check_integer, check_probability, values_visible
+from skelblocks.augment._clips import check_clips, check_number, clip_sizes, uncast_bmm
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
-PADDINGS = ("replicate", "zeros")
+Padding = Literal["replicate", "zeros"]
+_PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 class GaussianBlurParams(NamedTuple):
@@ -25,7 +29,7 @@ class GaussianBlurParams(NamedTuple):
 
 
 def gaussian_blur(
-    x: Tensor, sigma: Tensor, *, taps: int = 15, normalize: bool = True, padding: str = "replicate"
+    x: Tensor, sigma: Tensor, *, taps: int = 15, normalize: bool = True, padding: Padding = "replicate"
 ) -> Tensor:
     r"""Convolve each clip along time with its own Gaussian: ``x'[t] = sum_k g[k] x[t + k]``.
 
@@ -47,21 +51,25 @@ def gaussian_blur(
         The blurred clips, same shape and dtype. An absent person stays zero.
 
     Raises:
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``sigma`` not ``(n,)``, ``taps`` not odd, or the padding unknown.
-        TypeError: ``x`` is not floating-point.
+        TypeError: ``x`` is not floating-point, or ``taps`` is not an integer.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``sigma`` is not ``(n,)`` or, on CPU, not above 0, ``taps`` is not
+            odd, or the padding is unknown.
 
     Example:
         >>> still = torch.ones(1, 3, 50, 25, 2)
         >>> torch.allclose(gaussian_blur(still, torch.tensor([2.0])), still)
         True
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
-    n, c, t, v, m = x.shape
+    check_clips(x)
+    n, c, t, _, _ = x.shape
     check_axes(sigma, "n", name="sigma", n=n)
     _check_kernel(taps, padding)
+    if values_visible(sigma) and not bool((sigma > 0).all()):
+        raise ValueError(f"sigma: expected widths above 0, got {sigma.tolist()}; leave a clip out to keep it sharp")
     offset = torch.arange(taps, device=x.device) - taps // 2
-    kernel = torch.exp(-(offset**2) / (2 * sigma.to(torch.promote_types(sigma.dtype, x.dtype))[:, None] ** 2))
+    # In float32 at least, where the square of a small width does not underflow: below 0.02, all weights but one are 0.
+    width = sigma.to(torch.promote_types(torch.promote_types(sigma.dtype, x.dtype), torch.float32)).clamp(min=0.02)
+    kernel = torch.exp(-(offset**2) / (2 * width[:, None] ** 2))
     # Far tails round away in the sum, but as denormal numbers they would make it twice as slow.
     kernel = torch.where(kernel > torch.finfo(kernel.dtype).eps ** 2, kernel, 0)
     if normalize:
@@ -74,11 +82,11 @@ def gaussian_blur(
         source = source.clamp(0, t - 1)
     places = (source[:, :, None] == frame).to(kernel.dtype)
     weights = uncast_bmm(kernel[None], places.view(1, taps, t * t)).view(n, 1, t, t).to(x.dtype)
-    blurred = uncast_bmm(weights.expand(n, c, t, t).reshape(n * c, t, t), x.reshape(n * c, t, v * m))
+    blurred = uncast_bmm(repeat(weights, "n 1 s t -> (n c) s t", c=c), rearrange(x, "n c t v m -> (n c) t (v m)"))
     return blurred.view(x.shape)
 
 
-class RandomGaussianBlur(nn.Module):
+class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
     """Blur each clip, with a probability, by a kernel of its own random width, uniform in ``[low, high)``.
 
     MsMCLR's section 3.3 names Gaussian blur without numbers; the defaults are those of its released code, AimCLR's and
@@ -93,6 +101,11 @@ class RandomGaussianBlur(nn.Module):
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        TypeError: a width is not a number, or ``taps`` is not an integer.
+        ValueError: ``sigma`` is not finite or not ``0 < low <= high``, ``p`` is not a probability, ``taps`` is not odd,
+            or the padding is unknown.
 
     Example:
         >>> blurring = RandomGaussianBlur(p=1.0)
@@ -109,10 +122,12 @@ class RandomGaussianBlur(nn.Module):
         p: float = 0.5,
         taps: int = 15,
         normalize: bool = True,
-        padding: str = "replicate",
+        padding: Padding = "replicate",
     ) -> None:
         super().__init__()
         low, high = sigma
+        for width in (low, high):
+            check_number(width, name="sigma", what="a width in frames")
         if not 0 < low <= high:
             raise ValueError(f"sigma: expected (low, high) with 0 < low <= high, got {sigma}")
         check_probability(p, name="p")
@@ -123,16 +138,10 @@ class RandomGaussianBlur(nn.Module):
         self.normalize = normalize
         self.padding = padding
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> GaussianBlurParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> GaussianBlurParams:
         """Draw for clips of this shape."""
         n, *_ = clip_sizes(shape)
-        sigma, gate = torch.rand(2, n, device=device, generator=generator)
+        sigma, gate = torch.rand(2, n, **where)
         return GaussianBlurParams(sigma, gate)
 
     def transform(self, x: Tensor, params: GaussianBlurParams) -> Tensor:
@@ -140,18 +149,15 @@ class RandomGaussianBlur(nn.Module):
         low, high = self.sigma
         sigma = low + (high - low) * params.sigma
         blurred = gaussian_blur(x, sigma, taps=self.taps, normalize=self.normalize, padding=self.padding)
-        return torch.where((params.gate < self.p)[:, None, None, None, None], blurred, x)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and blur."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+        return torch.where(rearrange(params.gate < self.p, "n -> n 1 1 1 1"), blurred, x)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return f"sigma={self.sigma}, p={self.p}, taps={self.taps}, normalize={self.normalize}, padding={self.padding!r}"
 
 
-def _check_kernel(taps: int, padding: str) -> None:
-    if taps < 1 or taps % 2 == 0:
+def _check_kernel(taps: int, padding: Padding) -> None:
+    check_integer(taps, name="taps")
+    if taps % 2 == 0:
         raise ValueError(f"taps: expected an odd integer >= 1, got {taps}")
-    check_choice(padding, PADDINGS, name="padding")
+    check_choice(padding, _PADDINGS, name="padding")

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import repeat
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_floating, check_probability
-from skelblocks.augment._clips import clip_sizes
+from skelblocks._utils.checks import check_axes, check_probability
+from skelblocks.augment._clips import check_clips, check_number, clip_sizes
+from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
 
 
@@ -48,21 +51,20 @@ def gaussian_noise(x: Tensor, noise: Tensor, std: Tensor, *, on_absent_persons: 
         >>> y[..., 0].equal(x[..., 0]), y[..., 1].equal(x[..., 1])
         (False, True)
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
+    check_clips(x)
     n, c, t, v, m = x.shape
     check_axes(noise, "n c t v m", name="noise", n=n, c=c, t=t, v=v, m=m)
     check_axes(std, "n", name="std", n=n)
-    scale = std.to(x.dtype)[:, None].expand(n, m)
+    scale = repeat(std.to(x.dtype), "n -> n m", m=m)
     if not on_absent_persons:
-        scale = scale * person_mask(x)
+        scale = torch.where(person_mask(x), scale, 0)
     # One pass over the clip; joints and persons are one axis so that its inner loop is long.
-    scale = scale[:, None, None, :].expand(n, 1, v, m).reshape(n, 1, v * m)
+    scale = repeat(scale, "n m -> n 1 (v m)", v=v)
     flat = (n, c * t, v * m)
     return torch.addcmul(x.reshape(flat), noise.to(x.dtype).reshape(flat), scale).view(x.shape)
 
 
-class RandomGaussianNoise(nn.Module):
+class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
     """Add noise to each clip with a probability.
 
     MsMCLR's section 3.3 names Gaussian noise without numbers; the defaults are those of its released code and AimCLR's.
@@ -76,6 +78,10 @@ class RandomGaussianNoise(nn.Module):
     Shape:
         ``(n, c, t, v, m)`` to the same.
 
+    Raises:
+        TypeError: ``std`` is not a number.
+        ValueError: ``std`` is negative or not finite, or ``p`` is not a probability.
+
     Example:
         >>> jitter = RandomGaussianNoise(0.01, p=1.0)
         >>> clips = torch.ones(4, 3, 50, 25, 2)
@@ -85,33 +91,23 @@ class RandomGaussianNoise(nn.Module):
 
     def __init__(self, std: float = 0.01, *, p: float = 0.5, on_absent_persons: bool = False) -> None:
         super().__init__()
-        if not std >= 0:
-            raise ValueError(f"std: expected a number >= 0, got {std}")
+        check_number(std, name="std")
         check_probability(p, name="p")
         self.std = std
         self.p = p
         self.on_absent_persons = on_absent_persons
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> GaussianNoiseParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> GaussianNoiseParams:
         """Draw for clips of this shape."""
         sizes = clip_sizes(shape)
-        noise = torch.randn(sizes, device=device, generator=generator)
-        return GaussianNoiseParams(noise, torch.rand(sizes[0], device=device, generator=generator))
+        noise = torch.randn(sizes, **where)
+        return GaussianNoiseParams(noise, torch.rand(sizes[0], **where))
 
     def transform(self, x: Tensor, params: GaussianNoiseParams) -> Tensor:
         """Add these draws."""
+        check_clips(x)
         std = (params.gate < self.p).to(x.dtype) * self.std
         return gaussian_noise(x, params.noise, std, on_absent_persons=self.on_absent_persons)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and add."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange
+from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean
-from skelblocks.augment._clips import clip_sizes, zero_where
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks.augment._clips import check_clips, check_ratio_range, clip_sizes, zero_where
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class JointMaskParams(NamedTuple):
@@ -34,7 +38,7 @@ def joint_mask(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
         The masked clips, same shape and dtype.
 
     Raises:
-        TypeError: ``joints`` or ``frames`` are not boolean.
+        TypeError: ``x`` is not floating-point, or ``joints`` or ``frames`` are not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)``, ``joints`` not ``(n, v)``, or ``frames`` not ``(n, t)``.
 
     Example:
@@ -44,28 +48,32 @@ def joint_mask(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
         >>> int(y.eq(0).sum())  # 3 channels, 2 frames, 2 joints
         12
     """
-    check_axes(x, "n c t v m", name="x")
+    check_clips(x)
     n, _, t, v, _ = x.shape
     check_axes(joints, "n v", name="joints", n=n, v=v)
     check_axes(frames, "n t", name="frames", n=n, t=t)
     check_boolean(joints, name="joints")
     check_boolean(frames, name="frames")
-    return zero_where(x, joints[:, None, None, :, None] & frames[:, None, :, None, None])
+    return zero_where(x, rearrange(joints, "n v -> n 1 1 v 1") & rearrange(frames, "n t -> n 1 t 1 1"))
 
 
-class RandomJointMask(nn.Module):
+class RandomJointMask(RandomTransform[JointMaskParams]):
     """Mask random joints of each clip in random frames; how many of both is drawn too, uniformly between two bounds.
 
     MsMCLR's section 3.3 takes the joint mask over from AS-CAL without numbers (its released code has none): the
     defaults are the 5 to 15 of 25 joints and 20 to 50 of 50 frames of AS-CAL's code. Other skeletons and lengths get
-    the same fractions.
+    the same ratios.
 
     Args:
-        joints: Smallest and largest fraction of the joints.
-        frames: Smallest and largest fraction of the frames.
+        joint_ratio: Smallest and largest ratio of the joints.
+        frame_ratio: Smallest and largest ratio of the frames.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        TypeError: a ratio is not a pair of numbers.
+        ValueError: a ratio is not ``0 <= low <= high <= 1``.
 
     Example:
         >>> masking = RandomJointMask()
@@ -75,29 +83,24 @@ class RandomJointMask(nn.Module):
         True
     """
 
-    def __init__(self, joints: tuple[float, float] = (0.2, 0.6), *, frames: tuple[float, float] = (0.4, 1.0)) -> None:
-        super().__init__()
-        for name, (low, high) in (("joints", joints), ("frames", frames)):
-            if not 0 <= low <= high <= 1:
-                raise ValueError(
-                    f"{name}: expected fractions (low, high) with 0 <= low <= high <= 1, got {(low, high)}"
-                )
-        self.joints = joints
-        self.frames = frames
+    joints = renamed_attribute("joints", "joint_ratio")
+    frames = renamed_attribute("frames", "frame_ratio")
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> JointMaskParams:
+    @renamed_arguments(joints="joint_ratio", frames="frame_ratio")
+    def __init__(
+        self, joint_ratio: tuple[float, float] = (0.2, 0.6), *, frame_ratio: tuple[float, float] = (0.4, 1.0)
+    ) -> None:
+        super().__init__()
+        self.joint_ratio = check_ratio_range(joint_ratio, name="joint_ratio", with_zero=True)
+        self.frame_ratio = check_ratio_range(frame_ratio, name="frame_ratio", with_zero=True)
+
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> JointMaskParams:
         """Draw for clips of this shape."""
         n, _, t, v, _ = clip_sizes(shape)
         masks = []
-        for size, (low, high) in ((v, self.joints), (t, self.frames)):
-            count = torch.randint(round(low * size), round(high * size) + 1, (n, 1), device=device, generator=generator)
-            place = torch.rand(n, size, device=device, generator=generator).argsort(dim=1).argsort(dim=1)
+        for size, (low, high) in ((v, self.joint_ratio), (t, self.frame_ratio)):
+            count = torch.randint(round(low * size), round(high * size) + 1, (n, 1), **where)
+            place = torch.rand(n, size, **where).argsort(dim=1).argsort(dim=1)
             masks.append(place < count)
         return JointMaskParams(*masks)
 
@@ -105,10 +108,6 @@ class RandomJointMask(nn.Module):
         """Mask by these draws."""
         return joint_mask(x, params.joints, params.frames)
 
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and mask."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
-
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return f"joints={self.joints}, frames={self.frames}"
+        return f"joint_ratio={self.joint_ratio}, frame_ratio={self.frame_ratio}"

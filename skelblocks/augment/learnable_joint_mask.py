@@ -10,10 +10,14 @@ from math import ceil
 from typing import NamedTuple
 
 import torch
+from einops import rearrange, repeat
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_floating
-from skelblocks.augment._clips import clip_sizes
+from skelblocks._utils.checks import check_axes, check_boolean
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks.augment._clips import check_clips, check_ratio, clip_sizes
+from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
 
 
@@ -50,40 +54,40 @@ def fill_joints(x: Tensor, mask: Tensor, fill: Tensor, *, on_absent_persons: boo
         >>> fill.grad  # 3 channels, 2 frames, 1 joint
         tensor([6.])
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
+    check_clips(x)
     n, _, t, v, m = x.shape
     check_axes(mask, "n t v", name="mask", n=n, t=t, v=v)
     check_boolean(mask, name="mask")
     if not isinstance(fill, Tensor) or fill.shape != (1,):
         got = f"shape {tuple(fill.shape)}" if isinstance(fill, Tensor) else type(fill).__name__
         raise ValueError(f"fill: expected a tensor of one value, shape (1,), got {got}; pass torch.full((1,), value)")
-    hidden = mask[:, None, :, :, None].expand(n, 1, t, v, m)
+    hidden = repeat(mask, "n t v -> n 1 t v m", m=m)
     # Persons are written out in the mask: a last axis of stride 0 would be a loop of its own for each joint.
-    hidden = hidden.contiguous() if on_absent_persons else hidden & person_mask(x)[:, None, None, None, :]
+    hidden = hidden.contiguous() if on_absent_persons else hidden & rearrange(person_mask(x), "n m -> n 1 1 1 m")
     return torch.where(hidden, fill.to(x.dtype), x)
 
 
-class LearnableJointMask(nn.Module):
+class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
     """Hide random joints, drawn anew in every frame, behind one learnable value.
 
     The mask of HiCLR's strongest branch. The ratio, the value's start at 0 and its shape are those of the released
     code, which keeps it under the state key ``mask_param``. There the mask comes after the conversion to bones or
     motion, so that the value stands for what the encoder sees.
 
-    **This transform is trained**: its parameter ``fill`` belongs in the optimiser with the encoder's, and the call must
+    **This transform is trained**: its parameter ``fill`` belongs in the optimizer with the encoder's, and the call must
     not stand under ``torch.no_grad()`` or in a data loader's worker, where it would keep its start for ever.
 
     Args:
-        ratio: Part of the joints that is hidden; in each frame their number is ``int(ratio * v)``, 2 of 25.
-        shared: Whether all clips of a batch get the same mask, as in the released code. By default each has its own.
-            The persons of a clip always share one.
+        ratio: Ratio of the joints that is hidden; in each frame their number is ``int(ratio * v)``, 2 of 25.
+        same_on_batch: Whether all clips of a batch get the same mask, as in the released code. By default each has its
+            own. The persons of a clip always share one.
         on_absent_persons: See :func:`fill_joints`; True is the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
 
     Raises:
+        TypeError: ``ratio`` is not a number.
         ValueError: ``ratio`` is not in ``(0, 1]``; when drawing, ``int(ratio * v)`` is 0.
 
     Example:
@@ -93,29 +97,25 @@ class LearnableJointMask(nn.Module):
         (tensor([2]), True)
     """
 
-    def __init__(self, ratio: float = 0.1, *, shared: bool = False, on_absent_persons: bool = False) -> None:
+    shared = renamed_attribute("shared", "same_on_batch")
+
+    @renamed_arguments(shared="same_on_batch")
+    def __init__(self, ratio: float = 0.1, *, same_on_batch: bool = False, on_absent_persons: bool = False) -> None:
         super().__init__()
-        if not 0 < ratio <= 1:
-            raise ValueError(f"ratio: expected a fraction of the joints in (0, 1], got {ratio}")
+        check_ratio(ratio, "(0, 1]", name="ratio")
         self.ratio = ratio
-        self.shared = shared
+        self.same_on_batch = same_on_batch
         self.on_absent_persons = on_absent_persons
         self.fill = nn.Parameter(torch.zeros(1))
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> LearnableJointMaskParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> LearnableJointMaskParams:
         """Draw for clips of this shape."""
         n, _, t, v, _ = clip_sizes(shape)
-        count = int(self.ratio * v)
+        count = int(round(self.ratio * v, 9))  # 0.29 * 100 is a little less than 29
         if count == 0:
             least = ceil(10_000 / v) / 10_000  # upwards: 0.0588 of 17 joints would again be less than one
             raise ValueError(f"ratio: {self.ratio} of v={v} joints is less than one; take at least {least:g}")
-        draws = torch.rand(1 if self.shared else n, t, v, device=device, generator=generator)
+        draws = torch.rand(1 if self.same_on_batch else n, t, v, **where)
         mask = torch.zeros_like(draws, dtype=torch.bool).scatter(2, draws.topk(count, dim=2).indices, True)
         return LearnableJointMaskParams(mask.expand(n, t, v))
 
@@ -123,10 +123,6 @@ class LearnableJointMask(nn.Module):
         """Fill by these draws."""
         return fill_joints(x, params.mask, self.fill, on_absent_persons=self.on_absent_persons)
 
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and fill."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
-
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return f"ratio={self.ratio}, shared={self.shared}, on_absent_persons={self.on_absent_persons}"
+        return f"ratio={self.ratio}, same_on_batch={self.same_on_batch}, on_absent_persons={self.on_absent_persons}"

@@ -5,15 +5,21 @@ Axes: n samples, c channels, t frames, v joints, m persons, s kept frames.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange
+from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_filled, check_floating
-from skelblocks.augment._clips import clip_sizes, take_frames
+from skelblocks._utils.checks import check_axes, check_filled, check_integer, values_visible
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks.augment._clips import check_clips, check_index, check_ratio, clip_sizes, take_frames
+from skelblocks.augment.base import DrawOptions, RandomTransform
+from skelblocks.clips.frame_mask import frame_mask
 
 
 class MotionTemporalMaskParams(NamedTuple):
@@ -22,15 +28,18 @@ class MotionTemporalMaskParams(NamedTuple):
     draws: Tensor
 
 
-def frame_motion(x: Tensor) -> Tensor:
+def frame_motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     r"""How much a clip moves from each frame to the next.
 
     .. math:: a_t = \frac{1}{c\,v\,m} \sum_{c, v, m} (x_{t+1} - x_t)^2, \qquad a_T = 0
 
-    The last frame has no successor; as in PSTL's released code its motion is zero. An absent person adds nothing.
+    The last frame has no successor; as in PSTL's released code its motion is zero. An absent person adds nothing, and
+    neither does a person who enters or leaves between the two frames.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
+        across_absence: Whether to count the difference to a frame in which the person is absent, all zeros, as motion;
+            True is PSTL's released code. There the frame before a tail of zeros moves most.
 
     Returns:
         ``(n, t)``, in float32 at least.
@@ -40,59 +49,78 @@ def frame_motion(x: Tensor) -> Tensor:
         TypeError: ``x`` is not floating-point.
 
     Example:
-        >>> frame_motion(torch.tensor([0.0, 1.0, 3.0, 3.0]).view(1, 1, 4, 1, 1))
+        >>> frame_motion(torch.tensor([1.0, 2.0, 4.0, 4.0]).view(1, 1, 4, 1, 1))
         tensor([[1., 4., 0., 0.]])
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
+    check_clips(x)
     check_filled(x, "n c t v m", name="x", filled="t")
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    return F.pad(x.diff(dim=2).square().mean(dim=(1, 3, 4)), (0, 1))
+    change = x.diff(dim=2)
+    if not across_absence:
+        present = frame_mask(x)
+        change = torch.where(rearrange(present[:, 1:] & present[:, :-1], "n t m -> n 1 t 1 m"), change, 0)
+    return F.pad(change.square().mean(dim=(1, 3, 4)), (0, 1))
 
 
-def motion_temporal_mask(x: Tensor, draws: Tensor, *, most_moving: int, kept: int) -> Tensor:
-    """Leave out the frames of most motion, then keep a random part of the others, in the order of time.
+@renamed_arguments(draws="places")
+def motion_temporal_mask(
+    x: Tensor, places: Tensor, *, most_moving: int, kept: int | None = None, across_absence: bool = False
+) -> Tensor:
+    """Leave out the frames of most motion, then keep the given ones of the others, in the order of time.
 
     Each sample by its own :func:`frame_motion`. Between frames of equal motion the earlier counts as stiller, where the
     released code leaves it to ``topk``. The last frame is therefore never left out for its motion.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        draws: Unit draws, ``(n, t)``; column ``i`` decides on the ``i``-th of the frames that motion leaves, and the
-            last ``most_moving`` columns on none.
+        places: Which of the frames that motion leaves to keep: their places among these, each from 0 to
+            t - ``most_moving`` - 1, ``(n, s)``, int64.
         most_moving: How many frames to leave out for their motion, 0 to t - 1.
-        kept: s, how many to keep of the others, 1 to t - ``most_moving``.
+        kept: Deprecated: with it, ``places`` holds unit draws ``(n, t)``, whose smallest ``kept`` are kept.
+        across_absence: See :func:`frame_motion`; True is the released code.
 
     Returns:
         ``(n, c, s, v, m)``, same dtype. Gradient flows to the kept frames, none through the choice.
 
     Raises:
-        ValueError: ``x`` is not ``(n, c, t, v, m)`` or has no sample or frame, ``draws`` is not ``(n, t)``, or a number
-            of frames is out of range.
-        TypeError: ``x`` is not floating-point.
+        TypeError: ``x`` is not floating-point, ``places`` is not int64, or ``most_moving`` is not an integer.
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` or has no frame, ``places`` is not ``(n, s)``, ``most_moving`` is
+            out of range, or, on CPU, a place is.
 
     Example:
-        >>> x = torch.tensor([0.0, 9.0, 10.0, 11.0]).view(1, 1, 4, 1, 1)  # jumps after its first frame
-        >>> draws = torch.tensor([[0.3, 0.9, 0.1, 0.0]])
-        >>> motion_temporal_mask(x, draws, most_moving=1, kept=2).flatten()
+        >>> x = torch.tensor([1.0, 9.0, 10.0, 11.0]).view(1, 1, 4, 1, 1)  # jumps after its first frame
+        >>> motion_temporal_mask(x, torch.tensor([[0, 2]]), most_moving=1).flatten()
         tensor([ 9., 11.])
     """
-    check_axes(x, "n c t v m", name="x")
-    check_filled(x, "n c t v m", name="x", filled="n")
-    motion = frame_motion(x.detach())
-    n, t = motion.shape
-    check_axes(draws, "n t", name="draws", n=n, t=t)
-    if not 0 <= most_moving < t:
+    check_clips(x)
+    check_filled(x, "n c t v m", name="x", filled="t")
+    n, _, t, _, _ = x.shape
+    check_integer(most_moving, name="most_moving", least=0)
+    if most_moving >= t:
         raise ValueError(f"most_moving: expected 0 to {t - 1} of the {t} frames, got {most_moving}")
     left = t - most_moving
-    if not 1 <= kept <= left:
-        raise ValueError(f"kept: expected 1 to {left}, the frames that most_moving={most_moving} leaves, got {kept}")
-    still = motion.argsort(dim=1, stable=True)[:, :left].sort(dim=1).values
-    chosen = draws[:, :left].argsort(dim=1)[:, :kept].sort(dim=1).values
-    return take_frames(x, still.gather(1, chosen))
+    if kept is not None:
+        warnings.warn(
+            "motion_temporal_mask: unit draws with kept= are deprecated; pass the places, ascending: "
+            "draws[:, :left].argsort(dim=1)[:, :kept].sort(dim=1).values, where left is t - most_moving",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        check_axes(places, "n t", name="draws", n=n, t=t)
+        if not 1 <= kept <= left:
+            raise ValueError(f"kept: expected 1 to {left}, as most_moving={most_moving} leaves them, got {kept}")
+        places = _smallest(places[:, :left], kept)
+    check_axes(places, "n s", name="places", n=n)
+    check_index(places, name="places")
+    if values_visible(places) and bool(((places < 0) | (places >= left)).any()):
+        raise ValueError(
+            f"places: expected 0 to {left - 1}, as most_moving={most_moving} leaves {left} frames, got "
+            f"{int(places.min())} to {int(places.max())}"
+        )
+    return _keep(x, places, left=left, across_absence=across_absence)
 
 
-class MotionTemporalMask(nn.Module):
+class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
     """Shorten each clip to a random part of its still frames; PSTL's motion-attention temporal mask.
 
     PSTL's abstract removes fast frames "with a higher possibility". The two steps here are those of its released code:
@@ -100,19 +128,21 @@ class MotionTemporalMask(nn.Module):
     frames, for both: 50 frames become 40, then 30.
 
     Args:
-        most_moving: Fraction of the frames to leave out for their motion, ``round(most_moving * t)``, but never all;
+        moving_ratio: Ratio of the frames to leave out for their motion, ``round(moving_ratio * t)``, but never all;
             10 of 50 in the released code.
-        kept: Fraction of the frames, counted on all t, that stay in the end, ``round(kept * t)``, at least 1 and at
-            most those that motion leaves; 30 of 50 in the released code.
-        shared: Keep the same places among the still frames for all samples, as in the released code (which frames
-            these are is each sample's own). Default: each sample draws its own.
+        kept_ratio: Ratio of the frames, counted on all t, that stay in the end, ``round(kept_ratio * t)``, at least 1
+            and at most those that motion leaves; 30 of 50 in the released code.
+        same_on_batch: Keep the same places among the still frames for all samples, as in the released code (which
+            frames these are is each sample's own). Default: each sample draws its own.
+        across_absence: See :func:`frame_motion`; True is the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to ``(n, c, s, v, m)``: 30 of 50 frames, 38 of 64. As it shortens the clip, it goes last in
         a :class:`~skelblocks.augment.Compose`.
 
     Raises:
-        ValueError: fractions out of range, or whose sum is above 1.
+        TypeError: a ratio is not a number.
+        ValueError: ratios out of range, or whose sum is above 1.
 
     Example:
         >>> masking = MotionTemporalMask()
@@ -120,41 +150,64 @@ class MotionTemporalMask(nn.Module):
         torch.Size([4, 3, 30, 25, 2])
     """
 
-    def __init__(self, *, most_moving: float = 10 / 50, kept: float = 30 / 50, shared: bool = False) -> None:
-        super().__init__()
-        if not (0 <= most_moving < 1 and 0 < kept <= 1 and most_moving + kept <= 1 + 1e-9):
-            raise ValueError(
-                "most_moving, kept: expected fractions of the frames in [0, 1) and (0, 1] with a sum of at most 1, "
-                f"got {most_moving} and {kept}"
-            )
-        self.most_moving = most_moving
-        self.kept = kept
-        self.shared = shared
+    most_moving = renamed_attribute("most_moving", "moving_ratio")
+    kept = renamed_attribute("kept", "kept_ratio")
+    shared = renamed_attribute("shared", "same_on_batch")
 
-    def sample(
+    @renamed_arguments(most_moving="moving_ratio", kept="kept_ratio", shared="same_on_batch")
+    def __init__(
         self,
-        shape: Sequence[int],
         *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> MotionTemporalMaskParams:
+        moving_ratio: float = 10 / 50,
+        kept_ratio: float = 30 / 50,
+        same_on_batch: bool = False,
+        across_absence: bool = False,
+    ) -> None:
+        super().__init__()
+        check_ratio(moving_ratio, "[0, 1)", name="moving_ratio")
+        check_ratio(kept_ratio, "(0, 1]", name="kept_ratio")
+        if moving_ratio + kept_ratio > 1 + 1e-9:
+            raise ValueError(
+                f"moving_ratio, kept_ratio: expected a sum of at most 1, got {moving_ratio} + {kept_ratio}; "
+                "both count all frames of the clip"
+            )
+        self.moving_ratio = moving_ratio
+        self.kept_ratio = kept_ratio
+        self.same_on_batch = same_on_batch
+        self.across_absence = across_absence
+
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> MotionTemporalMaskParams:
         """Draw for clips of this shape."""
         n, _, t, _, _ = clip_sizes(shape)
-        draws = torch.rand(1 if self.shared else n, t, device=device, generator=generator)
+        draws = torch.rand(1 if self.same_on_batch else n, t, **where)
         return MotionTemporalMaskParams(draws.expand(n, t))
 
     def transform(self, x: Tensor, params: MotionTemporalMaskParams) -> Tensor:
         """Leave out by these draws."""
-        check_axes(x, "n c t v m", name="x")
-        t = x.shape[2]
-        most_moving = min(round(self.most_moving * t), t - 1)
-        kept = min(max(1, round(self.kept * t)), t - most_moving)
-        return motion_temporal_mask(x, params.draws, most_moving=most_moving, kept=kept)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and leave out."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+        check_clips(x)
+        check_filled(x, "n c t v m", name="x", filled="t")
+        n, _, t, _, _ = x.shape
+        check_axes(params.draws, "n t", name="params.draws", n=n, t=t)
+        most_moving = min(round(self.moving_ratio * t), t - 1)
+        kept = min(max(1, round(self.kept_ratio * t)), t - most_moving)
+        places = _smallest(params.draws[:, : t - most_moving], kept)
+        return _keep(x, places, left=t - most_moving, across_absence=self.across_absence)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return f"most_moving={self.most_moving}, kept={self.kept}, shared={self.shared}"
+        return (
+            f"moving_ratio={self.moving_ratio}, kept_ratio={self.kept_ratio}, same_on_batch={self.same_on_batch}, "
+            f"across_absence={self.across_absence}"
+        )
+
+
+def _smallest(draws: Tensor, count: int) -> Tensor:
+    """Where the smallest draws of each row are, in ascending order of place."""
+    return draws.argsort(dim=1)[:, :count].sort(dim=1).values
+
+
+def _keep(x: Tensor, places: Tensor, *, left: int, across_absence: bool) -> Tensor:
+    """Keep these places ``(n, s)`` among the ``left`` frames of least motion."""
+    motion = frame_motion(x.detach(), across_absence=across_absence)
+    still = motion.argsort(dim=1, stable=True)[:, :left].sort(dim=1).values
+    return take_frames(x, still.gather(1, places))

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import repeat
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_floating
-from skelblocks.augment._clips import clip_sizes
+from skelblocks._utils.checks import check_axes
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks.augment._clips import check_clips, check_index, check_ratio, clip_sizes
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class NoiseJointsParams(NamedTuple):
@@ -38,7 +42,7 @@ def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
 
     Raises:
         ValueError: ``x`` is not ``(n, c, t, v, m)``, ``joints`` not ``(n, k)``, or ``values`` not ``(n, c, t, k, m)``.
-        TypeError: ``x`` is not floating-point.
+        TypeError: ``x`` is not floating-point, or ``joints`` is not int64.
 
     Example:
         >>> x = torch.arange(25.0).view(1, 1, 1, 25, 1)
@@ -46,29 +50,37 @@ def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
         >>> y[0, 0, 0, [3, 4, 7], 0].tolist()
         [12.0, 4.0, 24.0]
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
-    n, c, t, _, m = x.shape
+    check_clips(x)
+    n, c, t, v, m = x.shape
     check_axes(joints, "n k", name="joints", n=n)
+    check_index(joints, name="joints")
     k = joints.shape[1]
     check_axes(values, "n c t k m", name="values", n=n, c=c, t=t, k=k, m=m)
-    # Not aminmax, which has no derivative in torch 2.11.
-    low, high = x.amin(dim=3, keepdim=True), x.amax(dim=3, keepdim=True)
-    noise = torch.addcmul(low, high - low, values.to(x.dtype))
-    return x.scatter(3, joints[:, None, None, :, None].expand(values.shape), noise)
+    if v == 0:
+        return x
+    # Not aminmax, which has no derivative in torch 2.11. In float32 at least: in half precision, the extent of a
+    # skeleton in millimeters may overflow.
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    low, high = x.amin(dim=3, keepdim=True).to(dtype), x.amax(dim=3, keepdim=True).to(dtype)
+    noise = torch.addcmul(low, high - low, values.to(dtype)).to(x.dtype)
+    return x.scatter(3, repeat(joints, "n k -> n c t k m", c=c, t=t, m=m), noise)
 
 
-class RandomNoiseJoints(nn.Module):
+class RandomNoiseJoints(RandomTransform[NoiseJointsParams]):
     """Give a few random joints of each clip random coordinates, anew in every frame: the noise of Yoon et al.
 
     MsMCLR's section 3.3 fixes 5 joints (of 25); its released code draws 1: ``RandomNoiseJoints(0.04)``. That code also
     stops at frame 50 and fails on shorter clips or single persons; that is not reproduced.
 
     Args:
-        fraction: Part of the joints that get noise; their number is ``round(fraction * v)``, at least 1.
+        ratio: Ratio of the joints that get noise; their number is ``round(ratio * v)``, at least 1.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        TypeError: ``ratio`` is not a number.
+        ValueError: ``ratio`` is not in ``(0, 1]``.
 
     Example:
         >>> noising = RandomNoiseJoints()
@@ -78,33 +90,25 @@ class RandomNoiseJoints(nn.Module):
         [5, 5, 5, 5]
     """
 
-    def __init__(self, fraction: float = 0.2) -> None:
-        super().__init__()
-        if not 0 < fraction <= 1:
-            raise ValueError(f"fraction: expected a fraction of the joints in (0, 1], got {fraction}")
-        self.fraction = fraction
+    fraction = renamed_attribute("fraction", "ratio")
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> NoiseJointsParams:
+    @renamed_arguments(fraction="ratio")
+    def __init__(self, ratio: float = 0.2) -> None:
+        super().__init__()
+        check_ratio(ratio, "(0, 1]", name="ratio")
+        self.ratio = ratio
+
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> NoiseJointsParams:
         """Draw for clips of this shape."""
         n, c, t, v, m = clip_sizes(shape)
-        k = max(1, round(self.fraction * v))
-        joints = torch.rand(n, v, device=device, generator=generator).argsort(dim=1)[:, :k]
-        return NoiseJointsParams(joints, torch.rand(n, c, t, k, m, device=device, generator=generator))
+        k = max(1, round(self.ratio * v))
+        joints = torch.rand(n, v, **where).argsort(dim=1)[:, :k]
+        return NoiseJointsParams(joints, torch.rand(n, c, t, k, m, **where))
 
     def transform(self, x: Tensor, params: NoiseJointsParams) -> Tensor:
         """Replace by these draws."""
         return noise_joints(x, params.joints, params.values)
 
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and replace."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
-
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return f"fraction={self.fraction}"
+        return f"ratio={self.ratio}"

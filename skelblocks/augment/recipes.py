@@ -2,14 +2,16 @@
 
 Each function gives a fresh :class:`~skelblocks.augment.compose.Compose`; the two ``_swap``, which mix clips of a batch,
 give a :class:`~skelblocks.augment.region_swap.RandomRegionSwap`. All of them work for every layout and length, what the
-papers state in joints or frames scaling as a fraction, and for two coordinates as for three.
+papers state in joints or frames scaling as a ratio, and for two coordinates as for three.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from skelblocks._utils.deprecated import renamed_arguments
 from skelblocks.augment.channel_mask import RandomChannelMask
 from skelblocks.augment.compose import Compose
 from skelblocks.augment.gaussian_blur import RandomGaussianBlur
@@ -29,14 +31,14 @@ __all__ = [
     "aimclr_extreme_official",
     "msmclr_strong",
     "msmclr_strong_official",
-    "normal",
     "skeattnclr_swap",
     "skelemix_swap",
+    "weak",
 ]
 
 
-def normal(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
-    """The normal augmentation of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and SkeAttnCLR: crop, then shear.
+def weak(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
+    """The weak view, called the normal augmentation by SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and SkeAttnCLR.
 
     Args:
         shear_amplitude: 0.5 in their released configs and SkeAttnCLR's table 10.
@@ -46,7 +48,7 @@ def normal(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
         A transform of clips ``(n, c, t, v, m)``.
 
     Example:
-        >>> [type(each).__name__ for each in normal().transforms]
+        >>> [type(each).__name__ for each in weak().transforms]
         ['RandomTemporalCrop', 'RandomShear']
     """
     return Compose([RandomTemporalCrop(padding_ratio), RandomShear(shear_amplitude)])
@@ -80,7 +82,7 @@ def aimclr_extreme(
     """
     return Compose(
         [
-            *normal(shear_amplitude=shear_amplitude, padding_ratio=padding_ratio).transforms,
+            *weak(shear_amplitude=shear_amplitude, padding_ratio=padding_ratio).transforms,
             RandomSpatialFlip(layout),
             RandomRotation(),
             RandomGaussianNoise(),
@@ -98,7 +100,7 @@ def aimclr_extreme_official(
 
     It differs from section 3.2 (:func:`aimclr_extreme`): the temporal flip, which the released code has, is off by
     default and no config turns it on. Besides, Gaussian noise goes to absent persons too, and the blur's kernel is not
-    normalised and its padding zero.
+    normalized and its padding zero.
 
     Args:
         layout: A name, a dict or a layout.
@@ -117,7 +119,7 @@ def aimclr_extreme_official(
     """
     return Compose(
         [
-            *normal(shear_amplitude=shear_amplitude, padding_ratio=padding_ratio).transforms,
+            *weak(shear_amplitude=shear_amplitude, padding_ratio=padding_ratio).transforms,
             RandomSpatialFlip(layout),
             RandomRotation(),
             RandomGaussianNoise(on_absent_persons=True),
@@ -128,7 +130,10 @@ def aimclr_extreme_official(
 
 
 def msmclr_strong(
-    layout: str | Mapping[str, Any] | SkeletonLayout, *, shear_amplitude: float = 0.5, padding_ratio: int = 6
+    layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
+    *,
+    shear_amplitude: float = 0.5,
+    padding_ratio: int = 6,
 ) -> Compose:
     """The strong augmentation that MsMCLR's section 3.3 lists: eight ops.
 
@@ -138,8 +143,8 @@ def msmclr_strong(
     is :func:`msmclr_strong_official`.
 
     Args:
-        layout: A name, a dict or a layout. None of the eight needs it: it is taken, and looked up, so that this recipe
-            and the released one can stand for each other.
+        layout: Not needed by any of the eight. A name, a dict or a layout is accepted, and looked up, so that this
+            recipe can take the place of the released one, which needs it.
         shear_amplitude: 0.5 in the released config.
         padding_ratio: Of the crop; 6 in the released config.
 
@@ -150,10 +155,11 @@ def msmclr_strong(
         ValueError: an unknown layout.
 
     Example:
-        >>> len(msmclr_strong("ntu-rgb+d").transforms)
+        >>> len(msmclr_strong().transforms)
         8
     """
-    get(layout)
+    if layout is not None:
+        get(layout)
     return Compose(
         [
             RandomTemporalCrop(padding_ratio),
@@ -174,7 +180,7 @@ def msmclr_strong_official(
     """The strong augmentation that MsMCLR's released code runs.
 
     It differs from section 3.3 (:func:`msmclr_strong`): a spatial flip, as a relabelling, in place of the joint mask;
-    noise on 1 of 25 joints instead of 5; Gaussian noise on absent persons too; a blur whose kernel is not normalised
+    noise on 1 of 25 joints instead of 5; Gaussian noise on absent persons too; a blur whose kernel is not normalized
     and whose padding is zero.
 
     Its first seven ops are AimCLR's (:func:`aimclr_extreme_official`).
@@ -199,17 +205,18 @@ def msmclr_strong_official(
     return Compose([*seven.transforms, RandomNoiseJoints(1 / 25)])
 
 
+@renamed_arguments(shared="same_on_batch")
 def skelemix_swap(
-    layout: str | Mapping[str, Any] | SkeletonLayout, *, shared: bool = False, on_absent_persons: bool = False
+    layout: str | Mapping[str, Any] | SkeletonLayout, *, same_on_batch: bool = False, on_absent_persons: bool = False
 ) -> RandomRegionSwap:
     """The data mixing of SkeleMixCLR's released config: 2 to 3 of 5 bodies, 7 to 11 of 16 blocks of 4 frames.
 
-    It goes to clips that have had :func:`normal`, before bones or motion are taken. The config mixes each batch three
+    It goes to clips that have had :func:`weak`, before bones or motion are taken. The config mixes each batch three
     times, each with draws of its own: call it three times.
 
     Args:
         layout: A name, a dict or a layout.
-        shared: One region for the whole batch, as the released code has it.
+        same_on_batch: One region for the whole batch, as the released code has it.
         on_absent_persons: Copy absent persons too, as the released code does.
 
     Returns:
@@ -226,24 +233,26 @@ def skelemix_swap(
     """
     return RandomRegionSwap(
         layout,
-        bodies=(2 / 5, 3 / 5),
-        blocks=(7 / 16, 11 / 16),
-        shared=shared,
+        body_ratio=(2 / 5, 3 / 5),
+        block_ratio=(7 / 16, 11 / 16),
+        same_on_batch=same_on_batch,
         on_absent_persons=on_absent_persons,
     )
 
 
+@renamed_arguments(shared="same_on_batch")
 def skeattnclr_swap(
-    layout: str | Mapping[str, Any] | SkeletonLayout, *, shared: bool = False, on_absent_persons: bool = False
+    layout: str | Mapping[str, Any] | SkeletonLayout, *, same_on_batch: bool = False, on_absent_persons: bool = False
 ) -> RandomRegionSwap:
     """The extra augmentation of SkeAttnCLR's section 3.2: 3 to 4 of 5 bodies, 4 to 7 of 16 blocks of 4 frames.
 
-    The numbers are those of its table 11, in which they are called spatial and temporal l and u. It goes to query clips
-    that have had :func:`normal`, before bones or motion are taken; the key is not mixed.
+    These numbers of its table 11, in which they are called spatial and temporal l and u, are the defaults of
+    :class:`~skelblocks.augment.RandomRegionSwap`. It goes to query clips that have had :func:`weak`, before bones or
+    motion are taken; the key is not mixed.
 
     Args:
         layout: A name, a dict or a layout.
-        shared: One region for the whole batch, as the released code has it.
+        same_on_batch: One region for the whole batch, as the released code has it.
         on_absent_persons: Copy absent persons too, as the released code does.
 
     Returns:
@@ -258,10 +267,14 @@ def skeattnclr_swap(
         >>> 4 <= int(mixed.mask[0].any(dim=1).sum()) <= 7
         True
     """
-    return RandomRegionSwap(
-        layout,
-        bodies=(3 / 5, 4 / 5),
-        blocks=(4 / 16, 7 / 16),
-        shared=shared,
-        on_absent_persons=on_absent_persons,
-    )
+    return RandomRegionSwap(layout, same_on_batch=same_on_batch, on_absent_persons=on_absent_persons)
+
+
+if not TYPE_CHECKING:  # so that type checkers report names that are not here
+
+    def __getattr__(name: str) -> Any:
+        if name == "normal":
+            message = f"{__name__}.normal is deprecated; use {__name__}.weak"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            return weak
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange, repeat
+from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_integer
-from skelblocks.augment._clips import clip_sizes
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks.augment._clips import check_clips, check_index, check_ratio_range, clip_sizes
+from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
 from skelblocks.layouts import SkeletonLayout, get
 
@@ -60,8 +64,8 @@ def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: 
         The mixed clips, same shape and dtype.
 
     Raises:
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``partner`` not ``(n,)``, or ``mask`` neither shape.
-        TypeError: ``partner`` is not int64, or ``mask`` not boolean.
+        TypeError: ``x`` is not floating-point, ``partner`` is not int64, or ``mask`` is not boolean.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``partner`` is not ``(n,)``, or ``mask`` has neither shape.
         IndexError: ``partner`` names a clip that is not in the batch (on CUDA a device assertion).
 
     Example:
@@ -72,31 +76,28 @@ def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: 
         >>> y[0, 0, :, 11, 0].tolist()
         [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
     """
-    check_axes(x, "n c t v m", name="x")
+    check_clips(x)
     n, _, t, v, m = x.shape
     check_axes(partner, "n", name="partner", n=n)
-    if partner.dtype != torch.int64:
-        raise TypeError(f"partner: expected a torch.int64 tensor, got {partner.dtype}; convert it with partner.long()")
+    check_index(partner, name="partner")
     if isinstance(mask, Tensor) and mask.ndim == 2:
         check_axes(mask, "t v", name="mask", t=t, v=v)
         mask = mask.expand(n, t, v)
     check_axes(mask, "n t v", name="mask", n=n, t=t, v=v)
     check_boolean(mask, name="mask")
-    taken = mask[:, None, :, :, None]
-    if on_absent_persons:
-        taken = taken.expand(n, 1, t, v, m)
-    else:
+    taken = repeat(mask, "n t v -> n 1 t v m", m=m)
+    if not on_absent_persons:
         present = person_mask(x)
-        taken = taken & (present & present[partner])[:, None, None, None, :]
+        taken = taken & rearrange(present & present[partner], "n m -> n 1 1 1 m")
     return torch.where(taken, x.index_select(0, partner), x)
 
 
-class RandomRegionSwap(nn.Module):
+class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
     """Mix each clip with another one: random bodies, in a random run of frames.
 
     This is the data mixing of SkeleMixCLR, which SkeAttnCLR's section 3.2 takes over as its extra augmentation; the
     defaults are SkeAttnCLR's table 11: 3 to 4 and 4 to 7, which in its released code count bodies, of 5, and blocks of
-    4 frames, of the 16 that 64 frames have. Other lengths and partitions get the same fractions, rounded, and at least
+    4 frames, of the 16 that 64 frames have. Other lengths and partitions get the same ratios, rounded, and at least
     one block and one body.
 
     The partner of clip ``i`` is ``(i + s) mod n`` with one shift ``s`` from 1 to n - 1 for the batch: no clip is its
@@ -112,12 +113,12 @@ class RandomRegionSwap(nn.Module):
 
     Args:
         layout: A name, a dict or a layout, whose bodies are taken whole.
-        bodies: Smallest and largest fraction of the bodies, (0.6, 0.8) by table 11. SkeleMixCLR's released config has 2
-            to 3 of 5.
-        blocks: Smallest and largest fraction of the blocks, (4 / 16, 7 / 16) by table 11. SkeleMixCLR's released config
-            has 7 to 11 of 16.
+        body_ratio: Smallest and largest ratio of the bodies, (0.6, 0.8) by table 11. SkeleMixCLR's released config has
+            2 to 3 of 5.
+        block_ratio: Smallest and largest ratio of the blocks, (4 / 16, 7 / 16) by table 11. SkeleMixCLR's released
+            config has 7 to 11 of 16.
         stride: Frames a block, the product of the encoder's strides in time; 4 in both released codes.
-        shared: One region for the whole batch, as released, instead of one a clip.
+        same_on_batch: One region for the whole batch, as released, instead of one a clip.
         on_absent_persons: See :func:`region_swap`; True is the released code. The mask has no person axis and is the
             same for both.
 
@@ -125,8 +126,8 @@ class RandomRegionSwap(nn.Module):
         ``(n, c, t, v, m)``, n at least 2, to :class:`Mixed`: clips of that shape, ``(n,)`` and ``(n, blocks, v)``.
 
     Raises:
-        TypeError: a stride that is not an integer.
-        ValueError: an unknown layout, or a fraction or stride out of range.
+        TypeError: a stride that is not an integer, or a ratio that is not a pair of numbers.
+        ValueError: an unknown layout, or a ratio or stride out of range.
 
     Example:
         >>> mixing = RandomRegionSwap("ntu-rgb+d")
@@ -137,58 +138,57 @@ class RandomRegionSwap(nn.Module):
         [3, 0, 1, 2]
     """
 
+    bodies = renamed_attribute("bodies", "body_ratio")
+    blocks = renamed_attribute("blocks", "block_ratio")
+    shared = renamed_attribute("shared", "same_on_batch")
+
+    @renamed_arguments(bodies="body_ratio", blocks="block_ratio", shared="same_on_batch")
     def __init__(
         self,
         layout: str | Mapping[str, Any] | SkeletonLayout,
         *,
-        bodies: tuple[float, float] = (3 / 5, 4 / 5),
-        blocks: tuple[float, float] = (4 / 16, 7 / 16),
+        body_ratio: tuple[float, float] = (3 / 5, 4 / 5),
+        block_ratio: tuple[float, float] = (4 / 16, 7 / 16),
         stride: int = 4,
-        shared: bool = False,
+        same_on_batch: bool = False,
         on_absent_persons: bool = False,
     ) -> None:
         super().__init__()
-        for name, (low, high) in (("bodies", bodies), ("blocks", blocks)):
-            if not 0 < low <= high <= 1:
-                raise ValueError(f"{name}: expected fractions (low, high) with 0 < low <= high <= 1, got {(low, high)}")
+        self.body_ratio = check_ratio_range(body_ratio, name="body_ratio", with_zero=False)
+        self.block_ratio = check_ratio_range(block_ratio, name="block_ratio", with_zero=False)
         check_integer(stride, name="stride")
         self.layout = get(layout)
-        self.bodies = bodies
-        self.blocks = blocks
         self.stride = stride
-        self.shared = shared
+        self.same_on_batch = same_on_batch
         self.on_absent_persons = on_absent_persons
         groups = self.layout.groups("body")
         place = {joint: body for body, group in enumerate(groups) for joint in group.joints}
         self._body_of_joint = tuple(place[joint] for joint in range(self.layout.num_joints))
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> RegionSwapParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> RegionSwapParams:
         """Draw for clips of this shape."""
         n, _, t, _, _ = clip_sizes(shape)
         if n < 2:
             raise ValueError(f"shape: expected n >= 2 clips, each takes from another, got n={n}; raise the batch size")
-        regions, size = 1 if self.shared else n, len(self.layout.groups("body"))
-        shift = torch.randint(1, n, (1,), device=device, generator=generator)
-        partner = (torch.arange(n, device=device) + shift) % n
-        low, high = _counts(self.bodies, size)
-        count = torch.randint(low, high + 1, (regions, 1), device=device, generator=generator)
-        place = torch.rand(regions, size, device=device, generator=generator).argsort(dim=1).argsort(dim=1)
+        regions, size = 1 if self.same_on_batch else n, len(self.layout.groups("body"))
+        shift = torch.randint(1, n, (1,), **where)
+        partner = (torch.arange(n, device=where.get("device")) + shift) % n
+        low, high = _counts(self.body_ratio, size)
+        count = torch.randint(low, high + 1, (regions, 1), **where)
+        place = torch.rand(regions, size, **where).argsort(dim=1).argsort(dim=1)
         num_blocks = -(-t // self.stride)
-        low, high = _counts(self.blocks, num_blocks)
-        length = torch.randint(low, high + 1, (regions,), device=device, generator=generator)
-        unit = torch.rand(regions, dtype=torch.float64, device=device, generator=generator)
-        start = (unit * (num_blocks - length + 1)).long()
+        low, high = _counts(self.block_ratio, num_blocks)
+        length = torch.randint(low, high + 1, (regions,), **where)
+        # A uniform draw from the places where the region fits, of 21 and 10 random bits. In integers, as some devices
+        # have no float64, and from two draws, which leaves a generator where one draw in float64 would leave it.
+        upper, lower = torch.randint(2**24, (regions, 2), **where).unbind(dim=1)
+        bits = (upper & (2**21 - 1)) << 10 | lower >> 14
+        start = bits * (num_blocks - length + 1) >> 31
         return RegionSwapParams(partner, (place < count).expand(n, size), start.expand(n), length.expand(n))
 
     def transform(self, x: Tensor, params: RegionSwapParams) -> Mixed:
         """Mix by these draws."""
-        check_axes(x, "n c t v m", name="x", v=self.layout.num_joints)
+        check_clips(x, v=self.layout.num_joints)
         n, _, t, _, _ = x.shape
         check_axes(params.bodies, "n bodies", name="params.bodies", n=n, bodies=len(self.layout.groups("body")))
         check_axes(params.start, "n", name="params.start", n=n)
@@ -196,23 +196,19 @@ class RandomRegionSwap(nn.Module):
         block = torch.arange(-(-t // self.stride), device=x.device)
         inside = (block >= params.start[:, None]) & (block < (params.start + params.length)[:, None])
         joints = params.bodies[:, torch.tensor(self._body_of_joint, device=x.device)]
-        mask = inside[:, :, None] & joints[:, None, :]
-        frames = mask.repeat_interleave(self.stride, dim=1)[:, :t]
+        mask = rearrange(inside, "n b -> n b 1") & rearrange(joints, "n v -> n 1 v")
+        frames = repeat(mask, "n b v -> n (b s) v", s=self.stride)[:, :t]
         clips = region_swap(x, params.partner, frames, on_absent_persons=self.on_absent_persons)
         return Mixed(clips, params.partner, mask)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Mixed:
-        """Draw and mix."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return (
-            f"{self.layout.name!r}, bodies={self.bodies}, blocks={self.blocks}, stride={self.stride}, "
-            f"shared={self.shared}, on_absent_persons={self.on_absent_persons}"
+            f"{self.layout.name!r}, body_ratio={self.body_ratio}, block_ratio={self.block_ratio}, "
+            f"stride={self.stride}, same_on_batch={self.same_on_batch}, on_absent_persons={self.on_absent_persons}"
         )
 
 
-def _counts(fractions: tuple[float, float], size: int) -> tuple[int, int]:
-    low, high = (max(1, round(fraction * size)) for fraction in fractions)
+def _counts(ratios: tuple[float, float], size: int) -> tuple[int, int]:
+    low, high = (max(1, round(ratio * size)) for ratio in ratios)
     return low, high

@@ -9,10 +9,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_floating
-from skelblocks.augment._clips import check_coordinates, clip_sizes, map_coordinates, uncast_bmm
+from skelblocks._utils.checks import check_axes
+from skelblocks.augment._clips import (
+    check_clips,
+    check_coordinates,
+    check_number,
+    clip_sizes,
+    map_coordinates,
+    uncast_bmm,
+)
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class RotationParams(NamedTuple):
@@ -53,23 +63,25 @@ def rotation(x: Tensor, angles: Tensor) -> Tensor:
         >>> rotation(up, torch.tensor([[torch.pi / 2, 0, 0]])).flatten().round().abs().tolist()
         [0.0, 0.0, 1.0]
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
+    check_clips(x)
     c = check_coordinates(x.shape[1])
     check_axes(angles, "n axis", name="angles", n=x.shape[0], axis=3 if c == 3 else 1)
     angles = angles.to(torch.promote_types(angles.dtype, x.dtype))
     if c == 2:
         cos, sin = angles.cos(), angles.sin()
-        return map_coordinates(x, torch.cat((cos, sin, -sin, cos), dim=1).view(-1, 2, 2))
+        return map_coordinates(x, rearrange(torch.cat((cos, sin, -sin, cos), dim=1), "n (i j) -> n i j", i=2))
     zero, one = torch.zeros_like(angles[:, 0]), torch.ones_like(angles[:, 0])
     (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(dim=1), angles.sin().unbind(dim=1)
-    about_x = torch.stack((one, zero, zero, zero, cx, sx, zero, -sx, cx), dim=1).view(-1, 3, 3)
-    about_y = torch.stack((cy, zero, -sy, zero, one, zero, sy, zero, cy), dim=1).view(-1, 3, 3)
-    about_z = torch.stack((cz, sz, zero, -sz, cz, zero, zero, zero, one), dim=1).view(-1, 3, 3)
+    entries = (
+        *(one, zero, zero, zero, cx, sx, zero, -sx, cx),
+        *(cy, zero, -sy, zero, one, zero, sy, zero, cy),
+        *(cz, sz, zero, -sz, cz, zero, zero, zero, one),
+    )
+    about_x, about_y, about_z = rearrange(torch.stack(entries, dim=1), "n (turn i j) -> turn n i j", turn=3, i=3)
     return map_coordinates(x, uncast_bmm(about_z, uncast_bmm(about_y, about_x)))
 
 
-class RandomRotation(nn.Module):
+class RandomRotation(RandomTransform[RotationParams]):
     """Rotate each clip by its own random angles: much about one axis drawn at random, little about the two others.
 
     Clips of two coordinates are turned in their plane, by up to ``main_angle``.
@@ -86,6 +98,10 @@ class RandomRotation(nn.Module):
     Shape:
         ``(n, c, t, v, m)``, c 2 or 3, to the same.
 
+    Raises:
+        TypeError: an angle is not a number.
+        ValueError: an angle is negative or not finite.
+
     Example:
         >>> rotating = RandomRotation()
         >>> clips = torch.randn(4, 3, 50, 25, 2)
@@ -97,37 +113,27 @@ class RandomRotation(nn.Module):
     def __init__(self, main_angle: float = 30.0, *, minor_angle: float = 1.0, two_sided: bool = False) -> None:
         super().__init__()
         for name, angle in (("main_angle", main_angle), ("minor_angle", minor_angle)):
-            if not angle >= 0:
-                raise ValueError(f"{name}: expected degrees >= 0, got {angle}")
+            check_number(angle, name=name, what="an angle in degrees")
         self.main_angle = main_angle
         self.minor_angle = minor_angle
         self.two_sided = two_sided
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> RotationParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> RotationParams:
         """Draw for clips of this shape."""
         n, c, *_ = clip_sizes(shape)
         if check_coordinates(c) == 2:
-            main_axis = torch.zeros(n, dtype=torch.int64, device=device)
-            return RotationParams(main_axis, torch.rand(n, 1, device=device, generator=generator))
-        main_axis = torch.randint(3, (n,), device=device, generator=generator)
-        return RotationParams(main_axis, torch.rand(n, 3, device=device, generator=generator))
+            main_axis = torch.zeros(n, dtype=torch.int64, device=where.get("device"))
+            return RotationParams(main_axis, torch.rand(n, 1, **where))
+        main_axis = torch.randint(3, (n,), **where)
+        return RotationParams(main_axis, torch.rand(n, 3, **where))
 
     def transform(self, x: Tensor, params: RotationParams) -> Tensor:
         """Rotate by these draws."""
+        check_axes(params.angles, "n axis", name="params.angles")
         is_main = params.main_axis[:, None] == torch.arange(params.angles.shape[1], device=params.main_axis.device)
         unit = params.angles * 2 - 1 if self.two_sided else params.angles
         limit = is_main.to(unit.dtype) * (self.main_angle - self.minor_angle) + self.minor_angle
         return rotation(x, unit * limit * (torch.pi / 180))
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and rotate."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_floating
-from skelblocks.augment._clips import check_coordinates, clip_sizes, map_coordinates
+from skelblocks._utils.checks import check_axes
+from skelblocks.augment._clips import check_clips, check_coordinates, check_number, clip_sizes, map_coordinates
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class ShearParams(NamedTuple):
@@ -44,14 +47,13 @@ def shear(x: Tensor, matrix: Tensor) -> Tensor:
         >>> shear(x, torch.eye(3).expand(1, 3, 3)).equal(x)
         True
     """
-    check_axes(x, "n c t v m", name="x")
-    check_floating(x, name="x")
+    check_clips(x)
     c = check_coordinates(x.shape[1])
     check_axes(matrix, "n i c", name="matrix", n=x.shape[0], i=c, c=c)
     return map_coordinates(x, matrix)
 
 
-class RandomShear(nn.Module):
+class RandomShear(RandomTransform[ShearParams]):
     """Shear each clip by its own random matrix: ones on the diagonal, the rest uniform in ``[-amplitude, amplitude)``.
 
     Args:
@@ -60,6 +62,10 @@ class RandomShear(nn.Module):
 
     Shape:
         ``(n, c, t, v, m)``, c 2 or 3, to the same.
+
+    Raises:
+        TypeError: ``amplitude`` is not a number.
+        ValueError: ``amplitude`` is negative or not finite.
 
     Example:
         >>> shearing = RandomShear(0.5)
@@ -71,35 +77,24 @@ class RandomShear(nn.Module):
 
     def __init__(self, amplitude: float = 0.5) -> None:
         super().__init__()
-        if not amplitude >= 0:
-            raise ValueError(f"amplitude: expected a number >= 0, got {amplitude}")
+        check_number(amplitude, name="amplitude")
         self.amplitude = amplitude
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> ShearParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> ShearParams:
         """Draw for clips of this shape."""
         n, c, *_ = clip_sizes(shape)
         entries = check_coordinates(c) * (c - 1)
-        return ShearParams(torch.rand(n, entries, device=device, generator=generator) * 2 - 1)
+        return ShearParams(torch.rand(n, entries, **where) * 2 - 1)
 
     def transform(self, x: Tensor, params: ShearParams) -> Tensor:
         """Shear by these draws."""
-        check_axes(x, "n c t v m", name="x")
+        check_clips(x)
         c = check_coordinates(x.shape[1])
         check_axes(params.offsets, "n entries", name="params.offsets", entries=c * (c - 1))
         off = iter((params.offsets * self.amplitude).unbind(dim=1))
         one = torch.ones_like(params.offsets[:, 0])
         entries = [one if row == column else next(off) for row in range(c) for column in range(c)]
-        return shear(x, torch.stack(entries, dim=1).view(-1, c, c))
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and shear."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+        return shear(x, rearrange(torch.stack(entries, dim=1), "n (i j) -> n i j", i=c))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from einops import rearrange
+from torch import Tensor
+from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_probability
-from skelblocks.augment._clips import clip_sizes
+from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_integer, check_probability
+from skelblocks.augment._clips import check_clips, clip_sizes
+from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.layouts import SkeletonLayout, get
 
 
@@ -40,13 +43,14 @@ def spatial_flip(
         flipped: Which clips, ``(n,)``, boolean; default: all.
         layout: Whose ``swap`` to use; a name, a dict or a layout of v joints.
         mirror_axis: The coordinate that runs from left to right, 0, 1 or 2, with the mirror at its zero; in NTU RGB+D
-            it is 0, once the clip is centred and turned so that the shoulders lie along it. Default: none, as released.
+            it is 0, once the clip is centered and turned so that the shoulders lie along it. None, the default, is the
+            released code.
 
     Returns:
         The clips, same shape and dtype.
 
     Raises:
-        TypeError: ``flipped`` is not boolean.
+        TypeError: ``x`` is not floating-point, or ``flipped`` is not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` with the layout's v, ``flipped`` is not ``(n,)``, or there is no
             such axis.
 
@@ -57,7 +61,7 @@ def spatial_flip(
         (True, True)
     """
     layout = get(layout)
-    check_axes(x, "n c t v m", name="x", v=layout.num_joints)
+    check_clips(x, v=layout.num_joints)
     n, c, t, v, m = x.shape
     if flipped is None:
         flipped = torch.ones(n, dtype=torch.bool, device=x.device)
@@ -74,10 +78,10 @@ def spatial_flip(
     if mirror_axis >= c:
         raise ValueError(f"mirror_axis: expected one of the {c} channels of x, got {mirror_axis}")
     negated = flipped[:, None] & (torch.arange(c, device=x.device) == mirror_axis)
-    return out * torch.where(negated, -1, 1).to(x.dtype)[:, :, None, None, None]
+    return out * rearrange(torch.where(negated, -1, 1).to(x.dtype), "n c -> n c 1 1 1")
 
 
-class RandomSpatialFlip(nn.Module):
+class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
     """Exchange each clip's left and right with a probability.
 
     Among AimCLR's eight; in MsMCLR's released code, though not in its section 3.3.
@@ -89,6 +93,9 @@ class RandomSpatialFlip(nn.Module):
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        ValueError: an unknown layout, ``p`` is not a probability, or there is no such axis.
 
     Example:
         >>> flipping = RandomSpatialFlip("nw-ucla", p=1.0, mirror_axis=0)
@@ -111,24 +118,14 @@ class RandomSpatialFlip(nn.Module):
         self.p = p
         self.mirror_axis = mirror_axis
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> SpatialFlipParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> SpatialFlipParams:
         """Draw for clips of this shape."""
         n, *_ = clip_sizes(shape)
-        return SpatialFlipParams(torch.rand(n, device=device, generator=generator))
+        return SpatialFlipParams(torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: SpatialFlipParams) -> Tensor:
         """Flip by these draws."""
         return spatial_flip(x, params.gate < self.p, layout=self.layout, mirror_axis=self.mirror_axis)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and flip."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
@@ -137,3 +134,5 @@ class RandomSpatialFlip(nn.Module):
 
 def _check_mirror_axis(mirror_axis: int | None) -> None:
     check_choice(mirror_axis, (None, 0, 1, 2), name="mirror_axis")
+    if mirror_axis is not None:
+        check_integer(mirror_axis, name="mirror_axis", least=0)  # True is equal to 1, but does not mean axis 1

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_integer, values_visible
-from skelblocks.augment._clips import clip_sizes, take_frames
+from skelblocks.augment._clips import check_clips, check_index, clip_sizes, take_frames
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class TemporalCropParams(NamedTuple):
@@ -35,7 +37,7 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
         The clips, same shape and dtype.
 
     Raises:
-        TypeError: ``padding_ratio`` is not an integer.
+        TypeError: ``x`` is not floating-point, ``start`` is not int64, or ``padding_ratio`` is not an integer.
         ValueError: ``x`` is not ``(n, c, t, v, m)``, ``start`` is not ``(n,)`` or, on CPU, outside its range, or
             ``padding_ratio`` is below 1.
 
@@ -44,9 +46,10 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
         >>> temporal_crop(x, torch.tensor([0]), padding_ratio=3).flatten().tolist()
         [1.0, 0.0, 0.0, 1.0, 2.0, 3.0]
     """
-    check_axes(x, "n c t v m", name="x")
+    check_clips(x)
     check_axes(start, "n", name="start", n=x.shape[0])
-    _check_padding_ratio(padding_ratio)
+    check_index(start, name="start")
+    check_integer(padding_ratio, name="padding_ratio")
     t = x.shape[2]
     most = 2 * (t // padding_ratio)
     if values_visible(start) and bool(((start < 0) | (start > most)).any()):
@@ -56,7 +59,7 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
     return take_frames(x, torch.where(frame >= t, 2 * t - 1 - frame, frame))
 
 
-class RandomTemporalCrop(nn.Module):
+class RandomTemporalCrop(RandomTransform[TemporalCropParams]):
     """Start each clip's crop at its own random frame, uniform over all places where it fits.
 
     Args:
@@ -66,6 +69,10 @@ class RandomTemporalCrop(nn.Module):
     Shape:
         ``(n, c, t, v, m)`` to the same.
 
+    Raises:
+        TypeError: ``padding_ratio`` is not an integer.
+        ValueError: ``padding_ratio`` is below 1.
+
     Example:
         >>> cropping = RandomTemporalCrop()
         >>> cropping(torch.randn(4, 3, 50, 25, 2), generator=torch.Generator().manual_seed(0)).shape
@@ -74,34 +81,20 @@ class RandomTemporalCrop(nn.Module):
 
     def __init__(self, padding_ratio: int = 6) -> None:
         super().__init__()
-        _check_padding_ratio(padding_ratio)
+        check_integer(padding_ratio, name="padding_ratio")
         self.padding_ratio = padding_ratio
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> TemporalCropParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> TemporalCropParams:
         """Draw for clips of this shape."""
         n, *_ = clip_sizes(shape)
-        return TemporalCropParams(torch.rand(n, device=device, generator=generator))
+        return TemporalCropParams(torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: TemporalCropParams) -> Tensor:
         """Crop by these draws."""
-        check_axes(x, "n c t v m", name="x")
+        check_clips(x)
         places = 2 * (x.shape[2] // self.padding_ratio) + 1
         return temporal_crop(x, (params.start * places).long(), padding_ratio=self.padding_ratio)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and crop."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return f"padding_ratio={self.padding_ratio}"
-
-
-def _check_padding_ratio(padding_ratio: int) -> None:
-    check_integer(padding_ratio, name="padding_ratio")

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_probability
-from skelblocks.augment._clips import clip_sizes, take_frames
+from skelblocks.augment._clips import check_clips, clip_sizes, take_frames
+from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class TemporalFlipParams(NamedTuple):
@@ -32,14 +34,14 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
         The clips, same shape and dtype.
 
     Raises:
-        TypeError: ``flipped`` is not boolean.
+        TypeError: ``x`` is not floating-point, or ``flipped`` is not boolean.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` or ``flipped`` is not ``(n,)``.
 
     Example:
         >>> temporal_flip(torch.arange(4.0).view(1, 1, 4, 1, 1)).flatten().tolist()
         [3.0, 2.0, 1.0, 0.0]
     """
-    check_axes(x, "n c t v m", name="x")
+    check_clips(x)
     if flipped is None:
         return x.flip(2)
     check_axes(flipped, "n", name="flipped", n=x.shape[0])
@@ -48,7 +50,7 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
     return take_frames(x, torch.where(flipped[:, None], frame.flip(0), frame))
 
 
-class RandomTemporalFlip(nn.Module):
+class RandomTemporalFlip(RandomTransform[TemporalFlipParams]):
     """Play each clip backwards with a probability.
 
     The eighth of AimCLR's extreme augmentations in its paper; its released code has it, and leaves it off by default.
@@ -58,6 +60,9 @@ class RandomTemporalFlip(nn.Module):
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
+
+    Raises:
+        ValueError: ``p`` is not a probability.
 
     Example:
         >>> flipping = RandomTemporalFlip(1.0)
@@ -71,24 +76,14 @@ class RandomTemporalFlip(nn.Module):
         check_probability(p, name="p")
         self.p = p
 
-    def sample(
-        self,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-    ) -> TemporalFlipParams:
+    def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> TemporalFlipParams:
         """Draw for clips of this shape."""
         n, *_ = clip_sizes(shape)
-        return TemporalFlipParams(torch.rand(n, device=device, generator=generator))
+        return TemporalFlipParams(torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: TemporalFlipParams) -> Tensor:
         """Flip by these draws."""
         return temporal_flip(x, params.gate < self.p)
-
-    def forward(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and flip."""
-        return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -27,7 +27,7 @@ OPS = {
     "temporal_flip": lambda layout: augment.RandomTemporalFlip(),
     "occlusion": augment.SpatioTemporalOcclusion,
     "occlusion, per frame": lambda layout: augment.SpatioTemporalOcclusion(layout, per_frame=True, temporal="gate"),
-    "normal": lambda layout: recipes.normal(),
+    "weak": lambda layout: recipes.weak(),
     "msmclr_strong": recipes.msmclr_strong,
     "aimclr_extreme": recipes.aimclr_extreme,
 }

@@ -62,12 +62,12 @@ def test_wrong_shapes_say_what_was_expected(joints, frames, message):
 
 
 @pytest.mark.parametrize("bad", [(-0.1, 0.5), (0.5, 1.2), (0.6, 0.4)])
-def test_fractions_out_of_range_are_refused(bad):
-    with pytest.raises(ValueError, match="joints: expected fractions"):
+def test_ratios_out_of_range_are_refused(bad):
+    with pytest.raises(ValueError, match="joint_ratio: expected two ratios"):
         RandomJointMask(bad)
-    with pytest.raises(ValueError, match="frames: expected fractions"):
-        RandomJointMask(frames=bad)
+    with pytest.raises(ValueError, match="frame_ratio: expected two ratios"):
+        RandomJointMask(frame_ratio=bad)
 
 
 def test_repr():
-    assert repr(RandomJointMask()) == "RandomJointMask(joints=(0.2, 0.6), frames=(0.4, 1.0))"
+    assert repr(RandomJointMask()) == "RandomJointMask(joint_ratio=(0.2, 0.6), frame_ratio=(0.4, 1.0))"

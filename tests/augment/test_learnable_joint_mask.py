@@ -90,7 +90,7 @@ def test_official_masks_have_the_same_form(name, count):
     n, t, m, v, c = official.shape
     ours = fill_joints(torch.ones(n, c, t, v, m), hidden, torch.zeros(1))
     assert ours.permute(0, 2, 4, 3, 1).equal(official)  # the same for persons and axes
-    drawn = LearnableJointMask(count / 25, shared=True).sample((n, c, t, v, m)).mask
+    drawn = LearnableJointMask(count / 25, same_on_batch=True).sample((n, c, t, v, m)).mask
     assert drawn.shape == hidden.shape
     assert drawn.sum(dim=2).equal(hidden.sum(dim=2))
     assert drawn[0].equal(drawn[1])
@@ -172,11 +172,11 @@ def test_compiles_in_one_graph():
 
 
 def test_composes_pickles_and_copies():
-    masking, x = filled_with(0.5, shared=True), clips()
+    masking, x = filled_with(0.5, same_on_batch=True), clips()
     params = masking.sample(x.shape)
     for twin in (pickle.loads(pickle.dumps(masking)), copy.deepcopy(masking)):
         assert twin.transform(x, params).equal(masking.transform(x, params))
-        assert repr(twin) == "LearnableJointMask(ratio=0.1, shared=True, on_absent_persons=False)"
+        assert repr(twin) == "LearnableJointMask(ratio=0.1, same_on_batch=True, on_absent_persons=False)"
     composed = Compose([RandomShear(), masking])
     assert [p is masking.fill for p in composed.parameters()] == [True]
     assert composed(x).shape == x.shape
@@ -184,7 +184,7 @@ def test_composes_pickles_and_copies():
 
 @pytest.mark.parametrize("ratio", [0.0, -0.1, 1.1])
 def test_ratios_out_of_range_are_refused(ratio):
-    with pytest.raises(ValueError, match=r"ratio: expected a fraction of the joints in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"ratio: expected a ratio in \(0, 1\]"):
         LearnableJointMask(ratio)
 
 

@@ -24,6 +24,10 @@ def clips(n=3, t=50, v=5, m=2, seed=0, dtype=torch.float32):
     return torch.randn(n, 3, t, v, m, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
+def smallest(draws, count):
+    return draws.argsort(dim=1)[:, :count].sort(dim=1).values
+
+
 def reference(x, draws, most_moving, kept):
     """Clip by clip, with lists of frames."""
     out = []
@@ -43,9 +47,8 @@ def test_equals_the_slow_reference(n, t, m, seed, data):
     kept = data.draw(st.integers(1, t - most_moving))
     x = clips(n, t, 4, m, seed, torch.float64)
     draws = torch.rand(n, t, generator=torch.Generator().manual_seed(seed))
-    assert motion_temporal_mask(x, draws, most_moving=most_moving, kept=kept).equal(
-        reference(x, draws, most_moving, kept)
-    )
+    places = smallest(draws[:, : t - most_moving], kept)
+    assert motion_temporal_mask(x, places, most_moving=most_moving).equal(reference(x, draws, most_moving, kept))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -71,12 +74,11 @@ def test_motion_is_the_mean_square_of_the_next_step_and_zero_at_the_end():
     )
 
 
-def test_ties_are_broken_in_favour_of_the_earlier_frame_and_the_last_always_stays_still():
-    x = torch.zeros(1, 1, 6, 1, 1)
-    draws = torch.zeros(1, 6)
-    indexed = x + torch.arange(6.0).view(1, 1, 6, 1, 1)  # all steps alike
-    assert motion_temporal_mask(indexed, draws, most_moving=2, kept=4).flatten().tolist() == [0, 1, 2, 5]
-    assert (motion_temporal_mask(x, draws, most_moving=5, kept=1) == 0).all()
+def test_ties_are_broken_in_favor_of_the_earlier_frame_and_the_last_always_stays_still():
+    indexed = torch.arange(1.0, 7.0).view(1, 1, 6, 1, 1)  # all steps alike
+    places = torch.arange(4)[None]
+    assert motion_temporal_mask(indexed, places, most_moving=2).flatten().tolist() == [1, 2, 3, 6]
+    assert (motion_temporal_mask(torch.zeros(1, 1, 6, 1, 1), places[:, :1], most_moving=5) == 0).all()
 
 
 def test_frames_come_in_order_and_are_those_of_the_clip(generator):
@@ -98,24 +100,24 @@ def test_counts_scale_with_the_length(t, kept, n, m):
 
 
 def test_rounding_never_asks_for_more_frames_than_there_are():
-    masking = MotionTemporalMask(most_moving=0.3, kept=0.7)
+    masking = MotionTemporalMask(moving_ratio=0.3, kept_ratio=0.7)
     assert masking(clips(2, 5)).shape[2] == 3
-    assert MotionTemporalMask(most_moving=0.9, kept=0.1)(clips(2, 1)).shape[2] == 1
+    assert MotionTemporalMask(moving_ratio=0.9, kept_ratio=0.1)(clips(2, 1)).shape[2] == 1
     for t in range(1, 70):
         assert masking(clips(1, t, 2, 1)).shape[2] >= 1
 
 
 def test_shared_places_are_the_same_for_the_batch_and_no_others(generator):
     x = clips(1, 50).expand(16, -1, -1, -1, -1)
-    assert len(MotionTemporalMask(shared=True)(x, generator=generator).unique(dim=0)) == 1
+    assert len(MotionTemporalMask(same_on_batch=True)(x, generator=generator).unique(dim=0)) == 1
     assert len(MotionTemporalMask()(x, generator=generator).unique(dim=0)) == 16
-    params = MotionTemporalMask(shared=True).sample(x.shape, generator=generator)
+    params = MotionTemporalMask(same_on_batch=True).sample(x.shape, generator=generator)
     assert params.draws.shape == (16, 50)
 
 
 def test_every_place_is_kept_equally_often(generator):
     x = torch.arange(10.0).view(1, 1, 10, 1, 1).expand(6000, 1, 10, 1, 1)
-    y = MotionTemporalMask(most_moving=0.0, kept=0.5)(x, generator=generator)
+    y = MotionTemporalMask(moving_ratio=0.0, kept_ratio=0.5)(x, generator=generator)
     often = y.flatten().long().bincount(minlength=10) / 6000
     assert (often - 0.5).abs().max() < 0.03
 
@@ -159,7 +161,9 @@ def test_replay_leaves_the_input_and_the_global_rng():
     assert masking.transform(strided, params).equal(masking.transform(x, params))
     for twin in (pickle.loads(pickle.dumps(masking)), copy.deepcopy(masking)):
         assert twin.transform(x, params).equal(masking.transform(x, params))
-        assert repr(twin) == "MotionTemporalMask(most_moving=0.2, kept=0.6, shared=False)"
+        assert repr(twin) == (
+            "MotionTemporalMask(moving_ratio=0.2, kept_ratio=0.6, same_on_batch=False, across_absence=False)"
+        )
     assert masking.state_dict() == {}
 
 
@@ -181,45 +185,80 @@ def test_composes_at_the_end_and_compiles_in_one_graph():
 
 
 def test_wrong_arguments_say_what_was_expected():
-    x, draws = clips(2, 10), torch.rand(2, 10)
-    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
-        motion_temporal_mask(x[0], draws, most_moving=1, kept=1)
-    with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
-        frame_motion(x[0])
-    with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch.int64"):
-        frame_motion(x.long())
-    for empty, axis in ((x[:0], "n"), (x[:, :, :0], "t")):
-        with pytest.raises(ValueError, match=rf"x: expected \(n, c, t, v, m\) with {axis} of at least 1, got shape"):
-            motion_temporal_mask(empty, draws, most_moving=1, kept=1)
-    with pytest.raises(ValueError, match=r"draws: .* axis 'n' is 1, not 2"):
-        motion_temporal_mask(x, draws[:1], most_moving=1, kept=1)
-    with pytest.raises(ValueError, match=r"draws: expected 2 axes \(n=2, t=10\)"):
-        motion_temporal_mask(x, draws[0], most_moving=1, kept=1)
-    with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch.int64"):
-        motion_temporal_mask(x.long(), draws, most_moving=1, kept=1)
-    with pytest.raises(TypeError, match="x: expected a tensor, got list"):
-        motion_temporal_mask([1], draws, most_moving=1, kept=1)
-    for empty, axis in ((x[:0], "n"), (x[:, :, :0], "t")):
-        with pytest.raises(ValueError, match=rf"x: expected \(n, c, t, v, m\) with {axis} of at least 1, got shape"):
-            MotionTemporalMask()(empty)
-    with pytest.raises(ValueError, match=r"x: .* with t of at least 1"):
-        frame_motion(x[:, :, :0])
-    with pytest.raises(ValueError, match=r"draws: .* axis 't' is 9, not 10"):
-        motion_temporal_mask(x, draws[:, 1:], most_moving=1, kept=1)
+    x, places = clips(2, 10), torch.zeros(2, 1, dtype=torch.int64)
+    for mask in (lambda x: motion_temporal_mask(x, places, most_moving=1), frame_motion, MotionTemporalMask()):
+        with pytest.raises(ValueError, match=r"x: expected 5 axes \(n, c, t, v, m\)"):
+            mask(x[0])
+        with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch.int64"):
+            mask(x.long())
+        with pytest.raises(TypeError, match="x: expected a tensor, got list"):
+            mask([1])
+        with pytest.raises(ValueError, match=r"x: expected \(n, c, t, v, m\) with t of at least 1, got shape"):
+            mask(x[:, :, :0])
+    with pytest.raises(ValueError, match=r"places: .* axis 'n' is 1, not 2"):
+        motion_temporal_mask(x, places[:1], most_moving=1)
+    with pytest.raises(ValueError, match=r"places: expected 2 axes \(n=2, s\)"):
+        motion_temporal_mask(x, places[0], most_moving=1)
+    with pytest.raises(TypeError, match=r"places: expected a torch.int64 tensor, got torch.float32"):
+        motion_temporal_mask(x, places.float(), most_moving=1)
+    for place in (-1, 9):
+        with pytest.raises(ValueError, match=f"places: expected 0 to 8, .* leaves 9 frames, got {place} to {place}"):
+            motion_temporal_mask(x, places + place, most_moving=1)
     for most_moving in (-1, 10):
-        with pytest.raises(ValueError, match="most_moving: expected 0 to 9 of the 10 frames, got"):
-            motion_temporal_mask(x, draws, most_moving=most_moving, kept=1)
-    for kept in (0, 7):
-        with pytest.raises(ValueError, match="kept: expected 1 to 6, the frames that most_moving=4 leaves, got"):
-            motion_temporal_mask(x, draws, most_moving=4, kept=kept)
+        with pytest.raises(ValueError, match=r"most_moving: expected (0 to 9 of the 10 frames|an integer >= 0), got"):
+            motion_temporal_mask(x, places, most_moving=most_moving)
+    with pytest.raises(TypeError, match=r"most_moving: expected an integer >= 0, got 0\.2"):
+        motion_temporal_mask(x, places, most_moving=0.2)
+    with pytest.raises(ValueError, match=r"params.draws: .* axis 't' is 9, not 10"):
+        MotionTemporalMask().transform(x, MotionTemporalMaskParams(torch.rand(2, 9)))
     with pytest.raises(ValueError, match="shape: expected 5 sizes"):
         MotionTemporalMask().sample((3, 10, 5, 1))
 
 
-@pytest.mark.parametrize(("most_moving", "kept"), [(-0.1, 0.5), (1.0, 0.5), (0.2, 0.0), (0.2, 1.1), (0.5, 0.6)])
-def test_fractions_out_of_range_are_refused(most_moving, kept):
-    with pytest.raises(ValueError, match="most_moving, kept: expected fractions of the frames"):
-        MotionTemporalMask(most_moving=most_moving, kept=kept)
+def test_unit_draws_still_work_with_a_warning():
+    x, draws = clips(2, 10), torch.rand(2, 10)
+    with pytest.warns(DeprecationWarning, match="unit draws with kept= are deprecated") as caught:
+        y = motion_temporal_mask(x, draws, most_moving=2, kept=3)
+    assert caught[0].filename == __file__
+    assert y.equal(reference(x, draws, 2, 3))
+    with (
+        pytest.warns(DeprecationWarning, match="kept="),
+        pytest.raises(ValueError, match="kept: expected 1 to 8, as most_moving=2"),
+    ):
+        motion_temporal_mask(x, draws, most_moving=2, kept=9)
+    with (
+        pytest.warns(DeprecationWarning, match="kept="),
+        pytest.raises(ValueError, match=r"draws: .* axis 't' is 9, not 10"),
+    ):
+        motion_temporal_mask(x, draws[:, 1:], most_moving=2, kept=3)
+
+
+def test_a_person_who_leaves_does_not_move_most(generator):
+    x = 0.01 * torch.arange(1.0, 13.0).view(1, 1, 12, 1, 1).expand(2, 3, 12, 5, 2).square().clone() + 3
+    x[0, :, 8:] = 0  # the tail is padded
+    x[1, :, :4, :, 1] = 0  # the second person enters
+    motion, released = frame_motion(x), frame_motion(x, across_absence=True)
+    assert motion[0].argmax() == 6
+    assert released[0].argmax() == 7
+    assert released[1].argmax() == 3
+    assert motion[1].argmax() == 10
+    same = torch.ones_like(motion, dtype=torch.bool)
+    same[0, 7] = same[1, 3] = False
+    assert motion[same].equal(released[same])
+    params = MotionTemporalMaskParams(torch.arange(12.0).expand(2, 12))
+    first = {"moving_ratio": 1 / 12, "kept_ratio": 11 / 12}
+    for across, left_out in ((False, 6), (True, 7)):
+        y = MotionTemporalMask(**first, across_absence=across).transform(x, params)
+        assert y[0].equal(x[0][:, [frame for frame in range(12) if frame != left_out]])
+
+
+@pytest.mark.parametrize(("moving_ratio", "kept_ratio"), [(-0.1, 0.5), (1.0, 0.5), (0.2, 0.0), (0.2, 1.1), (0.5, 0.6)])
+def test_ratios_out_of_range_are_refused(moving_ratio, kept_ratio):
+    with pytest.raises(
+        ValueError,
+        match=r"moving_ratio: expected a ratio in \[0, 1\)|kept_ratio: expected a ratio in \(0, 1\]|a sum of at most 1",
+    ):
+        MotionTemporalMask(moving_ratio=moving_ratio, kept_ratio=kept_ratio)
 
 
 @pytest.mark.cuda

@@ -95,10 +95,10 @@ def test_integers_and_other_axes_are_refused():
 
 
 @pytest.mark.parametrize("fraction", [0, 1.5, 5])
-def test_a_fraction_out_of_range_is_refused(fraction):
-    with pytest.raises(ValueError, match="fraction: expected a fraction of the joints"):
+def test_a_ratio_out_of_range_is_refused(fraction):
+    with pytest.raises(ValueError, match="ratio: expected a ratio in"):
         RandomNoiseJoints(fraction)
 
 
 def test_repr():
-    assert repr(RandomNoiseJoints()) == "RandomNoiseJoints(fraction=0.2)"
+    assert repr(RandomNoiseJoints()) == "RandomNoiseJoints(ratio=0.2)"

@@ -13,8 +13,8 @@ def steps(recipe):
     return [repr(step) for step in recipe.transforms]
 
 
-def test_normal_is_crop_then_shear():
-    assert steps(recipes.normal()) == ["RandomTemporalCrop(padding_ratio=6)", "RandomShear(amplitude=0.5)"]
+def test_weak_is_crop_then_shear():
+    assert steps(recipes.weak()) == ["RandomTemporalCrop(padding_ratio=6)", "RandomShear(amplitude=0.5)"]
 
 
 def test_the_eight_of_aimclr():
@@ -49,9 +49,9 @@ def test_the_papers_eight():
         "RandomRotation(main_angle=30.0, minor_angle=1.0, two_sided=False)",
         "RandomGaussianNoise(std=0.01, p=0.5, on_absent_persons=False)",
         "RandomGaussianBlur(sigma=(0.1, 2.0), p=0.5, taps=15, normalize=True, padding='replicate')",
-        "RandomJointMask(joints=(0.2, 0.6), frames=(0.4, 1.0))",
+        "RandomJointMask(joint_ratio=(0.2, 0.6), frame_ratio=(0.4, 1.0))",
         "RandomChannelMask(p=0.5)",
-        "RandomNoiseJoints(fraction=0.2)",
+        "RandomNoiseJoints(ratio=0.2)",
     ]
 
 
@@ -64,7 +64,7 @@ def test_the_released_eight():
         "RandomGaussianNoise(std=0.01, p=0.5, on_absent_persons=True)",
         "RandomGaussianBlur(sigma=(0.1, 2.0), p=0.5, taps=15, normalize=False, padding='zeros')",
         "RandomChannelMask(p=0.5)",
-        "RandomNoiseJoints(fraction=0.04)",
+        "RandomNoiseJoints(ratio=0.04)",
     ]
 
 
@@ -99,7 +99,7 @@ def test_aimclrs_recipes_run_on_every_layout_and_replay(recipe, layout, generato
 @pytest.mark.parametrize("recipe", EXTREME + STRONG)
 def test_amplitudes_can_be_named_and_an_unknown_layout_is_refused(recipe):
     named = recipe("nw-ucla", shear_amplitude=1.0, padding_ratio=4)
-    assert steps(named)[:2] == steps(recipes.normal(shear_amplitude=1.0, padding_ratio=4))
+    assert steps(named)[:2] == steps(recipes.weak(shear_amplitude=1.0, padding_ratio=4))
     with pytest.raises(ValueError, match="no layout is named 'kinect'"):
         recipe("kinect")
 
@@ -115,10 +115,10 @@ def test_the_swaps_take_the_bodies_and_blocks_of_their_papers(recipe, bodies, bl
     assert params.length.unique().tolist() == list(range(blocks[0], blocks[1] + 1))
     fifths, sixteenths = tuple(b / 5 for b in bodies), tuple(b / 16 for b in blocks)
     assert repr(swap) == (
-        f"RandomRegionSwap('ntu-rgb+d', bodies={fifths}, blocks={sixteenths}, stride=4, shared=False, "
+        f"RandomRegionSwap('ntu-rgb+d', body_ratio={fifths}, block_ratio={sixteenths}, stride=4, same_on_batch=False, "
         "on_absent_persons=False)"
     )
-    released = recipe("nw-ucla", shared=True, on_absent_persons=True)
-    assert (released.shared, released.on_absent_persons) == (True, True)
+    released = recipe("nw-ucla", same_on_batch=True, on_absent_persons=True)
+    assert (released.same_on_batch, released.on_absent_persons) == (True, True)
     with pytest.raises(ValueError, match="no layout is named 'kinect'"):
         recipe("kinect")

@@ -58,7 +58,7 @@ def test_equals_the_slow_loop(on_absent_persons):
 @pytest.mark.parametrize("swap", ["swap0", "swap1"])
 def test_equals_the_official_code(swap, skelemix):
     x, partner, blocks = skelemix["x"].double(), skelemix[f"{swap}/randidx"], skelemix[f"{swap}/mask_TV"]
-    op = recipes.skelemix_swap("ntu-rgb+d", shared=True, on_absent_persons=True)
+    op = recipes.skelemix_swap("ntu-rgb+d", same_on_batch=True, on_absent_persons=True)
     rows, joints = blocks.any(dim=1), blocks.any(dim=0)
     bodies = torch.tensor([all(joints[list(body.joints)]) for body in op.layout.bodies])
     params = RegionSwapParams(partner, bodies.expand(8, 5), rows.float().argmax().expand(8), rows.sum().expand(8))
@@ -87,7 +87,7 @@ def test_the_layouts_bodies_are_the_official_ones(skelemix):
     seed=st.integers(0, 2**16),
 )
 def test_inside_the_mask_is_the_partner_and_outside_nothing_changes(layout, n, t, shared, make, seed):
-    op = make(layout, shared=shared)
+    op = make(layout, same_on_batch=shared)
     x = clips(n, t, op.layout.num_joints, 2, seed)
     kept = x.clone()
     params = op.sample(x.shape, generator=torch.Generator().manual_seed(seed))
@@ -104,8 +104,8 @@ def test_inside_the_mask_is_the_partner_and_outside_nothing_changes(layout, n, t
     assert mixed.clips[~inside].equal(x[~inside])
     rows = mixed.mask.any(dim=2)
     for mask, (low, high), size in (
-        (params.bodies, op.bodies, len(op.layout.bodies)),
-        (rows, op.blocks, rows.shape[1]),
+        (params.bodies, op.body_ratio, len(op.layout.bodies)),
+        (rows, op.block_ratio, rows.shape[1]),
     ):
         count = mask.sum(dim=1)
         assert (count >= max(1, round(low * size))).all()
@@ -136,7 +136,7 @@ def test_every_shift_body_length_and_start_is_drawn_and_none_is_favoured():
 
 def test_clips_draw_their_own_regions_unless_shared(generator):
     own = RandomRegionSwap("sbu").sample((32, 3, 64, 15, 1), generator=generator)
-    one = RandomRegionSwap("sbu", shared=True).sample((32, 3, 64, 15, 1), generator=generator)
+    one = RandomRegionSwap("sbu", same_on_batch=True).sample((32, 3, 64, 15, 1), generator=generator)
     for field in ("bodies", "start", "length"):
         assert len(getattr(own, field).unique(dim=0)) > 1
         assert len(getattr(one, field).unique(dim=0)) == 1
@@ -226,14 +226,14 @@ def test_gradients():
 
 
 def test_pickles_and_copies_and_holds_no_state():
-    op, x = RandomRegionSwap("nw-ucla", shared=True), clips(v=20)
+    op, x = RandomRegionSwap("nw-ucla", same_on_batch=True), clips(v=20)
     params = op.sample(x.shape)
     for twin in (pickle.loads(pickle.dumps(op)), copy.deepcopy(op)):
         assert twin.transform(x, params).clips.equal(op.transform(x, params).clips)
         assert repr(twin) == repr(op)
     assert op.state_dict() == {}
     assert repr(op) == (
-        "RandomRegionSwap('nw-ucla', bodies=(0.6, 0.8), blocks=(0.25, 0.4375), stride=4, shared=True, "
+        "RandomRegionSwap('nw-ucla', body_ratio=(0.6, 0.8), block_ratio=(0.25, 0.4375), stride=4, same_on_batch=True, "
         "on_absent_persons=False)"
     )
 
@@ -297,8 +297,8 @@ def test_wrong_shapes_of_clips_and_draws_say_what_was_expected():
 
 @pytest.mark.parametrize("bad", [(0, 0.5), (0.5, 1.2), (0.6, 0.4)])
 def test_settings_out_of_range_are_refused(bad):
-    for name in ("bodies", "blocks"):
-        with pytest.raises(ValueError, match=f"{name}: expected fractions"):
+    for name in ("body_ratio", "block_ratio"):
+        with pytest.raises(ValueError, match=f"{name}: expected two ratios"):
             RandomRegionSwap("sbu", **{name: bad})
     for stride in (0, 2.0, True):
         with pytest.raises((TypeError, ValueError), match="stride: expected an integer >= 1"):

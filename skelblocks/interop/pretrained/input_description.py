@@ -17,7 +17,7 @@ from skelblocks._utils.checks import check_axes, check_choice, check_integer
 from skelblocks.data.steps.align_view import MODES
 from skelblocks.data.steps.center import BODIES, PER
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.streams import STREAMS, convert
+from skelblocks.streams import STREAMS, Stream, convert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class InputDescription:
         {'frames': 64, 'center': 'layout', 'per': 'frame', 'body': 'own', 'align': None}
     """
 
-    stream: str = "joint"
+    stream: Stream = "joint"
     frames: int | None = 50
     center: str | None = "layout"
     per: str = "frame"
