@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skelblocks import layouts
-from skelblocks.augment.recipes import normal
+from skelblocks.augment.recipes import weak
 from skelblocks.data import SyntheticClips, synthetic_motion
 from skelblocks.encoders import STGCN, pool
 
@@ -40,7 +40,7 @@ def supervised(x: Tensor, labels: Tensor, train: Tensor, *, layout: str, base: i
     encoder = STGCN(layout, base_channels=base, out_channels=8 * base, dropout=0.0).to(x.device)
     classify = nn.Linear(8 * base, classes).to(x.device)
     weights = [*encoder.parameters(), *classify.parameters()]
-    numbers, batch, augment = train.nonzero()[:, 0], 32, normal()
+    numbers, batch, augment = train.nonzero()[:, 0], 32, weak()
     optimizer = torch.optim.AdamW(weights, lr=1e-2, weight_decay=1e-2)
     steps = epochs * (len(numbers) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)

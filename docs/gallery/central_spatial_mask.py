@@ -23,10 +23,10 @@ def central_spatial_mask_draws() -> Figure:
 def central_spatial_mask_shares() -> Figure:
     draws = torch.randn(2048, 1, 1, 25, 1)
     shares = torch.zeros(2, 25)
-    for row, multiset in zip(shares, (False, True), strict=True):
-        masking = CentralSpatialMask(LAYOUT, multiset=multiset)
-        # With multiset, a draw is one for the batch: as many calls as samples.
-        kept = [masking(clip[None]).flatten() for clip in draws] if multiset else [masking(draws).flatten()]
+    for row, same_on_batch in zip(shares, (False, True), strict=True):
+        masking = CentralSpatialMask(LAYOUT, same_on_batch=same_on_batch)
+        # With same_on_batch, a draw is one for the batch: as many calls as samples.
+        kept = [masking(clip[None]).flatten() for clip in draws] if same_on_batch else [masking(draws).flatten()]
         row += 1 - torch.bincount(torch.cat(kept), minlength=25) / len(draws)
     degrees = torch.tensor(joint_degrees(LAYOUT))
     order = degrees.argsort(descending=True, stable=True)
@@ -34,7 +34,7 @@ def central_spatial_mask_shares() -> Figure:
     axes = figure.add_subplot()
     places = torch.arange(25)
     axes.bar(places - 0.2, shares[0, order], 0.4, color="#0072b2", label="exactly 8 (default)")
-    axes.bar(places + 0.2, shares[1, order], 0.4, color="#e69f00", label="multiset=True")
+    axes.bar(places + 0.2, shares[1, order], 0.4, color="#e69f00", label="same_on_batch=True")
     names = [layouts.get(LAYOUT).joints[joint].replace("_", " ") for joint in order]
     axes.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
     for bones, text in {4: "4", 3: "3", 2: "2 bones each", 1: "1 bone each"}.items():

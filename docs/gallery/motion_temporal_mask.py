@@ -14,7 +14,7 @@ def motion_temporal_mask_frames() -> Figure:
     clip = clips()[15:16]  # a person squats
     masking = MotionTemporalMask()
     motion = frame_motion(clip)[0]
-    fast = motion.argsort(stable=True)[-round(masking.most_moving * len(motion)) :]
+    fast = motion.argsort(stable=True)[-round(masking.moving_ratio * len(motion)) :]
     kept = masking(clip)  # shorter; a frame of it is found again among the clip's
     stays = (kept[0][:, :, None] == clip[0][:, None]).all(dim=3).all(dim=3).all(dim=0).any(dim=0)
     groups = {

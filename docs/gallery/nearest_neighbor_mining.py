@@ -24,7 +24,7 @@ COLORS = {
 @torch.no_grad()
 def nearest_neighbor_mining_mask() -> Figure:
     x = clips()  # eight kinds of motion, three clips of each
-    normal, extreme = recipes.normal(), recipes.aimclr_extreme(LAYOUT)
+    normal, extreme = recipes.weak(), recipes.aimclr_extreme(LAYOUT)
     first, rest = x[::3], torch.cat((x[1::3], x[2::3]), dim=0)
     rest = rest.unflatten(0, (2, 8)).transpose(0, 1).flatten(0, 1)  # the bank: two clips of each kind
     views = torch.cat((normal(first), normal(first), extreme(first), rest))

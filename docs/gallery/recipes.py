@@ -13,7 +13,7 @@ clip = clip - clip[:, :1, :1]  # spine base of the first frame at the origin, ab
 
 def recipes_strips() -> Figure:
     transforms = {
-        "normal": recipes.normal(),
+        "weak": recipes.weak(),
         "aimclr_extreme": recipes.aimclr_extreme(LAYOUT),
         "aimclr_extreme_official": recipes.aimclr_extreme_official(LAYOUT),
         "msmclr_strong": recipes.msmclr_strong(LAYOUT),

@@ -45,15 +45,15 @@ def road() -> Figure:
     clip = clips()[3]
     generator = torch.Generator().manual_seed(SEED)
     strong = recipes.msmclr_strong(LAYOUT)(clip[None], generator=generator)[0]
-    mild = recipes.normal()(clip[None], generator=generator)[0]
-    other = recipes.normal()(clip[None], generator=generator)[0]
+    mild = recipes.weak()(clip[None], generator=generator)[0]
+    other = recipes.weak()(clip[None], generator=generator)[0]
     figure = Figure(figsize=(12, 4.3))
     axes = figure.add_axes((0.005, 0.01, 0.99, 0.98))
     axes.set(xlim=(0, 15.6), ylim=(-0.35, 5.2), aspect="equal")
     axes.axis("off")
     skeleton(axes, clip[..., 0], left=0.5, bottom=2.55)
     axes.text(1.35, 3.5, "clip (N, C, T, V, M)", ha="center", fontsize=9.5)
-    rows = ((4.2, "recipes.msmclr_strong", strong), (2.55, "recipes.normal", mild), (0.75, "recipes.normal", other))
+    rows = ((4.2, "recipes.msmclr_strong", strong), (2.55, "recipes.weak", mild), (0.75, "recipes.weak", other))
     for height, name, view in rows:
         arrow(axes, (2.6, 2.55 + 0.25 * (height - 2.55)), (3.1, height))
         skeleton(axes, view[..., 0], left=3.65, bottom=height)

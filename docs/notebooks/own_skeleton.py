@@ -94,7 +94,7 @@ scales = MsMAttention(32, layout=layout)(encoder(recipes.aimclr_extreme(layout)(
 [tuple(scale.shape) for scale in scales]
 
 # %%
-ops = {"flip": RandomSpatialFlip(layout, p=1.0), "occlusion": SpatioTemporalOcclusion(layout, spatial_rate=0.3)}
+ops = {"flip": RandomSpatialFlip(layout, p=1.0), "occlusion": SpatioTemporalOcclusion(layout, joint_ratio=0.3)}
 viz.augmentation_strips(clips[0], ops, layout=layout, frames=5, color_by="part")
 
 # %% [markdown]

@@ -43,7 +43,7 @@ branch = nn.Sequential(encoder, pool, head)
 attend = MsMAttention(64, layout="ntu-rgb+d")
 key_branch = MomentumEncoder(branch, momentum=0.99)
 queue = MomentumQueue(32, size=64)
-ordinary, strong = recipes.normal(), recipes.msmclr_strong("ntu-rgb+d")
+ordinary, strong = recipes.weak(), recipes.msmclr_strong("ntu-rgb+d")
 
 
 def loss_of(clips):

@@ -51,7 +51,7 @@ viz.augmentation_strips(clips.x[0], ops, layout=layout, frames=5)
 
 # %%
 torch.manual_seed(0)
-ordinary, strong = recipes.normal(), recipes.msmclr_strong(layout)
+ordinary, strong = recipes.weak(), recipes.msmclr_strong(layout)
 print(strong)
 query, extreme, key_view = (
     streams.convert(view(clips.x), "joint", layout=layout) for view in (ordinary, strong, ordinary)

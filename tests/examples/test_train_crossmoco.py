@@ -120,7 +120,7 @@ def test_the_options_reach_the_blocks():
     assert deviations[1] > 0.1
     options = Options(spatial_rate=0.2, temporal_rate=0.1, rate_counts="units", per_frame=True, temporal="gate")
     occlusion = make_occlusion(options, layout=layouts.get("sbu"))
-    shown = (occlusion.spatial_rate, occlusion.temporal_rate, occlusion.rate_counts, occlusion.per_frame)
+    shown = (occlusion.joint_ratio, occlusion.frame_ratio, occlusion.ratio_counts, occlusion.per_frame)
     assert (*shown, occlusion.temporal) == (0.2, 0.1, "units", True, "gate")
 
 
