@@ -17,7 +17,7 @@ PAGE = PACKAGE.parent / "docs" / "embedding.md"
 SECTION = PAGE.read_text(encoding="utf-8").split("## Copying a block")[1]
 # Block, its file, other files, whether it needs the layouts.
 ROWS = re.findall(r"^\| `(\w+)` \| `(\S+)` \| (.+?) \| (yes|-) \|$", SECTION, flags=re.MULTILINE)
-NEEDED = {"torch", "einops", "typing_extensions"}  # the packages that the page names
+NEEDED = {"torch", "einops", "numpy", "typing_extensions"}  # the packages that the page names
 UTILS = [
     f"_utils/{name}.py" for name in ("__init__", "checks", "autocast_off", "debug", "explain_arguments", "own_code")
 ]
@@ -74,7 +74,7 @@ def test_the_files_of_a_row_are_all_that_its_block_needs(tmp_path):
         package = f"mine_{block.lower()}.blocks"
         files = [*UTILS, file, *re.findall(r"`(\S+)`", others)]
         if layouts == "yes":
-            files += ["_utils/whole_file.py", "_utils/lazy.py"]
+            files += [f"_utils/{name}.py" for name in ("did_you_mean", "escape", "lazy", "whole_file")]
             files += [f"layouts/{path.name}" for path in (PACKAGE / "layouts").glob("*.py*")]
         for name in files:
             copy = tmp_path / package.replace(".", "/") / name

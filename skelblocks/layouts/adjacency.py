@@ -1,6 +1,6 @@
 """The graph of a layout as adjacency matrices, partitioned the way ST-GCN and its relatives do it.
 
-Axes: s subsets of the neighbourhood, v source joints, w target joints.
+Axes: s subsets of the neighborhood, v source joints, w target joints.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_choice
+from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
@@ -28,20 +28,20 @@ def adjacency(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    r"""Column-normalised adjacency, one matrix a subset: ``y[w] = sum_s sum_v x[v] @ W_s * A[s, v, w]``.
+    r"""Column-normalized adjacency, one matrix for each subset: ``y[w] = sum_s sum_v x[v] @ W_s * A[s, v, w]``.
 
-    Neighbours are the joints at 0, ``dilation``, ``2 * dilation``, ... up to ``max_hop`` bones. For every strategy but
+    Neighbors are the joints at 0, ``dilation``, ``2 * dilation``, ... up to ``max_hop`` bones. For every strategy but
     ``"agcn"`` the subsets together give each target a mean: ``A[:, :, w]`` sums to one.
 
     - ``"uniform"``: one subset.
-    - ``"distance"``: one a hop.
-    - ``"spatial"``: the joint itself, then for each hop the neighbours farther from the centre than the target or as
+    - ``"distance"``: one subset for each hop.
+    - ``"spatial"``: the joint itself, then for each hop the neighbors farther from the center than the target or as
       far, and those closer. As in ST-GCN's code, which SkeletonCLR, CrosSCLR, AimCLR and MsMCLR release, the distance
-      to the centre is cut off at ``max_hop``: all joints beyond count as equally far, so that with one hop on NTU RGB+D
+      to the center is cut off at ``max_hop``: all joints beyond count as equally far, so that with one hop on NTU RGB+D
       16 of the 48 directed bones are in another subset than the ST-GCN paper's definition gives. Their checkpoints hold
       these matrices.
     - ``"spatial_bfs"``: the same with true distances, as the definition means.
-    - ``"agcn"``: self, inward and outward bones, each normalised on its own, as in 2s-AGCN, SkeAttnCLR and SkeleMixCLR
+    - ``"agcn"``: self, inward and outward bones, each normalized separately, as in 2s-AGCN, SkeAttnCLR and SkeleMixCLR
       (which call it "spatial").
 
     Args:
@@ -56,6 +56,7 @@ def adjacency(
         ``(s, v, w)``.
 
     Raises:
+        TypeError: ``max_hop`` or ``dilation`` is not an integer.
         ValueError: an unknown strategy, ``max_hop`` or ``dilation`` below 1, or another hop than 1 with ``"agcn"``.
 
     Example:
@@ -65,9 +66,8 @@ def adjacency(
     """
     layout = get(layout)
     check_choice(strategy, STRATEGIES, name="strategy")
-    for name, value in (("max_hop", max_hop), ("dilation", dilation)):
-        if value < 1:
-            raise ValueError(f"{name}: expected an integer >= 1, got {value}")
+    check_integer(max_hop, name="max_hop")
+    check_integer(dilation, name="dilation")
     if strategy == "agcn":
         if (max_hop, dilation) != (1, 1):
             raise ValueError(f"max_hop, dilation: strategy 'agcn' knows only single bones, got {max_hop}, {dilation}")
@@ -92,7 +92,7 @@ def _normalize_columns(matrix: Tensor) -> Tensor:
     return matrix / matrix.sum(dim=0).where(matrix.sum(dim=0) > 0, 1)
 
 
-def _partitioned(layout: SkeletonLayout, strategy: str, max_hop: int, dilation: int) -> Tensor:
+def _partitioned(layout: SkeletonLayout, strategy: Strategy, max_hop: int, dilation: int) -> Tensor:
     distance = _hop_distance(layout)
     hops = range(0, max_hop + 1, dilation)
     by_hop = [(distance == hop).to(distance) for hop in hops]

@@ -1,4 +1,4 @@
-"""Layouts in files: how a skeleton of one's own is kept, and how a command line is told of it."""
+"""Layouts in JSON files, for skeletons of your own and for command lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
 _SUFFIX = ".json"
 _MEND = "skelblocks.layouts.save writes such files"
-# What JSON has for each key; what is in it, SkeletonLayout looks at.
+# What JSON has for each key; SkeletonLayout checks what is in them.
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "name": (str, "a string"),
     "joints": (list, "a list of names"),
@@ -68,7 +68,7 @@ def load(path: str | os.PathLike[str]) -> SkeletonLayout:
 
 
 def save(layout: str | Mapping[str, Any] | SkeletonLayout, path: str | os.PathLike[str]) -> None:
-    """Write a layout to a JSON file, a key a line, for :func:`load` and for command lines.
+    """Write a layout to a JSON file, one key on each line, for :func:`load` and for command lines.
 
     Args:
         layout: A name, a dict or a layout.

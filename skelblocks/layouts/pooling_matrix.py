@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from skelblocks.layouts.registry import get
-from skelblocks.layouts.skeleton_layout import SkeletonLayout
+from skelblocks.layouts.skeleton_layout import Scale, SkeletonLayout
 
 
 def pooling_matrix(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     *,
-    scale: str,
+    scale: Scale,
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skelblocks import layouts
+from skelblocks._utils.escape import escape
 from skelblocks.layouts import SkeletonLayout
 
 _DESCRIBE = "describe yours in a file for layouts.load (--layout mine.json), or with layouts.register"
@@ -29,7 +30,8 @@ def recognize_layout(
 
     Raises:
         ValueError: the layout has another number of joints, or the same joints in another order; or none is given and
-            the names are not those of a known one.
+            the names are not those of a known one. Where the names are those of a known layout in another order, or of
+            some of its joints, the message says how :func:`~skelblocks.layouts.restrict` makes the right one.
 
     Example:
         >>> recognize_layout("ntu-rgb+d", num_joints=20)
@@ -45,20 +47,41 @@ def recognize_layout(
         suggestion = f"no layout with {num_joints} joints is known; {_DESCRIBE}"
     same_names = [name for name in same_size if layouts.get(name).joints == names]
     if layout is None:
+        if same_names:
+            return layouts.get(same_names[0])
         why = (
             f"have joints of other names, {names[:3]} and so on" if names else "come without the names of their joints"
         )
-        if same_names:
-            return layouts.get(same_names[0])
+        whole = _whole(names)
+        if whole and len(names) == num_joints:
+            order = "in another order" if len(names) == layouts.get(whole).num_joints else "without some of them"
+            raise ValueError(f"layout: the clips have the joints of {whole!r} {order}; {_restricted(whole)}")
         raise ValueError(f"layout: the clips {why}; pass the layout; {suggestion}")
     layout = layouts.get(layout)
     if layout.num_joints != num_joints:
+        if names and len(set(names)) == len(names) == num_joints and set(names) <= set(layout.joints):
+            suggestion = f"its names are those of a part of {layout.name!r}; {_restricted(layout.name)}"
         raise ValueError(
             f"layout: {layout.name!r} has {layout.num_joints} joints, the clips have {num_joints}; {suggestion}"
         )
     if names != layout.joints and sorted(names) == sorted(layout.joints):
         raise ValueError(
-            f"layout: the clips hold the joints of {layout.name!r} in another order, {', '.join(names)}; "
-            + (f"that is {same_names[0]!r}" if same_names else _DESCRIBE)
+            f"layout: the clips hold the joints of {layout.name!r} in another order, {escape(', '.join(names))}; "
+            + (f"that is {same_names[0]!r}" if same_names else _restricted(layout.name))
         )
     return layout
+
+
+def _whole(names: Sequence[str]) -> str:
+    """The first known layout that has all of these joints; empty if there is none."""
+    if not names or len(set(names)) != len(names):
+        return ""
+    return next((name for name in layouts.available() if set(names) <= set(layouts.get(name).joints)), "")
+
+
+def _restricted(name: str) -> str:
+    skeleton = repr(name) if name in layouts.available() else "layout"
+    return (
+        f"pass layouts.restrict({skeleton}, names) with the names in the clips' order (for a command line, write it to "
+        "a file with layouts.save)"
+    )

@@ -1,10 +1,11 @@
-"""Layouts by name: the catalogue, and the user's own."""
+"""Layouts by name: the catalogue, and those that users register."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks.layouts.catalogue import CATALOGUE
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
@@ -38,7 +39,8 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
         raise TypeError(f"layout: expected a name, a dict or a SkeletonLayout, got {type(layout).__name__}")
     if layout not in _registry:
         raise ValueError(
-            f"layout: no layout is named {layout!r}; there are {', '.join(available())}; "
+            f"layout: no layout is named {layout!r}{did_you_mean(layout, _registry)}; "
+            f"there are {', '.join(available())}; "
             "add yours with layouts.register, or read it from a file: layouts.load('mine.json'), on a command line "
             "--layout mine.json"
         )
@@ -46,7 +48,7 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
 
 
 def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = False) -> SkeletonLayout:
-    """Make a layout known by its name, for this process.
+    """Make a layout known by its name, in this process.
 
     Args:
         layout: The layout, or its dict.

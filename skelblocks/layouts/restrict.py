@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
 
@@ -15,10 +16,10 @@ def restrict(
     """The layout of some joints of another.
 
     A bone between two joints that are kept stays. A joint whose parent is left out hangs from its nearest ancestor that
-    is kept, on the way to the centre; where there is none, from the new centre. Mirror image and partitions are those
+    is kept, on the way to the center; where there is none, from the new center. Mirror image and partitions are those
     of the joints that are left: one whose mirror image is left out becomes its own, a group without joints vanishes.
 
-    The centre stays where it is kept. Otherwise it is, of the joints without an ancestor that is kept, the nearest one
+    The center stays where it is kept. Otherwise it is, of the joints without an ancestor that is kept, the nearest one
     of the midline (its own mirror image in ``layout``), so that the graph remains symmetric; or the nearest one, where
     none is of the midline. Of equally near ones it is the first in ``joints``.
 
@@ -26,7 +27,8 @@ def restrict(
         layout: A name, a dict or a layout.
         joints: Names of joints, in the order of the data's joint axis that the result describes. Clips
             ``(n, c, t, v, m)`` of ``layout`` become its clips by ``clips[:, :, :, [layout.index(j) for j in joints]]``.
-        name: Of the result. Default: as in ``"ntu-rgb+d[12 joints]"``; of all joints in their order, the layout's own.
+        name: The result's name. Default: as in ``"ntu-rgb+d[12 joints]"``; if all joints stay in their order, the
+            layout's own.
 
     Returns:
         The layout; it is not registered.
@@ -48,7 +50,8 @@ def restrict(
     missing = [joint for joint in joints if joint not in layout.joints]
     if missing:
         raise ValueError(
-            f"joints: layout {layout.name!r} has no {', '.join(map(repr, missing))}; it has {', '.join(layout.joints)}"
+            f"joints: layout {layout.name!r} has no {', '.join(map(repr, missing))}"
+            f"{did_you_mean(missing[0], layout.joints)}; it has {', '.join(layout.joints)}"
         )
     place = {layout.index(joint): i for i, joint in enumerate(joints)}  # of the kept joints: old to new
     edges = [(place[a], place[b]) for a, b in layout.edges if a in place and b in place]
@@ -99,7 +102,7 @@ def shared_joints(
 
 
 def _ancestors(layout: SkeletonLayout, joint: int) -> list[int]:
-    """From a joint's parent to the centre, both included."""
+    """From a joint's parent to the center, both included."""
     chain = []
     while joint != layout.center:
         joint = layout.parents[joint]

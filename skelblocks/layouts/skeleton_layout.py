@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from typing_extensions import Self
 
+from skelblocks._utils.checks import check_choice
+from skelblocks._utils.did_you_mean import did_you_mean
+
+Scale = Literal["joint", "part", "body"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
 
 class JointGroup(NamedTuple):
-    """Some joints under one name: a hand, an upper arm, the torso."""
+    """Joints under one name: a hand, an upper arm, the torso."""
 
     name: str
     joints: tuple[int, ...]
@@ -25,13 +31,13 @@ class SkeletonLayout:
 
     Args:
         name: What ``layouts.get`` finds it by.
-        joints: A name a joint, in the order of the data's joint axis.
+        joints: A name for each joint, in the order of the data's joint axis.
         edges: Bones as pairs of joints, in any order; the graph must be connected. Where the graph is a tree, a pair
             ``(child, parent)`` and its reverse say the same.
-        center: The joint that graph distance, bones and centring are counted from.
+        center: The joint that graph distance, bones and centering are counted from.
         swap: For each joint the one that takes its place in the mirror image; itself for a joint of the midline.
         parts: The fine partition, 2 to 3 joints each in MsMCLR's section 3.2.1; every joint in exactly one. Their order
-            matters: MsM attention takes differences between neighbours in it.
+            matters: MsM attention takes differences between neighbors in it.
         bodies: The coarse partition, limbs and torso; every joint in exactly one.
 
     Raises:
@@ -76,38 +82,40 @@ class SkeletonLayout:
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """For each joint its neighbour on the way to the centre; the centre is its own.
+        """For each joint its neighbor on the way to the center; the center is its own.
 
-        In a graph with cycles it is the first such neighbour in the order of :attr:`edges`.
+        In a graph with cycles it is the first such neighbor in the order of :attr:`edges`.
         """
-        neighbours: list[list[int]] = [[] for _ in self.joints]
+        neighbors: list[list[int]] = [[] for _ in self.joints]
         for a, b in self.edges:
-            neighbours[a].append(b)
-            neighbours[b].append(a)
+            neighbors[a].append(b)
+            neighbors[b].append(a)
         parent = {self.center: self.center}
         frontier = [self.center]
         while frontier:
             reached = []
             for joint in frontier:
-                for other in neighbours[joint]:
+                for other in neighbors[joint]:
                     if other not in parent:
                         parent[other] = joint
                         reached.append(other)
             frontier = reached
         return tuple(parent[joint] for joint in range(self.num_joints) if joint in parent)
 
-    def groups(self, scale: str) -> tuple[JointGroup, ...]:
+    def groups(self, scale: Scale) -> tuple[JointGroup, ...]:
         """The partition at a scale: ``"joint"`` (one joint each), ``"part"`` or ``"body"``."""
+        check_choice(scale, SCALES, name="scale")
         if scale == "joint":
             return tuple(JointGroup(name, (joint,)) for joint, name in enumerate(self.joints))
-        if scale not in ("part", "body"):
-            raise ValueError(f"scale: expected one of 'joint', 'part', 'body', got {scale!r}")
         return self.parts if scale == "part" else self.bodies
 
     def index(self, joint: str) -> int:
         """The place of a joint in the data's joint axis, by its name."""
         if joint not in self.joints:
-            raise ValueError(f"joint: layout {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}")
+            raise ValueError(
+                f"joint: layout {self.name!r} has no joint {joint!r}{did_you_mean(joint, self.joints)}; "
+                f"it has {', '.join(self.joints)}"
+            )
         return self.joints.index(joint)
 
     def to_dict(self) -> dict[str, Any]:

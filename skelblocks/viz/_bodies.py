@@ -6,7 +6,7 @@ Axes: c coordinates, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.optional import require
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.skeleton_layout import Scale
 from skelblocks.viz._style import COLORS, INK, PALE, to_array
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def groups_of(look: Look) -> tuple[dict[str, tuple[int, ...]], list[str]]:
     layout, color_by = look.layout, look.color_by
     if color_by is None:
         return {"": tuple(range(layout.num_joints))}, list(COLORS)
-    groups = {group.name: group.joints for group in layout.groups(color_by)}
+    groups = {group.name: group.joints for group in layout.groups(cast(Scale, color_by))}
     # The catalogue's names keep their colours where a layout lacks one of them.
     known = {group.name: color for group, color in zip(layouts.get("ntu-rgb+d").parts, _PAIRS, strict=True)}
     if color_by == "body":

@@ -95,3 +95,10 @@ def test_a_truncated_centre_distance_misplaces_sixteen_bones():
 def test_wrong_arguments_say_what_was_expected(arguments, message):
     with pytest.raises(ValueError, match=message):
         adjacency("sbu", **arguments)
+
+
+@pytest.mark.parametrize("name", ["max_hop", "dilation"])
+@pytest.mark.parametrize("value", [1.5, 1.0, True, None, "1"])
+def test_hops_are_integers(name, value):
+    with pytest.raises(TypeError, match=f"{name}: expected an integer >= 1, got"):
+        layouts.adjacency("ntu-rgb+d", **{name: value})

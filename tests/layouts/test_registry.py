@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from skelblocks import layouts
@@ -48,3 +50,25 @@ def test_what_cannot_be_looked_up():
         layouts.get("kinect")
     with pytest.raises(TypeError, match="expected a name, a dict or a SkeletonLayout, got int"):
         layouts.get(25)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ntu", r"'ntu-rgb\+d' or 'ntu-rgb\+d-anatomical'"),
+        ("NTU_RGB+D", r"'ntu-rgb\+d'"),
+        ("coco17", "'coco-17'"),
+        ("ucla", "'nw-ucla'"),
+        ("openpose", "'openpose-18'"),
+        ("h36m", "'h36m-17'"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_suggested(name, meant):
+    with pytest.raises(ValueError, match=f"named '{re.escape(name)}' .did you mean {meant}"):
+        layouts.get(name)
+
+
+def test_joints_that_are_nearly_right_are_suggested():
+    for call in (layouts.get("ntu-rgb+d").index, lambda joint: layouts.restrict("ntu-rgb+d", ["head", joint])):
+        with pytest.raises(ValueError, match=r"has no .*'left_hand' .did you mean 'hand_left'"):
+            call("left_hand")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.common_joints import COMMON_PARENTS, common_name
 
 
 class Bone(NamedTuple):
@@ -71,22 +72,25 @@ BENDING_JOINTS = (
     *("pelvis", "spine", "upper_back", "neck"),
     *(f"{joint}_{side}" for side in ("right", "left") for joint in _BENDING),
 )
-_ALIASES = {
-    "pelvis": ("spine_base", "hip_center", "mid_hip", "hips", "root"),
-    "spine": ("spine_middle", "spine_mid", "torso", "belly"),
-    "upper_back": ("chest",),
-    "thorax": ("spine_shoulder", "shoulder_center", "spine_chest"),
-    "fingers": ("hand_tip", "finger"),
-    "toes": ("toe", "foot_tip", "big_toe"),
-    "ankle": ("heel",),
-    "clavicle": ("collar",),
+# What the body does not have, and the joint that stands for it.
+_STANDS_FOR = {
+    "heel": "ankle",
+    "small_toe": "toes",
+    "eye_inner": "eye",
+    "eye_outer": "eye",
+    "mouth": "nose",
+    "index": "fingers",
+    "pinky": "fingers",
 }
-_PLACE = {name: place for place, name in enumerate(JOINTS)} | {
-    alias + side: JOINTS.index(name + side)
-    for name, aliases in _ALIASES.items()
-    for alias in aliases
-    for side in (("",) if name in JOINTS else ("_right", "_left"))
-}
+
+
+def _place(joint: str) -> int | None:
+    name = common_name(joint)
+    if name is None or name in JOINTS:
+        return None if name is None else JOINTS.index(name)
+    plain, _, side = name.rpartition("_")
+    other = _STANDS_FOR[plain]
+    return JOINTS.index(other if other in JOINTS else f"{other}_{side}")
 
 
 def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
@@ -102,19 +106,14 @@ def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
         >>> [JOINTS[place] for place in body_joints(layouts.get("ntu-rgb+d"))][:4]
         ['pelvis', 'spine', 'neck', 'head']
     """
-    names = [_plain(name) for name in layout.joints]
-    unknown = [shown for shown, name in zip(layout.joints, names, strict=True) if name not in _PLACE]
+    places = [_place(joint) for joint in layout.joints]
+    unknown = [joint for joint, place in zip(layout.joints, places, strict=True) if place is None]
     if unknown:
         raise ValueError(
             f"layout: expected joints that the body has; {layout.name!r} names {', '.join(unknown)}; rename them among "
-            f"{', '.join(sorted(_PLACE))}"
+            f"{', '.join(sorted(COMMON_PARENTS))}, or use their other names"
         )
-    return tuple(_PLACE[name] for name in names)
-
-
-def _plain(name: str) -> str:
-    words = name.lower().replace("-", " ").replace("_", " ").split()
-    return "_".join((*words[1:], words[0]) if words and words[0] in ("left", "right") else words)
+    return tuple(place for place in places if place is not None)
 
 
 def forward_kinematics(rotations: Mapping[str, Tensor], *, scales: Tensor) -> Tensor:

@@ -1,0 +1,147 @@
+"""Clips of one skeleton as clips of another.
+
+Axes: v source joints, w target joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks.layouts.common_joints import COMMON_PARENTS, common_names
+from skelblocks.layouts.made_joints import Weights, make_joint
+from skelblocks.layouts.registry import get
+from skelblocks.layouts.skeleton_layout import SkeletonLayout
+
+Missing: TypeAlias = Literal["error", "nearest"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
+Clips = TypeVar("Clips", Tensor, NDArray[Any])
+
+
+def remap(
+    x: Clips,
+    *,
+    source: str | Mapping[str, Any] | SkeletonLayout,
+    target: str | Mapping[str, Any] | SkeletonLayout,
+    axis: int = -2,
+    missing: Missing = "error",
+) -> tuple[Clips, Clips]:
+    """Turn clips of one skeleton into clips of another: joints are taken by their place, or made from others.
+
+    Layouts name the same place differently: ``hip_center`` of NW-UCLA is ``spine_base`` of NTU RGB+D. Joints that both
+    skeletons have are copied. Joints that the source lacks are weighted means of others along the same bones: the
+    pelvis is the center of the hips, the thorax that of the shoulders, the neck lies on the way from the thorax to the
+    head, the head between the ears; a hand continues the forearm, and a hand's tip and thumb are where the hand is. All
+    of it is linear, so that persons who are absent, which are zero, stay so, and so does the order of centering and
+    remapping.
+
+    Args:
+        x: Clips of floating-point numbers with the source's joints on ``axis``: a tensor or an array.
+        source: The skeleton of ``x``; a name, a dict or a layout.
+        target: The skeleton to turn it into.
+        axis: The axis of the joints. Default: -2, as in ``(n, c, t, v, m)``.
+        missing: What to do about target joints that cannot be made: ``"error"``, or ``"nearest"`` to put each where the
+            nearest joint of the target is that can be taken or made, counted in bones.
+
+    Returns:
+        The clips with the target's joints, of the same kind and dtype; and ``(w,)``, boolean, true where a joint was
+        not measured but made from others.
+
+    Raises:
+        TypeError: ``x`` is neither a tensor nor an array, or does not hold floating-point numbers.
+        ValueError: an unknown layout or choice, an axis that does not exist or has another size than the source's
+            joints, joints that cannot be made, or two joints of a layout with the same meaning.
+
+    Example:
+        >>> import torch
+        >>> clips = torch.randn(4, 3, 50, 20, 1)
+        >>> placed, made = remap(clips, source="nw-ucla", target="ntu-rgb+d")
+        >>> placed.shape, [name for name, own in zip(get("ntu-rgb+d").joints, made) if own]
+        (torch.Size([4, 3, 50, 25, 1]), ['neck', 'hand_tip_left', 'thumb_left', 'hand_tip_right', 'thumb_right'])
+    """
+    source, target = get(source), get(target)
+    check_choice(missing, MISSING, name="missing")
+    _check_clips(x, source, axis)
+    rows, made = joint_sources(source, target, missing=missing)
+    if isinstance(x, Tensor):
+        joints = x.unbind(axis)
+        return torch.stack([_mean(joints, row) for row in rows], dim=axis), torch.tensor(made, device=x.device)
+    joints = tuple(np.moveaxis(x, axis, 0))
+    return np.stack([_mean(joints, row) for row in rows], axis=axis), np.array(made)
+
+
+def joint_sources(
+    source: SkeletonLayout, target: SkeletonLayout, *, missing: Missing = "error"
+) -> tuple[tuple[Mapping[int, float], ...], tuple[bool, ...]]:
+    """For each target joint the source joints that it is made of, with their weights, and whether it was made.
+
+    Example:
+        >>> rows, made = joint_sources(get("coco-17"), get("h36m-17"))
+        >>> rows[0], made[0]  # the pelvis from both hips
+        ({11: 0.5, 12: 0.5}, True)
+    """
+    measured, wanted = common_names(source), common_names(target)
+    found = {name: make_joint(name, measured) for name in wanted}
+    lost = [joint for joint, name in zip(target.joints, wanted, strict=True) if found[name] is None]
+    if lost and missing == "error":
+        raise ValueError(
+            f"source: {source.name!r} lacks {', '.join(lost)} of {target.name!r}, and no other joints give "
+            'them; pass missing="nearest" to put each where the nearest joint is, or leave them out of the target with '
+            "layouts.restrict"
+        )
+    if len(lost) == target.num_joints:
+        raise ValueError(
+            f"source: {source.name!r} and {target.name!r} have no joint in common; nothing can be remapped"
+        )
+    rows = [
+        weights if weights is not None else _nearest(joint, target, wanted, measured)
+        for joint, weights in enumerate(found[name] for name in wanted)
+    ]
+    places = tuple({measured.index(name): weight for name, weight in row.items()} for row in rows)
+    return places, tuple(name not in measured for name in wanted)
+
+
+def _nearest(joint: int, target: SkeletonLayout, wanted: Sequence[str], measured: Sequence[str]) -> Weights:
+    """The weights of the nearest joint that can be had: on the common skeleton, else on the target's own."""
+    if wanted[joint] in COMMON_PARENTS:
+        bones = [(child, parent) for child, parent in COMMON_PARENTS.items() if child != parent]
+    else:
+        bones = [(wanted[a], wanted[b]) for a, b in target.edges]
+    reached = [wanted[joint]]
+    for name in reached:  # breadth first, the list grows
+        weights = make_joint(name, measured)
+        if weights is not None:
+            return weights
+        next_ones = [b if a == name else a for a, b in bones if name in (a, b)]
+        reached += [other for other in next_ones if other not in reached]
+    raise ValueError(
+        f"source: no joint is near {target.joints[joint]!r} of {target.name!r}; leave it out of the target with "
+        "layouts.restrict"
+    )
+
+
+def _check_clips(x: object, source: SkeletonLayout, axis: int) -> None:
+    if isinstance(x, np.ma.MaskedArray) or not isinstance(x, Tensor | np.ndarray):
+        raise TypeError(f"x: expected a tensor or an array, got {type(x).__name__}; convert it with np.asarray(x)")
+    floating = x.is_floating_point() if isinstance(x, Tensor) else np.issubdtype(x.dtype, np.floating)
+    if not floating:
+        mend = "x.float()" if isinstance(x, Tensor) else "x.astype(np.float32)"
+        raise TypeError(f"x: expected floating-point numbers, got {x.dtype}; convert them with {mend}")
+    check_integer(axis, name="axis", least=-x.ndim)
+    if axis >= x.ndim or x.shape[axis] != source.num_joints:
+        raise ValueError(
+            f"x: expected the {source.num_joints} joints of {source.name!r} on axis {axis}, got shape "
+            f"{tuple(x.shape)}; name the joints' axis with axis=, or the clips' skeleton with source="
+        )
+
+
+def _mean(joints: Sequence[Any], weights: Mapping[int, float]) -> Any:
+    """The weighted sum of some joints; a joint with weight one is taken as it is."""
+    terms = [joints[place] if weight == 1 else joints[place] * weight for place, weight in weights.items()]
+    return sum(terms[1:], start=terms[0])
