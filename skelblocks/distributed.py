@@ -6,11 +6,15 @@ Axes: n samples, of which each process holds its own number.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from itertools import chain
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 
 __all__ = [
     "broadcast_module_state",
@@ -42,6 +46,7 @@ def is_main_process() -> bool:
     return not _running() or dist.get_rank() == 0
 
 
+@explain_arguments
 @torch.no_grad()
 def gather_keys(keys: Tensor) -> Tensor:
     """The keys of all processes, in the order of their ranks, for a queue that stays the same everywhere.
@@ -57,21 +62,32 @@ def gather_keys(keys: Tensor) -> Tensor:
         itself, detached.
 
     Raises:
-        ValueError: ``keys`` has no axes.
+        TypeError: ``keys`` is not a tensor.
+        ValueError: ``keys`` has no axes, or the processes bring other axes or dtypes.
 
     Example:
         >>> gather_keys(torch.ones(4, 128)).shape
         torch.Size([4, 128])
     """
+    given: object = keys
+    if not isinstance(given, Tensor):
+        raise TypeError(f"keys: expected a tensor, got {type(given).__name__}")
     if keys.ndim == 0:
-        raise ValueError("keys: expected at least 1 axis (n, ...), got a tensor without axes")
+        raise ValueError("keys: expected at least 1 axis (n, ...), got a tensor without axes; pass keys[None]")
     keys = keys.detach()
     if world_size() == 1:
         return keys
-    size = torch.tensor([keys.shape[0]], device=keys.device)
+    kind = zlib.crc32(f"{tuple(keys.shape[1:])} of {keys.dtype}".encode())
+    size = torch.tensor([keys.shape[0], kind], device=keys.device)
     sizes = [torch.empty_like(size) for _ in range(world_size())]
     dist.all_gather(sizes, size)
-    counts = [int(count) for count in torch.cat(sizes).tolist()]
+    counts, kinds = (list(map(int, each)) for each in torch.stack(sizes).T.tolist())
+    if len(set(kinds)) > 1:
+        others = [rank for rank, other in enumerate(kinds) if other != kind]
+        raise ValueError(
+            f"keys: expected one dtype and one shape after n on every process, got (n, *{tuple(keys.shape[1:])}) of "
+            f"{keys.dtype} here and others on ranks {others}; run the same model in the same precision on every process"
+        )
     padded = keys.new_zeros((max(counts), *keys.shape[1:]))  # a collective wants one shape from all
     padded[: keys.shape[0]] = keys
     gathered = [torch.empty_like(padded) for _ in counts]
@@ -79,21 +95,26 @@ def gather_keys(keys: Tensor) -> Tensor:
     return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
 
 
+@explain_arguments
 @torch.no_grad()
 def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
-    """Overwrite parameters and buffers by those of one process, in place: a queue that starts equal everywhere.
+    """Overwrite parameters and buffers by those of one process, in place, so that all start equal.
+
+    Call it on everything that a method holds (query branch, key encoder, queue) once before training.
 
     Args:
         module: The same module on every process.
         source: The rank whose values all take.
 
     Raises:
+        TypeError: ``source`` is not an integer.
         ValueError: there is no such rank.
 
     Example:
         >>> broadcast_module_state(nn.Linear(2, 2))
     """
-    if not 0 <= source < world_size():
+    check_integer(source, name="source", least=0)
+    if source >= world_size():
         raise ValueError(f"source: expected a rank in 0..{world_size() - 1}, got {source}")
     if world_size() == 1:
         return
@@ -103,6 +124,7 @@ def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
         tensor.copy_(flat)
 
 
+@explain_arguments
 @torch.no_grad()
 def check_same_state(module: nn.Module, *, name: str = "module", buffers: bool = True) -> None:
     """Raise unless all processes hold the same parameters and buffers, bit for bit.
@@ -139,6 +161,7 @@ def check_same_state(module: nn.Module, *, name: str = "module", buffers: bool =
         )
 
 
+@explain_arguments
 def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
     """Weigh a process's mean loss so that unequal shares of a batch give the gradient of the whole batch.
 
@@ -148,7 +171,7 @@ def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
         L_r * n_r * p / n
 
     whose average over the processes is the mean over all clips. Equal shares have the weight 1. All processes call it
-    together. A loss that is no mean over clips, or batch normalisation of each process's own clips, is beyond it.
+    together. A loss that is no mean over clips, or batch normalization of each process's own clips, is beyond it.
 
     Args:
         loss: Without axes, the mean over this process's clips. A process without any gives a finite loss of some
@@ -159,6 +182,7 @@ def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
         The weighted loss. Outside ``torch.distributed``, ``loss`` itself.
 
     Raises:
+        TypeError: ``count`` is not an integer.
         ValueError: ``loss`` has axes, ``count`` is negative, or no process has a clip.
 
     Example:
@@ -167,8 +191,7 @@ def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
     """
     if loss.ndim:
         raise ValueError(f"loss: expected a tensor without axes, got shape {tuple(loss.shape)}; take its mean")
-    if count < 0:
-        raise ValueError(f"count: expected a number of clips >= 0, got {count}")
+    check_integer(count, name="count", least=0)
     if world_size() == 1:
         return loss
     total = torch.tensor(count, device=loss.device)

@@ -31,13 +31,19 @@ def test_a_single_process_gathers_itself():
 
 
 def test_what_is_refused():
+    with pytest.raises(TypeError, match=r"count: expected an integer >= 0, got 2\.5"):
+        weigh_loss(torch.tensor(1.0), count=2.5)
+    with pytest.raises(TypeError, match="keys: expected a tensor, got list"):
+        gather_keys([1.0])
+    with pytest.raises(TypeError, match=r"weigh_loss: expected 1 .*\(loss\), got 2; pass the others by name: count="):
+        weigh_loss(torch.tensor(1.0), 3)
     with pytest.raises(ValueError, match="keys: expected at least 1 axis"):
         gather_keys(torch.tensor(1.0))
     with pytest.raises(ValueError, match=r"source: expected a rank in 0..0, got 1"):
         broadcast_module_state(nn.Linear(2, 2), source=1)
     with pytest.raises(ValueError, match=r"loss: expected a tensor without axes, got shape \(2,\); take its mean"):
         weigh_loss(torch.ones(2), count=2)
-    with pytest.raises(ValueError, match="count: expected a number of clips >= 0, got -1"):
+    with pytest.raises(ValueError, match="count: expected an integer >= 0, got -1"):
         weigh_loss(torch.tensor(1.0), count=-1)
 
 
@@ -83,6 +89,9 @@ def run_as_one_of_two(rank, store):
         for dtype in (torch.int64, torch.float64, torch.bfloat16, torch.bool):
             mine = torch.tensor([rank, 1 - rank]).to(dtype)
             assert gather_keys(mine).equal(torch.tensor([0, 1, 1, 0]).to(dtype))
+        for odd in (torch.zeros(2, 3 + rank), torch.zeros(2, 3, dtype=(torch.float32, torch.float64)[rank])):
+            with pytest.raises(ValueError, match=rf"keys: expected one dtype and one shape .* on ranks \[{1 - rank}\]"):
+                gather_keys(odd)
         across = torch.randn(3, 2, generator=torch.Generator().manual_seed(rank)).T  # not contiguous
         assert gather_keys(across)[2 * rank : 2 * rank + 2].equal(across)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_choice, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.contrast.contrastive_logits import contrastive_logits
 from skelblocks.contrast.momentum_encoder import MomentumEncoder
 from skelblocks.contrast.momentum_queue import MomentumQueue
@@ -33,6 +34,7 @@ class Keys(NamedTuple):
     exclude: Tensor | None = None
 
 
+@explain_arguments
 class MomentumContrast(nn.Module):
     """A query branch, its momentum copy, a queue and a temperature: MoCo, as the skeleton methods use it.
 
@@ -65,6 +67,7 @@ class MomentumContrast(nn.Module):
         Two views of n clips to logits ``(n, 1 + k)`` and :class:`Keys`.
 
     Raises:
+        TypeError: ``queue`` is not a :class:`~skelblocks.contrast.MomentumQueue`.
         ValueError: ``temperature`` is not positive, ``momentum`` is outside ``[0, 1]``, or an unknown schedule.
 
     Example:
@@ -91,6 +94,11 @@ class MomentumContrast(nn.Module):
         exclude_own_keys: bool = False,
     ) -> None:
         super().__init__()
+        given: object = queue
+        if not isinstance(given, MomentumQueue):
+            raise TypeError(
+                f"queue: expected a MomentumQueue, got {type(given).__name__}; pass MomentumQueue(features, size=...)"
+            )
         check_positive(temperature, name="temperature")
         check_choice(momentum_schedule, MOMENTUM_SCHEDULES, name="momentum_schedule")
         self.query_branch = query_branch

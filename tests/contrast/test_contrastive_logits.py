@@ -1,5 +1,3 @@
-import copy
-import pickle
 
 import pytest
 import torch
@@ -58,16 +56,6 @@ def test_gradient_reaches_query_and_key_and_never_the_bank():
     assert torch.autograd.gradcheck(lambda q, k: contrastive_logits(q, k, fixed, temperature=0.3), (query, key))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_leaves_the_product_in_float32(dtype):
-    query, key, bank = torch.randn(3, 4, 64)
-    expected = contrastive_logits(query, key, bank, temperature=0.07)
-    with torch.autocast("cpu", dtype=dtype):
-        assert contrastive_logits(query, key, bank, temperature=0.07).equal(expected)
-        low = contrastive_logits(query.to(dtype), key.to(dtype), bank, temperature=0.07)
-    assert low.dtype == torch.float32
-
-
 @pytest.mark.parametrize(
     ("query", "key", "bank", "out"),
     [
@@ -105,20 +93,6 @@ def test_what_is_refused(change, error, message):
         contrastive_logits(**(given | change))
 
 
-def test_module_refuses_compiles_pickles_and_says_what_it_is():
-    with pytest.raises(ValueError, match="temperature"):
-        ContrastiveLogits(temperature=-1)
-    module, (query, key, bank) = ContrastiveLogits(temperature=0.07), torch.randn(3, 4, 6)
-    exclude = torch.rand(4, 4) < 0.5
-    expected = contrastive_logits(query, key, bank, temperature=0.07, exclude=exclude)
-    assert module(query, key, bank, exclude=exclude).equal(expected)
-    for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
-        assert twin(query, key, bank, exclude=exclude).equal(expected)
-    compiled = torch.compile(module, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(query, key, bank, exclude=exclude), expected)
-    assert repr(module) == "ContrastiveLogits(temperature=0.07)"
-
-
 class TestPromises(BlockTester):
     out_dtype = torch.float32
     autocast_dtype = torch.float32
@@ -140,11 +114,11 @@ def test_embeddings_of_any_length_give_cosines():
         torch.testing.assert_close(contrastive_logits(given, given, bank, temperature=0.1), expected)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees():
-    query, key, bank = torch.randn(3, 4, 64)
-    expected = contrastive_logits(query, key, bank, temperature=0.07)
-    with torch.autocast("cuda", dtype=torch.bfloat16):
-        logits = contrastive_logits(query.cuda(), key.cuda(), bank.cuda(), temperature=0.07)
-    torch.testing.assert_close(logits.cpu(), expected, rtol=1e-4, atol=1e-4)
+def test_the_module_has_its_settings():
+    with pytest.raises(ValueError, match="temperature: expected a number > 0"):
+        ContrastiveLogits(temperature=-1)
+    query, key, bank = torch.randn(3, 4, 6)
+    exclude = torch.rand(4, 4) < 0.5
+    expected = contrastive_logits(query, key, bank, temperature=0.07, exclude=exclude)
+    assert ContrastiveLogits(temperature=0.07)(query, key, bank, exclude=exclude).equal(expected)
+    assert repr(ContrastiveLogits(temperature=0.07)) == "ContrastiveLogits(temperature=0.07)"

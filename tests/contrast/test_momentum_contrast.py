@@ -7,6 +7,7 @@ from torch import nn
 
 from skelblocks.contrast import MomentumContrast, MomentumQueue, contrastive_logits, cosine_momentum, unit_rows
 from skelblocks.losses import info_nce
+from skelblocks.testing import BlockTester
 
 
 def make(*, size=16, **options):
@@ -81,7 +82,23 @@ def test_own_keys_are_excluded_if_asked():
         contrast.keys(views[1])
 
 
+class TestPromises(BlockTester):
+    test_gradients = None  # keys have none
+    test_dtypes = None  # logits are float32, and keys have the inputs' dtype
+
+    def make(self):
+        torch.manual_seed(0)
+        return make()
+
+    def inputs(self):
+        return tuple(torch.randn(2, 3, 6))
+
+
 def test_wrong_settings_are_refused():
+    with pytest.raises(TypeError, match=r"queue: expected a MomentumQueue, got Tensor; pass MomentumQueue\(features"):
+        MomentumContrast(nn.Linear(2, 2), queue=torch.zeros(4, 2))
+    with pytest.raises(TypeError, match=r"expected 1 positional argument \(query_branch\), got 2; .* by name: queue="):
+        MomentumContrast(nn.Linear(2, 2), MomentumQueue(2, size=4))
     with pytest.raises(ValueError, match="temperature: expected a number > 0"):
         make(temperature=0.0)
     with pytest.raises(ValueError, match="momentum: expected a number in"):

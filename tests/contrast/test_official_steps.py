@@ -1,4 +1,4 @@
-"""Seven optimiser steps of the official SkeletonCLR, replayed through the blocks: momentum, queue, logits and loss."""
+"""Seven optimizer steps of the official SkeletonCLR, replayed through the blocks: momentum, queue, logits and loss."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-import copy
 import math
-import pickle
 
 import pytest
 import torch
@@ -144,18 +142,7 @@ def test_memory_does_not_grow_with_the_bank():
     assert saved_elements(4096, None) > saved_elements(128, None) + 3 * 4 * 3900
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("chunk_size", [None, 7])
-def test_autocast_changes_nothing(dtype, chunk_size):
-    query, key, *students = torch.randn(5, 5, 8)
-    bank = unit_rows(torch.randn(40, 8))
-    expected = d3m_loss_from_embeddings(query, students, key, bank, temperature=0.07, chunk_size=chunk_size)
-    with torch.autocast("cpu", dtype=dtype):
-        loss = d3m_loss_from_embeddings(query, students, key, bank, temperature=0.07, chunk_size=chunk_size)
-    torch.testing.assert_close(loss, expected)
-
-
-def test_compiles_in_one_graph_and_the_module_pickles():
+def test_compiles_in_one_graph_with_its_gradient():
     query, students, key, bank = case()
 
     def both(q, a, b, k, rows):
@@ -166,10 +153,6 @@ def test_compiles_in_one_graph_and_the_module_pickles():
     ours, theirs = torch.compile(both, backend="eager", fullgraph=True)(*given), both(*given)
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(torch.autograd.grad(ours, students[:2]), torch.autograd.grad(theirs, students[:2]))
-    teacher, student = torch.randn(2, 3, 5)
-    for twin in (pickle.loads(pickle.dumps(D3MLoss())), copy.deepcopy(D3MLoss())):
-        assert twin([student], teacher).equal(d3m_loss([student], teacher))
-    assert repr(D3MLoss()) == "D3MLoss(reduction='mean')"
 
 
 @pytest.mark.parametrize(
@@ -212,22 +195,6 @@ def test_wrong_embeddings_say_what_was_expected(students, key, message, chunk_si
             temperature=0.1,
             chunk_size=chunk_size,
         )
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("chunk_size", [None, 7])
-def test_cuda_agrees_also_under_autocast(chunk_size):
-    query, students, key, bank = case()
-    options = {"temperature": 0.07, "chunk_size": chunk_size}
-    expected = d3m_loss_from_embeddings(query, students, key, bank, **options)
-    query, key, bank, *moved = (x.detach().float().cuda().requires_grad_() for x in (query, key, bank, *students))
-    with torch.autocast("cuda", dtype=torch.bfloat16):
-        loss = d3m_loss_from_embeddings(query, moved, key, bank, **options)
-    torch.testing.assert_close(loss.cpu(), expected.float(), rtol=1e-4, atol=1e-4)
-    theirs = torch.autograd.grad(expected, students)
-    ours = torch.autograd.grad(loss, moved)
-    torch.testing.assert_close([g.cpu() for g in ours], [g.float() for g in theirs], rtol=1e-3, atol=1e-4)
 
 
 def test_one_matrix_in_place_of_a_list_is_refused():

@@ -1,6 +1,4 @@
-import copy
 import math
-import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,14 +122,6 @@ def test_half_precision_and_autocast_are_summed_in_float32(dtype):
     assert strong.grad.isfinite().all()
 
 
-def test_compiles_in_one_graph_and_pickles():
-    module, chain = HierarchicalD3MLoss(), list(torch.randn(3, 4, 9))
-    torch.testing.assert_close(torch.compile(module, backend="eager", fullgraph=True)(chain), module(chain))
-    for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
-        assert twin(chain).equal(module(chain))
-    assert repr(module) == "HierarchicalD3MLoss(reduction='mean')"
-
-
 @pytest.mark.parametrize(
     ("chain", "message"),
     [
@@ -150,15 +140,6 @@ def test_wrong_chains_say_what_was_expected(chain, message):
 def test_integers_are_refused():
     with pytest.raises(TypeError, match=r"logits_chain\[1\]: expected a floating-point"):
         hierarchical_d3m_loss([torch.zeros(2, 4), torch.zeros(2, 4, dtype=torch.int64)])
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees_also_under_autocast():
-    chain = list(torch.randn(3, 4, 9))
-    with torch.autocast("cuda", dtype=torch.bfloat16):
-        moved = hierarchical_d3m_loss([x.cuda() for x in chain])
-    torch.testing.assert_close(moved.cpu(), hierarchical_d3m_loss(chain), rtol=1e-5, atol=1e-5)
 
 
 def test_one_matrix_in_place_of_a_list_is_refused():

@@ -83,7 +83,7 @@ def test_second_stage_is_the_mean_over_positives(golden, top_k):
     assert printed > mined * (1 + top_k) * 0.999
 
 
-def test_queue_takes_the_unnormalised_keys(golden):
+def test_queue_takes_the_unnormalized_keys(golden):
     *_, key, bank, _, _, _ = prepared(golden)
     queue = MomentumQueue(16, size=48).double()
     queue.bank.copy_(bank)
