@@ -3,6 +3,7 @@ from skelblocks.losses.barlow_twins import BarlowTwinsLoss, barlow_twins_loss
 from skelblocks.losses.cross_momentum_contrast import CrossMomentumContrastLoss, cross_momentum_contrast
 from skelblocks.losses.cross_view_mining import CrossViewMiningLoss, CrossViewPair, cross_view_mining, cross_view_pair
 from skelblocks.losses.d3m import D3MLoss, d3m_loss, d3m_loss_from_embeddings
+from skelblocks.losses.feature_distillation import FeatureDistillationLoss, feature_distillation_loss
 from skelblocks.losses.hierarchical_d3m import HierarchicalD3MLoss, hierarchical_d3m_loss
 from skelblocks.losses.info_nce import InfoNCELoss, info_nce, info_nce_from_embeddings
 from skelblocks.losses.nearest_neighbor_mining import (
@@ -20,6 +21,7 @@ __all__ = [
     "CrossViewMiningLoss",
     "CrossViewPair",
     "D3MLoss",
+    "FeatureDistillationLoss",
     "HierarchicalD3MLoss",
     "InfoNCELoss",
     "NearestNeighborLoss",
@@ -33,6 +35,7 @@ __all__ = [
     "cross_view_pair",
     "d3m_loss",
     "d3m_loss_from_embeddings",
+    "feature_distillation_loss",
     "hierarchical_d3m_loss",
     "info_nce",
     "info_nce_from_embeddings",
