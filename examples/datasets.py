@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks import layouts
-from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view, synthetic_motion
+from skelblocks.data import ArrayDataset, PreparedSet, Preprocessing, cross_subject, cross_view, synthetic_motion
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.layout_file import is_file_name
 
@@ -79,6 +79,7 @@ def load_sets(options: DataOptions, *, layout: SkeletonLayout | None = None) -> 
         return _load_prepared(options, layout)
     if layout is None and options.layout is not None:
         layout = layouts.get_or_load(options.layout)
+    given = Preprocessing(frames=options.frames, center=options.center, align=options.align)
     if options.data == "synthetic":
         layout = layout or layouts.get("ntu-rgb+d")
         clips = synthetic_motion(layout, **options.synthetic)  # type: ignore[arg-type]
@@ -86,18 +87,14 @@ def load_sets(options: DataOptions, *, layout: SkeletonLayout | None = None) -> 
             clips.x.numpy(),
             layout=layout,
             labels=clips.labels.numpy(),
-            frames=options.frames,
-            center=options.center,
-            align=options.align,
+            preprocessing=given,
             class_names=clips.class_names,
             subjects=clips.subjects.numpy(),
             views=clips.views.numpy(),
         )
     else:
         try:
-            whole = ArrayDataset.from_file(
-                options.data, layout=layout, frames=options.frames, center=options.center, align=options.align
-            )
+            whole = ArrayDataset.from_file(options.data, layout=layout, preprocessing=given)
         except TypeError as wrong:  # an array of another kind of number, for the user to mend
             raise ValueError(f"data: {options.data!r}: {wrong}") from wrong
     if options.joints is not None:
@@ -177,16 +174,16 @@ def split_of(options: DataOptions) -> Split:
 def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
     if options.joints is not None:
         raise ValueError(_PREPARED.format(options.data, PreparedSet(options.data).layout.name))
-    parts = (None, None) if options.split == "none" else ("train", "test")
+    parts: tuple[Literal["train", "test"] | None, ...] = (None, None) if options.split == "none" else ("train", "test")
     train, test = (PreparedSet(options.data, part=part) for part in parts)
-    settings, split = train.manifest["settings"], split_of(options)
-    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings["align"]}
+    settings, split = train.preprocessing, split_of(options)
+    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings.align}
     asked = {"frames": options.frames, "layout": options.layout, "align": options.align}
     if options.layout is not None and is_file_name(options.layout):
         same = (layout or layouts.load(options.layout)) == train.layout
         asked["layout"] = train.layout.name if same else options.layout
     if options.center != "layout":
-        there["center"], asked["center"] = settings["center"] or "no centre", options.center or "no centre"
+        there["center"], asked["center"] = settings.center or "no centre", options.center or "no centre"
     if split not in ("none", "is_train"):  # which go by the parts alone
         there["split"], asked["split"] = _SPLITS.get(train.manifest["protocol"], split), split
     for name, value in asked.items():

@@ -32,7 +32,7 @@ from skelblocks import (
     recipes,
     synthetic_motion,
 )
-from skelblocks.data import Sample
+from skelblocks.data import Preprocessing, Sample
 from skelblocks.distributed import gather_keys
 from skelblocks.layouts import SkeletonLayout, get
 
@@ -106,7 +106,9 @@ def main(epochs: int, folder: str) -> float:
     """Pretrain on the synthetic set, in the sizes of configs/synthetic_small.yaml; kNN accuracy in percent."""
     seed_everything(0)
     clips = synthetic_motion("ntu-rgb+d", classes=10, subjects=20, views=3, frames=32)
-    whole = ArrayDataset(clips.x.numpy(), layout="ntu-rgb+d", labels=clips.labels.numpy(), frames=32)
+    whole = ArrayDataset(
+        clips.x.numpy(), layout="ntu-rgb+d", labels=clips.labels.numpy(), preprocessing=Preprocessing(frames=32)
+    )
     train, test = whole.subset(clips.cross_subject().numpy()), whole.subset(~clips.cross_subject().numpy())
     method = LightningMsMCLR(
         "ntu-rgb+d",

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from train_crossmoco import SideBySide
 
 from skelblocks import layouts
-from skelblocks.interop import InputDescription, from_pretrained
+from skelblocks.data import Preprocessing
+from skelblocks.interop import from_pretrained
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import Stream
 
@@ -129,18 +130,21 @@ def _load_pretrained(folder: Path, *, stream: str | None) -> LoadedRun:
     found = from_pretrained(folder)
     made = found.metadata.get("options")
     run: Mapping[str, Any] = made if isinstance(made, Mapping) else {}
-    given = found.input or InputDescription(stream=run.get("stream", stream or "joint"))
-    if (given.per, given.body) != ("frame", "own"):
-        raise ValueError(f"folder: the clips of {str(folder)!r} are centred as in no example, {given}")
-    if stream not in (None, given.stream):
-        raise ValueError(f"stream: {str(folder)!r} was trained on {given.stream!r}, not on {stream!r}")
-    names = ("stream", "frames", "center", "align")
-    options = {name: getattr(given, name) for name in names} if found.input else {n: run[n] for n in names if n in run}
+    given = found.preprocessing or Preprocessing()
+    trained_on = found.stream if found.preprocessing else run.get("stream", stream or "joint")
+    if (given.per, given.origin, given.scale) != ("frame", "own", None):
+        raise ValueError(f"folder: the clips of {str(folder)!r} are preprocessed as in no example, {given}")
+    if stream not in (None, trained_on):
+        raise ValueError(f"stream: {str(folder)!r} was trained on {trained_on!r}, not on {stream!r}")
+    names = ("frames", "center", "align")
+    options = {"stream": trained_on, **{name: getattr(given, name) for name in names}}
+    if not found.preprocessing:
+        options = {name: run[name] for name in ("stream", *names) if name in run}
     if options.get("frames") is None:
         raise ValueError(
             f"folder: {str(folder)!r} does not say how many frames its clips had; save it with "
-            "input=InputDescription(frames=...)"
+            "preprocessing=Preprocessing(frames=...)"
         )
     if isinstance(run.get("seed"), int):
         options["seed"] = run["seed"]
-    return LoadedRun(found.encoder, found.layout, options, given.stream, None if run.get("joints") else found.layout)
+    return LoadedRun(found.encoder, found.layout, options, trained_on, None if run.get("joints") else found.layout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,9 +11,8 @@ import torch
 from datasets import DataOptions, Sets
 from torch import nn
 
-from skelblocks.data import PreparedSet
 from skelblocks.encoders import DSTA, STGCN, BiGRU, ProjectionHead
-from skelblocks.interop import InputDescription, save_pretrained
+from skelblocks.interop import save_pretrained
 from skelblocks.streams import Stream
 
 
@@ -42,11 +42,8 @@ def save_encoder(
     """
     if not isinstance(encoder, STGCN | DSTA | BiGRU):
         return False
-    made: dict[str, Any] = {"center": options.center, "align": options.align}
-    if isinstance(sets.train, PreparedSet):
-        made = {name: sets.train.manifest["settings"][name] for name in ("center", "per", "body", "align")}
-    _, frames, _, persons = sets.train[0].clip.shape
-    given = InputDescription(stream=cast(Stream, stream), frames=frames, persons=persons, **made)
+    settings = sets.train.preprocessing  # none for clips of some joints, which are centered with all of them
+    _, frames, _, persons = sets.train.shape
     head = None
     if classifier is not None:
         with torch.device("meta"):  # draws no random numbers
@@ -56,7 +53,8 @@ def save_encoder(
         folder,
         encoder=encoder,
         head=head,
-        input=None if options.joints else given,  # the clips of some joints are centred with all of them
+        preprocessing=settings and replace(settings, frames=frames, persons=persons),
+        stream=cast(Stream, stream),
         metadata=metadata,
         overwrite=True,
     )

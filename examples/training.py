@@ -61,8 +61,8 @@ def train_method(
         sets, clips_layout = _load(options, Path(place))
     check_queue(size=options.queue_size, batch_size=options.batch_size, clips=len(sets.train))
     if isinstance(sets.train, PreparedSet):  # what it was prepared with is what other clips must be
-        settings = sets.train.manifest["settings"]
-        options = dataclasses.replace(options, align=settings["align"], center=settings["center"])
+        settings = sets.train.preprocessing
+        options = dataclasses.replace(options, align=settings.align, center=settings.center)
     options = dataclasses.replace(options, split=split, folder=place)
     torch.manual_seed(options.seed)
     method = build(options, layout=sets.layout, persons=sets.persons, coordinates=sets.coordinates)

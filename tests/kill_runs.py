@@ -26,7 +26,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tqdm import tqdm
 
 from skelblocks import layouts
-from skelblocks.data import ArrayDataset
+from skelblocks.data import ArrayDataset, Preprocessing
 
 METHODS = ("skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco")
 EPOCHS, CLIPS, FRAMES = 6, 8, 8
@@ -72,7 +72,7 @@ def train(name, folder, *, after=None):
     pretrain(
         method,
         fabric=fabric,
-        dataset=ArrayDataset(clips, layout="sbu", frames=FRAMES),
+        dataset=ArrayDataset(clips, layout="sbu", preprocessing=Preprocessing(frames=FRAMES)),
         make_views=make_views(options, layout=LAYOUT),
         options=options,
         folder=run,

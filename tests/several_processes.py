@@ -22,7 +22,7 @@ from small_run import SMALL
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skelblocks import layouts
-from skelblocks.data import ArrayDataset
+from skelblocks.data import ArrayDataset, Preprocessing
 from skelblocks.distributed import gather_keys, weigh_loss
 
 LAYOUT = layouts.get("sbu")
@@ -106,7 +106,8 @@ def train(folder, *, make_views=None, name="skeletonclr", **changes):
     script, options, method = make(name, **changes)
     fabric = make_fabric(options)
     clips = np.random.default_rng(0).standard_normal((CLIPS, 3, FRAMES, 15, 1)).astype(np.float32)
-    dataset = ArrayDataset(clips, layout="sbu", frames=FRAMES, names=[f"clip{i}" for i in range(CLIPS)])
+    names = [f"clip{i}" for i in range(CLIPS)]
+    dataset = ArrayDataset(clips, layout="sbu", preprocessing=Preprocessing(frames=FRAMES), names=names)
     views = script.make_views(options, layout=LAYOUT)
     history = pretrain(
         method,

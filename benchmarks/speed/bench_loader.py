@@ -12,7 +12,7 @@ import torch
 from case import Case, Setting
 from torch import Tensor
 
-from skelblocks.data import PreparedSet, RawClip, prepare
+from skelblocks.data import PreparedSet, Preprocessing, RawClip, prepare
 
 CLIPS, SHARD, BATCH = 4096, 512, 128
 
@@ -27,7 +27,9 @@ def cases(setting: Setting) -> Iterator[Case]:
     count, shard_size, batch_size = (12, 4, 3) if setting.small else (CLIPS, SHARD, BATCH)
     with tempfile.TemporaryDirectory() as folder:
         clips = [(str(i), partial(clip, i)) for i in range(count)]
-        manifest = prepare(clips, out=folder, layout="ntu-rgb+d", center=None, shard=shard_size)
+        manifest = prepare(
+            clips, out=folder, layout="ntu-rgb+d", preprocessing=Preprocessing(center=None), shard=shard_size
+        )
         dataset = PreparedSet(folder)
         shards = [np.load(Path(folder) / entry["file"], mmap_mode="r") for entry in manifest["shards"]]
 

@@ -1,8 +1,9 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all: the only writer of files that somebody may read meanwhile."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,15 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a name to write to, beside ``path`` and with its suffix, which becomes ``path`` once it is on the disk.
+def whole_file(path: Path, *, through: Path | None = None) -> Iterator[Path]:
+    """Give a name to write to, with the suffix of ``path``, which becomes ``path`` once it is on the disk.
 
-    After an error nothing is left of it, and what was at ``path`` before is as it was. Several processes may write the
-    same file: the last one's stays.
+    After an error nothing is left of it, and ``path`` is as it was before. Several processes may write the same file:
+    the last one's stays. A process that is killed leaves its partial file, see :func:`remove_partial_files`.
+
+    Args:
+        path: The file.
+        through: The folder of the partial file, on the same disk. Default: that of ``path``.
 
     Example:
         >>> import tempfile
@@ -24,7 +29,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         ...     [path.name for path in Path(folder).iterdir()]
         ['table.json']
     """
-    place = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    place = (through or path.parent) / f".{secrets.token_hex(4)}.{path.name}"
     try:
         yield place
         with place.open("rb+") as file:
@@ -32,3 +37,19 @@ def whole_file(path: Path) -> Iterator[Path]:
         place.replace(path)
     finally:
         place.unlink(missing_ok=True)
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove the partial files that killed processes left in a folder; call it while you hold the folder's lock.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, ".0123abcd.table.json").write_text("{")
+        ...     remove_partial_files(Path(folder))
+        ...     list(Path(folder).iterdir())
+        []
+    """
+    for path in folder.glob(".*"):
+        if re.match(r"\.[0-9a-f]{8}\.", path.name) and path.is_file():
+            path.unlink(missing_ok=True)

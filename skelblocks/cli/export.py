@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from skelblocks.encoders import BiGRU
 from skelblocks.interop.export import check_free, export_onnx, export_program, save_program
-from skelblocks.interop.pretrained.pretrained import from_pretrained
+from skelblocks.interop.pretrained.from_pretrained import from_pretrained
 
 _SUFFIXES = (".pt2", ".onnx")
 
@@ -35,13 +36,18 @@ def run(given: argparse.Namespace) -> None:
         raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {given.out.name!r}")
     check_free(given.out, overwrite=given.overwrite)
     pretrained = from_pretrained(given.encoder)
-    encoder, described = pretrained.encoder, pretrained.input
+    encoder, described = pretrained.encoder, pretrained.preprocessing
     persons, frames = given.persons, given.frames
     if persons is None:
-        persons = encoder.persons if isinstance(encoder, BiGRU) else described.persons if described else 2
+        persons = encoder.persons if isinstance(encoder, BiGRU) else (described and described.persons) or 2
     if frames is None and isinstance(encoder, BiGRU) and described is not None:
         frames = described.frames
-    pool = not given.map
+    pool, stream = not given.map, None if described is None else pretrained.stream
+    if pretrained.head is not None or pretrained.attention is not None:
+        left = " and ".join(name for name in ("head", "attention") if getattr(pretrained, name) is not None)
+        print(
+            f"the graph has the encoder alone; {left} of the folder, such as a classifier, is left out", file=sys.stderr
+        )
     if given.out.suffix == ".onnx":
         export_onnx(
             encoder,
@@ -49,10 +55,13 @@ def run(given: argparse.Namespace) -> None:
             pool=pool,
             persons=persons,
             frames=frames,
-            input=described,
+            preprocessing=described,
+            stream=stream,
             overwrite=given.overwrite,
         )
     else:
         program = export_program(encoder, pool=pool, persons=persons, frames=frames)
-        save_program(program, given.out, encoder=encoder, input=described, overwrite=given.overwrite)
+        save_program(
+            program, given.out, encoder=encoder, preprocessing=described, stream=stream, overwrite=given.overwrite
+        )
     print(f"{given.out}: {type(encoder).__name__} of {pretrained.layout.name}, {given.out.stat().st_size:,} bytes")

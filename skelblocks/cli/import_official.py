@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from skelblocks import layouts
-from skelblocks.data.steps.align_view import MODES
+from skelblocks.clips.preprocessing import ALIGNMENTS, Preprocessing
 from skelblocks.encoders import ProjectionHead
-from skelblocks.interop import InputDescription, OfficialCheckpoint, load_official, save_pretrained
+from skelblocks.interop import OfficialCheckpoint, load_official, save_pretrained
 from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX
 
 _FRAMES = {"SkeAttnCLR": 64, "SkeleMixCLR": 64}  # no file tells; of the released configurations
@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--align",
-        choices=(*MODES, "none"),
+        choices=(*ALIGNMENTS, "none"),
         default="official",
         help="how its clips were turned (official, as released)",
     )
@@ -63,7 +63,7 @@ def run(given: argparse.Namespace) -> None:
         source = "SkeleMixCLR"  # the only one of the alternatives with that graph
     frames = given.frames if given.frames is not None else _FRAMES.get(source, 50)
     align = None if given.align == "none" else given.align
-    described = InputDescription(stream=given.stream, frames=frames, align=align, persons=given.persons)
+    preprocessing = Preprocessing(frames=frames, align=align, persons=given.persons)
     names = [loaded.report.source, *loaded.report.alternatives]
     head, said = _head(loaded)
     metadata: dict[str, Any] = {"official": {"source": names, "file": given.checkpoint.name}}
@@ -74,7 +74,8 @@ def run(given: argparse.Namespace) -> None:
         encoder=loaded.encoder,
         head=head,
         attention=loaded.attention,
-        input=described,
+        preprocessing=preprocessing,
+        stream=given.stream,
         metadata=metadata,
         overwrite=given.overwrite,
     )

@@ -1,4 +1,7 @@
+from skelblocks.clips.batches import batches
+from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.clips.person_mask import person_mask
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.sample import Sample
 from skelblocks.data.arrays.array_dataset import ArrayDataset
@@ -32,6 +35,7 @@ from skelblocks.data.steps.choose_bodies import body_energy, choose_bodies
 from skelblocks.data.steps.denoise_bodies import denoise_bodies, drop_short_bodies, drop_wide_bodies, merge_bodies
 from skelblocks.data.steps.fill_gaps import fill_gaps
 from skelblocks.data.steps.normalize_scale import body_length, normalize_scale
+from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.data.steps.resample import clip_lengths, resample
 from skelblocks.data.synthetic.synthetic_motion import SyntheticClips, sample_motion, synthetic_motion
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -40,6 +44,7 @@ __all__ = [
     "NTU60_CLASS_NAMES",
     "NTU120_CLASS_NAMES",
     "ArrayDataset",
+    "ClipDataset",
     "ClipFormatError",
     "ClipPreparation",
     "FoundClips",
@@ -48,6 +53,7 @@ __all__ = [
     "PkuMmdVideo",
     "PositionPair",
     "PreparedSet",
+    "Preprocessing",
     "Progress",
     "PysklClips",
     "RawClip",
@@ -55,6 +61,7 @@ __all__ = [
     "SyntheticClips",
     "align_spine",
     "align_view",
+    "batches",
     "body_energy",
     "body_length",
     "center",
@@ -78,6 +85,7 @@ __all__ = [
     "person_mask",
     "pku_mmd_split",
     "prepare",
+    "preprocess",
     "protocol_split",
     "read_arrays",
     "read_missing_list",

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from skelblocks._utils.checks import check_axes
-from skelblocks.data.arrays.array_dataset import ArrayDataset
-from skelblocks.data.prepared.prepared_set import PreparedSet
+from skelblocks.clips.batches import batches
+from skelblocks.clips.clip_dataset import ClipDataset
 
 Clips = Tensor | Dataset[Any] | Iterable[Tensor | tuple[Tensor, ...]]
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
@@ -55,7 +55,7 @@ def weights_fingerprint(module: nn.Module) -> str:
 
 
 def data_fingerprint(clips: Clips) -> str:
-    """A sha256 over clips: over their content, or of a prepared set over the digests in its manifest and its part.
+    """A sha256 over clips: over their content, or for a prepared set over the digests in its manifest and its places.
 
     The same clips have the same fingerprint as a tensor, as a dataset and in batches of any size, prepared sets apart.
 
@@ -68,8 +68,9 @@ def data_fingerprint(clips: Clips) -> str:
         >>> data_fingerprint(clips) == data_fingerprint(clips.split(4))
         True
     """
-    if type(clips) is PreparedSet:  # a subclass may give other clips
-        return hashlib.sha256(repr(("prepared set", clips.manifest["sha256"], clips.part)).encode()).hexdigest()
+    known = known_digest(clips)
+    if known is not None:
+        return known
     for _ in (batches := FingerprintedBatches(clips, 256, None)):
         pass
     return batches.fingerprint
@@ -82,7 +83,8 @@ class FingerprintedBatches:
         if isinstance(clips, Iterator):
             raise TypeError("clips: an iterator gives its clips only once; pass a tensor, a dataset or a DataLoader")
         self.clips, self.batch_size = clips, batch_size
-        self.expected = None if type(clips) is PreparedSet else expected
+        self.known = known_digest(clips) is not None
+        self.expected = None if self.known else expected
         self.fingerprint = ""
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -93,7 +95,7 @@ class FingerprintedBatches:
             if known is not None and known != (x.dtype, x.shape[1:]):
                 raise ValueError(f"clips: expected {known[0]} {tuple(known[1])}, got {x.dtype} {tuple(x.shape[1:])}")
             known, n = (x.dtype, x.shape[1:]), n + len(x)
-            if type(self.clips) is not PreparedSet:
+            if not self.known:
                 digest.update(_bytes(x))
             yield x
         if known is None or not n:
@@ -110,13 +112,25 @@ def _batches(clips: Clips, batch_size: int) -> Iterable[Any]:
     if isinstance(clips, Tensor):
         check_axes(clips, "n c t v m", name="clips")
         return torch.split(clips, batch_size)
-    if type(clips) is PreparedSet:
-        return clips.batches(batch_size, seed=0, epoch=0, shuffle=False, drop_last=False)
-    if type(clips) is ArrayDataset:
-        return clips.batches(batch_size)
+    if isinstance(clips, ClipDataset) and _batch_is_current(clips):
+        return batches(clips, batch_size)
     if isinstance(clips, Dataset):
         return DataLoader(clips, batch_size=batch_size, generator=torch.Generator())  # the global one stays as it is
     return clips
+
+
+def known_digest(clips: object) -> str | None:
+    """The digest that a data set of clips knows of itself, as a prepared set does from its manifest."""
+    digest = getattr(clips, "digest", None) if isinstance(clips, ClipDataset) else None
+    return digest if isinstance(digest, str) else None
+
+
+def _batch_is_current(clips: ClipDataset) -> bool:
+    """Whether ``batch`` gives what ``clips[i]`` gives: not where a subclass has changed the latter alone."""
+    for kind in type(clips).__mro__:
+        if "batch" in vars(kind) or "__getitem__" in vars(kind):
+            return "batch" in vars(kind)
+    return False
 
 
 def _told(value: object) -> str:

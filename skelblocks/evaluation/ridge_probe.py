@@ -134,7 +134,7 @@ class _Fit:
 
     def head(self, constant: float) -> nn.Linear:
         weight = (self.basis / (self.values + constant) @ self.responses) / self.deviation[:, None]
-        head = nn.Linear(*weight.shape, device="meta", dtype=torch.float64).to_empty(device="cpu")
+        head = nn.Linear(weight.shape[0], weight.shape[1], device="meta", dtype=torch.float64).to_empty(device="cpu")
         with torch.no_grad():
             head.weight.copy_(weight.T)
             head.bias.copy_(self.offset - self.mean @ weight)

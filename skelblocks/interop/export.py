@@ -19,9 +19,11 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.encoders import DSTA, STGCN, BiGRU
 from skelblocks.encoders import pool as mean_pool
-from skelblocks.interop.pretrained.input_description import InputDescription
+from skelblocks.interop.pretrained.input_description import takes_input
+from skelblocks.streams import Stream
 
 _LEAST_TORCH = (2, 11)  # the oldest whose exports have been tried
 _LEAST_FRAMES = 5  # of ST-GCN: below, its map has one frame, which torch.export takes for a case of its own
@@ -66,6 +68,7 @@ def export_program(
     )
 
 
+@takes_input
 def export_onnx(
     encoder: nn.Module,
     path: str | os.PathLike[str],
@@ -73,14 +76,16 @@ def export_onnx(
     pool: bool = True,
     persons: int = 2,
     frames: int | None = None,
-    input: InputDescription | None = None,  # noqa: A002
+    preprocessing: Preprocessing | None = None,
+    stream: Stream | None = None,
     opset: int = 18,
     overwrite: bool = False,
 ) -> None:
     """Write the encoder to an ONNX file, in float32. Needs the extra ``onnx``.
 
     Its input ``clips`` is ``(n, c, t, v, m)``, its output ``features`` ``(n, d)`` or the map. The model's
-    ``metadata_props`` hold, as JSON, ``skelblocks.layout`` and, if given, ``skelblocks.input``. Unlike the program, the
+    ``metadata_props`` hold, as JSON, ``skelblocks.layout`` and, if given, ``skelblocks.preprocessing``
+    and ``skelblocks.stream``. Unlike the program, the
     ONNX graph does not check its input: ST-GCN wants 5 frames or more.
 
     Args:
@@ -89,7 +94,8 @@ def export_onnx(
         pool: Whether to pool.
         persons: m.
         frames: t.
-        input: What must be done to a clip before.
+        preprocessing: What must be done to a clip before.
+        stream: What the encoder takes.
         opset: Version of ONNX's operators, 18 or later.
         overwrite: Whether a file there is replaced.
 
@@ -111,26 +117,29 @@ def export_onnx(
         program, dynamo=True, opset_version=opset, verbose=False, input_names=["clips"], output_names=["features"]
     )
     assert written is not None
-    written.model.metadata_props.update(describe_graph(encoder, input))
+    written.model.metadata_props.update(describe_graph(encoder, preprocessing, stream))
     with whole_file(path) as place:
         written.save(str(place), external_data=False)
 
 
+@takes_input
 def save_program(
     program: ExportedProgram,
     path: str | os.PathLike[str],
     *,
     encoder: nn.Module,
-    input: InputDescription | None = None,  # noqa: A002
+    preprocessing: Preprocessing | None = None,
+    stream: Stream | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write what :func:`export_program` gives to a ``.pt2`` file, with the layout and the input among its extra files.
+    """Write what :func:`export_program` gives to a ``.pt2`` file; layout and preprocessing are among its extra files.
 
     Args:
         program: The program.
         path: The file, which appears complete or not at all.
         encoder: What it was made from.
-        input: What must be done to a clip before.
+        preprocessing: What must be done to a clip before.
+        stream: What the encoder takes.
         overwrite: Whether a file there is replaced.
 
     Raises:
@@ -140,7 +149,7 @@ def save_program(
     path = Path(path)
     check_free(path, overwrite=overwrite)
     with whole_file(path) as place:
-        torch.export.save(program, place, extra_files=describe_graph(encoder, input))
+        torch.export.save(program, place, extra_files=describe_graph(encoder, preprocessing, stream))
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
@@ -151,12 +160,14 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"path: there is something at {str(path)!r}; choose another, or pass overwrite=True")
 
 
-def describe_graph(encoder: nn.Module, input: InputDescription | None) -> dict[str, str]:  # noqa: A002
-    """What goes with a graph, as JSON: the layout, and the input where it is known."""
-    values: dict[str, Any] = {"skelblocks.layout": layouts.get(encoder.layout).to_dict()}  # type: ignore[arg-type]
-    if input is not None:
-        values["skelblocks.input"] = input.to_dict()
-    return {name: json.dumps(value) for name, value in values.items()}
+def describe_graph(encoder: nn.Module, preprocessing: Preprocessing | None, stream: Stream | None) -> dict[str, str]:
+    """What goes with a graph, as JSON: the layout, and preprocessing and stream where they are known."""
+    values: dict[str, Any] = {"layout": layouts.get(encoder.layout).to_dict()}  # type: ignore[arg-type]
+    if preprocessing is not None:
+        values["preprocessing"] = preprocessing.to_dict()
+    if stream is not None:
+        values["stream"] = stream
+    return {f"skelblocks.{name}": json.dumps(value) for name, value in values.items()}
 
 
 class _Pooled(nn.Module):

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
+from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
 from skelblocks.training.options import EvaluateOptions
 
 
-def frozen_features(encoder: nn.Module, sets: Sets, *, stream: str) -> tuple[Tensor, Tensor]:
+def frozen_features(encoder: nn.Module, sets: Sets, *, stream: Stream) -> tuple[Tensor, Tensor]:
     """Pooled features ``(n, d)`` of the training and of the test clips, by the encoder as it is, without augmentation.
 
     Args:
@@ -39,7 +40,7 @@ def clips_of(part: ArrayDataset | PreparedSet) -> Tensor | Iterator[Tensor]:
     return (part.batch(range(i, min(i + 256, len(part)))) for i in range(0, len(part), 256))
 
 
-def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stream: str) -> dict[str, float]:
+def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stream: Stream) -> dict[str, float]:
     """Top-1 accuracy on the test clips in percent: cosine nearest neighbors, and a linear probe after its last epoch.
 
     Args:

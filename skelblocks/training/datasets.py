@@ -6,12 +6,14 @@ import inspect
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from skelblocks import layouts
+from skelblocks.clips import Preprocessing
 from skelblocks.data import ArrayDataset, PreparedSet, synthetic_motion
+from skelblocks.data.arrays.array_checks import Part
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.layout_file import is_file_name
 from skelblocks.training.dataset_split import groups, prepared_split, split_of, training_mask
@@ -118,12 +120,12 @@ _PREPARED = (
 def _load_arrays(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
     if layout is None and options.layout is not None:
         layout = layouts.get_or_load(options.layout)
-    given: dict[str, Any] = {"frames": options.frames, "center": options.center, "align": options.align}
+    given = Preprocessing(frames=options.frames, center=options.center, align=options.align)
     if options.path == "synthetic":
         whole = _make_synthetic(options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), given=given)
     else:
         try:
-            whole = ArrayDataset.from_file(options.path, layout=layout, **given)
+            whole = ArrayDataset.from_file(options.path, layout=layout, preprocessing=given)
         except TypeError as error:  # an array of another kind of numbers
             raise ValueError(f"data.path: {options.path!r}: {error}") from error
     if options.joints is not None:
@@ -139,7 +141,7 @@ def _load_arrays(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
 
 
 def _make_synthetic(
-    arguments: Mapping[str, int | float], *, layout: SkeletonLayout, given: Mapping[str, Any]
+    arguments: Mapping[str, int | float], *, layout: SkeletonLayout, given: Preprocessing
 ) -> ArrayDataset:
     known = {
         name: parameter.annotation
@@ -160,7 +162,7 @@ def _make_synthetic(
         class_names=clips.class_names,
         subjects=clips.subjects.numpy(),
         views=clips.views.numpy(),
-        **given,
+        preprocessing=given,
     )
 
 
@@ -176,16 +178,16 @@ def _joints(layout: SkeletonLayout, chosen: list[str] | str) -> Sequence[str]:
 def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
     if options.joints is not None:
         raise ValueError(_PREPARED.format(options.path, PreparedSet(options.path).layout.name))
-    parts = (None, None) if options.split == "none" else ("train", "test")
+    parts: tuple[Part | None, ...] = (None, None) if options.split == "none" else ("train", "test")
     train, test = (PreparedSet(options.path, part=part) for part in parts)
-    settings, split = train.manifest["settings"], split_of(options)
-    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings["align"]}
+    settings, split = train.preprocessing, split_of(options)
+    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings.align}
     asked = {"frames": options.frames, "layout": options.layout, "align": options.align}
     if options.layout is not None and is_file_name(options.layout):
         same = (layout or layouts.load(options.layout)) == train.layout
         asked["layout"] = train.layout.name if same else options.layout
     if options.center != "layout":
-        there["center"], asked["center"] = settings["center"] or "no center", options.center or "no center"
+        there["center"], asked["center"] = settings.center or "no center", options.center or "no center"
     if split not in ("none", "is_train"):  # which follow the parts alone
         there["split"], asked["split"] = prepared_split(train, default=split), split
     for name, value in asked.items():

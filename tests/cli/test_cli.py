@@ -10,7 +10,7 @@ import pytest
 
 from skelblocks import layouts
 from skelblocks.cli import main
-from skelblocks.data import ClipPreparation, PreparedSet, read_ntu_skeleton
+from skelblocks.data import ClipPreparation, PreparedSet, Preprocessing, read_ntu_skeleton
 from skelblocks.testing import write_ntu_skeleton, write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
 
 
@@ -50,26 +50,37 @@ def test_from_a_shell(raw, tmp_path):
 def test_every_option_reaches_the_preparation(raw, tmp_path, capsys):
     (tmp_path / "missing.txt").write_text("S001C001P001R001A001.skeleton\n")
     given = ("--frames", 9, "--persons", 1, "--bodies", "first", "--denoise", "--gaps", "hold", "--center", "clip")
-    more = ("--center-body", "first", "--align", "clip", "--missing-list", tmp_path / "missing.txt")
+    more = (
+        "--center-origin",
+        "first",
+        "--align",
+        "clip",
+        "--scale",
+        "bones",
+        "--missing-list",
+        tmp_path / "missing.txt",
+    )
     assert not run("prepare", "ntu120", "--root", raw, "--out", tmp_path / "out", "--protocol", "xset", *given, *more)
     assert "3 clips (3, 9, 25, 1), 2 train, 1 test" in capsys.readouterr().out
     dataset = PreparedSet(tmp_path / "out")
     reasons = [entry["reason"] for entry in dataset.manifest["rejected"]]
     assert reasons[0] == "in the list of missing clips"
-    assert reasons[2] == "nobody is seen in it, once denoised"
-    expected = {
-        "frames": 9, "persons": 1, "bodies": "first", "denoise": True, "gaps": "hold", "center": "layout",
-        "per": "clip", "body": "first", "align": "clip", "channels": 3,
-    }  # fmt: skip
-    assert {name: value for name, value in dataset.manifest["settings"].items() if name != "layout"} == expected
+    assert reasons[2] == "contains no visible person, once denoised"
+    expected = {"bodies": "first", "denoise": True, "gaps": "hold", "channels": 3}
+    settings = Preprocessing(frames=9, persons=1, per="clip", origin="first", align="clip", scale="bones")
+    written = {name: value for name, value in dataset.manifest["settings"].items() if name != "layout"}
+    assert written == {**expected, "preprocessing": settings.to_dict()}
+    assert dataset.preprocessing == settings
     clip = read_ntu_skeleton(raw / f"{dataset.names[0]}.skeleton")
-    np.testing.assert_array_equal(dataset[0].clip, ClipPreparation(layout="ntu-rgb+d", **expected)(clip))
+    np.testing.assert_array_equal(
+        dataset[0].clip, ClipPreparation("ntu-rgb+d", preprocessing=settings, **expected)(clip)
+    )
 
 
-def test_without_centring(raw, tmp_path, capsys):
+def test_without_centering(raw, tmp_path, capsys):
     assert not run("prepare", "ntu60", "--root", raw, "--out", tmp_path / "out", "--center", "none")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["settings"]["center"] is None
+    assert manifest["settings"]["preprocessing"]["center"] is None
     assert manifest["protocol"] is None
     assert manifest["parts"] == {"train": 0, "test": 0, "neither": 5}
     assert "No clip is in the training part" in capsys.readouterr().out

@@ -11,15 +11,15 @@ from torch.nn import functional as F
 
 from skelblocks import layouts, streams
 from skelblocks.cli import main
-from skelblocks.data import ArrayDataset, PreparedSet
+from skelblocks.data import ArrayDataset, PreparedSet, Preprocessing
 from skelblocks.encoders import DSTA, STGCN, BiGRU, pool
 from skelblocks.evaluation import extract_features
-from skelblocks.interop import InputDescription, from_pretrained, save_pretrained
+from skelblocks.interop import from_pretrained, save_pretrained
 from skelblocks.testing import write_nw_ucla
 
 pytest.importorskip("safetensors")
 
-INPUT = InputDescription(stream="bone", frames=12, persons=2, per="clip")
+SETTINGS = {"preprocessing": Preprocessing(frames=12, persons=2, per="clip"), "stream": "bone"}
 
 
 def run(*arguments):
@@ -37,7 +37,7 @@ def encoder():
 
 @pytest.fixture
 def folder(encoder, tmp_path):
-    save_pretrained(tmp_path / "encoder", encoder=encoder, input=INPUT)
+    save_pretrained(tmp_path / "encoder", encoder=encoder, **SETTINGS)
     return tmp_path / "encoder"
 
 
@@ -82,7 +82,7 @@ def check_neighbors(table, held, *, k):
 def test_a_prepared_set(folder, prepared, encoder, tmp_path, capsys):
     out = tmp_path / "a" / "out"
     assert not run("embed", folder, prepared, "--out", out, "--neighbors", 3, "--batch-size", 2, "--device", "cpu")
-    assert "7 clips, 8 features each, 3 neighbours" in capsys.readouterr().out
+    assert "7 clips, 8 features each, 3 neighbors" in capsys.readouterr().out
     held, table = read(out)
     dataset = PreparedSet(prepared)
     clips = dataset.batch(range(7))
@@ -94,7 +94,7 @@ def test_a_prepared_set(folder, prepared, encoder, tmp_path, capsys):
     check_neighbors(table, held, k=3)
 
 
-def test_neighbours_of_features_that_differ(folder, prepared, tmp_path, monkeypatch):
+def test_neighbors_of_features_that_differ(folder, prepared, tmp_path, monkeypatch):
     features = torch.randn(7, 8, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr("skelblocks.cli.embed._features", lambda *_: features)
     assert not run("embed", folder, prepared, "--out", tmp_path / "out", "--neighbors", 4, "--device", "cpu")
@@ -107,8 +107,8 @@ def test_arrays_are_prepared_as_the_encoder_wants_them(folder, arrays, encoder, 
     out = tmp_path / "out"
     assert not run("embed", folder, arrays, "--out", out, "--neighbors", 2, "--device", "cpu")
     held, table = read(out)
-    dataset = ArrayDataset.from_file(arrays, layout="nw-ucla", frames=12, per="clip")
-    x = streams.bone(F.pad(dataset.as_tensor(), (0, 1)), layout="nw-ucla")
+    dataset = ArrayDataset.from_file(arrays, layout="nw-ucla", preprocessing=SETTINGS["preprocessing"])
+    x = streams.bone(F.pad(dataset.as_tensor(), (0, 0)), layout="nw-ucla")
     np.testing.assert_allclose(held["embeddings"], pool(encoder(x)).detach(), rtol=1e-4, atol=1e-6)
     assert held["labels"].tolist() == [0, 1, 2, 0, 1]
     check_neighbors(table, held, k=2)
@@ -129,7 +129,7 @@ def test_a_part_of_arrays(part, places, folder, arrays, tmp_path):
 
 
 def test_clips_come_in_the_precision_of_the_encoder(encoder, arrays, tmp_path):
-    save_pretrained(tmp_path / "low", encoder=copy.deepcopy(encoder).bfloat16(), input=INPUT)
+    save_pretrained(tmp_path / "low", encoder=copy.deepcopy(encoder).bfloat16(), **SETTINGS)
     assert not run("embed", tmp_path / "low", arrays, "--out", tmp_path / "out", "--device", "cpu")
     embedded, found = read(tmp_path / "out")[0]["embeddings"], from_pretrained(tmp_path / "low")
     assert embedded.dtype == np.float32
@@ -157,7 +157,7 @@ def test_prepare_gives_the_clips_that_embed_looks_at(folder, tmp_path):
 
 
 @pytest.mark.parametrize("clips", [1, 3])
-def test_of_few_clips_all_others_are_neighbours(clips, folder, tmp_path):
+def test_of_few_clips_all_others_are_neighbors(clips, folder, tmp_path):
     np.savez(tmp_path / "few.npz", x=np.random.default_rng(0).standard_normal((clips, 3, 9, 20, 1)))
     assert not run("embed", folder, tmp_path / "few.npz", "--out", tmp_path / "out", "--device", "cpu")
     if clips == 1:
@@ -180,7 +180,7 @@ def test_parts_overwriting_and_no_table(folder, prepared, tmp_path, capsys):
     assert sorted(path.name for path in out.iterdir()) == ["embeddings.npz", "neighbors.json"]
     assert len(read(out)[0]["names"]) == 7
     assert not run(*call, "--overwrite", "--neighbors", 0)
-    assert [path.name for path in out.iterdir()] == ["embeddings.npz"]  # no neighbours of other embeddings
+    assert [path.name for path in out.iterdir()] == ["embeddings.npz"]  # no neighbors of other embeddings
     (tmp_path / "file").write_text("")
     assert run("embed", folder, prepared, "--out", tmp_path / "file") == 1
     assert "is a file; give a folder" in capsys.readouterr().err
@@ -188,24 +188,24 @@ def test_parts_overwriting_and_no_table(folder, prepared, tmp_path, capsys):
 
 def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, capsys):
     others = {
-        "frames": InputDescription(frames=50, per="clip"),
-        "persons": InputDescription(frames=12, per="clip", persons=1),
-        "per": InputDescription(frames=12),
-        "center": InputDescription(frames=12, per="clip", center=None),
-        "body": InputDescription(frames=12, per="clip", body="first"),
-        "align": InputDescription(frames=12, per="clip", align="clip"),
+        "frames": Preprocessing(frames=50, per="clip"),
+        "persons": Preprocessing(frames=12, per="clip", persons=1),
+        "per": Preprocessing(frames=12),
+        "center": Preprocessing(frames=12, per="clip", center=None),
+        "origin": Preprocessing(frames=12, per="clip", origin="first"),
+        "align": Preprocessing(frames=12, per="clip", align="clip"),
     }
     out = tmp_path / "out"
     for name, described in others.items():
-        save_pretrained(tmp_path / name, encoder=encoder, input=described)
+        save_pretrained(tmp_path / name, encoder=encoder, preprocessing=described)
         assert run("embed", tmp_path / name, prepared, "--out", out) == 1
         error = capsys.readouterr().err
-        assert error.startswith("error: clips: expected them as the encoder was trained, got ")
+        assert error.startswith("error: clips: expected them preprocessed as for the encoder, got ")
         assert f"{name}=" in error, error
         assert error.count("\n") == 1
-    save_pretrained(tmp_path / "utd", encoder=STGCN("utd-mhad", base_channels=2, out_channels=8), input=INPUT)
+    save_pretrained(tmp_path / "utd", encoder=STGCN("utd-mhad", base_channels=2, out_channels=8), **SETTINGS)
     save_pretrained(tmp_path / "silent", encoder=encoder)
-    save_pretrained(tmp_path / "flat", encoder=STGCN("nw-ucla", in_channels=2, base_channels=2), input=INPUT)
+    save_pretrained(tmp_path / "flat", encoder=STGCN("nw-ucla", in_channels=2, base_channels=2), **SETTINGS)
     x = np.full((3, 3, 9, 20, 3), 1.0, dtype=np.float32)
     np.savez(tmp_path / "three.npz", x=x)
     for name, clips, message in [
@@ -224,7 +224,7 @@ def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, ca
         (("--neighbors", 7), "neighbors: expected less than the 7 clips"),
         (("--neighbors", -1), "neighbors: expected an integer >= 0"),
         (("--batch-size", 0), "batch-size: expected an integer >= 1"),
-        (("--device", "toaster"), "device: expected one that is here"),
+        (("--device", "toaster"), "device: 'toaster' is not available on this machine"),
     ]:
         assert run("embed", folder, prepared, "--out", out, *more) == 1
         assert message in capsys.readouterr().err
@@ -233,10 +233,10 @@ def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, ca
     assert "not compared" in capsys.readouterr().err
 
 
-def test_a_centre_by_name_and_frames_left_open_fit(encoder, prepared, tmp_path):
+def test_a_center_by_name_and_frames_left_open_fit(encoder, prepared, tmp_path):
     center = layouts.get("nw-ucla").joints[layouts.get("nw-ucla").center]
-    described = InputDescription(frames=None, center=center, per="clip")
-    save_pretrained(tmp_path / "named", encoder=encoder, input=described)
+    described = Preprocessing(frames=None, center=center, per="clip")
+    save_pretrained(tmp_path / "named", encoder=encoder, preprocessing=described)
     assert not run("embed", tmp_path / "named", prepared, "--out", tmp_path / "out", "--device", "cpu")
 
 
@@ -248,7 +248,7 @@ def test_lines_where_there_is_no_tqdm(folder, prepared, tmp_path, capsys, monkey
 
 def test_export_to_a_program(tmp_path, capsys):
     encoder = DSTA("nw-ucla", frames=8, layers=[(4, 4, 2, 1)])
-    save_pretrained(tmp_path / "encoder", encoder=encoder, input=InputDescription(frames=8, persons=1))
+    save_pretrained(tmp_path / "encoder", encoder=encoder, preprocessing=Preprocessing(frames=8, persons=1))
     out = tmp_path / "encoder.pt2"
     assert not run("export", tmp_path / "encoder", "--out", out)
     assert "DSTA of nw-ucla" in capsys.readouterr().out
@@ -268,7 +268,7 @@ def test_export_of_a_recurrent_encoder_to_onnx(tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     encoder = BiGRU("nw-ucla", persons=1, hidden_features=4, num_layers=1)
-    save_pretrained(tmp_path / "encoder", encoder=encoder, input=InputDescription(frames=4, persons=1))
+    save_pretrained(tmp_path / "encoder", encoder=encoder, preprocessing=Preprocessing(frames=4, persons=1))
     assert not run("export", tmp_path / "encoder", "--out", tmp_path / "encoder.onnx")
     session = runtime.InferenceSession(str(tmp_path / "encoder.onnx"), providers=["CPUExecutionProvider"])
     x = torch.randn(3, 3, 4, 20, 1)

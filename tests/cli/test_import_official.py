@@ -22,7 +22,11 @@ def test_a_checkpoint_becomes_a_pretrained_folder(tmp_path, capsys):
     assert "CrosSCLR: 732 tensors loaded, 0 dropped, 0 missing, 0 unexpected" in printed
     assert "encoder, head of CrosSCLR, motion stream, 64 frames" in printed
     pretrained = from_pretrained(out)
-    assert (pretrained.input.stream, pretrained.input.frames, pretrained.input.align) == ("motion", 64, "official")
+    assert (pretrained.stream, pretrained.preprocessing.frames, pretrained.preprocessing.align) == (
+        "motion",
+        64,
+        "official",
+    )
     assert pretrained.metadata["official"] == {"source": ["CrosSCLR"], "file": "epoch300_model.pt"}
     expected = load_official(state, stream="motion").encoder.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in pretrained.encoder.state_dict().items())
@@ -42,7 +46,7 @@ def test_a_checkpoint_becomes_a_pretrained_folder(tmp_path, capsys):
 def test_clips_are_described_as_the_releases_prepared_them(tmp_path, model, options, expected):
     torch.save(official_state(model, queue=8, narrow=True), tmp_path / "model.pt")
     assert run(tmp_path / "model.pt", "--out", tmp_path / "folder", *options) == 0
-    described = from_pretrained(tmp_path / "folder").input
+    described = from_pretrained(tmp_path / "folder").preprocessing
     assert (described.frames, described.align) == expected
 
 
@@ -53,7 +57,7 @@ def test_a_graph_tells_whose_a_linear_evaluation_is(tmp_path):
     state |= {"encoder_q.fc.weight": torch.zeros(60, channels), "encoder_q.fc.bias": torch.zeros(60)}
     torch.save(state, tmp_path / "model.pt")
     assert run(tmp_path / "model.pt", "--out", tmp_path / "folder") == 0
-    assert from_pretrained(tmp_path / "folder").input.frames == 64
+    assert from_pretrained(tmp_path / "folder").preprocessing.frames == 64
 
 
 def test_a_skeleton_of_ones_own(tmp_path, capsys):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from skelblocks.data import ArrayDataset
+from skelblocks.data import ArrayDataset, Preprocessing
 from skelblocks.encoders import pool
 from skelblocks.evaluation import cached_features, extract_features
 from skelblocks.testing import with_cuda
@@ -132,7 +132,11 @@ def test_every_dtype_comes_back_bit_for_bit(tmp_path, dtype):
 
 
 def test_batches_and_datasets_share_the_entry_of_the_tensor(tmp_path):
-    dataset = ArrayDataset(np.random.default_rng(0).standard_normal((7, 3, 9, 20, 1)), layout="nw-ucla", frames=8)
+    dataset = ArrayDataset(
+        np.random.default_rng(0).standard_normal((7, 3, 9, 20, 1)),
+        layout="nw-ucla",
+        preprocessing=Preprocessing(frames=8),
+    )
     x = dataset.as_tensor()
     expected = extract_features(Encoder(), x)
     for given in (dataset, DataLoader(dataset, batch_size=3), list(x.split(2)), TensorDataset(x), x):

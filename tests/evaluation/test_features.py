@@ -4,7 +4,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from skelblocks import layouts
-from skelblocks.data import ArrayDataset, person_mask
+from skelblocks.data import ArrayDataset, Preprocessing, person_mask
 from skelblocks.encoders import STGCN, pool
 from skelblocks.evaluation import extract_features
 
@@ -71,7 +71,9 @@ def test_the_features_can_train_a_probe():
 
 def test_loaders_and_other_iterables_give_the_same_as_the_tensor():
     encoder = Encoder()
-    dataset = ArrayDataset(torch.randn(7, 3, 9, 20, 1).numpy(), layout="nw-ucla", frames=8, labels=[0] * 7)
+    dataset = ArrayDataset(
+        torch.randn(7, 3, 9, 20, 1).numpy(), layout="nw-ucla", preprocessing=Preprocessing(frames=8), labels=[0] * 7
+    )
     x = dataset.as_tensor()
     expected = extract_features(encoder, x)
     for batches in (DataLoader(dataset, batch_size=3), dataset.batches(3), x.split(2), [[x, dataset.labels]]):

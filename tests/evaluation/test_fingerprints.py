@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from skelblocks.data import ArrayDataset, PreparedSet, RawClip, prepare
+from skelblocks.data import ArrayDataset, PreparedSet, Preprocessing, RawClip, prepare
 from skelblocks.encoders import STGCN
 from skelblocks.evaluation import data_fingerprint, weights_fingerprint
 from skelblocks.testing import with_cuda
@@ -28,7 +28,14 @@ def split(names, origin):
 def prepared(folder, n=5, seed=0):
     x = np.random.default_rng(seed).standard_normal((n, 3, 8, 20, 1)).astype(np.float32)
     clips = [(str(i), lambda i=i: RawClip(str(i), x[i], np.ones((8, 1), dtype=bool), i % 2, {})) for i in range(n)]
-    prepare(clips, out=folder, layout="nw-ucla", frames=8, center=None, part=split, protocol="mine")
+    prepare(
+        clips,
+        out=folder,
+        layout="nw-ucla",
+        preprocessing=Preprocessing(frames=8, center=None),
+        part=split,
+        protocol="mine",
+    )
     return folder
 
 
@@ -140,7 +147,11 @@ def test_strides_and_gradients_do_not_count():
 
 
 def test_datasets_and_loaders_count_as_the_clips_that_they_give():
-    dataset = ArrayDataset(np.random.default_rng(0).standard_normal((7, 3, 9, 20, 1)), layout="nw-ucla", frames=8)
+    dataset = ArrayDataset(
+        np.random.default_rng(0).standard_normal((7, 3, 9, 20, 1)),
+        layout="nw-ucla",
+        preprocessing=Preprocessing(frames=8),
+    )
     expected = data_fingerprint(dataset.as_tensor())
     before = torch.get_rng_state()
     assert data_fingerprint(dataset) == expected

@@ -7,7 +7,7 @@ from finetune import FinetuneOptions, finetune
 from small_run import small_sets, write_set
 
 from skelblocks import layouts
-from skelblocks.data import find_clips, prepare
+from skelblocks.data import Preprocessing, find_clips, prepare
 from skelblocks.encoders import STGCN
 from skelblocks.testing import write_nw_ucla, write_pyskl
 
@@ -87,7 +87,14 @@ def test_a_prepared_set(small, tmp_path):
     write_pyskl(tmp_path / "raw", clips=24, seed=0)
     found = find_clips("pyskl", tmp_path / "raw", protocol="xsub")
     folder = tmp_path / "set"
-    prepare(found.clips, out=folder, layout=found.layout, protocol="xsub", part=found.part, frames=16)
+    prepare(
+        found.clips,
+        out=folder,
+        layout=found.layout,
+        protocol="xsub",
+        part=found.part,
+        preprocessing=Preprocessing(frames=16),
+    )
     sets = load_sets(DataOptions(data=str(folder), frames=16))
     assert {*sets.train.names} | {*sets.test.names} == {name for name, _ in found.clips}
     assert np.isfinite(train_skeletonclr.train(small(train_skeletonclr, data=str(folder)))["knn"])
@@ -108,7 +115,14 @@ def test_a_prepared_set_has_its_own_split(small, tmp_path):
     write_nw_ucla(tmp_path / "raw", clips=24, seed=0)
     found = find_clips("nw-ucla", tmp_path / "raw", protocol="xview")
     folder = str(tmp_path / "set")
-    prepare(found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, frames=16, center=None)
+    prepare(
+        found.clips,
+        out=folder,
+        layout=found.layout,
+        protocol="xview",
+        part=found.part,
+        preprocessing=Preprocessing(frames=16, center=None),
+    )
     options = DataOptions(data=folder, frames=16)
     assert split_of(options) == "cross-view"
     assert {*groups(load_sets(options).test, "cross-view")} == {3}
@@ -130,7 +144,9 @@ def test_a_prepared_set_has_a_skeleton_of_ones_own(tmp_path):
     layouts.save(mine, tmp_path / "mine.json")
     layouts.save({**mine, "swap": list(range(20))}, tmp_path / "other.json")
     folder = str(tmp_path / "set")
-    prepare(found.clips, out=folder, layout=mine, protocol="xview", part=found.part, frames=16)
+    prepare(
+        found.clips, out=folder, layout=mine, protocol="xview", part=found.part, preprocessing=Preprocessing(frames=16)
+    )
     for layout in (None, "mine", str(tmp_path / "mine.json")):
         assert load_sets(DataOptions(data=folder, frames=16, layout=layout)).layout == layouts.get(mine)
     with pytest.raises(ValueError, match=r"layout: the set in .* was prepared with 'mine', not '.*other.json'"):
@@ -182,7 +198,14 @@ def test_a_prepared_set_keeps_its_joints(tmp_path):
     write_pyskl(tmp_path / "raw", clips=12, seed=0)
     found = find_clips("pyskl", tmp_path / "raw", protocol="xsub")
     folder = str(tmp_path / "set")
-    prepare(found.clips, out=folder, layout=found.layout, protocol="xsub", part=found.part, frames=16)
+    prepare(
+        found.clips,
+        out=folder,
+        layout=found.layout,
+        protocol="xsub",
+        part=found.part,
+        preprocessing=Preprocessing(frames=16),
+    )
     with pytest.raises(ValueError, match=r"joints: the prepared set in .* has all joints of"):
         load_sets(DataOptions(data=folder, frames=16, joints=["head"]))
     sets = load_sets(DataOptions(data=folder, frames=16))

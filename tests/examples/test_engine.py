@@ -17,7 +17,7 @@ from engine import (
 from run_folder import RunFolder
 from torch import nn
 
-from skelblocks.data import ArrayDataset
+from skelblocks.data import ArrayDataset, Preprocessing
 
 
 def options(tmp_path, **changes):
@@ -48,7 +48,13 @@ class Denoiser(nn.Module):
 @pytest.fixture
 def dataset():
     clips = np.random.default_rng(0).standard_normal((10, 3, 8, 15, 1)).astype(np.float32)
-    return ArrayDataset(clips, layout="sbu", labels=np.arange(10) % 2, frames=8, names=[f"clip{i}" for i in range(10)])
+    return ArrayDataset(
+        clips,
+        layout="sbu",
+        labels=np.arange(10) % 2,
+        preprocessing=Preprocessing(frames=8),
+        names=[f"clip{i}" for i in range(10)],
+    )
 
 
 def noisy(clips, generator):

@@ -311,7 +311,7 @@ def test_transfer_by_the_joints_that_both_have(tmp_path):
     train_skeletonclr.train(train_skeletonclr.Options(**settings))
     loaded = load_run(folder)
     assert loaded.layout == layouts.restrict("utd-mhad", shared)
-    assert from_pretrained(folder / "encoder").input is None
+    assert from_pretrained(folder / "encoder").preprocessing is None
     sets = load_candidate(str(folder), ProtocolOptions(accelerator="cpu", data=there)).sets
     assert sets.layout == loaded.layout
     direct = load_sets(DataOptions(data=there, frames=16, joints=list(shared)))
@@ -330,7 +330,7 @@ def test_a_training_leaves_a_pretrained_encoder(tmp_path):
     settings = {**SMALL, "data": data, "folder": str(tmp_path / "run"), "epochs": 1, "align": "clip", "seed": 7}
     train_msmclr.train(train_msmclr.Options(**settings, stream="motion"))
     saved, loaded = from_pretrained(tmp_path / "run" / "encoder"), load_run(tmp_path / "run")
-    assert (saved.input.stream, saved.input.frames, saved.input.align) == ("motion", 16, "clip")
+    assert (saved.stream, saved.preprocessing.frames, saved.preprocessing.align) == ("motion", 16, "clip")
     state = loaded.encoder.state_dict()
     assert all(value.equal(state[name]) for name, value in saved.encoder.state_dict().items())
     place = str(tmp_path / "run" / "encoder")
@@ -369,10 +369,10 @@ def test_classifiers_of_several_runs_and_of_chosen_joints(run, tmp_path):
     evaluate.main(["linear", run(), run("bone"), *QUICK])
     there = tmp_path / "joint_0" / "evaluation"
     assert {path.name for path in there.glob("*_model*")} == {"linear_model_joint_0", "linear_model_bone_0"}
-    assert from_pretrained(there / "linear_model_bone_0").input.stream == "bone"
+    assert from_pretrained(there / "linear_model_bone_0").stream == "bone"
     other = write_set(tmp_path / "kinect.npz", "nw-ucla", seed=1)  # other joints, which are chosen after centring
     evaluate.main(["linear", run(layout="utd-mhad", seed=1), "--data", other, *QUICK])
-    assert from_pretrained(tmp_path / "joint_1" / "evaluation" / "linear_kinect_model").input is None
+    assert from_pretrained(tmp_path / "joint_1" / "evaluation" / "linear_kinect_model").preprocessing is None
 
 
 def test_a_stream_of_several_trained_together(tmp_path):

@@ -84,11 +84,12 @@ def test_what_is_no_run_is_refused(tmp_path):
 
 def test_a_pretrained_folder_will_do(tmp_path):
     pytest.importorskip("safetensors")
-    from skelblocks.interop import InputDescription, save_pretrained
+    from skelblocks.data import Preprocessing
+    from skelblocks.interop import save_pretrained
 
     encoder = small_encoder().eval()
-    given = InputDescription(stream="bone", frames=16, persons=1)
-    save_pretrained(tmp_path / "mine", encoder=encoder, input=given)
+    given = Preprocessing(frames=16, persons=1)
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=given, stream="bone")
     run = load_run(tmp_path / "mine")
     assert (run.layout, run.stream) == (layouts.get("sbu"), "bone")
     assert run.options == {"stream": "bone", "frames": 16, "center": "layout", "align": None}
@@ -97,8 +98,8 @@ def test_a_pretrained_folder_will_do(tmp_path):
         assert run.encoder(x).equal(encoder(x))
     with pytest.raises(ValueError, match="was trained on 'bone', not on 'joint'"):
         load_run(tmp_path / "mine", stream="joint")
-    save_pretrained(tmp_path / "other", encoder=encoder, input=InputDescription(per="clip"))
-    with pytest.raises(ValueError, match="are centred as in no example"):
+    save_pretrained(tmp_path / "other", encoder=encoder, preprocessing=Preprocessing(per="clip"))
+    with pytest.raises(ValueError, match="are preprocessed as in no example"):
         load_run(tmp_path / "other")
 
 

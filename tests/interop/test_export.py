@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from skelblocks import layouts
+from skelblocks.data import Preprocessing
 from skelblocks.encoders import DSTA, STGCN, BiGRU, pool
-from skelblocks.interop import InputDescription, export_onnx, export_program, save_program
+from skelblocks.interop import export_onnx, export_program, save_program
 
 ENCODERS = {
     "stgcn": (lambda: STGCN("coco-17", base_channels=2, out_channels=8), {}, [5, 6, 13, 50, 64]),
@@ -77,11 +78,11 @@ def test_the_program_of_other_encoders_without_pooling_in_float64(name):
 def test_a_program_in_a_file(stgcn, tmp_path):
     encoder, program = stgcn
     path = tmp_path / "encoder.pt2"
-    save_program(program, path, encoder=encoder, input=InputDescription(stream="motion"))
-    extra = {"skelblocks.layout": "", "skelblocks.input": ""}
+    save_program(program, path, encoder=encoder, preprocessing=Preprocessing(), stream="motion")
+    extra = {"skelblocks.layout": "", "skelblocks.stream": ""}
     again = torch.export.load(path, extra_files=extra)
     assert layouts.get(json.loads(extra["skelblocks.layout"])) == layouts.get("coco-17")
-    assert InputDescription.from_dict(json.loads(extra["skelblocks.input"])).stream == "motion"
+    assert json.loads(extra["skelblocks.stream"]) == "motion"
     check(again.module(), encoder, options={}, frames=[21])
     assert [each.name for each in tmp_path.iterdir()] == ["encoder.pt2"]
 
@@ -113,7 +114,7 @@ def test_onnx_runtime_gives_the_same(name, tmp_path, monkeypatch, request):
     if name == "stgcn":  # its program takes long to make, and that of this encoder is there
         program = request.getfixturevalue("stgcn")[1]
         monkeypatch.setattr("skelblocks.interop.export.export_program", lambda _, **__: program)
-    export_onnx(encoder.double(), path, pool=pooled, input=InputDescription(frames=None), **options, **chosen)
+    export_onnx(encoder.double(), path, pool=pooled, preprocessing=Preprocessing(frames=None), **options, **chosen)
     assert encoder.training
     assert next(encoder.parameters()).dtype == torch.float64
     assert [each.name for each in tmp_path.iterdir()] == ["encoder.onnx"]
@@ -122,7 +123,7 @@ def test_onnx_runtime_gives_the_same(name, tmp_path, monkeypatch, request):
     assert {entry.domain: entry.version for entry in model.opset_import}[""] == chosen.get("opset", 18)
     held = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
     assert layouts.get(held["skelblocks.layout"]) == layouts.get("coco-17")
-    assert InputDescription.from_dict(held["skelblocks.input"]).frames is None
+    assert Preprocessing.from_dict(held["skelblocks.preprocessing"]).frames is None
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [each.name for each in (*session.get_inputs(), *session.get_outputs())] == ["clips", "features"]
     sizes = session.get_inputs()[0].shape

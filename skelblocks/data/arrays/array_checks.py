@@ -6,50 +6,36 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skelblocks._utils.checks import check_choice
-from skelblocks.data.steps.align_view import MODES
-from skelblocks.layouts import SkeletonLayout
+from skelblocks._utils.missing import refuse_missing
+from skelblocks.data.steps.check_array import check_array
 
-UNLABELLED = -1
+UNLABELED = -1
+Part = Literal["train", "test"]
 
 
 def check_clips(clips: NDArray[Any]) -> None:
     """Refuse what is not a floating-point array of five axes."""
-    if not isinstance(clips, np.ndarray) or not np.issubdtype(clips.dtype, np.floating):
-        raise TypeError(
-            f"clips: expected a floating-point numpy array, got {getattr(clips, 'dtype', type(clips).__name__)}"
-        )
+    check_array(clips, name="clips")
     if clips.ndim != 5 or 0 in clips.shape:
         hint = "; of one clip pass clips[None], with one person a clip pass clips[..., None]" if clips.ndim == 4 else ""
         raise ValueError(f"clips: expected 5 axes (n, c, t, v, m), none empty, got shape {clips.shape}{hint}")
 
 
-def origin_joint(center: str | int | None, layout: SkeletonLayout) -> int | None:
-    """The number of the joint that becomes the origin."""
-    if center == "layout":
-        return layout.center
-    if isinstance(center, str):
-        return layout.index(center)
-    if center is not None and not 0 <= center < layout.num_joints:
-        raise ValueError(
-            f"center: expected a joint in 0..{layout.num_joints - 1}, a joint's name or None, got {center}"
-        )
-    return center
-
-
-def checked_labels(labels: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    """One label a clip; where the set has none, ``UNLABELLED``."""
+def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np.int64]:
+    """One label a clip; where the set has none, ``UNLABELED``."""
     if labels is None:
-        return np.full(n, UNLABELLED)
+        return np.full(len(names), UNLABELED)
+    refuse_missing(labels, name="labels", names=names)
+    n = len(names)
     values: NDArray[Any] = np.asarray(labels)
     if not np.issubdtype(values.dtype, np.integer):
-        names = values.dtype.kind in "US"
-        remedy = "; numpy.unique(labels, return_inverse=True)[1] numbers the classes" if names else ""
+        text = values.dtype.kind in "US"
+        remedy = "; numpy.unique(labels, return_inverse=True)[1] numbers the classes" if text else ""
         raise TypeError(f"labels: expected integers, got {values.dtype}{remedy}")
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]  # the released preprocessing saves them as a column
@@ -60,17 +46,7 @@ def checked_labels(labels: ArrayLike | None, n: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def check_align(align: str, *, channels: int, layout: SkeletonLayout) -> None:
-    """Refuse an unknown mode, and clips whose shoulders are not known or cannot be turned."""
-    check_choice(align, MODES, name="align")
-    if channels != 3 or not {"shoulder_left", "shoulder_right"} <= set(layout.joints):
-        raise ValueError(
-            f"align: expected 3 coordinates and the joints 'shoulder_left', 'shoulder_right'; the clips have "
-            f"{channels}, layout {layout.name!r} has {', '.join(layout.joints)}; leave them as they are, align=None"
-        )
-
-
-def check_one_a_clip(given: Mapping[str, Sequence[Any] | NDArray[Any] | None], n: int) -> None:
+def check_one_a_clip(given: Mapping[str, Any], n: int) -> None:
     """Refuse arrays of another length than the clips' number."""
     for name, values in given.items():
         if values is not None and np.shape(values)[:1] != (n,):
@@ -86,8 +62,33 @@ def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
         raise ValueError(f"lengths: expected 1..{frames}, the frames of the clips, got {where}")
 
 
+def mask_or_places(selection: ArrayLike, n: int) -> NDArray[np.int64]:
+    """The places of a selection of ``n`` clips, given as a boolean mask or as places."""
+    refuse_missing(selection, name="selection")
+    chosen = np.asarray(selection)
+    if chosen.dtype == bool:
+        if chosen.shape != (n,):
+            raise ValueError(f"selection: expected a mask of shape ({n},), got {chosen.shape}")
+        chosen = np.flatnonzero(chosen)
+    if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
+        raise ValueError(f"selection: expected a mask or places that leave some clips, got {chosen!r}")
+    if chosen.min() < 0 or chosen.max() >= n:
+        raise ValueError(f"selection: expected places in 0..{n - 1}, got {chosen.min()}..{chosen.max()}")
+    return chosen.astype(np.int64)
+
+
+def check_places(indices: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Places in a set of ``n`` clips, ``(k,)`` with k at least 1."""
+    places = np.asarray(indices)
+    if places.ndim != 1 or not len(places) or not np.issubdtype(places.dtype, np.integer):
+        raise ValueError(f"indices: expected integers (n,), n at least 1, got {places.dtype} {places.shape}")
+    if places.min() < 0 or places.max() >= n:
+        raise ValueError(f"indices: expected places in 0..{n - 1}, got {places.min()}..{places.max()}")
+    return places.astype(np.int64)
+
+
 def check_finite(x: NDArray[Any], names: Sequence[str]) -> None:
-    """Name the clips that have a coordinate which is no number, in the float32 that they are read in."""
+    """Raise if a clip has a NaN or infinite coordinate after the cast to float32, naming it."""
     with np.errstate(over="ignore"):
         x = x.astype(np.float32, copy=False)
     wrong = ~np.isfinite(x).all(axis=(1, 2, 3, 4))
@@ -96,5 +97,6 @@ def check_finite(x: NDArray[Any], names: Sequence[str]) -> None:
         raise ValueError(
             f"clips: NaN or infinite coordinates in clip {first!r}"
             + (f" and {len(others)} more" if others else "")
-            + "; if they stand for joints that were not seen, numpy.nan_to_num makes them zero"
+            + "; fill joints that were not seen from the frames around them, numpy.interp(frames, seen, x[seen]), or "
+            "leave the clip out; zero would be a place like others"
         )

@@ -9,7 +9,7 @@ import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -19,22 +19,26 @@ from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.checks import check_choice
+from skelblocks._utils.missing import refuse_missing
+from skelblocks.clips.batches import batches
+from skelblocks.clips.flat_settings import take_flat_settings
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.sample import Sample
 from skelblocks.data.arrays.array_checks import (
-    check_align,
+    Part,
     check_clips,
     check_finite,
     check_lengths,
     check_one_a_clip,
+    check_places,
     checked_labels,
-    origin_joint,
+    mask_or_places,
 )
+from skelblocks.data.arrays.plausible import warn_if_implausible
 from skelblocks.data.arrays.read_arrays import read_arrays
-from skelblocks.data.steps.align_view import align_view
-from skelblocks.data.steps.center import BODIES, PER
-from skelblocks.data.steps.center import center as center_clips
-from skelblocks.data.steps.resample import clip_lengths, resample
+from skelblocks.data.split_mask import boolean_mask
+from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
 
@@ -42,7 +46,7 @@ _CHUNK = 256  # clips prepared at once
 
 
 class ArrayDataset(Dataset[Sample]):
-    """Clips in an array, centred and resampled on the way out; map style, for ``torch.utils.data.DataLoader``.
+    """Clips in an array, preprocessed when they are read; map style, for ``torch.utils.data.DataLoader``.
 
     A set that fits into memory needs no loader: :meth:`as_tensor` prepares it once, :meth:`batches` goes through it.
 
@@ -52,22 +56,17 @@ class ArrayDataset(Dataset[Sample]):
         labels: ``(n,)``, integers from 0. Of labels that start from 1, subtract 1: as they are, they make a class 0
             that no clip has.
         lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
-        frames: Every clip is resampled to that many, see :func:`~skelblocks.data.resample`; 50 in SkeletonCLR,
-            CrosSCLR, AimCLR and MsMCLR, 64 in SkeleMixCLR and SkeAttnCLR. None leaves time as it is, padding included.
-        center: Name or number of the joint that becomes the origin; ``"layout"`` for the layout's centre, as in the
-            released preprocessing; None leaves the coordinates as they are. See :func:`~skelblocks.data.center`.
-        per: ``"frame"`` or ``"clip"``, for the same function.
-        body: ``"own"`` or ``"first"``, for the same function.
-        align: None, or a mode of :func:`~skelblocks.data.align_view` for turning the shoulders to the camera; the
-            released preprocessing of NTU RGB+D is ``"official"``.
+        preprocessing: What is done to every clip: frames, center, alignment, persons, scale. Default:
+            ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released preprocessing.
         names: A name a clip, for messages and reports. Default: its number.
         class_names: A name a class.
         subjects: Who is seen in each clip, for :func:`~skelblocks.data.cross_subject`.
         views: Which camera took it, for :func:`~skelblocks.data.cross_view`.
         arrays: Anything else with one entry a clip; subsets take their part of it.
+        **flat: The settings of ``preprocessing`` one by one, such as ``frames=32``: deprecated.
 
     Attributes:
-        labels: int64 tensor ``(n,)``.
+        labels: int64 tensor ``(n,)``, -1 where there are none.
         names, class_names: Tuples of strings.
         subjects, views: Arrays, or None.
         arrays: A dict of arrays.
@@ -75,10 +74,11 @@ class ArrayDataset(Dataset[Sample]):
         num_classes: Also of a subset that lacks some of the classes.
 
     Raises:
-        TypeError: clips, labels, lengths or frames of another kind of number.
-        ValueError: other axes, another number of joints than the layout's, one number a clip missing somewhere, labels
-            outside the classes, or a coordinate that is not finite (the message names the clip). Clips that are mapped
-            from disk are searched for those when they are read.
+        TypeError: clips, labels or lengths of another kind of number, or masked clips.
+        ValueError: other axes, another number of joints than the layout's, an array that has not one entry for each
+            clip, a missing label, subject, view or name, labels outside the classes, settings that do not fit, or a
+            coordinate that is not finite (the message names the clip). Clips that are mapped from disk are searched for
+            those when they are read.
 
     Example:
         >>> clips = np.random.default_rng(0).standard_normal((6, 3, 80, 25, 2))
@@ -98,56 +98,70 @@ class ArrayDataset(Dataset[Sample]):
         layout: str | Mapping[str, Any] | SkeletonLayout,
         labels: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
-        frames: int | None = 50,
-        center: str | int | None = "layout",
-        per: str = "frame",
-        body: str = "own",
-        align: str | None = None,
+        preprocessing: Preprocessing | None = None,
         names: Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
         subjects: ArrayLike | None = None,
         views: ArrayLike | None = None,
         arrays: Mapping[str, ArrayLike] | None = None,
+        **flat: Any,
     ) -> None:
         check_clips(clips)
-        self.layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
-        check_choice(per, PER, name="per")
-        check_choice(body, BODIES, name="body")
-        if frames is not None:
-            check_integer(frames, name="frames")
-        n = len(clips)
-        self.frames = frames
-        self.center = origin_joint(center, self.layout)
-        self.per = per
-        self.body = body
-        self.align = align
-        if align is not None:
-            check_align(align, channels=clips.shape[1], layout=self.layout)
-        self.names = tuple(map(str, range(n) if names is None else names))
-        self.class_names = tuple(map(str, () if class_names is None else class_names))
-        self.labels = torch.from_numpy(checked_labels(labels, n))
+        self._clips = clips
+        self.layout = self._clips_layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
+        self._preprocessing = take_flat_settings(
+            preprocessing, flat, function=type(self).__name__, layout=self.layout, default=Preprocessing()
+        )
+        self._preprocessing.validate(layout=self.layout, channels=clips.shape[1])
+        self._joints: NDArray[Any] | None = None
+        self._rows = np.arange(len(clips))
+        self._mapped_from: Path | None = None
+        self._take_names_and_labels(names, labels, class_names)
+        self._take_groups(lengths, subjects, views, arrays)
+        self._look_at_clips()
+
+    def _take_names_and_labels(
+        self, names: Sequence[str] | None, labels: ArrayLike | None, class_names: Sequence[str] | None
+    ) -> None:
+        given = range(len(self._clips)) if names is None else names
+        check_one_a_clip({"names": given}, len(self._clips))
+        refuse_missing(given, name="names")
+        self.names: tuple[str, ...] = tuple(map(str, given))
+        self.class_names: tuple[str, ...] = tuple(map(str, () if class_names is None else class_names))
+        self.labels = torch.from_numpy(checked_labels(labels, self.names))
         self.num_classes = len(self.class_names) or int(self.labels.max()) + 1
-        self.subjects = None if subjects is None else np.asarray(subjects)
-        self.views = None if views is None else np.asarray(views)
-        self.arrays = {name: np.asarray(values) for name, values in (arrays or {}).items()}
-        self._lengths = None if lengths is None else np.asarray(lengths)
-        given = {"names": self.names, "lengths": self._lengths, "subjects": self.subjects, "views": self.views}
-        check_one_a_clip(given, n)
-        check_one_a_clip(self.arrays, n)
-        check_lengths(self._lengths, frames=clips.shape[2])
         if int(self.labels.max()) >= self.num_classes:
             raise ValueError(
                 f"labels: expected 0..{self.num_classes - 1}, one of class_names, got {int(self.labels.max())}"
             )
-        self._clips = clips
-        self._clips_layout = self.layout
-        self._joints: NDArray[Any] | None = None
-        self._rows = np.arange(n)
-        self._mapped_from: Path | None = None
-        self._search_on_reading = isinstance(clips, np.memmap)
+
+    def _take_groups(
+        self,
+        lengths: ArrayLike | None,
+        subjects: ArrayLike | None,
+        views: ArrayLike | None,
+        arrays: Mapping[str, ArrayLike] | None,
+    ) -> None:
+        n, given = len(self._clips), {"lengths": lengths, "subjects": subjects, "views": views}
+        for name, values in given.items():
+            if values is not None:
+                check_one_a_clip({name: values}, n)
+                refuse_missing(values, name=name, names=self.names)
+        self._lengths = None if lengths is None else np.asarray(lengths)
+        self.subjects = None if subjects is None else np.asarray(subjects)
+        self.views = None if views is None else np.asarray(views)
+        check_lengths(self._lengths, frames=self._clips.shape[2])
+        check_one_a_clip(arrays or {}, n)
+        # A masked array keeps its mask, so that `groups` finds what is missing.
+        self.arrays: dict[str, NDArray[Any]] = {name: np.asanyarray(values) for name, values in (arrays or {}).items()}
+
+    def _look_at_clips(self) -> None:
+        self._search_on_reading = isinstance(self._clips, np.memmap)
         if not self._search_on_reading:
-            for start in range(0, n, _CHUNK):
-                check_finite(clips[start : start + _CHUNK], self.names[start : start + _CHUNK])
+            for start in range(0, len(self._clips), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                check_finite(self._clips[rows], self.names[rows])
+        warn_if_implausible(self._clips, self._clips_layout, self._preprocessing)
 
     @classmethod
     def from_file(
@@ -158,12 +172,9 @@ class ArrayDataset(Dataset[Sample]):
         keys: Mapping[str, str] | None = None,
         labels: ArrayLike | str | os.PathLike[str] | None = None,
         lengths: ArrayLike | str | os.PathLike[str] | None = None,
-        split: str | None = None,
-        frames: int | None = 50,
-        center: str | int | None = "layout",
-        per: str = "frame",
-        body: str = "own",
-        align: str | None = None,
+        split: Part | None = None,
+        preprocessing: Preprocessing | None = None,
+        **flat: Any,
     ) -> Self:
         """Open a set that is kept in a ``.npz`` or ``.npy`` file.
 
@@ -175,11 +186,8 @@ class ArrayDataset(Dataset[Sample]):
             lengths: In place of the file's own, as an array or a ``.npy`` file.
             split: ``"train"`` or ``"test"`` for that part by the file's ``is_train``; other splits are made with
                 :meth:`subset`. Default: everything.
-            frames: As for the class, like the rest.
-            center: The origin.
-            per: For it.
-            body: For it.
-            align: The view.
+            preprocessing: As for the class.
+            **flat: As for the class: deprecated.
 
         Raises:
             FileNotFoundError: no such file.
@@ -193,37 +201,74 @@ class ArrayDataset(Dataset[Sample]):
             ...     ArrayDataset.from_file(f"{folder}/clips.npy", layout="ntu-rgb+d", labels=[0, 0, 1, 1])
             ArrayDataset(4 clips, 2 classes, layout='ntu-rgb+d', frames=50, center='spine_shoulder')
         """
+        if split is not None:
+            check_choice(split, get_args(Part), name="split")
         found: dict[str, Any] = read_arrays(path, keys=keys)
         clips = found.pop("clips")
         check_clips(clips)
-        joint_names = found.pop("joint_names", ())
-        train = found.get("train")
+        skeleton = recognize_layout(
+            layout, num_joints=clips.shape[3], joint_names=[str(name) for name in found.pop("joint_names", ())]
+        )
+        settings = take_flat_settings(
+            preprocessing, flat, function=f"{cls.__name__}.from_file", layout=skeleton, default=Preprocessing()
+        )
         for name, given in (("labels", labels), ("lengths", lengths)):
             if given is not None:
                 found[name] = read_arrays(given)["clips"] if isinstance(given, str | os.PathLike) else given
         options = {
             name: found.pop(name, None) for name in ("labels", "lengths", "names", "class_names", "subjects", "views")
         }
-        dataset = cls(
-            clips,
-            layout=recognize_layout(layout, num_joints=clips.shape[3], joint_names=joint_names),
-            frames=frames,
-            center=center,
-            per=per,
-            body=body,
-            align=align,
-            arrays={name: values for name, values in found.items() if np.shape(values)[:1] == (len(clips),)},
-            **options,
-        )
+        arrays = {name: values for name, values in found.items() if np.shape(values)[:1] == (len(clips),)}
+        dataset = cls(clips, layout=skeleton, preprocessing=settings, arrays=arrays, **options)
         dataset._mapped_from = Path(path).resolve() if isinstance(clips, np.memmap) else None
-        if split is None:
-            return dataset
-        check_choice(split, ("train", "test"), name="split")
-        if train is None or train.dtype != bool:
+        return dataset if split is None else dataset._part(split)
+
+    def _part(self, split: Part) -> Self:
+        if "train" not in self.arrays:
+            there = ", ".join(self.group_names) or "nothing to split by"
             raise ValueError(
-                "split: the file has no boolean array 'is_train'; name it with keys={'train': ...}, or use subset"
+                f"split: the file has no array 'is_train', it has {there}; name it with keys={{'train': ...}}, or "
+                "split with subset"
             )
-        return dataset.subset(train if split == "train" else ~train)
+        train = boolean_mask(self.arrays["train"], name="is_train", names=self.names)
+        return self.subset(train if split == "train" else ~train)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of every clip, ``(c, t, v, m)``."""
+        settings = self._preprocessing
+        c, t, _, m = self._clips.shape[1:]
+        frames = t if settings.frames is None else settings.frames
+        return c, frames, self.layout.num_joints, m if settings.persons is None else settings.persons
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What is done to every clip; None after :meth:`select_joints`, for it is done with all joints."""
+        return self._preprocessing if self._joints is None else None
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """What :meth:`groups` knows."""
+        own = [name for name, values in (("subject", self.subjects), ("view", self.views)) if values is not None]
+        return (*own, *self.arrays)
+
+    def groups(self, name: str) -> NDArray[Any]:
+        """One value for each clip: ``"subject"``, ``"view"``, or one of ``arrays`` such as ``"fold"``.
+
+        Raises:
+            ValueError: an array that the set does not have, or one with a missing value (the message names the clip).
+
+        Example:
+            >>> x = np.ones((2, 3, 20, 25, 1))
+            >>> ArrayDataset(x, layout="ntu-rgb+d", arrays={"fold": [0, 1]}).groups("fold")
+            array([0, 1])
+        """
+        check_choice(name, self.group_names, name="name")
+        known = {"subject": self.subjects, "view": self.views}
+        values = known.get(name)
+        found = self.arrays[name] if values is None else values
+        refuse_missing(found, name=name, names=self.names)
+        return np.asarray(found)
 
     def subset(self, selection: ArrayLike) -> Self:
         """Some of the clips, by a boolean mask or by their places; the clips themselves are shared, not copied.
@@ -234,15 +279,7 @@ class ArrayDataset(Dataset[Sample]):
         Raises:
             ValueError: a mask of another length, a place that does not exist, or nothing left.
         """
-        chosen = np.asarray(selection)
-        if chosen.dtype == bool:
-            if chosen.shape != (len(self),):
-                raise ValueError(f"selection: expected a mask of shape ({len(self)},), got {chosen.shape}")
-            chosen = np.flatnonzero(chosen)
-        if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
-            raise ValueError(f"selection: expected a mask or places that leave some clips, got {chosen!r}")
-        if chosen.min() < 0 or chosen.max() >= len(self):
-            raise ValueError(f"selection: expected places in 0..{len(self) - 1}, got {chosen.min()}..{chosen.max()}")
+        chosen = mask_or_places(selection, len(self))
         part = copy.copy(self)
         part._rows = self._rows[chosen]
         part.names = tuple(self.names[row] for row in chosen)
@@ -284,28 +321,46 @@ class ArrayDataset(Dataset[Sample]):
         """The whole set, prepared: ``(n, c, t, v, m)``, float32."""
         return torch.cat([batch.clip for batch in self.batches(_CHUNK)])
 
+    def batch(self, indices: ArrayLike) -> Tensor:
+        """Some of the clips, in the order asked for.
+
+        Args:
+            indices: Places in the set, ``(n,)`` integers.
+
+        Returns:
+            ``(n, c, t, v, m)`` float32.
+
+        Raises:
+            ValueError: other axes, numbers that are not integers, or a place that there is not.
+        """
+        return self._prepare(check_places(indices, len(self)))
+
     def batches(
         self,
         batch_size: int,
         *,
-        shuffle: bool = False,
-        drop_last: bool = False,
+        shuffle: bool | None = None,
+        drop_last: bool | None = None,
         generator: torch.Generator | None = None,
+        seed: int | None = None,
+        epoch: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        start: int = 0,
     ) -> Iterator[Sample]:
-        """Go through the set once, a batch at a time.
-
-        Args:
-            batch_size: Clips in a batch.
-            shuffle: In a random order, drawn from ``generator``.
-            drop_last: Leave out what is left over at the end.
-            generator: On the CPU. Default: the global one.
-        """
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected an integer >= 1, got {batch_size}")
-        order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
-        for index in torch.split(order, batch_size):
-            if len(index) == batch_size or not drop_last:
-                yield Sample(self._prepare(index.numpy()), self.labels[index], index)
+        """Go through an epoch, a batch at a time: :func:`skelblocks.clips.batches` of this set, with its arguments."""
+        return batches(
+            self,
+            batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            generator=generator,
+            seed=seed,
+            epoch=epoch,
+            rank=rank,
+            world_size=world_size,
+            start=start,
+        )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -314,7 +369,7 @@ class ArrayDataset(Dataset[Sample]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
         index = int(index) % len(self)
-        return Sample(self._prepare(np.array([index]))[0], self.labels[index], torch.tensor(index))
+        return Sample(self.batch([index])[0], self.labels[index], torch.tensor(index))
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers that are started afresh open the file again; pickling would read all of it.
@@ -326,24 +381,25 @@ class ArrayDataset(Dataset[Sample]):
             self._clips = read_arrays(self._mapped_from)["clips"]
 
     def __repr__(self) -> str:
-        origin = None if self.center is None else self._clips_layout.joints[self.center]
+        joint = self._preprocessing.center_joint(self._clips_layout)
+        origin = None if joint is None else self._clips_layout.joints[joint]
         return (
             f"{type(self).__name__}({len(self)} clips, {self.num_classes} classes, layout={self.layout.name!r}, "
-            f"frames={self.frames}, center={origin!r})"
+            f"frames={self._preprocessing.frames}, center={origin!r})"
         )
 
-    def _prepare(self, places: NDArray[Any]) -> Tensor:
+    def _prepare(self, places: NDArray[np.int64]) -> Tensor:
         x = np.asarray(self._clips[self._rows[places]], dtype=np.float32)
+        names = [self.names[place] for place in places]
         if self._search_on_reading:
-            check_finite(x, [self.names[place] for place in places])
-        lengths = clip_lengths(x) if self._lengths is None else self._lengths[places]
-        if self.center is not None:
-            x = center_clips(x, joint=self.center, per=self.per, body=self.body)
-        if self.frames is not None:
-            x = resample(x, self.frames, length=lengths)
-        if self.align is not None:
-            left, right = (self._clips_layout.index(f"shoulder_{side}") for side in ("left", "right"))
-            x = align_view(x, left=left, right=right, mode=self.align)
+            check_finite(x, names)
+        x = preprocess(
+            x,
+            layout=self._clips_layout,
+            preprocessing=self._preprocessing,
+            lengths=None if self._lengths is None else self._lengths[places],
+            names=names,
+        )
         if self._joints is not None:
             x = np.take(x, self._joints, axis=3)
         return torch.from_numpy(x)

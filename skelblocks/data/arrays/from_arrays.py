@@ -51,6 +51,7 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
         ((8, 2, 50, 25, 3), (8, 50, 25, 3))
     """
     order = _order(axes)
+    _refuse_masked(x, name="x")
     if not isinstance(x, np.ndarray):
         raise TypeError(f"x: expected a numpy array, got {type(x).__name__}")
     if x.ndim != 5:
@@ -84,6 +85,7 @@ def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
         ((8, 3, 50, 25, 2), (1, 3, 50, 25, 1))
     """
     order = _order(axes)
+    _refuse_masked(x, name="x")
     if not isinstance(x, np.ndarray):
         raise TypeError(f"x: expected a numpy array, got {type(x).__name__}")
     if x.ndim != len(order):
@@ -122,6 +124,8 @@ def from_arrays(
     """
     order = _order(axes)
     layout = layouts.get(layout)
+    if isinstance(clips, np.ma.MaskedArray):
+        _refuse_masked(clips, name="clips")
     if isinstance(clips, np.ndarray) and clips.ndim == len(order):
         if "N" not in order:
             raise ValueError(f"clips: expected a list, got one clip {axes!r} of shape {clips.shape}; pass [clips]")
@@ -168,7 +172,20 @@ def _ordered(x: NDArray[Any], order: str) -> NDArray[Any]:
     return clips
 
 
+def _refuse_masked(x: object, *, name: str) -> None:
+    if isinstance(x, np.ma.MaskedArray) or (isinstance(x, list | tuple) and any(map(_is_masked, x))):
+        raise TypeError(
+            f"{name}: expected a plain array, got a masked one, whose hidden numbers would count as coordinates; fill "
+            "them from the frames around them, or leave the clip out"
+        )
+
+
+def _is_masked(x: object) -> bool:
+    return isinstance(x, np.ma.MaskedArray) or (isinstance(x, list | tuple) and any(map(_is_masked, x)))
+
+
 def _entry(clip: ArrayLike, order: str, layout: SkeletonLayout, *, name: str) -> NDArray[np.float32]:
+    _refuse_masked(clip, name=name)
     try:
         x: NDArray[Any] = np.asarray(clip)
     except ValueError as error:
@@ -194,7 +211,7 @@ def _entry(clip: ArrayLike, order: str, layout: SkeletonLayout, *, name: str) ->
     if len(wrong):
         n, c, t, v, m = wrong[0].tolist()
         raise ValueError(
-            f"{name}: NaN, infinite or too large a number at n {n}, c {c}, t {t}, v {v}, m {m}; if it stands for a "
-            "joint that was not seen, numpy.nan_to_num makes it zero"
+            f"{name}: NaN, infinite or too large a number at n {n}, c {c}, t {t}, v {v}, m {m}; fill a joint that was "
+            "not seen from the frames around it, numpy.interp(frames, seen, x[seen]); zero would be a place like others"
         )
     return single

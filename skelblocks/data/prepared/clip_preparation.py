@@ -1,111 +1,132 @@
-"""From a clip as its owner has it to an array for training.
+"""From a clip as a raw file has it to an array for training.
 
-Axes: c coordinates, t frames, v joints, b bodies, m persons.
+Axes: c coordinates, t frames, v joints, b tracks, m persons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks.clips.flat_settings import FLAT, take_flat_settings
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
-from skelblocks.data.steps.align_view import MODES, align_view
-from skelblocks.data.steps.center import BODIES, PER
-from skelblocks.data.steps.center import center as center_clip
-from skelblocks.data.steps.choose_bodies import BY, choose_bodies
+from skelblocks.data.steps.choose_bodies import BY, By, choose_bodies
 from skelblocks.data.steps.denoise_bodies import denoise_bodies
-from skelblocks.data.steps.fill_gaps import HOW, fill_gaps
-from skelblocks.data.steps.resample import clip_lengths, resample
+from skelblocks.data.steps.fill_gaps import HOW, How, fill_gaps
+from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.layouts import SkeletonLayout
 
+_DEFAULT = Preprocessing(persons=2)
+_OWN = ("channels", "denoise", "bodies", "gaps")
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, init=False)
 class ClipPreparation:
-    """What is done to every clip of a set; call it with a :class:`~skelblocks.data.RawClip`.
+    """What is done to every raw clip of a set; call it with a :class:`~skelblocks.data.RawClip`.
 
-    In this order, which is that of :class:`~skelblocks.data.ArrayDataset` and of the released preprocessing: denoise,
-    choose bodies, fill gaps, centre, resample up to the last frame in which anybody is seen, align. The released
-    preprocessing of NTU RGB+D is ``bodies="first", align="official"``, but for the length of clips with gaps, which it
-    counts by the first body's frames.
+    In this order: denoise, choose the persons, fill gaps, then the steps of :func:`~skelblocks.data.preprocess`, up to
+    the last frame in which anybody is seen. The released preprocessing of NTU RGB+D is ``bodies="first"`` with
+    ``Preprocessing(align="official", persons=2)``, but for the length of clips with gaps, which it counts by the first
+    track's frames.
 
     Args:
         layout: The skeleton: a name, a dict or a layout.
-        frames: How many to resample to; 50 in SkeletonCLR, CrosSCLR, AimCLR and MsMCLR, 64 in SkeleMixCLR and
-            SkeAttnCLR.
-        persons: m.
+        preprocessing: Frames, center, alignment, persons and scale. Without a number of persons there are 2, as many as
+            the sets of the papers have. Default: ``Preprocessing(persons=2)``.
         channels: c, which a clip must have.
         denoise: Whether :func:`~skelblocks.data.denoise_bodies` comes first, as in PYSKL.
         bodies: ``"energy"`` or ``"first"``, for :func:`~skelblocks.data.choose_bodies`.
         gaps: For :func:`~skelblocks.data.fill_gaps`.
-        center: Name of the joint that becomes the origin; ``"layout"`` for the layout's centre, as in the released
-            preprocessing; None leaves the coordinates as they are.
-        per: ``"frame"`` or ``"clip"``, for :func:`~skelblocks.data.center`.
-        body: ``"own"`` or ``"first"``, for the same function.
-        align: None, or a mode of :func:`~skelblocks.data.align_view`, by the shoulders.
+        **flat: The settings of ``preprocessing`` one by one, such as ``frames=32``: deprecated.
 
     Raises:
         TypeError: a number that is not an integer, or no layout.
-        ValueError: an unknown choice or joint, a number below 1, or ``align`` without shoulders or three coordinates.
+        ValueError: an unknown choice or joint, a number below 1, no number of frames, or settings that do not fit the
+            layout.
 
     Example:
-        >>> prepared = ClipPreparation(layout="ntu-rgb+d", frames=8)
+        >>> prepared = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(frames=8, persons=2))
         >>> x = np.random.default_rng(0).standard_normal((3, 20, 25, 1), dtype=np.float32)
         >>> prepared(RawClip("mine", x, np.ones((20, 1), dtype=bool), 0, {})).shape
         (3, 8, 25, 2)
     """
 
-    layout: SkeletonLayout | str | Mapping[str, Any]
-    frames: int = 50
-    persons: int = 2
-    channels: int = 3
-    denoise: bool = False
-    bodies: str = "energy"
-    gaps: str = "keep"
-    center: str | None = "layout"
-    per: str = "frame"
-    body: str = "own"
-    align: str | None = None
+    layout: SkeletonLayout
+    preprocessing: Preprocessing
+    channels: int
+    denoise: bool
+    bodies: By
+    gaps: How
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "layout", layouts.get(self.layout))
-        for name in ("frames", "persons", "channels"):
-            check_integer(getattr(self, name), name=name)
-        check_choice(self.bodies, BY, name="bodies")
-        check_choice(self.gaps, HOW, name="gaps")
-        check_choice(self.per, PER, name="per")
-        check_choice(self.body, BODIES, name="body")
-        check_choice(self.align, (None, *MODES), name="align")
-        if self.center not in (None, "layout"):
-            self.skeleton.index(str(self.center))
-        if self.align is not None and (
-            self.channels != 3 or not {"shoulder_left", "shoulder_right"} <= set(self.skeleton.joints)
-        ):
-            raise ValueError(
-                f"align: expected 3 coordinates and the joints 'shoulder_left', 'shoulder_right'; there are "
-                f"{self.channels}, and layout {self.skeleton.name!r} has {', '.join(self.skeleton.joints)}; leave the "
-                "clips as they are, align=None"
-            )
+    def __init__(
+        self,
+        layout: SkeletonLayout | str | Mapping[str, Any],
+        *,
+        preprocessing: Preprocessing | None = None,
+        channels: int = 3,
+        denoise: bool = False,
+        bodies: By = "energy",
+        gaps: How = "keep",
+        **flat: Any,
+    ) -> None:
+        layout = layouts.get(layout)
+        preprocessing = take_flat_settings(
+            preprocessing, flat, function="ClipPreparation", layout=layout, default=_DEFAULT
+        )
+        check_integer(channels, name="channels")
+        check_choice(bodies, BY, name="bodies")
+        check_choice(gaps, HOW, name="gaps")
+        if preprocessing.frames is None:
+            raise ValueError("frames: expected a number, for all clips of a set have one shape, got None")
+        if preprocessing.persons is None:
+            preprocessing = replace(preprocessing, persons=_DEFAULT.persons)
+        preprocessing.validate(layout=layout, channels=channels)
+        values = (layout, preprocessing, channels, bool(denoise), bodies, gaps)
+        for name, value in zip(("layout", "preprocessing", *_OWN), values, strict=True):
+            object.__setattr__(self, name, value)
 
     @property
     def skeleton(self) -> SkeletonLayout:
-        """The layout, whatever it was given as."""
-        return layouts.get(self.layout)
+        """The layout."""
+        return self.layout
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """That of what comes out, ``(c, t, v, m)``."""
-        return self.channels, self.frames, self.skeleton.num_joints, self.persons
+        frames, persons = self.preprocessing.frames, self.preprocessing.persons
+        assert frames is not None
+        assert persons is not None
+        return self.channels, frames, self.layout.num_joints, persons
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers, lists and dicts, for JSON."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**values, "layout": self.skeleton.to_dict()}
+        own = {name: getattr(self, name) for name in _OWN}
+        return {"layout": self.layout.to_dict(), **own, "preprocessing": self.preprocessing.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, layout: SkeletonLayout | None = None) -> Self:
+        """Read what :meth:`to_dict` gives, also as version 0.2 wrote it, with the settings one by one.
+
+        Args:
+            values: The settings.
+            layout: In place of that of the settings.
+
+        Raises:
+            KeyError, TypeError, ValueError: not such settings.
+        """
+        own = {name: values[name] for name in _OWN}
+        settings = values.get("preprocessing")
+        if settings is None:
+            settings = {name: values[name] for name in FLAT}
+        return cls(layout or values["layout"], preprocessing=Preprocessing.from_dict(settings), **own)
 
     def __call__(self, clip: RawClip) -> NDArray[np.float32]:
         """Prepare one clip.
@@ -114,30 +135,27 @@ class ClipPreparation:
             ``(c, t, v, m)`` float32.
 
         Raises:
-            ClipFormatError: another number of coordinates or joints, nobody in it, or a number that is not finite.
+            ClipFormatError: another number of coordinates or joints, no visible person, or a number that is not finite.
         """
-        c, _, v, _ = self.shape
+        c, _, v, persons = self.shape
         if clip.x.ndim != 4 or clip.x.shape[0] != c or clip.x.shape[2] != v:
             raise ClipFormatError(clip.name, f"expected (c={c}, t, v={v}, b), got shape {clip.x.shape}")
+        if isinstance(clip.x, np.ma.MaskedArray):
+            raise ClipFormatError(clip.name, "masked coordinates; fill them from the frames around them")
         if not np.isfinite(clip.x).all():
             raise ClipFormatError(clip.name, "a coordinate that is not a finite number")
         if self.denoise:
-            clip = denoise_bodies(clip, persons=self.persons)
-        x = choose_bodies(clip, persons=self.persons, by=self.bodies)
+            clip = denoise_bodies(clip, persons=persons)
+        x = choose_bodies(clip, persons=persons, by=self.bodies)
         seen = (x != 0).any(axis=(0, 2))
         if not seen.any():
-            raise ClipFormatError(clip.name, "nobody is seen in it" + (", once denoised" if self.denoise else ""))
+            raise ClipFormatError(clip.name, "contains no visible person" + (", once denoised" if self.denoise else ""))
         x = fill_gaps(x, seen, how=self.gaps)[None]
-        length = clip_lengths(x)
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self.center is not None:
-                layout = self.skeleton
-                joint = layout.center if self.center == "layout" else layout.index(self.center)
-                x = center_clip(x, joint=joint, per=self.per, body=self.body)
-            x = resample(x, self.frames, length=length)
-            if self.align is not None:
-                left, right = (self.skeleton.index(f"shoulder_{side}") for side in ("left", "right"))
-                x = align_view(x, left=left, right=right, mode=self.align)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                x = preprocess(x, layout=self.layout, preprocessing=self.preprocessing)
+        except ValueError as error:
+            raise ClipFormatError(clip.name, str(error)) from error
         if not np.isfinite(x).all():
             raise ClipFormatError(clip.name, "coordinates too large for the preparation in float32")
         return np.asarray(x[0], dtype=np.float32)

@@ -1,6 +1,6 @@
 """Prepare a set: every clip through the same steps, into a folder of mapped arrays.
 
-Axes: n samples, c channels, t frames, v joints, b bodies, m persons.
+Axes: n samples, c channels, t frames, v joints, b tracks, m persons.
 """
 
 from __future__ import annotations
@@ -19,10 +19,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.locks import locked
+from skelblocks._utils.missing import refuse_missing
+from skelblocks.clips.flat_settings import FLAT, take_flat_settings
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.prepared import prepared_files as files
 from skelblocks.data.prepared.clip_preparation import ClipPreparation
-from skelblocks.data.prepared.prepare_shard import Progress, Shard, Source, record_path, write_shard
+from skelblocks.data.prepared.prepare_shard import (
+    PreparedShard,
+    Progress,
+    Shard,
+    Source,
+    finish_shard,
+    finished_shard,
+    prepare_shard,
+    record_path,
+)
 from skelblocks.layouts import SkeletonLayout
 
 Part = Callable[[Sequence[str], Mapping[str, NDArray[Any]]], NDArray[Any]]
@@ -33,6 +47,7 @@ def prepare(
     *,
     out: str | os.PathLike[str],
     layout: str | Mapping[str, Any] | SkeletonLayout,
+    preprocessing: Preprocessing | None = None,
     part: Part | None = None,
     protocol: str | None = None,
     class_names: Sequence[str] | None = None,
@@ -45,29 +60,30 @@ def prepare(
 ) -> dict[str, Any]:
     """Write a prepared set, for :class:`~skelblocks.data.PreparedSet`.
 
-    A source that cannot be read, a clip with nobody in it and one that is named in ``missing`` are left out, and listed
-    in the manifest with the reason. The bytes written depend on the sources and settings alone, not on ``workers``, nor
-    on whether the run was killed and run again: finished shards are kept, and no file is ever there in part. In memory
-    is one shard for each worker.
+    A source that cannot be read, a clip without a visible person and one that is named in ``missing`` are left out, and
+    listed in the manifest with the reason. The bytes written depend on the sources and settings alone, not on
+    ``workers``, nor on whether the run was killed and run again: finished shards are kept, and no file is ever there in
+    part. Memory holds one shard for each worker. One process at a time writes to a folder.
 
     Args:
         clips: Pairs of a name, unique, and a function without arguments that reads the clip, or several clips, and
             raises :class:`~skelblocks.data.ClipFormatError` or ``OSError``. With more than one worker the functions
             must pickle: ``functools.partial(read_ntu_skeleton, path)``.
-        out: The folder, which is made. One with an unfinished run of the same sources and settings is gone on with;
-            one with the finished set is left as it is.
+        out: The folder, which is made. An unfinished run with the same sources and settings is resumed; a finished set
+            is left untouched.
         layout: The skeleton.
+        preprocessing: Frames, center, alignment, persons and scale, as for :class:`~skelblocks.data.ClipPreparation`.
         part: From the names ``(n,)`` of all clips and their origins, arrays ``(n,)``, which of them train: booleans,
             or 1, 0 for the test part and -1 for neither. Default: neither. Such as
             ``lambda names, origin: cross_subject(origin["subject"], train=(1, 3))``.
         protocol: What ``part`` is called in the manifest.
         class_names: A name a class.
-        missing: Names of sources or clips to leave out: the owners' list of missing skeletons.
-        shard: Sources in a shard; at most so many clips, unless a source has several.
+        missing: Names of sources or clips to leave out: the published list of missing skeletons.
+        shard: Sources in a shard, and so the most clips in one, unless a source has several.
         workers: Processes. They are spawned: a script must call this under ``if __name__ == "__main__":``.
         progress: Called after every source, or after every shard with more than one worker.
         overwrite: Whether a prepared set in ``out``, of whatever sources and settings, is deleted and made again.
-        **settings: For :class:`~skelblocks.data.ClipPreparation`.
+        **settings: ``channels``, ``denoise``, ``bodies`` and ``gaps``, for :class:`~skelblocks.data.ClipPreparation`.
 
     Returns:
         The manifest.
@@ -76,6 +92,7 @@ def prepare(
         TypeError: a number that is not an integer, or an unknown setting.
         ValueError: a setting outside its range, no source, two of one name, no clip that is left, a label without its
             class name, or ``out`` holds something else, for instance these clips with another ``part``.
+        OSError: another process is preparing a set in ``out``.
 
     Example:
         >>> import tempfile
@@ -91,10 +108,41 @@ def prepare(
     """
     for name, value in {"shard": shard, "workers": workers}.items():
         check_integer(value, name=name)
-    preparation = ClipPreparation(layout=layout, **settings)
+    flat = {name: settings.pop(name) for name in FLAT if name in settings}
+    if flat:
+        skeleton = layouts.get(layout)
+        preprocessing = take_flat_settings(
+            preprocessing, flat, function="prepare", layout=skeleton, default=Preprocessing(persons=2)
+        )
+    preparation = ClipPreparation(layout, preprocessing=preprocessing, **settings)
     sources, folder = _sources(clips), Path(out)
+    plan = _plan(sources, preparation, class_names, shard, missing)
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"out: another process is preparing a set in {str(folder)!r}; wait for it, or choose another folder"
+    with locked(folder / files.LOCK, busy=busy):
+        finished = files.open_folder(folder, plan, {"protocol": protocol}, overwrite=overwrite)
+        if finished is not None:
+            _check_part(folder, part)
+            return finished
+        groups = [sources[start : start + shard] for start in range(0, len(sources), shard)]
+        digest = files.plan_sha256(plan)
+        shards = [
+            Shard(folder, number, group, preparation, frozenset(missing), digest) for number, group in enumerate(groups)
+        ]
+        _run_all(shards, workers, progress)
+        return _finish(folder, {**plan, "plan_sha256": digest, "protocol": protocol}, preparation, len(groups), part)
+
+
+def _plan(
+    sources: list[Source],
+    preparation: ClipPreparation,
+    class_names: Sequence[str] | None,
+    shard: int,
+    missing: Collection[str],
+) -> dict[str, Any]:
+    """What determines the content of the shards."""
     names = [name for name, _ in sources]
-    plan = {
+    return {
         "format": files.FORMAT,
         "version": files.VERSION,
         "settings": preparation.to_dict(),
@@ -102,24 +150,26 @@ def prepare(
         "shard": shard,
         "sources": {"count": len(names), "sha256": files.joint_sha256([*names, "", *sorted(missing)])},
     }
-    finished = files.open_folder(folder, plan, {"protocol": protocol}, overwrite=overwrite)
-    if finished is not None:
-        if part is not None:
-            index = files.map_array(folder / files.INDEX)
-            if not np.array_equal(_parts(part, index), index["part"]):
-                raise ValueError(
-                    f"part: {str(folder)!r} holds these clips with another split; choose another folder, or overwrite "
-                    "this one with overwrite=True (--overwrite)"
-                )
-        return finished
-    groups = [sources[start : start + shard] for start in range(0, len(sources), shard)]
-    shards = [Shard(folder, number, group, preparation, frozenset(missing)) for number, group in enumerate(groups)]
-    done = Progress(0, len(sources), 0, 0)
+
+
+def _check_part(folder: Path, part: Part | None) -> None:
+    """Raise if the clips of a finished set are split in another way."""
+    if part is None:
+        return
+    index = files.map_array(folder / files.INDEX)
+    if not np.array_equal(_parts(part, index), index["part"]):
+        raise ValueError(
+            f"part: {str(folder)!r} holds these clips with another split; choose another folder, or overwrite "
+            "this one with overwrite=True (--overwrite)"
+        )
+
+
+def _run_all(shards: list[Shard], workers: int, progress: Callable[[Progress], object] | None) -> None:
+    done = Progress(0, sum(len(shard.sources) for shard in shards), 0, 0)
     for step in _run(shards, workers):
         done = Progress(done.done + step.done, done.total, done.clips + step.clips, done.rejected + step.rejected)
         if progress is not None:
             progress(done)
-    return _finish(folder, {**plan, "protocol": protocol}, preparation, len(groups), part)
 
 
 def _sources(clips: Iterable[Source]) -> list[Source]:
@@ -137,23 +187,37 @@ def _sources(clips: Iterable[Source]) -> list[Source]:
 
 def _run(shards: list[Shard], workers: int) -> Iterator[Progress]:
     """Do what is not done; give what each source, or each shard, adds."""
-    if workers == 1:
-        for shard in shards:
-            yield from write_shard(shard)
+    left = []
+    for shard in shards:
+        known = finished_shard(shard)
+        if known is None:
+            left.append(shard)
+        else:
+            yield known
+    if workers == 1 or not left:
+        for shard in left:
+            finish_shard(shard, (yield from prepare_shard(shard)))
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(shards)), mp_context=context, initializer=_start) as executor:
-        futures = [executor.submit(_write_whole, shard) for shard in shards]
+    with ProcessPoolExecutor(min(workers, len(left)), mp_context=context, initializer=_start) as executor:
+        futures = {executor.submit(_prepare_whole, shard): shard for shard in left}
         try:
             for future in as_completed(futures):
-                yield future.result()
+                progress, prepared = future.result()
+                finish_shard(futures[future], prepared)
+                yield progress
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _write_whole(shard: Shard) -> Progress:
-    return Progress(*map(sum, zip(*write_shard(shard), strict=True)))
+def _prepare_whole(shard: Shard) -> tuple[Progress, PreparedShard]:
+    total, steps = Progress(0, 0, 0, 0), prepare_shard(shard)
+    while True:
+        try:
+            total = Progress(*map(sum, zip(total, next(steps), strict=True)))
+        except StopIteration as stop:  # noqa: PERF203  (a generator returns its value so)
+            return total, stop.value
 
 
 def _start() -> None:
@@ -181,8 +245,8 @@ def _finish(
         for row, clip in enumerate(record["clips"]):
             clips.append({**clip, "shard": len(shards), "row": row})
         if record["clips"]:
-            entry = {"file": files.shard_name(number), "clips": len(record["clips"]), "sha256": record["sha256"]}
-            shards.append(entry)
+            entry = {key: record[key] for key in ("sha256", "plan")}
+            shards.append({"file": files.shard_name(number), "clips": len(record["clips"]), **entry})
     if not clips:
         first = "; ".join(f"{one['name']}: {one['reason']}" for one in rejected[:3])
         raise ValueError(f"clips: none of {len(rejected)} could be prepared: {first}")
@@ -195,7 +259,8 @@ def _finish(
         raise ValueError(f"class_names: expected a name for each of the labels 0..{largest}, got {len(classes)}")
     if part is not None:
         records["part"] = _parts(part, records)
-    index = files.write_array(folder / files.INDEX, records)
+    unfinished = folder / files.UNFINISHED
+    index = files.write_array(folder / files.INDEX, records, through=unfinished)
     train, test = (int((records["part"] == number).sum()) for number in (1, 0))
     manifest = {
         **plan,
@@ -211,15 +276,17 @@ def _finish(
     }
     for old in set(folder.glob(files.SHARDS)) - {folder / entry["file"] for entry in shards}:
         old.unlink()  # of a set that was overwritten
-    files.write_json(folder / files.MANIFEST, manifest)
-    shutil.rmtree(folder / files.UNFINISHED)
+    files.write_json(folder / files.MANIFEST, manifest, through=unfinished)
+    shutil.rmtree(unfinished, ignore_errors=True)  # a worker of a killed run may be writing there
     return manifest
 
 
 def _parts(part: Part, records: NDArray[Any]) -> NDArray[np.int8]:
     keys = [name for name in records.dtype.names or () if name.startswith(files.ORIGIN)]
     origin = {key.removeprefix(files.ORIGIN): records[key] for key in keys}
-    parts = np.asarray(part(records["name"].tolist(), origin))
+    given = part(records["name"].tolist(), origin)
+    refuse_missing(given, name="part", names=records["name"].tolist())
+    parts = np.asarray(given)
     if parts.shape != records.shape or parts.dtype.kind not in "bi" or not np.isin(parts, (-1, 0, 1)).all():
         raise ValueError(f"part: expected booleans or -1, 0, 1, shape {records.shape}, got {parts.dtype} {parts.shape}")
     return parts.astype(np.int8)

@@ -1,12 +1,13 @@
-"""A shard of a prepared set: what a worker process does.
+"""A shard of a prepared set: what a worker process does, and what the parent does with it.
 
-Axes: n samples, c coordinates, t frames, v joints, b bodies, m persons.
+Axes: n samples, c coordinates, t frames, v joints, b tracks, m persons.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,13 +32,21 @@ class Progress(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """What :func:`write_shard` needs."""
+    """What a worker needs to prepare a shard."""
 
     folder: Path
     number: int
     sources: list[Source]
     preparation: ClipPreparation
     missing: frozenset[str]
+    plan: str  # the digest of the set's plan
+
+
+class PreparedShard(NamedTuple):
+    """The clips of a shard in a partial file, and the record of what they are."""
+
+    place: Path | None
+    record: dict[str, Any]
 
 
 def record_path(folder: Path, number: int) -> Path:
@@ -50,21 +59,30 @@ def record_path(folder: Path, number: int) -> Path:
     return folder / files.UNFINISHED / f"{number:05}.json"
 
 
-def write_shard(shard: Shard) -> Iterator[Progress]:
-    """Write a shard, and then its record, by which it is known to be finished; give what each source adds."""
-    folder, number, sources, preparation, missing = shard
-    record, path = record_path(folder, number), folder / files.shard_name(number)
-    if record.is_file():
-        known = files.read_json(record)
-        if known["sha256"] is None or path.is_file():
-            yield Progress(len(sources), len(sources), len(known["clips"]), len(known["rejected"]))
-            return
+def finished_shard(shard: Shard) -> Progress | None:
+    """What a shard has that an earlier run of the same plan finished; None where it did not."""
+    record = record_path(shard.folder, shard.number)
+    if not record.is_file():
+        return None
+    known = files.read_json(record)
+    there = known.get("sha256") is None or (shard.folder / files.shard_name(shard.number)).is_file()
+    if known.get("plan") != shard.plan or not there:
+        return None
+    return Progress(len(shard.sources), len(shard.sources), len(known["clips"]), len(known["rejected"]))
+
+
+def prepare_shard(shard: Shard) -> Generator[Progress, None, PreparedShard]:
+    """Prepare the clips of a shard into a partial file; give what each source adds, and return the shard.
+
+    A worker writes nothing else: only the process that holds the folder's lock gives files their names, see
+    :func:`finish_shard`. So a worker that outlives a killed parent spoils nothing.
+    """
     rows: list[NDArray[np.float32]] = []
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
-    for source in sources:
+    for source in shard.sources:
         before = len(kept), len(rejected)
-        for name, clip in _read(source, missing):
+        for name, clip in _read(source, shard.missing):
             try:
                 if isinstance(clip, Exception):
                     raise clip
@@ -72,14 +90,26 @@ def write_shard(shard: Shard) -> Iterator[Progress]:
                     raise ClipFormatError(source[0], f"expected names of 1 to {files.LONGEST_NAME} characters")
                 if any(name == other["name"] for other in kept[before[0] :]):
                     raise ClipFormatError(name, "two clips of this name")
-                rows.append(preparation(clip))
+                rows.append(shard.preparation(clip))
                 origin = {key: int(value) for key, value in clip.origin.items()}
                 kept.append({"name": name, "label": int(clip.label), "origin": origin})
             except (ClipFormatError, OSError) as error:  # noqa: PERF203  (one bad clip, not the loop, is given up)
                 rejected.append(_rejection(name, error))
         yield Progress(1, 1, len(kept) - before[0], len(rejected) - before[1])
-    digest = files.write_array(path, np.stack(rows)) if rows else None
-    files.write_json(record, {"clips": kept, "rejected": rejected, "sha256": digest})
+    place, digest = None, None
+    if rows:
+        through = shard.folder / files.UNFINISHED
+        place = through / f".{secrets.token_hex(4)}.{files.shard_name(shard.number)}.whole"
+        digest = files.write_array(place, np.stack(rows), through=through)
+    return PreparedShard(place, {"clips": kept, "rejected": rejected, "sha256": digest, "plan": shard.plan})
+
+
+def finish_shard(shard: Shard, prepared: PreparedShard) -> None:
+    """Give the shard's file its name, then write its record, by which it is known to be finished."""
+    if prepared.place is not None:
+        prepared.place.replace(shard.folder / files.shard_name(shard.number))
+    record = record_path(shard.folder, shard.number)
+    files.write_json(record, prepared.record, through=record.parent)
 
 
 def _read(source: Source, missing: frozenset[str]) -> Iterator[tuple[str, RawClip | Exception]]:

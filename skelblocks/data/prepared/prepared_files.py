@@ -1,22 +1,28 @@
-"""The files of a prepared set: what they are called, and how they are written so that none is ever there in part."""
+"""The files of a prepared set: their names, and how they are read and written."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.whole_file import remove_partial_files, whole_file
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError
 
-FORMAT, VERSION = "skelblocks prepared set", 1
-MANIFEST, INDEX, UNFINISHED = "manifest.json", "index.npy", "unfinished"
+FORMAT, VERSION = "skelblocks prepared set", 2
+READABLE = (1, 2)  # versions; 1 has the settings of the preprocessing one by one, and no digest of the plan
+MANIFEST, INDEX, UNFINISHED, PLAN = "manifest.json", "index.npy", "unfinished", "plan.json"
+LOCK = ".lock"
+# What determines the content of the shards.
+PLANNED = ("format", "version", "settings", "class_names", "shard", "sources")
 SHARDS = "clips-[0-9]*.npy"
 LONGEST_NAME = 255
 ORIGIN = "origin_"
@@ -33,32 +39,19 @@ def shard_name(number: int) -> str:
     return f"clips-{number:05}.npy"
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> str:
-    """Write a file under another name and rename it once it is on the disk; its sha256 comes back.
-
-    The other name is in the folder ``unfinished`` beside it.
-    """
-    beside = path.parent if path.parent.name == UNFINISHED else path.parent / UNFINISHED
-    beside.mkdir(exist_ok=True)
-    temporary = beside / f"{path.name}.{os.getpid()}"
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    digest = sha256(temporary)
-    temporary.replace(path)
-    return digest
+def write_array(path: Path, array: NDArray[Any], *, through: Path) -> str:
+    """Write a ``.npy`` file, whole or not at all, by way of the folder ``through``; its sha256 comes back."""
+    with whole_file(path, through=through) as place:
+        with place.open("wb") as file:
+            np.lib.format.write_array(file, array, allow_pickle=False)
+        return sha256(place)
 
 
-def write_array(path: Path, array: NDArray[Any]) -> str:
-    """Write a ``.npy`` file; its sha256 comes back."""
-    return write_whole(path, lambda file: np.lib.format.write_array(file, array, allow_pickle=False))
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> str:
-    """Write a ``.json`` file, keys in their order, which a layout's parts need; its sha256 comes back."""
+def write_json(path: Path, content: Mapping[str, Any], *, through: Path) -> None:
+    """Write a ``.json`` file, whole or not at all; keys keep their order, on which a layout's parts depend."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    return write_whole(path, lambda file: file.write(text.encode("utf-8")))
+    with whole_file(path, through=through) as place:
+        place.write_bytes(text.encode("utf-8"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -89,7 +82,7 @@ def map_array(path: Path) -> NDArray[Any]:
 
 
 def sha256(path: Path) -> str:
-    """That of a file, in hexadecimal."""
+    """The digest of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -98,13 +91,19 @@ def sha256(path: Path) -> str:
 
 
 def joint_sha256(parts: Sequence[str]) -> str:
-    """One number for several.
+    """One digest for several.
 
     Example:
         >>> joint_sha256(["a", "b"])[:8]
         '7e18f737'
     """
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def plan_sha256(content: Mapping[str, Any]) -> str:
+    """The digest of a plan, or of the plan in a manifest."""
+    plan = {key: content.get(key) for key in PLANNED}
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def index_array(clips: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
@@ -126,37 +125,61 @@ def index_array(clips: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
 
 
 def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, overwrite: bool) -> dict[str, Any] | None:
-    """Make the folder ready to be written to; the manifest, if it is finished already.
+    """Make a folder ready to be written to, under its lock; the manifest comes back if the set is finished.
 
-    Of the plan depends what is in the shards, so that they can be gone on with; of ``also``, the rest.
+    Args:
+        folder: The folder, which is there.
+        plan: Determines the content of the shards, so that an unfinished run with the same plan can be resumed.
+        also: Settings that do not affect the shards.
+        overwrite: Whether a set that is there is removed.
     """
     unfinished, manifest = folder / UNFINISHED, folder / MANIFEST
-    for path in (manifest, unfinished / "plan.json"):
-        if not path.is_file():
-            continue
-        known = read_json(path)
-        wanted = {**plan, **also} if path == manifest else plan
-        other = [key for key, value in wanted.items() if known.get(key) != value]
-        if not other and not (overwrite and path == manifest):
-            if path == manifest:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                return known
-            for leftover in unfinished.glob("*.*.*"):
-                leftover.unlink()
-            return None
-        if not overwrite:
-            raise ValueError(
-                f"out: {str(folder)!r} holds a prepared set with other {', '.join(other)}; choose another folder, or "
-                "overwrite it"
-            )
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        write_json(unfinished / "plan.json", plan)
-        for old in (manifest, folder / INDEX, *folder.glob(SHARDS)):
-            old.unlink(missing_ok=True)
-        return None
-    if folder.is_dir() and any(path != unfinished for path in folder.iterdir()):
+    if manifest.is_file():
+        known = read_json(manifest)
+        other = [key for key, value in {**plan, **also}.items() if _later(known).get(key) != value]
+        if not other and not overwrite:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            return known
+        _refuse(folder, other, overwrite)
+        _start_over(folder, plan)
+    elif (unfinished / PLAN).is_file():
+        known = read_json(unfinished / PLAN)
+        other = [key for key, value in plan.items() if known.get(key) != value]
+        if other:
+            _refuse(folder, other, overwrite)
+            _start_over(folder, plan)
+        remove_partial_files(unfinished)
+    elif any(path.name not in (UNFINISHED, LOCK) for path in folder.iterdir()):
         raise ValueError(f"out: {str(folder)!r} holds files that are no prepared set; choose another folder")
-    unfinished.mkdir(parents=True, exist_ok=True)
-    write_json(unfinished / "plan.json", plan)
+    else:
+        _start_over(folder, plan)
     return None
+
+
+def _refuse(folder: Path, other: Sequence[str], overwrite: bool) -> None:
+    if not overwrite:
+        raise ValueError(
+            f"out: {str(folder)!r} holds a prepared set with other {', '.join(other)}; choose another folder, or "
+            "overwrite it with overwrite=True (--overwrite)"
+        )
+
+
+def _start_over(folder: Path, plan: dict[str, Any]) -> None:
+    """Remove a set. The plan is written first: a kill on the way leaves a set that has to be prepared again."""
+    unfinished = folder / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(exist_ok=True)
+    write_json(unfinished / PLAN, plan, through=unfinished)
+    for old in (folder / MANIFEST, folder / INDEX, *folder.glob(SHARDS)):
+        old.unlink(missing_ok=True)
+
+
+def _later(known: dict[str, Any]) -> dict[str, Any]:
+    """A manifest as this version writes it, for comparison with a plan."""
+    if known.get("version") != 1 or not isinstance(settings := known.get("settings"), dict):
+        return known
+    own = {name: settings.get(name) for name in ("layout", "channels", "denoise", "bodies", "gaps")}
+    rest = {name: value for name, value in settings.items() if name not in own}
+    with contextlib.suppress(TypeError, ValueError):
+        own["preprocessing"] = Preprocessing.from_dict(rest).to_dict()
+    return {**known, "version": VERSION, "settings": own}

@@ -5,9 +5,10 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,20 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
+from typing_extensions import Self
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.checks import check_choice
+from skelblocks.clips.batches import batches
+from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.clips.sample import Sample
+from skelblocks.data.arrays.array_checks import Part, check_places, mask_or_places
 from skelblocks.data.prepared import prepared_files as files
+from skelblocks.data.prepared.clip_preparation import ClipPreparation
 from skelblocks.layouts import SkeletonLayout
 
-PARTS = {"train": 1, "test": 0}
+PARTS: Mapping[Part, int] = {"train": 1, "test": 0}
 
 
 class PreparedSet(Dataset[Sample]):
@@ -66,7 +72,7 @@ class PreparedSet(Dataset[Sample]):
         (torch.Size([2, 3, 50, 20, 2]), [[3, 0], [1, 4]])
     """
 
-    def __init__(self, folder: str | os.PathLike[str], part: str | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str], part: Part | None = None) -> None:
         self.folder, self.part = Path(folder), part
         check_choice(part, (None, *PARTS), name="part")
         manifest = self.folder / files.MANIFEST
@@ -80,20 +86,72 @@ class PreparedSet(Dataset[Sample]):
             protocol = self.manifest["protocol"]
             why = f"the set's protocol is {protocol!r}" if protocol else "prepare it again with a protocol"
             raise ValueError(f"part: no clip is in {part!r} of {str(self.folder)!r}; {why}")
-        self.names = tuple(map(str, index["name"][chosen].tolist()))
-        self.labels = torch.from_numpy(index["label"][chosen].astype(np.int64))
-        self.origin = {
-            name.removeprefix(files.ORIGIN): index[name][chosen]
+        self.num_classes = len(self.class_names) or int(index["label"].max()) + 1
+        self.names: tuple[str, ...] = tuple(map(str, index["name"].tolist()))
+        self.labels = torch.from_numpy(index["label"].astype(np.int64))
+        self.origin: dict[str, NDArray[np.int64]] = {
+            name.removeprefix(files.ORIGIN): index[name]
             for name in index.dtype.names or ()
             if name.startswith(files.ORIGIN)
         }
-        self.num_classes = len(self.class_names) or int(index["label"].max()) + 1
-        self._shard, self._row = index["shard"][chosen], index["row"][chosen]
+        self._shard, self._row = index["shard"], index["row"]
+        self._rows, self._is_subset = chosen, False
+        self._take(chosen)
+
+    def _take(self, chosen: NDArray[Any]) -> None:
+        """Keep these of the clips."""
+        self.names = tuple(self.names[row] for row in chosen.tolist())
+        self.labels = self.labels[torch.from_numpy(chosen)]
+        self.origin = {name: values[chosen] for name, values in self.origin.items()}
+        self._shard, self._row = self._shard[chosen], self._row[chosen]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """``(c, t, v, m)``."""
         return self._shape
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What was done to the clips, by the manifest."""
+        return self._preprocessing
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """What :meth:`groups` knows: the names of ``origin``."""
+        return tuple(self.origin)
+
+    def groups(self, name: str) -> NDArray[np.int64]:
+        """One number for each clip, such as its ``"subject"``; -1 where it is not known.
+
+        Raises:
+            ValueError: a name that the set's origin does not have.
+        """
+        check_choice(name, self.group_names, name="name")
+        return self.origin[name]
+
+    def subset(self, selection: ArrayLike) -> Self:
+        """Some of the clips, by a boolean mask or by their places; the files are shared.
+
+        Args:
+            selection: Boolean ``(n,)``, or integers.
+
+        Raises:
+            ValueError: a mask of another length, a place that does not exist, or nothing left.
+        """
+        chosen = mask_or_places(selection, len(self))
+        subset = object.__new__(type(self))
+        subset.__dict__.update(self.__dict__)  # a copy, which would map the files again, is not needed
+        subset._rows, subset._is_subset = self._rows[chosen], True
+        subset._take(chosen)
+        return subset
+
+    @property
+    def digest(self) -> str | None:
+        """A sha256 of the clips by the digests in the manifest; None for a class that may give other clips."""
+        if type(self) is not PreparedSet:
+            return None
+        rows = hashlib.sha256(self._rows.astype("<i8").tobytes()).hexdigest()
+        return hashlib.sha256(repr(("prepared set", self.manifest["sha256"], rows)).encode()).hexdigest()
 
     def batch(self, indices: ArrayLike) -> Tensor:
         """Some of the clips, in the order asked for.
@@ -107,11 +165,7 @@ class PreparedSet(Dataset[Sample]):
         Raises:
             ValueError: other axes, numbers that are not integers, or a place that there is not.
         """
-        places = np.asarray(indices)
-        if places.ndim != 1 or not len(places) or not np.issubdtype(places.dtype, np.integer):
-            raise ValueError(f"indices: expected integers (n,), n at least 1, got {places.dtype} {places.shape}")
-        if places.min() < 0 or places.max() >= len(self):
-            raise ValueError(f"indices: expected places in 0..{len(self) - 1}, got {places.min()}..{places.max()}")
+        places = check_places(indices, len(self))
         shard, row = self._shard[places], self._row[places]
         order = np.argsort(shard, kind="stable")
         out = np.empty((len(places), *self._shape), dtype=np.float32)
@@ -123,53 +177,41 @@ class PreparedSet(Dataset[Sample]):
         self,
         batch_size: int,
         *,
-        seed: int,
-        epoch: int,
+        shuffle: bool | None = None,
+        drop_last: bool | None = None,
+        generator: torch.Generator | None = None,
+        seed: int | None = None,
+        epoch: int = 0,
         rank: int = 0,
         world_size: int = 1,
         start: int = 0,
-        shuffle: bool = True,
-        drop_last: bool = True,
     ) -> Iterator[Sample]:
-        """Go through an epoch, or on with it, a batch at a time; the same arguments give the same batches.
-
-        A step takes ``batch_size * world_size`` clips of the epoch's order, and each rank its share of them; so the
-        clips of a step are the same for any number of ranks of the same total.
-
-        Args:
-            batch_size: Clips in a batch of one rank.
-            seed: Of the order, with ``epoch``.
-            epoch: Each has another order.
-            rank: Which of the processes this is.
-            world_size: How many there are.
-            start: Steps to leave out at the beginning, those of this epoch that are done.
-            shuffle: False goes through the set in its own order.
-            drop_last: False shares out what is left over at the end; should fewer clips be left than there are ranks,
-                the last ranks have a step less.
-
-        Raises:
-            TypeError: a number that is not an integer.
-            ValueError: one outside its range, a ``start`` after the end, or not one whole step.
-        """
-        numbers = {"batch_size": batch_size, "seed": seed, "epoch": epoch, "world_size": world_size, "start": start}
-        for name, value in {**numbers, "rank": rank}.items():
-            check_integer(value, name=name, least=1 if name in ("batch_size", "world_size") else 0)
-        if rank >= world_size:
-            raise ValueError(f"rank: expected 0..{world_size - 1}, got {rank}")
-        step = batch_size * world_size
-        steps = len(self) // step if drop_last else -(-len(self) // step)
-        if not steps:
-            raise ValueError(f"batch_size: expected {step} clips for a step, got a set of {len(self)}; drop_last=False")
-        if start > steps:
-            raise ValueError(f"start: expected 0..{steps}, the steps of the epoch, got {start}")
-        order = np.arange(len(self))
-        if shuffle:
-            np.random.default_rng([seed, epoch]).shuffle(order)
-        shares = (np.array_split(order[step * i : step * (i + 1)], world_size)[rank] for i in range(start, steps))
-        return (self._sample(share) for share in shares if len(share))
+        """Go through an epoch, a batch at a time: :func:`skelblocks.clips.batches` of this set, with its arguments."""
+        return batches(
+            self,
+            batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            generator=generator,
+            seed=seed,
+            epoch=epoch,
+            rank=rank,
+            world_size=world_size,
+            start=start,
+        )
 
     def verify(self) -> None:
-        """Read every file and compare it with its sha256; ``ClipFormatError`` for one that is not as it was written."""
+        """Read every file and compare it with its sha256, and the settings with those of each shard.
+
+        Raises:
+            ClipFormatError: a file, or a setting in the manifest, that is not what was written.
+        """
+        path, plan = self.folder / files.MANIFEST, self.manifest.get("plan_sha256")
+        if self.manifest["version"] > 1 and plan != files.plan_sha256(self.manifest):
+            raise ClipFormatError(path, "settings that are not those of the preparation; prepare the set again")
+        for entry in self.manifest["shards"]:
+            if entry.get("plan") != plan:
+                raise ClipFormatError(path, f"{entry['file']} is of another preparation; prepare the set again")
         for name, digest in self._digests.items():
             if files.sha256(self.folder / Path(name).name) != digest:
                 raise ClipFormatError(self.folder / name, "not what was written; prepare the set again")
@@ -185,29 +227,30 @@ class PreparedSet(Dataset[Sample]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the folder: worker processes map the files again."""
-        return type(self), (self.folder, self.part)
+        return _open_again, (type(self), self.folder, self.part, self._rows if self._is_subset else None)
 
     def __repr__(self) -> str:
         part = "" if self.part is None else f", part={self.part!r}"
         return f"{type(self).__name__}({len(self)} clips {self._shape}, {self.num_classes} classes{part})"
 
-    def _sample(self, places: NDArray[np.int64]) -> Sample:
-        index = torch.from_numpy(places.copy())
-        return Sample(self.batch(places), self.labels[index], index)
-
     def _open(self) -> NDArray[Any]:
         """Map the files that the manifest names, and check that they belong together."""
         path, content = self.folder / files.MANIFEST, self.manifest
-        if (content.get("format"), content.get("version")) != (files.FORMAT, files.VERSION):
-            raise ClipFormatError(path, f"expected a {files.FORMAT!r}, version {files.VERSION}")
+        if content.get("format") != files.FORMAT or content.get("version") not in files.READABLE:
+            versions = " or ".join(map(str, files.READABLE))
+            raise ClipFormatError(path, f"expected a {files.FORMAT!r}, version {versions}")
         try:
             self.layout = _in_order(layouts.get(content["settings"]["layout"]))
+            preparation = ClipPreparation.from_dict(content["settings"], layout=self.layout)
+            self._preprocessing = preparation.preprocessing
             self.class_names = tuple(map(str, content["class_names"] or ()))
             self._shape = tuple(int(size) for size in content["shape"])
+            if self._shape != preparation.shape:
+                raise ValueError(f"shape {self._shape} and settings of {preparation.shape}")
             shards = [(Path(entry["file"]).name, int(entry["clips"])) for entry in content["shards"]]
             index_path = self.folder / Path(content["index"]["file"]).name
             self._digests = {entry["file"]: entry["sha256"] for entry in (*content["shards"], content["index"])}
-            _ = content["protocol"], content["rejected"]
+            _ = content["protocol"], content["rejected"][:0], content["sha256"][:0]
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ClipFormatError(path, f"damaged: {type(error).__name__} {str(error)[:120]}") from error
         self._shards = [files.map_array(self.folder / name) for name, _ in shards]
@@ -229,6 +272,16 @@ class PreparedSet(Dataset[Sample]):
         if shard_of.min() < 0 or shard_of.max() >= len(sizes) or row.min() < 0 or (row >= sizes[shard_of]).any():
             raise ClipFormatError(index_path, "a clip that is in no shard")
         return index
+
+
+def _open_again(
+    kind: type[PreparedSet], folder: Path, part: Part | None, rows: NDArray[np.int64] | None
+) -> PreparedSet:
+    if rows is None:
+        return kind(folder, part)
+    subset = kind(folder).subset(rows)
+    subset.part = part
+    return subset
 
 
 def _in_order(layout: SkeletonLayout) -> SkeletonLayout:

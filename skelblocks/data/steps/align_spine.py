@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks.data.steps.check_array import check_array
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
 
@@ -74,8 +75,7 @@ def align_spine(
         >>> y[:, 0, 1, 0].tolist(), y[:, 0, 8, 0].tolist()
         ([0.0, 0.0, 0.5], [0.2, 0.0, 0.0])
     """
-    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+    check_array(x)
     if x.ndim < 4 or x.shape[-4] != 3:
         raise ValueError(
             f"x: expected axes (..., c=3, t, v, m), got shape {x.shape}; clips in a picture have no "

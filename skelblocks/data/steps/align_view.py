@@ -11,22 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice
+from skelblocks.clips.preprocessing import ALIGNMENTS, Align
+from skelblocks.data.steps.check_array import check_array
 
-MODES = ("frame", "clip", "official")
+MODES = ALIGNMENTS
 
 
-def align_view(x: NDArray[Any], *, left: int, right: int, mode: str = "frame") -> NDArray[Any]:
+def align_view(x: NDArray[Any], *, left: int, right: int, mode: Align = "frame") -> NDArray[Any]:
     r"""Rotate about the second coordinate, the vertical, until ``right`` minus ``left`` lies along the first.
 
     With :math:`v = x_{right} - x_{left}`, by :math:`\theta = -\operatorname{atan2}(v_3, v_1)`:
 
     .. math:: x_1' = x_1 \cos\theta - x_3 \sin\theta, \qquad x_3' = x_1 \sin\theta + x_3 \cos\theta
 
-    The released preprocessing of NTU RGB+D does so after centring and resampling, with the shoulders; no paper mentions
-    it. Where one action is filmed from several sides it matters more than most of what follows.
+    The released preprocessing of NTU RGB+D does so after centering and resampling, with the shoulders; no paper
+    mentions it. Where one action is filmed from several sides it matters more than most of what follows.
 
     Args:
-        x: Clips ``(..., 3, t, v, m)`` of floating-point coordinates, centred on the axis to turn about.
+        x: Clips ``(..., 3, t, v, m)`` of floating-point coordinates, centered on the axis to turn about.
         left: The joint that comes to lie at the lesser first coordinate, counted from 0: a shoulder or hip.
         right: Its partner.
         mode: ``"frame"``: every frame and person by its own angle; no turn of the body is left. ``"clip"``: the whole
@@ -48,8 +50,7 @@ def align_view(x: NDArray[Any], *, left: int, right: int, mode: str = "frame") -
         >>> align_view(x, left=0, right=1)[:, 0, 1, 0].round(6).tolist()
         [1.0, 0.0, 0.0]
     """
-    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+    check_array(x)
     if x.ndim < 4 or x.shape[-4] != 3:
         raise ValueError(
             f"x: expected axes (..., c=3, t, v, m), got shape {x.shape}; clips in a picture have no "

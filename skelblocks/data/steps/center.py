@@ -1,4 +1,4 @@
-"""Centring: coordinates seen from one joint of the body.
+"""Centering: coordinates seen from one joint of the body.
 
 Axes: c coordinates, t frames, v joints, m persons; leading axes, such as samples, are free.
 """
@@ -11,28 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.deprecated import renamed_arguments
+from skelblocks.clips.preprocessing import ORIGINS, PER, Origin, Per
+from skelblocks.data.steps.check_array import check_array
 
-PER = ("frame", "clip")
-BODIES = ("own", "first")
 
-
-def center(x: NDArray[Any], *, joint: int, per: str = "frame", body: str = "own") -> NDArray[Any]:
+@renamed_arguments(body="origin")
+def center(x: NDArray[Any], *, joint: int, per: Per = "frame", origin: Origin = "own") -> NDArray[Any]:
     """Subtract the position of a joint from all joints.
 
     The released code of SkeletonCLR, CrosSCLR, AimCLR and MsMCLR subtracts joint 20 of NTU RGB+D in every frame and for
     every person apart. That also removes where a person walks and how far two persons are from each other;
-    ``per="clip"`` keeps the first, ``body="first"`` the second.
+    ``per="clip"`` keeps the first, ``origin="first"`` the second.
 
     Args:
         x: Clips ``(..., c, t, v, m)`` of floating-point coordinates.
         joint: Which joint, counted from 0; ``layout.center`` for the layout's own.
         per: ``"frame"``: its position in the same frame. ``"clip"``: its position in the first frame in which the body
             is there.
-        body: ``"own"``: each person's own joint. ``"first"``: that of the first person who is in the clip, for all. In
-            frames where that person is lost, the last known position counts, or the first one before it is known.
+        origin: ``"own"``: each person's own joint. ``"first"``: that of the first person who is in the clip, for all.
+            In frames where that person is lost, the last known position counts, or the first one before it is known.
 
     Returns:
-        The centred clips, same shape and dtype. A person's frame that is all zero means that nobody is seen there
+        The centered clips, same shape and dtype. A person's frame that is all zero means that nobody is seen there
         (absent person, padding) and stays zero.
 
     Raises:
@@ -46,25 +47,24 @@ def center(x: NDArray[Any], *, joint: int, per: str = "frame", body: str = "own"
         >>> center(x, joint=1, per="clip")[0, :, :, 0]
         array([[-1.,  0.,  1.], [ 2.,  3.,  4.]])
     """
-    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+    check_array(x)
     if x.ndim < 4:
         raise ValueError(f"x: expected at least 4 axes (..., c, t, v, m), got shape {x.shape}")
     if not 0 <= joint < x.shape[-2]:
         raise ValueError(f"joint: expected a joint in 0..{x.shape[-2] - 1}, got {joint}")
     check_choice(per, PER, name="per")
-    check_choice(body, BODIES, name="body")
+    check_choice(origin, ORIGINS, name="origin")
     present = (x != 0).any(axis=(-4, -2))  # (..., t, m)
     position = x[..., joint, :]  # (..., c, t, m)
-    if per == "clip" or body == "first":
+    if per == "clip" or origin == "first":
         position = _held(position, present)
-        if body == "first":
+        if origin == "first":
             first = present.any(axis=-2).argmax(axis=-1)  # (...)
             position = np.take_along_axis(position, first[..., None, None, None], axis=-1)
         if per == "clip":
             position = position[..., :1, :]  # held backwards: the first frame in which the body is there
-    centred: NDArray[Any] = np.where(present[..., None, :, None, :], x - position[..., None, :], x.dtype.type(0))
-    return centred
+    centered: NDArray[Any] = np.where(present[..., None, :, None, :], x - position[..., None, :], x.dtype.type(0))
+    return centered
 
 
 def _held(position: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:

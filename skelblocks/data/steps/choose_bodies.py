@@ -5,7 +5,7 @@ Axes: c coordinates, t frames, v joints, b bodies, m persons.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks.clips.raw_clip import RawClip
 
-BY = ("energy", "first")
+By = Literal["energy", "first"]
+BY = get_args(By)
 
 
 def body_energy(clip: RawClip) -> NDArray[np.float64]:
@@ -46,7 +47,7 @@ def body_energy(clip: RawClip) -> NDArray[np.float64]:
     return energy
 
 
-def choose_bodies(clip: RawClip, *, persons: int = 2, by: str = "energy") -> NDArray[np.float32]:
+def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDArray[np.float32]:
     """Make an array of a fixed number of persons from a clip of any number of bodies.
 
     Args:

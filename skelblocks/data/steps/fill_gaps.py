@@ -5,17 +5,19 @@ Axes: c coordinates, t frames, v joints, m persons.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice
+from skelblocks.data.steps.check_array import check_array
 
-HOW = ("keep", "interpolate", "hold", "repeat")
+How = Literal["keep", "interpolate", "hold", "repeat"]
+HOW = get_args(How)
 
 
-def fill_gaps(x: NDArray[Any], seen: NDArray[np.bool_], *, how: str = "keep") -> NDArray[Any]:
+def fill_gaps(x: NDArray[Any], seen: NDArray[np.bool_], *, how: How = "keep") -> NDArray[Any]:
     """Fill the frames in which a person is not seen, or leave them zero. No frame is ever removed.
 
     Args:
@@ -40,8 +42,7 @@ def fill_gaps(x: NDArray[Any], seen: NDArray[np.bool_], *, how: str = "keep") ->
         >>> [fill_gaps(x, x[0, :, 0] != 0, how=how).ravel().astype(int).tolist() for how in HOW]
         [[0, 1, 0, 0, 4, 0], [0, 1, 2, 3, 4, 0], [0, 1, 1, 1, 4, 0], [1, 4, 1, 4, 1, 4]]
     """
-    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+    check_array(x)
     if x.ndim != 4:
         raise ValueError(f"x: expected 4 axes (c, t, v, m), got shape {x.shape}")
     if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:

@@ -5,7 +5,7 @@ Axes: c coordinates, t frames, v joints, m persons; leading axes, such as sample
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks.clips.preprocessing import SCALES, Scale
 from skelblocks.data.steps.align_spine import HIP, find_joint
+from skelblocks.data.steps.check_array import check_array
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
-
-BY = ("bones", "spine")
 
 
 def body_length(
     x: NDArray[Any],
     *,
     layout: str | Mapping[str, Any] | SkeletonLayout,
-    by: str = "bones",
+    by: Scale = "bones",
     hip: str | int | None = None,
 ) -> NDArray[np.float64]:
     r"""Measure the body in each clip, on average over the frames and persons that are seen.
@@ -56,12 +56,11 @@ def body_length(
         >>> body_length(x, layout="nw-ucla", by="spine").round(6).tolist()
         0.5
     """
-    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"x: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+    check_array(x)
     if x.ndim < 4:
         raise ValueError(f"x: expected at least 4 axes (..., c, t, v, m), got shape {x.shape}")
     layout = recognize_layout(layouts.get(layout), num_joints=x.shape[-2])
-    check_choice(by, BY, name="by")
+    check_choice(by, SCALES, name="by")
     ends = np.array(layout.edges if by == "bones" else _spine(layout, hip)).reshape(-1, 2)
     if not len(ends):
         raise ValueError(f"layout: {layout.name!r} has no bone to measure by={by!r}")
@@ -77,7 +76,7 @@ def normalize_scale(
     x: NDArray[Any],
     *,
     layout: str | Mapping[str, Any] | SkeletonLayout,
-    by: str = "bones",
+    by: Scale = "bones",
     hip: str | int | None = None,
 ) -> NDArray[Any]:
     """Divide each clip by the length of the body in it, see :func:`body_length`; no paper of this library does.
@@ -108,12 +107,25 @@ def normalize_scale(
         >>> body_length(y, layout="ntu-rgb+d").round(6).tolist()
         [1.0, 1.0, 1.0, 1.0]
     """
+    return scale_to_body(x, layout=layout, by=by, hip=hip)
+
+
+def scale_to_body(
+    x: NDArray[Any],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    by: Scale,
+    hip: str | int | None = None,
+    names: Sequence[str] | None = None,
+) -> NDArray[Any]:
+    """:func:`normalize_scale` with names of the clips for its messages."""
     length = body_length(x, layout=layout, by=by, hip=hip)
     somebody = (x != 0).any(axis=(-4, -3, -2, -1))
     wrong = np.argwhere(somebody & ~(np.isfinite(length) & (length > 0)))
     if len(wrong):
         place = tuple(wrong[0].tolist())
-        where = f"clip {place[0] if len(place) == 1 else place}" if place else "the clip"
+        shown = place if names is None else (names[place[0]],)
+        where = f"clip {shown[0] if len(shown) == 1 else shown}" if place else "the clip"
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise ValueError(
             f"x: expected bodies of a length > 0, got {length[place]} by={by!r} in {where}{more}; leave such clips out"

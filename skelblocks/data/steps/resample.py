@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks._utils.checks import check_integer
+from skelblocks.data.steps.check_array import check_array
 
 _CHUNK = 512  # clips read at once: bounds the copy of a set that is mapped from disk
 
@@ -71,15 +72,7 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
         raise TypeError(f"x: expected floating-point numbers, got {x.dtype}")
     check_integer(frames, name="frames")
     n, _, t, _, _ = x.shape
-    lengths = np.asarray(t if length is None else length)
-    if not np.issubdtype(lengths.dtype, np.integer):
-        raise TypeError(f"length: expected integers, got {lengths.dtype}")
-    if lengths.ndim > 1 or (lengths.ndim == 1 and len(lengths) != n):
-        raise ValueError(f"length: expected one number or one a clip, shape ({n},), got shape {lengths.shape}")
-    lengths = np.broadcast_to(lengths, n)[:, None]
-    wrong = np.flatnonzero((lengths < 1) | (lengths > t))
-    if len(wrong):
-        raise ValueError(f"length: expected 1..{t}, the frames of x, got {lengths[wrong[0], 0]} for clip {wrong[0]}")
+    lengths = check_lengths(t if length is None else length, n, t)[:, None]
 
     position = np.maximum((np.arange(frames) + 0.5) * (lengths / frames) - 0.5, 0)  # (n, frames)
     before = np.minimum(position.astype(np.int64), lengths - 1)
@@ -96,8 +89,24 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
     return out
 
 
+def check_lengths(lengths: ArrayLike, n: int, t: int) -> NDArray[np.int64]:
+    """One length for each of ``n`` clips of ``t`` frames, given as one number or as ``(n,)``."""
+    values = np.asarray(lengths)
+    if not np.issubdtype(values.dtype, np.integer):
+        raise TypeError(f"length: expected integers, got {values.dtype}")
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != n):
+        raise ValueError(f"length: expected one number or one a clip, shape ({n},), got shape {values.shape}")
+    values = np.broadcast_to(values, n)
+    wrong = np.flatnonzero((values < 1) | (values > t))
+    if len(wrong):
+        raise ValueError(f"length: expected 1..{t}, the frames of x, got {values[wrong[0]]} for clip {wrong[0]}")
+    return values.astype(np.int64)
+
+
 def _check_clips(x: NDArray[Any]) -> None:
     if not isinstance(x, np.ndarray):
         raise TypeError(f"x: expected a numpy array, got {type(x).__name__}")
+    if isinstance(x, np.ma.MaskedArray):
+        check_array(x)
     if x.ndim != 5:
         raise ValueError(f"x: expected 5 axes (n, c, t, v, m), got shape {x.shape}")

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from skelblocks._utils.optional import require
 from skelblocks.interop.pretrained import pretrained_files as files
-from skelblocks.interop.pretrained.pretrained import Pretrained, describe_pretrained, from_pretrained
+from skelblocks.interop.pretrained.from_pretrained import from_pretrained
+from skelblocks.interop.pretrained.pretrained import Pretrained
+from skelblocks.interop.pretrained.save_pretrained import describe_pretrained
 
 if TYPE_CHECKING:
     HubEncoder: Any
@@ -60,7 +62,8 @@ def _hub_encoder() -> type[nn.Module]:
         def __init__(self, pretrained: Pretrained) -> None:
             super().__init__()
             self.encoder, self.head, self.attention = pretrained.encoder, pretrained.head, pretrained.attention
-            self.input, self.metadata = pretrained.input, pretrained.metadata
+            self.preprocessing, self.stream = pretrained.preprocessing, pretrained.stream
+            self.metadata = pretrained.metadata
 
         @property
         def pretrained(self) -> Pretrained:
@@ -69,7 +72,8 @@ def _hub_encoder() -> type[nn.Module]:
                 encoder=self.encoder,
                 head=self.head,
                 attention=self.attention,
-                input=self.input,
+                preprocessing=self.preprocessing,
+                stream=self.stream,
                 metadata=self.metadata,
             )
 

@@ -1,48 +1,42 @@
-"""What an encoder was trained on: everything that must be done to a clip before it sees it.
-
-Axes: n samples, c coordinates, t frames, v joints, m persons.
-"""
+"""What an encoder was trained on, in the words of version 0.2."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
-from torch.nn import functional as F
-from typing_extensions import Self
+from typing_extensions import ParamSpec, Self
 
-from skelblocks._utils.checks import check_axes, check_choice, check_integer
-from skelblocks.data.steps.align_view import MODES
-from skelblocks.data.steps.center import BODIES, PER
+from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks.clips.preprocessing import ALIGNMENTS, ORIGINS, PER, Preprocessing
+from skelblocks.interop.pretrained.finish import finish_clips
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.streams import STREAMS, Stream, convert
+from skelblocks.streams import STREAMS, Stream
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputDescription:
-    """How clips are made into an encoder's input: by :class:`~skelblocks.data.ArrayDataset`, then :meth:`finish`.
-
-    Both are in :meth:`Pretrained.prepare <skelblocks.interop.Pretrained.prepare>`, which takes clips as they were
-    recorded. Defaults are those of :class:`~skelblocks.data.ArrayDataset` and :func:`~skelblocks.data.prepare`.
+    """Deprecated: say ``preprocessing=Preprocessing(...)`` and ``stream="bone"`` in place of ``input=``.
 
     Args:
         stream: ``"joint"``, ``"bone"`` or ``"motion"``.
-        frames: t to which clips are resampled; None leaves time as it is.
-        center: Name of the joint at the origin, ``"layout"`` for the layout's centre, None for none.
-        per: ``"frame"`` or ``"clip"``, see :func:`~skelblocks.data.center`.
-        body: ``"own"`` or ``"first"``, for the same function.
-        align: None, or a mode of :func:`~skelblocks.data.align_view`.
-        persons: m.
+        frames: As in :class:`~skelblocks.data.Preprocessing`.
+        center: As there.
+        per: As there.
+        body: ``origin`` there.
+        align: As there.
+        persons: As there.
 
     Raises:
-        TypeError: a number that is not an integer, or a centre that is no string.
+        TypeError: a number that is not an integer, or a center that is no string.
         ValueError: one below 1, or an unknown choice.
-
-    Example:
-        >>> InputDescription(stream="bone", frames=64).dataset_options()
-        {'frames': 64, 'center': 'layout', 'per': 'frame', 'body': 'own', 'align': None}
     """
 
     stream: Stream = "joint"
@@ -54,46 +48,36 @@ class InputDescription:
     persons: int = 2
 
     def __post_init__(self) -> None:
+        warnings.warn(
+            "InputDescription is deprecated; use preprocessing=Preprocessing(...) and stream=...",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        self._check()
+
+    def _check(self) -> None:
         check_choice(self.stream, STREAMS, name="stream")
         if self.frames is not None:
             check_integer(self.frames, name="frames")
         if self.center is not None and not isinstance(self.center, str):
             raise TypeError(f"center: expected a joint's name, 'layout' or None, got {self.center!r}")
         check_choice(self.per, PER, name="per")
-        check_choice(self.body, BODIES, name="body")
-        check_choice(self.align, (None, *MODES), name="align")
+        check_choice(self.body, ORIGINS, name="body")
+        check_choice(self.align, (None, *ALIGNMENTS), name="align")
         check_integer(self.persons, name="persons")
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The same without the stream."""
+        return Preprocessing.from_dict({name: value for name, value in self.to_dict().items() if name != "stream"})
+
     def dataset_options(self) -> dict[str, Any]:
-        """The keyword arguments of :class:`~skelblocks.data.ArrayDataset` among these."""
+        """Keyword arguments of :class:`~skelblocks.data.ArrayDataset`, as version 0.2 took them."""
         return {name: getattr(self, name) for name in ("frames", "center", "per", "body", "align")}
 
     def finish(self, x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout) -> Tensor:
-        """What is left to do to the clips of an ``ArrayDataset`` with these options, or of a prepared set.
-
-        Args:
-            x: Clips ``(n, c, t, v, m)``, centred and resampled.
-            layout: For the bones; a name, a dict or a layout.
-
-        Returns:
-            The stream, ``(n, c, t, v, persons)``; persons whom the clips have no place for are absent.
-
-        Raises:
-            ValueError: more persons than the encoder was trained with, other axes, or joints that are not the layout's.
-
-        Example:
-            >>> import torch
-            >>> InputDescription(stream="bone").finish(torch.randn(4, 3, 50, 20, 1), layout="nw-ucla").shape
-            torch.Size([4, 3, 50, 20, 2])
-        """
-        check_axes(x, "n c t v m", name="clips")
-        missing = self.persons - x.shape[-1]
-        if missing < 0:
-            raise ValueError(
-                f"clips: expected at most {self.persons} persons, as the encoder was trained, got {x.shape[-1]}; leave "
-                f"the others out: clips[..., :{self.persons}]"
-            )
-        return convert(F.pad(x, (0, missing)) if missing else x, self.stream, layout=layout)
+        """As :meth:`Pretrained.finish <skelblocks.interop.Pretrained.finish>`."""
+        return finish_clips(x, persons=self.persons, stream=self.stream, layout=layout)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers and None, for JSON."""
@@ -106,3 +90,41 @@ class InputDescription:
         if set(values) != expected:
             raise ValueError(f"input: expected exactly the keys {sorted(expected)}, got {sorted(map(str, values))}")
         return cls(**values)
+
+
+def describe_input(preprocessing: Preprocessing, stream: Stream) -> InputDescription:
+    """The description in version 0.2's words, made without its warning."""
+    values = preprocessing.to_dict()
+    own = {"stream": stream, **{name: values[name] for name in ("frames", "center", "per", "align")}}
+    description = object.__new__(InputDescription)
+    persons = 2 if preprocessing.persons is None else preprocessing.persons
+    for name, value in {**own, "body": preprocessing.origin, "persons": persons}.items():
+        object.__setattr__(description, name, value)
+    return description
+
+
+def takes_input(function: Callable[P, R]) -> Callable[P, R]:
+    """Accept the old argument ``input`` in place of ``preprocessing`` and ``stream``, with a ``DeprecationWarning``."""
+    shown = function.__qualname__.removesuffix(".__init__")
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if "input" in kwargs:
+            _replace_input(kwargs, function=shown)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _replace_input(kwargs: dict[str, Any], *, function: str) -> None:
+    given = kwargs.pop("input")
+    warnings.warn(
+        f"{function}: the argument input is deprecated; use preprocessing and stream", DeprecationWarning, stacklevel=3
+    )
+    if given is None:
+        return
+    if not isinstance(given, InputDescription):
+        raise TypeError(f"input: expected an InputDescription, got {type(given).__name__}")
+    if kwargs.get("preprocessing") is not None:
+        raise TypeError(f"{function}: expected preprocessing alone, got both preprocessing and its old form input")
+    kwargs["preprocessing"], kwargs["stream"] = given.preprocessing, given.stream

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +16,22 @@ from torch import Tensor
 
 from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
-from skelblocks.interop.pretrained.input_description import InputDescription
-from skelblocks.interop.pretrained.module_config import PretrainedFormatError
+from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.interop.pretrained.config_checks import PretrainedFormatError
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import STREAMS, Stream
 
-FORMAT, VERSION = "skelblocks pretrained", 1
+FORMAT, VERSION = "skelblocks pretrained", 2
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# The configuration of weights that are already there, while a folder is replaced.
+NEXT_CONFIG = "config.json.next"
 ROLES = ("encoder", "head", "attention")
-_KEYS = frozenset({"format", "version", "layout", "input", "metadata", *ROLES})
+_KEYS = {
+    1: frozenset({"format", "version", "layout", "input", "metadata", *ROLES}),
+    2: frozenset({"format", "version", "layout", "preprocessing", "stream", "metadata", *ROLES}),
+}
+_INPUT = frozenset({"stream", "frames", "center", "per", "body", "align", "persons"})  # of version 1
+_DIGEST = "skelblocks.config.sha256"
 _LARGEST_CONFIG = 1 << 20
 _MOST_JOINTS, _MOST_FRAMES, _MOST_PERSONS = 1024, 1 << 16, 64
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -48,19 +59,71 @@ def check_weights(weights: Mapping[str, Tensor]) -> None:
 
 
 def write_files(folder: Path, config: bytes, weights: Mapping[str, Tensor]) -> None:
-    """Write both into a folder that is there, the configuration last."""
-    # A copy each: safetensors refuses weights that share memory.
-    held = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in weights.items()}
-    content = require("safetensors.torch", extra="hub").save(held, metadata={"format": "pt"})
-    for name, data in ((WEIGHTS, content), (CONFIG, config)):
+    """Write both into an empty folder, the configuration last."""
+    for name, data in ((WEIGHTS, _encode_weights(config, weights)), (CONFIG, config)):
         with whole_file(folder / name) as place:
             place.write_bytes(data)
 
 
+def replace_files(folder: Path, config: bytes, weights: Mapping[str, Tensor]) -> None:
+    """Replace both, so that at any moment the folder is the old one or the new one.
+
+    The weights name their configuration by its digest. Once they are in place, so is the next configuration, beside the
+    old one, and readers take it, see :func:`find_config`.
+    """
+    content = _encode_weights(config, weights)
+    for name, data in ((NEXT_CONFIG, config), (WEIGHTS, content)):
+        with whole_file(folder / name) as place:
+            place.write_bytes(data)
+    (folder / NEXT_CONFIG).replace(folder / CONFIG)
+
+
+def find_config(folder: Path) -> Path:
+    """The configuration of the weights: the next one where a process was killed while it replaced the folder."""
+    following = folder / NEXT_CONFIG
+    if not following.is_file() or following.stat().st_size > _LARGEST_CONFIG:
+        return folder / CONFIG
+    with contextlib.suppress(OSError):
+        digest = hashlib.sha256(following.read_bytes()).hexdigest()
+        if _digest_in_weights(folder / WEIGHTS) == digest:
+            return following
+    return folder / CONFIG
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is what a process that was killed left in a folder.
+
+    Example:
+        >>> is_leftover("config.json.next"), is_leftover(".0123abcd.model.safetensors"), is_leftover("thesis.tex")
+        (True, True, False)
+    """
+    return (
+        name == NEXT_CONFIG or re.fullmatch(rf"\.[0-9a-f]{{8}}\.({CONFIG}|{NEXT_CONFIG}|{WEIGHTS})", name) is not None
+    )
+
+
+def _encode_weights(config: bytes, weights: Mapping[str, Tensor]) -> bytes:
+    # A copy each: safetensors refuses weights that share memory.
+    held = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in weights.items()}
+    metadata = {"format": "pt", _DIGEST: hashlib.sha256(config).hexdigest()}
+    content: bytes = require("safetensors.torch", extra="hub").save(held, metadata=metadata)
+    return content
+
+
+def _digest_in_weights(path: Path) -> str | None:
+    safetensors = require("safetensors", extra="hub")
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            digest: str | None = (file.metadata() or {}).get(_DIGEST)
+            return digest
+    except safetensors.SafetensorError:
+        return None
+
+
 def stamp(folder: Path) -> tuple[int, ...]:
     """What changes when the folder is replaced."""
-    found = (folder / CONFIG).stat()
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    found = [(folder / name).stat() for name in (WEIGHTS, CONFIG)]
+    return tuple(number for each in found for number in (each.st_dev, each.st_ino, each.st_mtime_ns, each.st_size))
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -77,10 +140,13 @@ def read_config(path: Path) -> dict[str, Any]:
         raise PretrainedFormatError(f"{CONFIG}: broken json: {str(error)[:200]}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise PretrainedFormatError(f"{CONFIG}: expected an object with 'format': {FORMAT!r}")
-    if config.get("version") != VERSION:
-        raise PretrainedFormatError(f"{CONFIG}: expected version {VERSION}, got {str(config.get('version'))[:50]}")
-    if set(config) != _KEYS:
-        raise PretrainedFormatError(f"{CONFIG}: expected the keys {sorted(_KEYS)}, got {str(sorted(config))[:300]}")
+    version = config.get("version")
+    if isinstance(version, bool) or not isinstance(version, int) or version not in _KEYS:
+        raise PretrainedFormatError(f"{CONFIG}: expected version 1 to {VERSION}, got {str(version)[:50]}")
+    if set(config) != _KEYS[version]:
+        raise PretrainedFormatError(
+            f"{CONFIG}: expected the keys {sorted(_KEYS[version])}, got {str(sorted(config))[:300]}"
+        )
     if not isinstance(config["metadata"], dict):
         raise PretrainedFormatError(f"{CONFIG}: expected an object as metadata")
     return config
@@ -100,17 +166,28 @@ def _finite(text: str) -> float:
     return value
 
 
-def read_input(values: object) -> InputDescription | None:
-    """The input of a configuration; ``ValueError`` or ``TypeError`` where that is none."""
+def read_preprocessing(config: Mapping[str, Any]) -> tuple[Preprocessing | None, Stream]:
+    """Preprocessing and stream of a configuration; ``ValueError`` or ``TypeError`` where they are none."""
+    if config["version"] == 1:
+        values = config["input"]
+        if values is None:
+            return None, "joint"
+        if not isinstance(values, dict) or set(values) != _INPUT:
+            raise ValueError(f"input: expected exactly the keys {', '.join(sorted(_INPUT))} in an object, or null")
+        stream = values["stream"]
+        values = {name: value for name, value in values.items() if name != "stream"}
+    else:
+        values, stream = config["preprocessing"], config["stream"]
+    if stream not in STREAMS:
+        raise ValueError(f"stream: expected one of {', '.join(map(repr, STREAMS))}, got {str(stream)[:100]!r}")
     if values is None:
-        return None
+        return None, stream
     if not isinstance(values, dict):
-        raise ValueError("input: expected exactly the keys of an InputDescription in an object, or null")
-    described = InputDescription.from_dict(values)
+        raise ValueError("preprocessing: expected an object, or null")
     for name, most in (("frames", _MOST_FRAMES), ("persons", _MOST_PERSONS)):
-        if (getattr(described, name) or 0) > most:
-            raise ValueError(f"input: expected at most {most} {name}")
-    return described
+        if isinstance(values.get(name), int) and values[name] > most:
+            raise ValueError(f"preprocessing: expected at most {most} {name}")
+    return Preprocessing.from_dict(values), stream
 
 
 def read_layout(values: object) -> SkeletonLayout:

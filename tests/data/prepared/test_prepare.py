@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from skelblocks.data import (
     ClipFormatError,
     ClipPreparation,
     PreparedSet,
+    Preprocessing,
     RawClip,
     align_view,
     center,
@@ -52,7 +54,17 @@ def content(folder):
 
 def make(root, out, kind="ntu60", **options):
     found = find_clips(kind, root)
-    return prepare(found.clips, out=out, layout=found.layout, **{"shard": 4, "persons": found.persons, **options})
+    return prepare(
+        found.clips, out=out, layout=found.layout, **split({"shard": 4, "persons": found.persons, **options})
+    )
+
+
+def split(options):
+    """Options with those of the preprocessing in their own object."""
+    names = {field.name for field in fields(Preprocessing)}
+    settings = {"persons": 2, **{name: value for name, value in options.items() if name in names}}
+    rest = {name: value for name, value in options.items() if name not in names}
+    return {**rest, "preprocessing": Preprocessing(**settings)}
 
 
 def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
@@ -60,11 +72,11 @@ def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
     for settings in (
         {},
         {"bodies": "first", "align": "official"},
-        {"center": "head", "per": "clip", "body": "first", "frames": 7, "persons": 3, "align": "clip"},
+        {"center": "head", "per": "clip", "origin": "first", "frames": 7, "persons": 3, "align": "clip"},
         {"center": None, "gaps": "hold"},
     ):
         options = {
-            "frames": 50, "persons": 2, "bodies": "energy", "center": "spine_shoulder", "per": "frame", "body": "own",
+            "frames": 50, "persons": 2, "bodies": "energy", "center": "spine_shoulder", "per": "frame", "origin": "own",
             "align": None, **settings,
         }  # fmt: skip
         x = choose_bodies(clip, persons=options["persons"], by=options["bodies"])[None]
@@ -74,12 +86,12 @@ def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
                     x[0, :, frame, :, person] = x[0, :, frame - 1, :, person] if frame < 22 else 0
         if options["center"]:
             joint = NTU.index(options["center"])
-            x = center(x, joint=joint, per=options["per"], body=options["body"])
+            x = center(x, joint=joint, per=options["per"], origin=options["origin"])
         x = resample(x, options["frames"])
         if options["align"]:
             left, right = NTU.index("shoulder_left"), NTU.index("shoulder_right")
             x = align_view(x, left=left, right=right, mode=options["align"])
-        made = ClipPreparation(layout="ntu-rgb+d", **settings)(clip)
+        made = ClipPreparation("ntu-rgb+d", **split(settings))(clip)
         assert made.dtype == np.float32
         np.testing.assert_array_equal(made, x[0])
 
@@ -87,8 +99,8 @@ def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
 def test_denoising_comes_first_and_keeps_as_many_persons(tmp_path):
     path = tmp_path / "S001C001P001R001A001.skeleton"
     clip = write_ntu_skeleton(path, bodies=4, frames=23, hidden={1: range(11, 23)})
-    plain = ClipPreparation(layout="ntu-rgb+d", persons=3)
-    made = ClipPreparation(layout="ntu-rgb+d", persons=3, denoise=True)(clip)
+    plain = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3))
+    made = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3), denoise=True)(clip)
     np.testing.assert_array_equal(made, plain(denoise_bodies(clip, persons=3)))
     assert made.any(axis=(0, 1, 2)).all()
     assert not np.array_equal(made, plain(clip))
@@ -100,7 +112,9 @@ def test_equals_the_released_preprocessing():
         x = golden["raw_head"][0].astype(np.float32)
         clip = RawClip("0", x, (x != 0).any(axis=(0, 2)), 0, {})
         for frames in (50, 64):
-            made = ClipPreparation(layout="ntu-rgb+d", frames=frames, bodies="first", align="official")(clip)
+            made = ClipPreparation("ntu-rgb+d", **split({"frames": frames, "bodies": "first", "align": "official"}))(
+                clip
+            )
             np.testing.assert_allclose(made, golden[f"t{frames}/sample0/position"], rtol=0, atol=3e-6)
 
 
@@ -109,7 +123,7 @@ def test_frames_are_never_cut_off_and_trailing_emptiness_is():
     x[:, :10] = 1 + np.arange(10)[:, None, None]
     x[:, 14:20] = 15 + np.arange(6)[:, None, None]
     clip = RawClip("a", x, (x != 0).any(axis=(0, 2)), 0, {})
-    made = ClipPreparation(layout="ntu-rgb+d", frames=20, center=None, gaps="interpolate")(clip)
+    made = ClipPreparation("ntu-rgb+d", **split({"frames": 20, "center": None, "gaps": "interpolate"}))(clip)
     np.testing.assert_allclose(made[0, :, 0, 0], np.arange(1, 21), rtol=1e-6)
 
 
@@ -122,13 +136,13 @@ def test_frames_are_never_cut_off_and_trailing_emptiness_is():
         ({"gaps": "cut"}, ValueError, "gaps: expected one of"),
         ({"center": "tail"}, ValueError, "no joint 'tail'"),
         ({"align": "yes"}, ValueError, "align: expected one of None"),
-        ({"align": "clip", "channels": 2}, ValueError, "align: expected 3 .* are 2, .*align=None"),
+        ({"align": "clip", "channels": 2}, ValueError, "align: .* got 2 .*align=None"),
         ({"layout": "cat"}, ValueError, "no layout is named 'cat'"),
     ],
 )
 def test_settings_that_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        ClipPreparation(**{"layout": "ntu-rgb+d", **options})
+        ClipPreparation(**split({"layout": "ntu-rgb+d", **options}))
 
 
 def test_clips_that_are_refused():
@@ -137,15 +151,17 @@ def test_clips_that_are_refused():
         (good[:2], r"expected \(c=3, t, v=25, b\)"),
         (good[:, :, :20], r"got shape \(3, 5, 20, 1\)"),
         (good * np.nan, "not a finite number"),
-        (good * 0, "nobody is seen"),
-        (good[..., :0], "nobody is seen"),
+        (good * 0, "contains no visible person"),
+        (good[..., :0], "contains no visible person"),
     ]:
         with pytest.raises(ClipFormatError, match=message):
             ClipPreparation(layout="ntu-rgb+d")(RawClip("a", x, (x != 0).any(axis=(0, 2)), 0, {}))
     far = good * np.float32(3e38)
     far[:, ::2] *= -1
     with pytest.raises(ClipFormatError, match="too large"):
-        ClipPreparation(layout="ntu-rgb+d", per="clip")(RawClip("a", far, np.ones((5, 1), dtype=bool), 0, {}))
+        ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(per="clip"))(
+            RawClip("a", far, np.ones((5, 1), dtype=bool), 0, {})
+        )
 
 
 def test_ntu_end_to_end(tmp_path):
@@ -164,7 +180,7 @@ def test_ntu_end_to_end(tmp_path):
         missing=["S001C001P001R001A001"],
         shard=4,
         progress=steps.append,
-        frames=10,
+        preprocessing=Preprocessing(frames=10),
     )
     assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
     reasons = {entry["name"]: (entry["file"], entry["line"], entry["reason"]) for entry in manifest["rejected"]}
@@ -174,7 +190,7 @@ def test_ntu_end_to_end(tmp_path):
     assert reasons["S001C001P001R001A001"][2] == "in the list of missing clips"
     assert reasons["S001C002P002R001A005"][0] == "S001C002P002R001A005.skeleton"
     assert reasons["S001C002P002R001A005"][1] > 1
-    assert reasons["S002C001P001R001A004"][2] == "nobody is seen in it"
+    assert reasons["S002C001P001R001A004"][2] == "contains no visible person"
     assert "action 61 is not of this set" in reasons["S018C001P041R001A061"][2]
     assert str(tmp_path) not in json.dumps(manifest)
     assert [step.done for step in steps] == list(range(1, 12))
@@ -185,7 +201,7 @@ def test_ntu_end_to_end(tmp_path):
     for name, label, x in zip(dataset.names, dataset.labels, dataset.batch(range(6)).numpy(), strict=True):
         clip = read_ntu_skeleton(root / f"{name}.skeleton")
         assert label == clip.label
-        np.testing.assert_array_equal(x, ClipPreparation(layout="ntu-rgb+d", frames=10)(clip))
+        np.testing.assert_array_equal(x, ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(frames=10))(clip))
     assert PreparedSet(tmp_path / "out", part="test").names == ("S001C001P001R001A007",)
     assert not (tmp_path / "out" / "unfinished").exists()
 
@@ -206,12 +222,20 @@ def test_other_owners_end_to_end(tmp_path):
     for (kind, folder, protocol), (n, train, layout) in expected.items():
         found = find_clips(kind, tmp_path / folder, protocol=protocol)
         out = tmp_path / f"{folder}-out"
-        prepare(found.clips, out=out, layout=found.layout, part=found.part, protocol=protocol, frames=8, shard=2)
+        prepare(
+            found.clips,
+            out=out,
+            layout=found.layout,
+            part=found.part,
+            protocol=protocol,
+            preprocessing=Preprocessing(frames=8),
+            shard=2,
+        )
         dataset = PreparedSet(out)
         assert (len(dataset), len(PreparedSet(out, part="train")), dataset.layout.name) == (n, train, layout)
         assert not dataset.manifest["rejected"]
         dataset.verify()
-    steps = ClipPreparation(layout="ntu-rgb+d", frames=8)
+    steps = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(frames=8))
     dataset = PreparedSet(tmp_path / "pair-out")
     for clip in read_position_pair(position, labels=labels):
         np.testing.assert_array_equal(dataset[dataset.names.index(clip.name)].clip, steps(clip))
@@ -225,11 +249,12 @@ def test_other_owners_end_to_end(tmp_path):
 
 def test_keypoints_without_their_score_are_two_coordinates(tmp_path):
     path = write_pyskl(tmp_path / "flat", clips=3, flat=True)
+    settings = Preprocessing(center=None, frames=8)
     for score, c in ((True, 3), (False, 2)):
         found = find_clips("pyskl", path, score=score)
         assert (found.channels, found.layout) == (c, "coco-17")
         out = tmp_path / f"out-{c}"
-        prepare(found.clips, out=out, layout=found.layout, channels=found.channels, center=None, frames=8)
+        prepare(found.clips, out=out, layout=found.layout, channels=found.channels, preprocessing=settings)
     whole, flat = PreparedSet(tmp_path / "out-3"), PreparedSet(tmp_path / "out-2")
     assert flat.shape == (2, 8, 17, 2)
     np.testing.assert_array_equal(flat.batch(range(3)), whole.batch(range(3))[:, :2])
@@ -311,7 +336,7 @@ def test_what_prepare_refuses(tmp_path):
         ([], {}, ValueError, "at least one"),
         ([good, good], {}, ValueError, "got 'a' 2 times"),
         ([("", good[1])], {}, ValueError, "names of 1 to 255"),
-        ([good], {}, ValueError, "none of 1 could be prepared: a: nobody is seen in it"),
+        ([good], {}, ValueError, "none of 1 could be prepared: a: contains no visible person"),
         ([good], {"workers": 0}, ValueError, "workers: expected an integer >= 1"),
         ([good], {"size": 3}, TypeError, "size"),
     ]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelblocks import layouts
-from skelblocks.data import ClipFormatError, PreparedSet, RawClip, prepare
+from skelblocks.data import ClipFormatError, PreparedSet, Preprocessing, RawClip, prepare
 
 N = 23
 
@@ -35,9 +35,7 @@ def folder(tmp_path_factory):
         part=lambda names, origin: train,
         protocol="mine",
         shard=5,
-        frames=4,
-        persons=1,
-        center=None,
+        preprocessing=Preprocessing(frames=4, persons=1, center=None),
         class_names="abcdefg",
     )
     return out
@@ -178,6 +176,12 @@ def test_it_pickles_by_its_folder_and_feeds_a_loader(folder):
     again = pickle.loads(dumped)
     assert again.names == dataset.names
     assert torch.equal(again.batch([0, 3]), dataset.batch([0, 3]))
+    some = dataset.subset([2, 0])
+    again = pickle.loads(pickle.dumps(some))
+    assert (again.names, again.part) == (some.names, "test") == ((dataset.names[2], dataset.names[0]), "test")
+    assert torch.equal(again.batch([0, 1]), dataset.batch([2, 0]))
+    assert again.groups("subject").tolist() == dataset.origin["subject"][[2, 0]].tolist()
+    assert again.digest == some.digest != dataset.digest
     (batch,) = torch.utils.data.DataLoader(dataset, batch_size=len(dataset))
     assert torch.equal(batch.clip, dataset.batch(range(len(dataset))))
 
@@ -235,8 +239,10 @@ def test_damage_is_told(folder, tmp_path):
         (lambda copy: (copy / "manifest.json").write_bytes(b"\xff"), "not read"),
         (lambda copy: (copy / "manifest.json").write_text("[" * 100000), "json"),
         (lambda copy: (copy / "manifest.json").write_text("[]"), "expected an object"),
-        (edited(version=2), "version 1"),
-        (edited(shape=[3, 5, 25, 1]), "as in the manifest"),
+        (edited(version=3), "version 1 or 2"),
+        (edited(shape=[3, 5, 25, 1]), "damaged: ValueError shape"),
+        (edited(sha256=None), "damaged: TypeError"),
+        (lambda copy: np.save(copy / "clips-00001.npy", np.zeros((4, 3, 4, 25, 1), np.float32)), "as in the manifest"),
         (edited(shards=None), "damaged: TypeError"),
         (edited(settings={}), "damaged: KeyError"),
         (edited(index={"file": "index.npy"}), "damaged: KeyError"),
@@ -253,6 +259,18 @@ def test_damage_is_told(folder, tmp_path):
 
     with pytest.raises(ClipFormatError, match=r"clips-00002\.npy: not what was written"):
         PreparedSet(damaged(turned)).verify()
+
+    def changed(copy):
+        manifest = json.loads((copy / "manifest.json").read_text())
+        manifest["settings"]["preprocessing"]["center"] = "head"
+        (copy / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(ClipFormatError, match="settings that are not those of the preparation"):
+        PreparedSet(damaged(changed)).verify()
+    shards = json.loads((folder / "manifest.json").read_text())["shards"]
+    shards[2]["plan"] = "0" * 64
+    with pytest.raises(ClipFormatError, match=r"clips-00002\.npy is of another preparation"):
+        PreparedSet(damaged(edited(shards=shards))).verify()
 
 
 @pytest.mark.parametrize("mutants", [300, pytest.param(10000, marks=pytest.mark.slow)])
@@ -279,3 +297,41 @@ def test_mutated_sets_are_read_or_refused_and_nothing_else(folder, tmp_path, mut
         finally:
             path.write_bytes(whole)
     assert read > mutants // 10
+
+
+def as_version_1(folder):
+    """The set, with the manifest that version 0.2.0 would have written."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["plan_sha256"]
+    settings = manifest["settings"].pop("preprocessing")
+    settings["body"] = settings.pop("origin")
+    del settings["scale"]
+    shards = [{key: value for key, value in shard.items() if key != "plan"} for shard in manifest["shards"]]
+    manifest |= {"version": 1, "settings": manifest["settings"] | settings, "shards": shards}
+    path.write_text(json.dumps(manifest))
+
+
+def test_a_set_of_version_0_2_opens_and_is_left_untouched(tmp_path):
+    def make(**options):
+        clips = [(f"clip {i}", partial(clip, i)) for i in range(4)]
+        settings = Preprocessing(frames=4, persons=1, per="clip", origin="first")
+        return prepare(clips, out=tmp_path, layout="ntu-rgb+d", preprocessing=settings, **options)
+
+    make()
+    expected = PreparedSet(tmp_path).batch(range(4))
+    as_version_1(tmp_path)
+    dataset = PreparedSet(tmp_path)
+    dataset.verify()
+    assert dataset.preprocessing == Preprocessing(frames=4, persons=1, per="clip", origin="first")
+    assert dataset.batch(range(4)).equal(expected)
+    assert make()["version"] == 1
+    with pytest.raises(ValueError, match="other shard"):
+        make(shard=2)
+    assert make(overwrite=True)["version"] == 2
+
+
+@pytest.mark.parametrize("name", ["camera", "nothing"])
+def test_groups_of_another_name_are_refused(folder, name):
+    with pytest.raises(ValueError, match=f"name: expected one of 'subject', got '{name}'"):
+        PreparedSet(folder).groups(name)

@@ -44,14 +44,14 @@ def test_equals_the_slow_reference_with_gaps_and_absent_persons(per, body, shape
     if shape[0] > 1:
         lost += [(1, 0, 0), (1, 3, 0), (1, 4, 0)]  # the first one comes late, and is lost
     x = clips(shape, lost=lost)
-    np.testing.assert_allclose(center(x, joint=1, per=per, body=body), reference(x, 1, per, body), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(center(x, joint=1, per=per, origin=body), reference(x, 1, per, body), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("per", ["frame", "clip"])
 @pytest.mark.parametrize("body", ["own", "first"])
 def test_the_first_person_is_the_first_who_is_there(per, body):
     x = clips((2, 3, 4, 5, 2), lost=[(0, t, 0) for t in range(4)])
-    np.testing.assert_allclose(center(x, joint=2, per=per, body=body), reference(x, 2, per, body), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(center(x, joint=2, per=per, origin=body), reference(x, 2, per, body), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", layouts.available())
@@ -68,7 +68,7 @@ def test_the_joint_is_the_origin_and_bones_are_kept(name):
 def test_moving_everybody_changes_nothing(seed, per, body):
     x = clips((2, 3, 5, 4, 2), seed=seed, lost=[(0, 2, 0), (1, 0, 1)])
     moved = np.where(x != 0, x + np.array([1.0, -2.0, 3.0])[:, None, None, None], 0)
-    options = {"joint": 3, "per": per, "body": body}
+    options = {"joint": 3, "per": per, "origin": body}
     np.testing.assert_allclose(center(moved, **options), center(x, **options), atol=1e-12)
     np.testing.assert_allclose(center(center(x, **options), **options), center(x, **options), atol=1e-12)
 
@@ -76,7 +76,7 @@ def test_moving_everybody_changes_nothing(seed, per, body):
 def test_keeps_what_it_says_it_keeps():
     x = np.zeros((3, 2, 2, 2))
     x[0] = [[[0.0, 4.0], [1.0, 5.0]], [[2.0, 7.0], [3.0, 8.0]]]  # (t, v, m): both walk to the right
-    assert center(x, joint=0, body="first")[0, :, 0].tolist() == [[0, 4], [0, 5]]  # their distance
+    assert center(x, joint=0, origin="first")[0, :, 0].tolist() == [[0, 4], [0, 5]]  # their distance
     assert center(x, joint=0, per="clip")[0, :, 0].tolist() == [[0, 0], [2, 3]]  # the way each goes
 
 
@@ -142,7 +142,7 @@ def test_exact_and_official_angles_agree_on_a_person_who_does_not_turn():
         (lambda: center(np.zeros((3, 5, 25)), joint=0), "at least 4 axes"),
         (lambda: center(np.zeros((2, 3, 5, 25, 1)), joint=25), r"joint: expected a joint in 0..24, got 25"),
         (lambda: center(np.zeros((2, 3, 5, 25, 1)), joint=1, per="video"), "per: expected one of 'frame', 'clip'"),
-        (lambda: center(np.zeros((2, 3, 5, 25, 1)), joint=1, body="all"), "body: expected one of 'own', 'first'"),
+        (lambda: center(np.zeros((2, 3, 5, 25, 1)), joint=1, origin="all"), "origin: expected one of 'own', 'first'"),
         (lambda: align_view(np.zeros((2, 2, 5, 25, 1)), left=0, right=1), "c=3"),
         (lambda: align_view(np.zeros((2, 3, 5, 25, 1)), left=0, right=25), "right: expected a joint in 0..24"),
         (lambda: align_view(np.zeros((2, 3, 5, 25, 1)), left=0, right=1, mode="yes"), "mode: expected one of"),

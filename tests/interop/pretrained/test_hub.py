@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from skelblocks import interop, layouts
+from skelblocks.data import Preprocessing
 from skelblocks.encoders import STGCN, ProjectionHead
-from skelblocks.interop import InputDescription, Pretrained, PretrainedFormatError, save_pretrained
+from skelblocks.interop import Pretrained, PretrainedFormatError, save_pretrained
 from skelblocks.interop.pretrained import hub
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
@@ -20,7 +21,7 @@ def pretrained():
     return Pretrained(
         encoder=STGCN("coco-17", base_channels=2, out_channels=8).eval(),
         head=ProjectionHead(8, hidden_features=4, out_features=2),
-        input=InputDescription(frames=12, persons=1),
+        preprocessing=Preprocessing(frames=12, persons=1),
         metadata={"method": "MsMCLR"},
     )
 
@@ -38,8 +39,8 @@ def check(model, pretrained):
     torch.testing.assert_close(model(x), pretrained.encoder(x), rtol=0, atol=0)
     assert not model.training
     found = model.pretrained
-    assert (found.input, found.metadata, found.layout) == (
-        pretrained.input,
+    assert (found.preprocessing, found.metadata, found.layout) == (
+        pretrained.preprocessing,
         pretrained.metadata,
         layouts.get("coco-17"),
     )
@@ -59,7 +60,7 @@ def test_through_a_folder(pretrained, tmp_path):
 
 def test_by_name_only_the_two_files_are_asked_for(pretrained, tmp_path, monkeypatch):
     save_pretrained(tmp_path / "snapshot", encoder=pretrained.encoder, head=pretrained.head,
-                    input=pretrained.input, metadata=pretrained.metadata)  # fmt: skip
+                    preprocessing=pretrained.preprocessing, metadata=pretrained.metadata)  # fmt: skip
     asked = {}
 
     def snapshot_download(repo_id, **options):

@@ -1,0 +1,101 @@
+"""Going through a data set of clips, a batch at a time.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skelblocks._utils.checks import check_integer
+from skelblocks.clips.clip_dataset import ClipDataset
+from skelblocks.clips.sample import Sample
+
+
+def batches(
+    dataset: ClipDataset,
+    batch_size: int,
+    *,
+    shuffle: bool | None = None,
+    drop_last: bool | None = None,
+    generator: torch.Generator | None = None,
+    seed: int | None = None,
+    epoch: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    start: int = 0,
+) -> Iterator[Sample]:
+    """Go through an epoch of a data set, or through the rest of it, a batch at a time.
+
+    A step takes ``batch_size * world_size`` clips of the epoch's order, and each rank its share of them. So the clips
+    of a step are the same for any number of ranks of the same total, and a run that stopped can go on with ``start``.
+
+    Args:
+        dataset: The clips.
+        batch_size: Clips in a batch of one rank.
+        shuffle: Whether to go through the clips in a random order. Default: if there is a ``seed``.
+        drop_last: Whether to leave out the rest that does not fill a step. Otherwise it is shared among the ranks, and
+            where it has fewer clips than there are ranks, the last ranks have a step less. Default: if there is a
+            ``seed``.
+        generator: Draws the order, on the CPU. Default: ``seed``, or without one the global generator.
+        seed: Decides the order together with ``epoch``: the same numbers give the same batches anywhere.
+        epoch: Each has an order of its own.
+        rank: Which of the processes this is.
+        world_size: How many there are.
+        start: Steps to leave out at the beginning, those of this epoch that are done.
+
+    Returns:
+        An iterator of batches.
+
+    Raises:
+        TypeError: a number that is not an integer.
+        ValueError: one outside its range, a ``start`` after the end, not one whole step, two sources of the order, or
+            ranks or a ``start`` without a ``seed``, whose orders would differ.
+
+    Example:
+        >>> from skelblocks.data import ArrayDataset
+        >>> dataset = ArrayDataset(np.random.default_rng(0).standard_normal((5, 3, 60, 25, 2)), layout="ntu-rgb+d")
+        >>> [batch.index.tolist() for batch in batches(dataset, 2)]
+        [[0, 1], [2, 3], [4]]
+        >>> [batch.index.tolist() for batch in batches(dataset, 2, seed=0, epoch=3)]
+        [[3, 0], [2, 1]]
+    """
+    numbers = {"batch_size": batch_size, "epoch": epoch, "rank": rank, "world_size": world_size, "start": start}
+    for name, value in {**numbers, **({} if seed is None else {"seed": seed})}.items():
+        check_integer(value, name=name, least=1 if name in ("batch_size", "world_size") else 0)
+    if rank >= world_size:
+        raise ValueError(f"rank: expected 0..{world_size - 1}, got {rank}")
+    if seed is not None and generator is not None:
+        raise ValueError("seed: expected a seed or a generator, got both; leave one out")
+    shuffle = seed is not None if shuffle is None else shuffle
+    drop_last = seed is not None if drop_last is None else drop_last
+    if shuffle and seed is None and (world_size > 1 or start):
+        raise ValueError("seed: expected one, so that all ranks and a resumed run have the same order, got None")
+    n, step = len(dataset), batch_size * world_size
+    steps = n // step if drop_last else -(-n // step)
+    if not steps:
+        raise ValueError(f"batch_size: expected {step} clips for a step, got a set of {n}; pass drop_last=False")
+    if start > steps:
+        raise ValueError(f"start: expected 0..{steps}, the steps of the epoch, got {start}")
+    order = _order(n, shuffle, generator, None if seed is None else [seed, epoch])
+    shares = (np.array_split(order[step * i : step * (i + 1)], world_size)[rank] for i in range(start, steps))
+    return (_sample(dataset, share) for share in shares if len(share))
+
+
+def _order(n: int, shuffle: bool, generator: torch.Generator | None, seeds: list[int] | None) -> NDArray[np.int64]:
+    order = np.arange(n, dtype=np.int64)
+    if shuffle and seeds is None:
+        drawn: NDArray[np.int64] = torch.randperm(n, generator=generator).numpy()
+        return drawn
+    if shuffle:
+        np.random.default_rng(seeds).shuffle(order)
+    return order
+
+
+def _sample(dataset: ClipDataset, places: NDArray[np.int64]) -> Sample:
+    index = torch.from_numpy(places.copy())
+    return Sample(dataset.batch(places), dataset.labels[index], index)

@@ -1,0 +1,27 @@
+"""The check that all steps share: coordinates are a plain floating-point array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def check_array(x: NDArray[Any], *, name: str = "x") -> None:
+    """Raise ``TypeError`` unless ``x`` is a floating-point array without a mask.
+
+    Example:
+        >>> check_array(np.ma.masked_equal([1.0, -999.0], -999.0))
+        Traceback (most recent call last):
+        ...
+        TypeError: x: expected a plain numpy array, got a masked one, whose hidden numbers would count as coordinates;
+        fill them from the frames around them, or leave the clip out
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: expected a plain numpy array, got a masked one, whose hidden numbers would count as coordinates; "
+            "fill them from the frames around them, or leave the clip out"
+        )
+    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
+        raise TypeError(f"{name}: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")

@@ -1,0 +1,86 @@
+"""All steps between recorded clips and those that an encoder is trained on.
+
+Axes: n samples, c channels, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skelblocks import layouts
+from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.data.steps.align_view import align_view
+from skelblocks.data.steps.center import center
+from skelblocks.data.steps.normalize_scale import scale_to_body
+from skelblocks.data.steps.resample import check_lengths, clip_lengths, resample
+from skelblocks.layouts import SkeletonLayout
+
+
+def preprocess(
+    x: NDArray[Any],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    preprocessing: Preprocessing,
+    lengths: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> NDArray[Any]:
+    """Scale, center, resample and align clips, then make room for persons: what :class:`Preprocessing` says.
+
+    This is the order of the released preprocessing, which does not scale. :class:`~skelblocks.data.ArrayDataset`,
+    :func:`~skelblocks.data.prepare` and :meth:`Pretrained.prepare <skelblocks.interop.Pretrained.prepare>` all call it.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)`` of finite floating-point coordinates, zero at the end of time and where a person is
+            absent.
+        layout: The skeleton: a name, a dict or a layout.
+        preprocessing: The settings.
+        lengths: Frames of each clip, ``(n,)``; what follows them is not used. Default: up to the last frame in which
+            anybody is seen.
+        names: Names of the clips, for messages. Default: their numbers.
+
+    Returns:
+        ``(n, c, frames, v, persons)``, same dtype.
+
+    Raises:
+        TypeError: ``x`` is not a floating-point array, or the lengths are not integers.
+        ValueError: settings that do not fit the clips, more persons than there is room for, a length that a clip does
+            not have, or with ``scale`` a clip whose body has no length.
+
+    Example:
+        >>> x = np.random.default_rng(0).standard_normal((2, 3, 80, 25, 1))
+        >>> preprocess(x, layout="ntu-rgb+d", preprocessing=Preprocessing(persons=2)).shape
+        (2, 3, 50, 25, 2)
+    """
+    layout = layouts.get(layout)
+    n, channels, t, _, m = x.shape
+    preprocessing.validate(layout=layout, channels=channels)
+    persons = m if preprocessing.persons is None else preprocessing.persons
+    if m > persons:
+        raise ValueError(
+            f"clips: expected at most {persons} persons, got {m}; leave the others out, clips[..., :{persons}], or set "
+            f"persons={m}"
+        )
+    frames_of = clip_lengths(x) if lengths is None else check_lengths(lengths, n, t)
+    if preprocessing.scale is not None:
+        x = scale_to_body(_cut(x, frames_of), layout=layout, by=preprocessing.scale, names=names)
+    joint = preprocessing.center_joint(layout)
+    if joint is not None:
+        x = center(x, joint=joint, per=preprocessing.per, origin=preprocessing.origin)
+    if preprocessing.frames is not None:
+        x = resample(x, preprocessing.frames, length=frames_of)
+    if preprocessing.align is not None:
+        left, right = (layout.index(f"shoulder_{side}") for side in ("left", "right"))
+        x = align_view(x, left=left, right=right, mode=preprocessing.align)
+    if m < persons:
+        x = np.pad(x, ((0, 0),) * 4 + ((0, persons - m),))
+    return x
+
+
+def _cut(x: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
+    """The clips with zeros after their lengths, so that what stands there has no part in the body's length."""
+    after = np.arange(x.shape[2]) >= lengths[:, None]
+    return np.where(after[:, None, :, None, None], x.dtype.type(0), x) if after.any() else x

@@ -1,0 +1,36 @@
+"""The last step before an encoder: room for persons, and the stream.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from skelblocks._utils.checks import check_axes
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import Stream, convert
+
+
+def finish_clips(
+    x: Tensor, *, persons: int | None, stream: Stream, layout: str | Mapping[str, Any] | SkeletonLayout
+) -> Tensor:
+    """Preprocessed clips ``(n, c, t, v, m)`` as an encoder takes them: the stream, of ``persons`` if that is a number.
+
+    Example:
+        >>> import torch
+        >>> finish_clips(torch.randn(4, 3, 50, 20, 1), persons=2, stream="bone", layout="nw-ucla").shape
+        torch.Size([4, 3, 50, 20, 2])
+    """
+    check_axes(x, "n c t v m", name="clips")
+    missing = 0 if persons is None else persons - x.shape[-1]
+    if missing < 0:
+        raise ValueError(
+            f"clips: expected at most {persons} persons, as the encoder was trained, got {x.shape[-1]}; leave "
+            f"the others out: clips[..., :{persons}]"
+        )
+    return convert(F.pad(x, (0, missing)) if missing else x, stream, layout=layout)
