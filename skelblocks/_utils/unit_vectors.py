@@ -42,6 +42,6 @@ def unit_vectors(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     largest = np.abs(x).max(axis=1, keepdims=True, initial=0.0)
     scaled: NDArray[np.float64] = x / np.where(largest > 0, largest, 1.0)
-    length = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, None]
+    length = np.sqrt(np.einsum("rc,rc->r", scaled, scaled))[:, None]
     scaled /= np.where(length > 0, length, 1.0)
     return scaled

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
+from skelblocks._utils.missing import refuse_missing
 from skelblocks.evaluation.accuracy import accuracy, check_labels
 
 CONSTANTS = tuple(float(value) for value in np.logspace(-3, 5, 15))
@@ -89,9 +90,9 @@ def ridge_probe(
     chosen = sorted(float(constant) for constant in constants)
     if not chosen or not chosen[0] > 0 or not np.isfinite(chosen).all():
         raise ValueError(f"constants: expected numbers above 0, got {list(constants)}")
-    x = train_features.detach().to("cpu", torch.float64)
+    x = train_features.detach().cpu().double()
     labels = train_labels.cpu().long()
-    classes = num_classes or int(max(train_labels.max(), test_labels.max())) + 1
+    classes = int(max(train_labels.max(), test_labels.max())) + 1 if num_classes is None else num_classes
     targets = torch.full((len(x), classes), -1.0, dtype=torch.float64)
     targets[torch.arange(len(x)), labels] = 1.0
     if groups is None:
@@ -100,7 +101,7 @@ def ridge_probe(
         validation = _leave_groups_out(x, targets, labels, _fold_of(groups, n=len(x), folds=folds), chosen)
     constant = max(chosen, key=lambda each: (validation[each], each))
     head = _Fit(x, targets).head(constant)
-    logits = head(test_features.detach().to("cpu", torch.float64)).detach().float()
+    logits = head(test_features.detach().cpu().double()).detach().float()
     share = accuracy(logits, test_labels.cpu(), topk=(1,))[1]
     return RidgeProbeResult(share, logits, head.float(), constant, validation)
 
@@ -168,6 +169,7 @@ def _leave_groups_out(
 
 def _fold_of(groups: ArrayLike, *, n: int, folds: int) -> NDArray[np.int64]:
     """The fold of each clip: groups are dealt out from the largest to the smallest, each to the emptiest fold."""
+    refuse_missing(groups.detach().cpu().numpy() if isinstance(groups, Tensor) else groups, name="groups")
     values: NDArray[Any] = np.asarray(groups)
     if values.shape != (n,):
         raise ValueError(f"groups: expected one for each of the {n} training clips, got shape {values.shape}")

@@ -1,4 +1,4 @@
-"""Bodies as the pictures draw them: seen from one side, coloured by group, hidden joints grey.
+"""Persons as the pictures draw them: seen from one side, colored by group, hidden joints gray.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """
@@ -6,18 +6,18 @@ Axes: c coordinates, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_choice
+from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks._utils.optional import require
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.layouts.skeleton_layout import Scale
-from skelblocks.viz._style import COLORS, INK, PALE, to_array
+from skelblocks.viz._style import COLORS, INK, PALE, name_of, to_array, to_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,18 +33,36 @@ _PAIRS = (
 _BODIES = (_PAIRS[2], _PAIRS[4], _PAIRS[6], _PAIRS[8], _PAIRS[0])
 
 
+ColorBy: TypeAlias = Literal["body", "part"]
+COLOR_BY: tuple[ColorBy, ...] = get_args(ColorBy)
+
+
+class ViewOptions(TypedDict, total=False):
+    """From where a clip is seen; the arguments of :func:`~skelblocks.viz.draw_skeleton` of these names."""
+
+    axes: Sequence[int]
+    view: tuple[float, float]
+    flip_vertical: bool
+
+
+class LookOptions(ViewOptions, total=False):
+    """How a clip is seen and colored; the arguments of :func:`~skelblocks.viz.draw_skeleton` of these names."""
+
+    color_by: ColorBy | None
+
+
 class Look(NamedTuple):
-    """How a clip is looked at and coloured; the arguments of :func:`~skelblocks.viz.draw_skeleton` of these names."""
+    """The layout of a clip, and :class:`LookOptions` with their defaults."""
 
     layout: SkeletonLayout
-    color_by: str | None = "body"
+    color_by: ColorBy | None = "body"
     axes: Sequence[int] = (0, 1)
     view: tuple[float, float] = (30.0, 15.0)
     flip_vertical: bool = False
 
 
 class Bodies(NamedTuple):
-    """A clip as it is seen ``(2, t, v, m)``, who is there ``(t, m)``, and which joints are hidden ``(t, v, m)``."""
+    """A clip as it is seen ``(2, t, v, m)``, who is present ``(t, m)``, and which joints are hidden ``(t, v, m)``."""
 
     points: NDArray[Any]
     present: NDArray[np.bool_]
@@ -56,22 +74,27 @@ def see(
 ) -> Bodies:
     """Check a clip and bring it into the plane of the picture."""
     layout, axes = look.layout, look.axes
+    if isinstance(clip, Mapping | list | tuple):
+        raise TypeError(
+            f"{name}: expected one clip (c, t, v, m), got a {type(clip).__name__}; clip_strip and animate_clip draw "
+            "several, a dict of clips by name"
+        )
     x = to_array(clip, name=name)
     if x.ndim == 3:
         x = x[:, None]
     if x.ndim != 4 or x.shape[2] != layout.num_joints:
         raise ValueError(
             f"{name}: expected (c, t, v={layout.num_joints}, m) or (c, v={layout.num_joints}, m) for layout "
-            f"{layout.name!r}, got shape {tuple(np.shape(clip))}"
+            f"{layout.name!r}, got shape {tuple(np.shape(clip))}{'; of a batch, pass clips[i]' if x.ndim == 5 else ''}"
         )
-    check_choice(look.color_by, ("body", "part", None), name="color_by")
+    check_choice(look.color_by, (*COLOR_BY, None), name="color_by")
     if len(axes) not in (2, 3) or len(set(axes)) != len(axes) or not all(0 <= axis < x.shape[0] for axis in axes):
         raise ValueError(
             f"axes: expected two or three different coordinates of the clip's {x.shape[0]}, got {tuple(axes)}"
         )
     present = (x != 0).any(axis=(0, 2))
     if not present.any():
-        raise ValueError(f"{name}: nobody is seen in it, all coordinates are zero")
+        raise ValueError(f"{name}: expected a person in it, got a clip of zeros alone")
     away = np.zeros(x.shape[1:], dtype=bool) if hidden is None else hidden_array(hidden, x.shape[1:])
     x = x[list(axes)]
     if look.flip_vertical:
@@ -90,9 +113,7 @@ def projected(x: NDArray[Any], azimuth: float, elevation: float) -> NDArray[Any]
 
 def hidden_array(hidden: Tensor | NDArray[np.bool_], sizes: Sequence[int]) -> NDArray[np.bool_]:
     """Which joints are hidden, ``(t, v)`` or ``(t, v, m)``, as an array of all three axes, of these sizes."""
-    mask = hidden.detach().cpu().numpy() if isinstance(hidden, Tensor) else np.asarray(hidden)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"hidden: expected booleans, got {mask.dtype}; convert it, for instance with hidden != 0")
+    mask = to_mask(hidden)
     t, v, m = sizes
     if mask.shape not in ((t, v), (t, v, m)):
         raise ValueError(f"hidden: expected (t={t}, v={v}) or (t={t}, v={v}, m={m}), got shape {mask.shape}")
@@ -100,17 +121,16 @@ def hidden_array(hidden: Tensor | NDArray[np.bool_], sizes: Sequence[int]) -> ND
 
 
 def frames_shown(frames: int | Sequence[int], present: NDArray[np.bool_]) -> list[int]:
-    """The frames asked for, or this many of those in which anybody is seen, evenly spread."""
+    """The frames asked for, or this many of the frames in which anybody is seen, evenly spread."""
     if isinstance(frames, Sequence | np.ndarray):
-        wrong = [frame for frame in frames if not 0 <= frame < len(present)]
-        if wrong or not len(frames):
-            raise ValueError(f"frames: expected some of 0..{len(present) - 1}, got {list(frames)}")
+        places: Sequence[object] = frames
+        if not len(places) or not all(isinstance(i, Integral) and 0 <= int(i) < len(present) for i in places):
+            raise ValueError(f"frames: expected integers in 0..{len(present) - 1}, got {list(frames)}")
         shown = [int(frame) for frame in frames]
         if not present[shown].any():
-            raise ValueError(f"frames: nobody is seen in any of {shown}")
+            raise ValueError(f"frames: expected a person in one of them, got {shown}, in which nobody is seen")
         return shown
-    if frames < 1:
-        raise ValueError(f"frames: expected an integer >= 1, got {frames}")
+    check_integer(frames, name="frames")
     seen = np.flatnonzero(present.any(axis=1))
     return [int(frame) for frame in np.unique(seen[np.linspace(0, len(seen) - 1, int(frames)).round().astype(int)])]
 
@@ -143,12 +163,12 @@ def draw_frame(
 
 
 def groups_of(look: Look) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Joints by the group that colours them, with the colours; without ``color_by``, one group, colours for persons."""
+    """Joints by the group that colors them, with the colors; without ``color_by``, one group, colors for persons."""
     layout, color_by = look.layout, look.color_by
     if color_by is None:
         return {"": tuple(range(layout.num_joints))}, list(COLORS)
-    groups = {group.name: group.joints for group in layout.groups(cast(Scale, color_by))}
-    # The catalogue's names keep their colours where a layout lacks one of them.
+    groups = {group.name: group.joints for group in layout.groups(color_by)}
+    # The catalogue's names keep their colors where a layout lacks one of them.
     known = {group.name: color for group, color in zip(layouts.get("ntu-rgb+d").parts, _PAIRS, strict=True)}
     if color_by == "body":
         known = {group.name: color for group, color in zip(layouts.get("ntu-rgb+d").bodies, _BODIES, strict=True)}
@@ -158,11 +178,11 @@ def groups_of(look: Look) -> tuple[dict[str, tuple[int, ...]], list[str]]:
 
 
 def add_legend(figure: Figure, look: Look, persons: Sequence[int], *, hidden: bool) -> None:
-    """What the colours and the strokes mean, to the right, where there is anything to tell apart."""
+    """What the colors and the strokes mean, to the right, where there is anything to tell apart."""
     groups, colors = groups_of(look)
     line = require("matplotlib.lines", extra="viz").Line2D
     entries = [line([], [], color=color, linewidth=2.5) for color in colors[: len(groups)]]
-    names = [name.replace("_", " ") for name in groups]
+    names = [name_of(name.replace("_", " ")) for name in groups]
     if look.color_by is None:
         entries = [line([], [], color=colors[i % len(colors)], linewidth=2.5) for i in range(len(persons))]
         names = [f"person {person}" for person in persons]
@@ -188,7 +208,7 @@ def _draw(
     away: NDArray[np.bool_],
     size: float,
 ) -> None:
-    """One person in one frame: a line and a set of points a group. A bone has the colour of its outer joint."""
+    """One person in one frame: a line and a set of points a group. A bone has the color of its outer joint."""
     parents, alone = layout.parents, "" in groups
     outer = {edge: edge[1] if parents[edge[1]] == edge[0] else edge[0] for edge in layout.edges}
     gap = np.full((len(joints), 1), np.nan)

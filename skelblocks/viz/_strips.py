@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, limits, see, set_panel
-from skelblocks.viz._style import INK, new_figure
+from skelblocks.viz._style import INK, finished, name_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ _WIDEST = 13.0  # of a row of frames
 
 
 class Strip(NamedTuple):
-    """A clip and the frames of it that are drawn, in a row of this name."""
+    """A clip and the frames of it that are drawn in a row of this name."""
 
     name: str
     bodies: Bodies
@@ -38,10 +38,18 @@ class Strip(NamedTuple):
 def see_all(
     clips: Clip | Mapping[str, Clip], look: Look, hidden: Mask | Mapping[str, Mask] | None
 ) -> dict[str, Bodies]:
-    """One clip, under the empty name, or several by name, each with what is hidden of it."""
+    """See one clip, under the empty name, or several by name, each with its hidden joints."""
     if not isinstance(clips, Mapping):
+        given: object = clips
+        if isinstance(given, list | tuple):
+            raise TypeError(
+                f"clip: expected a clip (c, t, v, m), or a dict of several by name, got a {type(given).__name__} of "
+                f"{len(given)}; pass for instance {{'first': clips[0], 'second': clips[1]}}"
+            )
         if isinstance(hidden, Mapping):
-            raise TypeError("hidden: expected (t, v) or (t, v, m), as there is one clip, got a dict")
+            raise TypeError(
+                "hidden: expected (t, v) or (t, v, m), as there is one clip, got a dict; pass the mask alone"
+            )
         return {"": see(clips, look, hidden=hidden)}
     if not clips:
         raise ValueError("clip: expected at least one clip, got an empty dict")
@@ -85,7 +93,7 @@ def strips_figure(strips: Sequence[Strip], look: Look, *, fps: float | None, tit
         title=title,
     )
     draw_strips(figure, figure.add_gridspec(len(strips), columns), strips, look, fps=fps, size=height / 3)
-    return figure
+    return finished(figure)
 
 
 def draw_strips(
@@ -103,7 +111,7 @@ def draw_strips(
             if len(strip.bodies.present) > 1 and (not alike or row == len(strips) - 1):
                 panel.set_xlabel(time_label(frame, fps), fontsize=9, color=INK)
             if column == 0:
-                panel.set_ylabel(fill(strip.name, 24), fontsize=9, color=INK)
+                panel.set_ylabel(fill(name_of(strip.name), 24), fontsize=9, color=INK)
     add_legend(figure, look, persons, hidden=any(_hides(strip) for strip in strips))
 
 

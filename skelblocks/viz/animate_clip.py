@@ -6,21 +6,22 @@ Axes: c coordinates, t frames, v joints, m persons.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Unpack
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_positive
 from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, set_panel
+from skelblocks.viz._bodies import Bodies, Look, LookOptions, add_legend, draw_frame, set_panel
 from skelblocks.viz._strips import LEGEND, Clip, Mask, Strip, see_all, strip_windows, time_label
-from skelblocks.viz._style import INK, new_figure
+from skelblocks.viz._style import INK, finished, name_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,12 +38,9 @@ def animate_clip(
     *,
     layout: str | Mapping[str, Any] | SkeletonLayout,
     fps: float = 30.0,
-    color_by: str | None = "body",
-    axes: Sequence[int] = (0, 1),
-    view: tuple[float, float] = (30.0, 15.0),
-    flip_vertical: bool = False,
     hidden: Mask | Mapping[str, Mask] | None = None,
     title: str | None = None,
+    **look: Unpack[LookOptions],
 ) -> Figure:
     """Write a clip, or several side by side, as a film: GIF or MP4, by the path's suffix.
 
@@ -55,13 +53,9 @@ def animate_clip(
         path: Where, ending in ``.gif`` or ``.mp4``. A GIF repeats.
         layout: The skeleton: a name, a dict or a layout.
         fps: Frames a second; up to 50 in a GIF. 30 is what Kinect films at.
-        color_by: ``"body"`` or ``"part"`` for a colour each, of the layout's partitions; the second person is then
-            dashed and hollow. None for a colour a person.
-        axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up.
-        view: With three axes, from how many degrees to the right and above the body is seen.
-        flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
-        hidden: Joints to draw in grey, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
-        title: Above all.
+        hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
+        title: Title above all.
+        **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure, as it is in the first frame. Nothing is shown.
@@ -89,10 +83,10 @@ def animate_clip(
     check_positive(fps, name="fps")
     if path.suffix.lower() == ".gif" and fps > _FASTEST_GIF:
         raise ValueError(f"fps: expected at most {_FASTEST_GIF} in a GIF, got {fps}; write an .mp4")
-    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
-    seen = see_all(clip, look, hidden)
+    style = Look(layouts.get(layout), **look)
+    seen = see_all(clip, style, hidden)
     frames = 1 + max(int(np.flatnonzero(bodies.present.any(axis=1))[-1]) for bodies in seen.values())
-    figure, draw = _stage(seen, look, fps=fps, title=title)
+    figure, draw = _stage(seen, style, fps=fps, title=title)
 
     def pictures() -> Iterator[Picture]:
         for frame in range(frames):
@@ -117,9 +111,10 @@ def _stage(
     panels: list[Any] = [figure.add_subplot(1, len(seen), i + 1) for i in range(len(seen))]
     for panel, strip, window in zip(panels, strips, windows, strict=True):
         set_panel(panel, window)
-        panel.set_title(strip.name, fontsize=10, color=INK)
+        panel.set_title(name_of(strip.name), fontsize=10, color=INK)
         panel.set_xlabel(time_label(0, fps), fontsize=9, color=INK)
     add_legend(figure, look, persons, hidden=any(_hides(strip.bodies) for strip in strips))
+    finished(figure)
     canvas = require("matplotlib.backends.backend_agg", extra="viz").FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine("none")  # the panels are in place, and a film must not shake
@@ -144,7 +139,7 @@ def _hides(bodies: Bodies) -> bool:
 
 def _write_gif(pictures: Callable[[], Iterator[Picture]], path: Path, fps: float) -> None:
     image = require("PIL.Image", extra="viz")
-    # One palette for all frames, or the colours would flicker. The first picture has the legend, with every colour.
+    # One palette for all frames, or the colors would flicker. The first picture has the legend, with every color.
     palette = None
     paletted = []
     for picture in pictures():
@@ -165,7 +160,7 @@ def _write_mp4(pictures: Callable[[], Iterator[Picture]], path: Path, fps: float
     writer = None
     try:
         for picture in pictures():
-            # Colours are kept for two by two pixels, so that both sizes must be even.
+            # Colors are kept for two by two pixels, so that both sizes must be even.
             even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
             if writer is None:
                 size = (even.shape[1], even.shape[0])

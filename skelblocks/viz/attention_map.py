@@ -5,7 +5,7 @@ Axes: s maps (scales, heads or samples), t tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.optional import require
-from skelblocks.viz._style import INK, new_figure, to_array
+from skelblocks.viz._style import INK, finished, name_of, new_figure, range_of_colors, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,19 +30,19 @@ def attention_map(
     limits: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw attention matrices side by side, in one scale of colours.
+    """Draw attention matrices side by side, in one scale of colors.
 
     Row i is what token i attends to. Of the matrices that ``MsMAttention(..., return_attention=True)`` gives, pass one
     sample's: ``[weights[0, 0] for weights in attention]``, with the scales as names.
 
     Args:
         attention: ``(t, t)`` or ``(s, t, t)``, or a sequence of ``(t, t)``.
-        names: A name a map.
+        names: A name for each map.
         xlabel: What the columns are.
         ylabel: What the rows are.
-        limits: Numbers of the palest and of the darkest colour; default, 0 or less and the greatest. A soft mask may
+        limits: Numbers of the palest and of the darkest color; default, 0 or less and the greatest. A soft mask may
             hardly vary: give its range.
-        title: Above all.
+        title: Title above all.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -57,6 +57,11 @@ def attention_map(
         >>> [axes.get_title() for axes in figure.axes[:3]]
         ['joint', 'part', 'body']
     """
+    if isinstance(attention, Mapping):
+        raise TypeError(
+            "attention: expected (t, t), (s, t, t) or a sequence of (t, t), got a dict; pass list(attention.values()), "
+            "and names=list(attention)"
+        )
     if isinstance(attention, Tensor | np.ndarray):
         maps = to_array(attention, name="attention")
         stack = [maps] if maps.ndim == 2 else list(maps)
@@ -66,31 +71,27 @@ def attention_map(
         shapes = [matrix.shape for matrix in stack]
         raise ValueError(f"attention: expected (t, t), (s, t, t) or a sequence of (t, t), got {shapes or 'none'}")
     if names is not None and len(names) != len(stack):
-        raise ValueError(f"names: expected one a map, {len(stack)}, got {len(names)}")
-    if limits is not None and not limits[0] <= limits[1]:
-        raise ValueError(f"limits: expected (low, high) with low <= high, got {limits}")
+        raise ValueError(f"names: expected one for each of {len(stack)} maps, got {len(names)}")
+    palette = range_of_colors(limits, min(float(m.min()) for m in stack), max(float(m.max()) for m in stack))
     ticker = require("matplotlib.ticker", extra="viz")
     columns = min(len(stack), _ROW)
     rows = -(-len(stack) // columns)
     figure = new_figure(width=2.7 * columns + 1.2, height=3.0 * rows + (0.8 if title else 0.4), title=title)
-    low, high = limits or (min(0.0, *(float(m.min()) for m in stack)), max(float(matrix.max()) for matrix in stack))
     panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(stack))]
     for i, (axes, matrix) in enumerate(zip(panels, stack, strict=True)):
-        image = axes.imshow(
-            matrix, cmap="magma_r", vmin=low, vmax=high if high > low else low + 1, interpolation="nearest"
-        )
+        image = axes.imshow(matrix, interpolation="nearest", **palette)
         axes.tick_params(colors=INK, labelsize=8, length=2)
         axes.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
         axes.spines[:].set_color("#bbbbbb")
         if names is not None:
-            axes.set_title(names[i], fontsize=10, color=INK)
+            axes.set_title(name_of(names[i]), fontsize=10, color=INK)
         if i + columns >= len(stack):
-            axes.set_xlabel(xlabel, fontsize=9, color=INK)
+            axes.set_xlabel(name_of(xlabel), fontsize=9, color=INK)
         if i % columns == 0:
-            axes.set_ylabel(ylabel, fontsize=9, color=INK)
+            axes.set_ylabel(name_of(ylabel), fontsize=9, color=INK)
     bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02)
     bar.set_label("weight", fontsize=9, color=INK)
     bar.ax.tick_params(colors=INK, labelsize=8, length=2)
     bar.outline.set_visible(False)
-    return figure
+    return finished(figure)

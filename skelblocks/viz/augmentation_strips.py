@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_floating, check_positive
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Look, frames_shown, see
+from skelblocks.viz._bodies import Look, LookOptions, frames_shown, see
 from skelblocks.viz._strips import Strip, strips_figure
+from skelblocks.viz._style import check_by_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,16 +31,13 @@ def augmentation_strips(
     frames: int | Sequence[int] = 6,
     seed: int = 0,
     fps: float | None = None,
-    color_by: str | None = "body",
-    axes: Sequence[int] = (0, 1),
-    view: tuple[float, float] = (30.0, 15.0),
-    flip_vertical: bool = False,
     title: str | None = None,
+    **look: Unpack[LookOptions],
 ) -> Figure:
     """Draw a clip in a row and what each transform makes of it in a row below, all at one scale, each around its
     own middle.
 
-    Joints that a transform sets to zero are grey, where the clip has them. If it changes the number of frames, it is
+    Joints that a transform sets to zero are gray, where the clip has them. If it changes the number of frames, it is
     not known where that is: they stand at zero, and the row has frames of its own.
 
     Args:
@@ -50,11 +49,8 @@ def augmentation_strips(
         frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
         seed: Of the generator. Each transform gets one of its own, so that none depends on the others.
         fps: Frames a second, for times in seconds below the frames; default, frame numbers.
-        color_by: See :func:`~skelblocks.viz.clip_strip`, as for the arguments below.
-        axes: See there.
-        view: See there.
-        flip_vertical: See there.
-        title: Above all.
+        title: Title above all.
+        **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -74,25 +70,24 @@ def augmentation_strips(
     """
     if fps is not None:
         check_positive(fps, name="fps")
-    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
-    check_axes(clip, "c t v m", name="clip", v=look.layout.num_joints)
+    style = Look(layouts.get(layout), **look)
+    check_axes(clip, "c t v m", name="clip", v=style.layout.num_joints)
     check_floating(clip, name="clip")
-    if not transforms:
-        raise ValueError("transforms: expected at least one, by name, got none")
+    check_by_name(transforms, name="transforms", of="transforms", example="{'shear': RandomShear()}")
     if "original" in transforms:
-        raise ValueError("transforms: 'original' is the name of the clip's own row; name this one otherwise")
-    bodies = see(clip, look)
+        raise ValueError("transforms: expected other names than 'original', the clip's own row, got it; rename it")
+    bodies = see(clip, style)
     strips = [Strip("original", bodies, frames_shown(frames, bodies.present))]
     for name, transform in transforms.items():
         after = _after(clip, transform, seed=seed, name=f"transforms[{name!r}]")
         if after.shape == clip.shape:
             hidden = (after == 0).all(dim=0) & (clip != 0).any(dim=0)
-            bodies = see(torch.where(hidden, clip, after), look, hidden=hidden)
+            bodies = see(torch.where(hidden, clip, after), style, hidden=hidden)
             strips.append(Strip(name, bodies, strips[0].frames))
         else:
-            bodies = see(after, look, name=f"transforms[{name!r}](clip)")
+            bodies = see(after, style, name=f"transforms[{name!r}](clip)")
             strips.append(Strip(name, bodies, frames_shown(frames, bodies.present)))
-    return strips_figure(strips, look, fps=fps, title=title)
+    return strips_figure(strips, style, fps=fps, title=title)
 
 
 def _after(clip: Tensor, transform: Callable[..., Tensor], *, seed: int, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""What share of each class is recognised, as bars.
+"""The share of each class that is recognized, as bars.
 
 Axes: n samples, c classes.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skelblocks.viz._confusion import Confusion, to_counts
-from skelblocks.viz._style import COLORS, INK, new_figure, plain
+from skelblocks.viz._style import COLORS, INK, finished, new_figure, plain, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def class_accuracy(
 
     Args:
         matrix: As for :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
-        class_names: A name a class. Default: their numbers.
+        class_names: A name for each class. Default: their numbers.
         sort: Best class first, instead of in their order.
         title: Above the diagram.
 
@@ -45,7 +45,7 @@ def class_accuracy(
     counts, names = to_counts(matrix, class_names)
     samples = counts.sum(axis=1)
     if not samples.any():
-        raise ValueError("matrix: no class has a sample")
+        raise ValueError("matrix: expected a class with a sample, got counts of 0 alone")
     recall = 100 * np.diag(counts) / np.where(samples, samples, 1)
     order = np.arange(len(names))
     if sort:
@@ -68,6 +68,6 @@ def class_accuracy(
     axes.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
     axes.set_xlabel("accuracy in %", color=INK)
     if title:
-        axes.set_title(title, color=INK, fontsize=12, pad=10)
+        axes.set_title(title_of(title), color=INK, fontsize=12, pad=10)
     figure.legend(loc="outside lower right", frameon=False, fontsize=9, labelcolor=INK)
-    return figure
+    return finished(figure)

@@ -12,14 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.optional import require
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Look, frames_shown, see, set_panel
+from skelblocks.viz._bodies import Bodies, Look, ViewOptions, frames_shown, see, set_panel
 from skelblocks.viz._bodies import limits as limits_of
-from skelblocks.viz._style import INK, new_figure, to_array
+from skelblocks.viz._style import INK, finished, name_of, new_figure, range_of_colors, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,18 +36,16 @@ def clip_attention(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     stride: int | None = None,
     frames: int | Sequence[int] = 6,
-    axes: Sequence[int] = (0, 1),
-    view: tuple[float, float] = (30.0, 15.0),
-    flip_vertical: bool = False,
     limits: tuple[float, float] | None = None,
     label: str = "weight",
     title: str | None = None,
+    **view: Unpack[ViewOptions],
 ) -> Figure:
     """Draw weights of joints in frames: on skeletons, larger and darker, and below as a raster of joints by frames.
 
     Weights of a feature map have fewer frames than the clip. Each frame shows those of the nearest step, unsmoothed:
-    step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are centred. Bear
-    in mind that a step has seen many frames around it, and an encoder's joint its neighbours.
+    step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are centered. Bear
+    in mind that a step has seen many frames around it, and an encoder's joint its neighbors.
 
     What the blocks give for sample 0 of a feature map ``(n, m, c, t', v)``:
 
@@ -59,18 +58,16 @@ def clip_attention(
       others, the same for all joints, ``joint[0].mean(dim=1)[..., None].expand(-1, -1, v)``.
 
     Args:
-        clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn, grey in the raster.
+        clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn, gray in the raster.
         attention: ``(m, t', v)``, or ``(t', v)`` for all persons; numbers or booleans.
         layout: The skeleton: a name, a dict or a layout.
         stride: Frames of the clip between two of the attention. Default: ``ceil(t / t')``.
-        frames: See :func:`draw_skeleton`.
-        axes: See :func:`draw_skeleton`.
-        view: See :func:`draw_skeleton`.
-        flip_vertical: See :func:`draw_skeleton`.
-        limits: Numbers of the palest and of the darkest colour; default, 0 or less and the greatest. A soft mask may
+        frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
+        limits: Numbers of the palest and of the darkest color; default, 0 or less and the greatest. A soft mask may
             hardly vary: give its range.
         label: What the numbers are.
-        title: Above all.
+        title: Title above all.
+        **view: ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -87,34 +84,68 @@ def clip_attention(
         >>> figure.axes[-2].images[0].get_array().shape
         (25, 50)
     """
-    look = Look(layouts.get(layout), None, axes, view, flip_vertical)
+    look = Look(layouts.get(layout), None, **view)
     bodies = see(clip, look)
     frame_count, person_count = bodies.present.shape
     weights = _in_clip_time(attention, (person_count, frame_count, look.layout.num_joints), stride)
-    low, high = limits or (min(0.0, float(weights.min())), float(weights.max()))
-    if not low <= high:
-        raise ValueError(f"limits: expected (low, high) with low <= high, got {limits}")
-    palette: dict[str, Any] = {"cmap": "magma_r", "vmin": low, "vmax": high if high > low else low + 1}
+    palette = range_of_colors(limits, float(weights.min()), float(weights.max()))
     shown = frames_shown(frames, bodies.present)
     persons = np.flatnonzero(bodies.present.any(axis=0)).tolist()
-    corners = limits_of(bodies.points[:, shown], bodies.present[shown])
-    span = corners[1] - corners[0]
-    ratio = float(np.clip(span[0] / span[1], 0.45, 1.6))
+    strip, below = _two_rows(bodies, shown, persons, joints=look.layout.num_joints, title=title)
+    _draw_strip(strip, bodies, weights, shown, persons, look.layout, palette)
+    image, rasters = _draw_rasters(below, bodies, weights, shown, persons, look.layout, palette)
+    bar = below.colorbar(image, ax=rasters, pad=0.015, fraction=0.05)
+    bar.set_label(name_of(label), fontsize=9, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=8, length=2)
+    bar.outline.set_visible(False)
+    return finished(strip.figure)
+
+
+def _two_rows(
+    bodies: Bodies, shown: Sequence[int], persons: Sequence[int], *, joints: int, title: str | None
+) -> tuple[Any, Any]:
+    """A figure in two: panels of equal aspect and filled rasters share no grid that every matplotlib lays out alike."""
+    low, high = limits_of(bodies.points[:, shown], bodies.present[shown])
+    ratio = float(np.clip((high - low)[0] / (high - low)[1], 0.45, 1.6))
     width = float(np.clip(2.6 * ratio * len(shown), 6.0, 12.0))
     tall = float(np.clip(width / len(shown) / ratio, 1.2, 3.0))
-    deep = 0.6 + 0.115 * look.layout.num_joints
-    figure = new_figure(width=width + 2.0, height=tall + deep * len(persons) + (0.8 if title else 0.4), title=title)
-    # Two figures in one: panels of equal aspect and filled rasters share no grid that every matplotlib lays out alike.
-    parts: Any = figure.subfigures(2, 1, height_ratios=[tall + 0.4, deep * len(persons)])
-    strip, below = parts
+    deep = (0.6 + 0.115 * joints) * len(persons)
+    figure = new_figure(width=width + 2.0, height=tall + deep + (0.8 if title else 0.4), title=title)
+    rows: Any = figure.subfigures(2, 1, height_ratios=[tall + 0.4, deep])
+    return rows[0], rows[1]
+
+
+def _draw_strip(
+    strip: Any,
+    bodies: Bodies,
+    weights: NDArray[np.float64],
+    shown: Sequence[int],
+    persons: Sequence[int],
+    layout: SkeletonLayout,
+    palette: Mapping[str, Any],
+) -> None:
+    """The skeletons, one panel for each frame."""
+    corners = limits_of(bodies.points[:, shown], bodies.present[shown])
     for place, frame in enumerate(shown):
         panel = strip.add_subplot(1, len(shown), place + 1)
         for number, person in enumerate(persons):
             if bodies.present[frame, person]:
                 points = bodies.points[:, frame, :, person]
-                _draw(panel, points, weights[person, frame], look.layout, palette, dashed=number > 0)
+                _draw(panel, points, weights[person, frame], layout, palette, dashed=number > 0)
         set_panel(panel, corners)
         panel.set_title(f"frame {frame}", fontsize=9, color=INK)
+
+
+def _draw_rasters(
+    below: Any,
+    bodies: Bodies,
+    weights: NDArray[np.float64],
+    shown: Sequence[int],
+    persons: Sequence[int],
+    layout: SkeletonLayout,
+    palette: Mapping[str, Any],
+) -> tuple[Any, list[Any]]:
+    """Joints by frames, one raster for each person, gray where the person is absent."""
     rasters = [below.add_subplot(len(persons), 1, row + 1) for row in range(len(persons))]
     for raster, person in zip(rasters, persons, strict=True):
         field = weights[person].T
@@ -124,8 +155,8 @@ def clip_attention(
         # Which frames are drawn above.
         (marks,) = raster.plot(shown, [-0.9] * len(shown), "v", color=INK, markersize=4, clip_on=False, zorder=4)
         marks.set_in_layout(False)
-        raster.set(xlim=(-0.5, frame_count - 0.5), ylim=(len(field) - 0.5, -0.5))
-        raster.set_yticks(range(len(field)), [name.replace("_", " ") for name in look.layout.joints])
+        raster.set(xlim=(-0.5, len(bodies.present) - 0.5), ylim=(len(field) - 0.5, -0.5))
+        raster.set_yticks(range(len(field)), [name_of(name.replace("_", " ")) for name in layout.joints])
         raster.tick_params(colors=INK, labelsize=8, length=2)
         raster.tick_params(axis="y", labelsize=6, length=0)
         raster.xaxis.set_major_locator(require("matplotlib.ticker", extra="viz").MaxNLocator(integer=True))
@@ -133,11 +164,7 @@ def clip_attention(
         if len(persons) > 1:
             raster.set_ylabel(f"person {person}", fontsize=9, color=INK)
     rasters[-1].set_xlabel("frame", fontsize=9, color=INK)
-    bar = below.colorbar(image, ax=rasters, pad=0.015, fraction=0.05)
-    bar.set_label(label, fontsize=9, color=INK)
-    bar.ax.tick_params(colors=INK, labelsize=8, length=2)
-    bar.outline.set_visible(False)
-    return figure
+    return image, rasters
 
 
 def _in_clip_time(
@@ -145,7 +172,7 @@ def _in_clip_time(
 ) -> NDArray[np.float64]:
     """Weights ``(m, t, v)``: of every frame of the clip those of the nearest step; of two, the later."""
     m, t, v = sizes
-    boolean = attention.dtype in (torch.bool, np.bool_)
+    boolean = getattr(attention, "dtype", None) in (torch.bool, np.bool_)
     given = to_array(attention * 1 if boolean else attention, name="attention").astype(np.float64)
     if given.ndim not in (2, 3) or given.shape[-1] != v or (given.ndim == 3 and given.shape[0] != m):
         raise ValueError(

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Unpack
+
 from skelblocks import layouts
 from skelblocks._utils.checks import check_positive
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Look, frames_shown
+from skelblocks.viz._bodies import Look, LookOptions, frames_shown
 from skelblocks.viz._strips import Clip, Mask, Strip, see_all, strips_figure
 
 if TYPE_CHECKING:
@@ -24,12 +26,9 @@ def clip_strip(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     frames: int | Sequence[int] = 6,
     fps: float | None = None,
-    color_by: str | None = "body",
-    axes: Sequence[int] = (0, 1),
-    view: tuple[float, float] = (30.0, 15.0),
-    flip_vertical: bool = False,
     hidden: Mask | Mapping[str, Mask] | None = None,
     title: str | None = None,
+    **look: Unpack[LookOptions],
 ) -> Figure:
     """Draw frames of a clip side by side in one row, or of several clips in a row each, all at one scale, each around
     its own middle.
@@ -41,13 +40,9 @@ def clip_strip(
         layout: The skeleton: a name, a dict or a layout.
         frames: How many of each clip, spread evenly up to the last frame in which anybody is seen, or which ones.
         fps: Frames a second, for times in seconds below the frames; default, frame numbers.
-        color_by: ``"body"`` or ``"part"`` for a colour each, of the layout's partitions; the second person is then
-            dashed and hollow. None for a colour a person.
-        axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up.
-        view: With three axes, from how many degrees to the right and above the body is seen.
-        flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
-        hidden: Joints to draw in grey, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
-        title: Above all.
+        hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
+        title: Title above all.
+        **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -67,7 +62,7 @@ def clip_strip(
     """
     if fps is not None:
         check_positive(fps, name="fps")
-    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
-    seen = see_all(clip, look, hidden)
+    style = Look(layouts.get(layout), **look)
+    seen = see_all(clip, style, hidden)
     strips = [Strip(name, bodies, frames_shown(frames, bodies.present)) for name, bodies in seen.items()]
-    return strips_figure(strips, look, fps=fps, title=title)
+    return strips_figure(strips, style, fps=fps, title=title)

@@ -5,15 +5,15 @@ Axes: n samples, c classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from skelblocks._utils.checks import check_choice
 from skelblocks.viz._confusion import Confusion, to_counts
-from skelblocks.viz._style import INK, new_figure
+from skelblocks.viz._style import INK, finished, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,27 +22,33 @@ _NUMBERED = 30  # classes up to which a cell has room for a number
 _WIDEST = 8.4  # of the matrix, in inches
 _SMALLEST = 5.0  # type, in points
 _NOBODY = "#e9eaee"
-_SHARES = {"true": "share of the true class", "predicted": "share of the predicted class", None: "samples"}
+Normalize: TypeAlias = Literal["true", "predicted"]
+
+_SHARES: Mapping[Normalize | None, str] = {
+    "true": "share of the true class",
+    "predicted": "share of the predicted class",
+    None: "samples",
+}
 
 
 def confusion_matrix(
     matrix: Confusion,
     *,
     class_names: Sequence[str] | None = None,
-    normalize: str | None = "true",
+    normalize: Normalize | None = "true",
     title: str | None = None,
 ) -> Figure:
     """Draw a confusion matrix: row, the true class; column, what it was taken for.
 
-    Up to 30 classes each cell has its number, in percent or as a count, unless it rounds to nothing. With more, colours
+    Up to 30 classes each cell has its number, in percent or as a count, unless it rounds to nothing. With more, colors
     speak alone; names become smaller, and beyond about 90 classes only every second, third, ... is written.
 
     Args:
         matrix: Counts ``(c, c)``, such as ``classification_report(...).confusion``; or the tuple
             ``(predicted, labels)`` of two times ``(n,)`` integers from 0.
-        class_names: A name a class. Default: their numbers.
+        class_names: A name for each class. Default: their numbers.
         normalize: ``"true"``, shares of a row, with recall on the diagonal; ``"predicted"``, shares of a column, with
-            precision on the diagonal; None for counts. A row or column without samples is grey.
+            precision on the diagonal; None for counts. A row or column without samples is gray.
         title: Above the diagram.
 
     Returns:
@@ -94,4 +100,4 @@ def confusion_matrix(
     bar.set_label(_SHARES[normalize], fontsize=9, color=INK)
     bar.ax.tick_params(colors=INK, labelsize=8, length=2)
     bar.outline.set_visible(False)
-    return figure
+    return finished(figure)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.optional import require
-from skelblocks.viz._style import COLORS, INK, new_figure, plain, to_array
+from skelblocks.viz._style import COLORS, INK, check_by_name, finished, name_of, new_figure, plain, title_of, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,8 +49,7 @@ def curves(
         >>> len(figure.axes[0].lines)
         2
     """
-    if not series:
-        raise ValueError("series: expected at least one curve, got none")
+    check_by_name(series, name="series", of="curves", example="{'loss': losses}")
     figure = new_figure(width=6.4, height=3.6)
     axes = figure.add_subplot()
     whole = True
@@ -74,7 +73,7 @@ def curves(
         (entries[name],) = axes.plot(
             steps,
             values,
-            label=name,
+            label=name_of(name),
             color=COLORS[i % len(COLORS)],
             linestyle=("-", "--", ":")[i // len(COLORS) % 3],
             linewidth=1.8,
@@ -87,13 +86,18 @@ def curves(
     if log:
         axes.set_yscale("log")
     axes.margins(x=0.02)
-    axes.set_xlabel(xlabel, color=INK)
-    axes.set_ylabel(ylabel or (next(iter(series)) if len(series) == 1 else ""), color=INK)
+    axes.set_xlabel(name_of(xlabel), color=INK)
+    axes.set_ylabel(name_of(ylabel or (next(iter(series)) if len(series) == 1 else "")), color=INK)
     if title:
-        axes.set_title(title, color=INK, fontsize=12, pad=10)
+        axes.set_title(title_of(title), color=INK, fontsize=12, pad=10)
     if len(series) > 1:
         # With its entries: of itself the legend leaves out names that begin with an underscore.
         figure.legend(
-            list(entries.values()), list(entries), loc="outside right center", frameon=False, fontsize=9, labelcolor=INK
+            list(entries.values()),
+            [name_of(name) for name in entries],
+            loc="outside right center",
+            frameon=False,
+            fontsize=9,
+            labelcolor=INK,
         )
-    return figure
+    return finished(figure)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from skelblocks import layouts
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Look, add_legend, draw_frame, frames_shown, limits, see, set_panel
-from skelblocks.viz._style import INK, new_figure
+from skelblocks.viz._bodies import ColorBy, Look, add_legend, draw_frame, frames_shown, limits, see, set_panel
+from skelblocks.viz._style import INK, finished, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def draw_skeleton(
     *,
     layout: str | Mapping[str, Any] | SkeletonLayout,
     frames: int | Sequence[int] = 6,
-    color_by: str | None = "body",
+    color_by: ColorBy | None = "body",
     axes: Sequence[int] = (0, 1),
     view: tuple[float, float] = (30.0, 15.0),
     flip_vertical: bool = False,
@@ -43,16 +43,16 @@ def draw_skeleton(
             zero are not drawn.
         layout: The skeleton: a name, a dict or a layout.
         frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
-        color_by: ``"body"`` or ``"part"`` for a colour each, of the layout's partitions; the second person is then
-            dashed and hollow. None for a colour a person.
+        color_by: ``"body"`` or ``"part"`` for a color each, of the layout's partitions; the second person is then
+            dashed and hollow. None for a color a person.
         axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up:
             ``(0, 2, 1)`` for Kinect coordinates.
         view: With three axes, from how many degrees to the right and above the body is seen; from far away, so that
             what is near is not larger.
         flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
-        hidden: Joints to draw in grey, those that an occlusion or a mask takes away: ``(t, v)`` boolean, or
+        hidden: Joints to draw in gray, such as those that an occlusion or a mask takes away: ``(t, v)`` boolean, or
             ``(t, v, m)`` if not for all persons alike.
-        title: Above all.
+        title: Title above all.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -89,4 +89,4 @@ def draw_skeleton(
         if len(bodies.present) > 1:
             panel.set_title(f"frame {frame}", fontsize=9, color=INK, y=-0.1)
     add_legend(figure, look, persons, hidden=bool((bodies.hidden & bodies.present[:, None])[shown].any()))
-    return figure
+    return finished(figure)

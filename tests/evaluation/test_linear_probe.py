@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from skelblocks.encoders import STGCN, pool
 from skelblocks.evaluation import accuracy, extract_features, linear_probe
-from skelblocks.testing import NoFloat64, with_cuda
+from skelblocks.testing import with_cuda
 
 
 def blobs(n=300, d=16, classes=4, seed=0, spread=1.0):
@@ -265,12 +265,6 @@ def test_rounding_is_that_of_the_features_as_they_were_passed(dtype):
     x = torch.cat((x.to(dtype), torch.where(constant > 0.5, 0.5 + 0.5 * torch.finfo(dtype).eps, 0.5).to(dtype)), dim=1)
     weight = linear_probe(x, y, x, y, epochs=3, learning_rate=0.1, standardize=True).head.weight
     assert weight[:, -1].abs().max() < 1  # not divided by a deviation of rounding
-
-
-def test_needs_no_float64():
-    x, y = blobs(n=40)
-    with NoFloat64():
-        linear_probe(x, y, x, y, validation=(x, y), epochs=6, select="validation", standardize=True)
 
 
 def test_features_with_a_history_of_gradients_stay_out_of_it():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelblocks.evaluation import nearest_neighbors, retrieval_scores
-from skelblocks.testing import NoFloat64, with_cuda
+from skelblocks.testing import with_cuda
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -150,13 +150,6 @@ def test_features_of_any_scale(scale):
         scaled = bank.to(dtype) * scale
         found = nearest_neighbors(torch.tensor([[1.0, 0.25]], dtype=dtype) * scale, scaled, k=3)
         assert found[1].tolist() == expected[1].tolist()
-
-
-def test_needs_no_float64():
-    query, query_labels, bank, labels = case()
-    with NoFloat64():
-        nearest_neighbors(query.float(), bank.bfloat16(), k=3)
-        retrieval_scores(query.float(), query_labels, bank.float(), labels)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

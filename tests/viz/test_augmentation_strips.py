@@ -12,6 +12,7 @@ from skelblocks.augment import (
     RandomSpatialFlip,
     SpatioTemporalOcclusion,
 )
+from skelblocks.testing import with_cuda
 from skelblocks.viz import augmentation_strips
 
 pytest.importorskip("matplotlib")
@@ -112,8 +113,7 @@ def test_another_number_of_frames_has_times_of_its_own(rendered):
     rendered(figure)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@with_cuda
 def test_on_cuda_the_generator_is_on_the_clips_device():
     figure = augmentation_strips(clip().cuda(), {"shear": RandomShear()}, layout="sbu", frames=2)
     assert len(figure.axes) == 4
@@ -123,7 +123,7 @@ def test_on_cuda_the_generator_is_on_the_clips_device():
     ("change", "error", "message"),
     [
         ({"transforms": {}}, ValueError, "transforms: expected at least one"),
-        ({"transforms": {"original": RandomShear()}}, ValueError, "'original' is the name of the clip's own row"),
+        ({"transforms": {"original": RandomShear()}}, ValueError, "expected other names than 'original'"),
         (
             {"transforms": {"keep": CentralSpatialMask("sbu")}},
             TypeError,
@@ -131,7 +131,11 @@ def test_on_cuda_the_generator_is_on_the_clips_device():
         ),
         ({"transforms": {"no": lambda x, generator: None}}, TypeError, r"gives clips, got NoneType"),
         ({"transforms": {"cut": lambda x, generator: x[:, :2]}}, ValueError, r"transforms\['cut'\]\(clip\): .* c=3"),
-        ({"transforms": {"none": lambda x, generator: x[:, :, :5] * 0}}, ValueError, r"\['none'\]\(clip\): nobody"),
+        (
+            {"transforms": {"none": lambda x, generator: x[:, :, :5] * 0}},
+            ValueError,
+            r"\['none'\]\(clip\): expected a",
+        ),
         ({"clip": torch.zeros(3, 10, 15)}, ValueError, r"clip: expected 4 axes \(c, t, v=15, m\)"),
         ({"clip": torch.ones(3, 10, 15, 1, dtype=torch.long)}, TypeError, "clip: expected a floating-point"),
         ({"clip": np.ones((3, 10, 15, 1))}, TypeError, "clip: expected a tensor"),

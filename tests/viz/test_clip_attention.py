@@ -107,7 +107,7 @@ def test_limits_set_the_colours_and_nothing_is_written():
     ("change", "message"),
     [
         ({"clip": np.ones((3, 8, 20, 1))}, r"clip: expected \(c, t, v=25, m\)"),
-        ({"clip": np.zeros((3, 8, 25, 1))}, "clip: nobody is seen"),
+        ({"clip": np.zeros((3, 8, 25, 1))}, "clip: expected a person in it"),
         (
             {"attention": np.ones((8, 10))},
             r"attention: expected \(t', v=25\) or \(m=1, t', v=25\), .* got shape \(8, 10\)",
@@ -116,12 +116,12 @@ def test_limits_set_the_colours_and_nothing_is_written():
         ({"attention": np.ones(25)}, r"attention: expected \(t', v=25\)"),
         ({"attention": np.ones((9, 25))}, "attention: expected 1 to 8 frames"),
         ({"attention": np.ones((0, 25))}, "attention: expected 1 to 8 frames"),
-        ({"attention": np.full((8, 25), np.nan)}, "attention: NaN"),
+        ({"attention": np.full((8, 25), np.nan)}, "attention: expected finite numbers"),
         ({"stride": 2}, "stride: expected 8 steps to lie in the clip's 8 frames, got 2 frames a step"),
         ({"stride": 0}, "stride: expected an integer >= 1, got 0"),
         ({"limits": (1, 0)}, "limits: expected"),
         ({"axes": (0, 5)}, "axes: expected two or three"),
-        ({"frames": [8]}, "frames: expected some of 0..7"),
+        ({"frames": [8]}, "frames: expected integers in 0..7"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(change, message):

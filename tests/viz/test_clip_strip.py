@@ -104,9 +104,9 @@ def test_nothing_is_written_and_pyplot_is_not_touched():
     [
         ({"clip": {}}, ValueError, "clip: expected at least one clip"),
         ({"clip": {"a": np.ones((3, 2, 14, 1))}}, ValueError, r"clip\['a'\]: expected \(c, t, v=15, m\)"),
-        ({"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: nobody is seen"),
+        ({"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: expected a person in it"),
         ({"fps": 0}, ValueError, "fps: expected a number > 0"),
-        ({"frames": [10]}, ValueError, "frames: expected some of 0..9"),
+        ({"frames": [10]}, ValueError, "frames: expected integers in 0..9"),
         ({"hidden": np.zeros((10, 15))}, TypeError, "hidden: expected booleans, got float64"),
         ({"hidden": np.zeros((9, 15), bool)}, ValueError, r"hidden: expected \(t=10, v=15\) or"),
         ({"hidden": {"a": np.zeros((10, 15), bool)}}, TypeError, "hidden: expected .* there is one clip, got a dict"),

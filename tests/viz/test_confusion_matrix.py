@@ -83,12 +83,12 @@ def test_bars_are_the_recall_best_first_with_the_mean_of_those_that_occur():
         (np.zeros((2, 3)), None, r"matrix: expected counts \(c, c\), .* got shape \(2, 3\)"),
         (np.zeros((0, 0)), None, r"matrix: expected counts"),
         ([[1, -1], [0, 1]], None, "none below 0"),
-        ([[1.0, float("nan")], [0, 1]], None, "matrix: NaN"),
-        (np.eye(3), ["a"], "class_names: expected one a class, 3, got 1"),
-        (([0, 1], [0, 1, 1]), None, "predicted: expected one a label, 3, got 2"),
+        ([[1.0, float("nan")], [0, 1]], None, "matrix: expected finite numbers"),
+        (np.eye(3), ["a"], "class_names: expected a name for each of 3 classes, got 1"),
+        (([0, 1], [0, 1, 1]), None, "predicted: expected one for each of 3 labels, got 2"),
         (([0.0, 1.0], [0, 1]), None, "predicted: expected integers"),
         (([0, 1], [0, -1]), None, "labels: expected integers"),
-        (([0, 3], [0, 1]), ["a", "b"], "class_names: expected a name for every class, up to 3, got 2"),
+        (([0, 3], [0, 1]), ["a", "b"], "class_names: expected a name for each of 4 classes, got 2"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(draw, matrix, names, message):
@@ -99,5 +99,5 @@ def test_wrong_arguments_say_what_was_expected(draw, matrix, names, message):
 def test_an_unknown_share_and_an_empty_test_set_are_refused():
     with pytest.raises(ValueError, match="normalize: expected one of 'true', 'predicted', None, got 'all'"):
         confusion_matrix(COUNTS, normalize="all")
-    with pytest.raises(ValueError, match="matrix: no class has a sample"):
+    with pytest.raises(ValueError, match="matrix: expected a class with a sample"):
         class_accuracy(np.zeros((2, 2)))

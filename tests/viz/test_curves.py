@@ -59,12 +59,12 @@ def test_many_curves_differ_in_colour_or_stroke():
 @pytest.mark.parametrize(
     ("series", "log", "message"),
     [
-        ({}, False, "at least one curve"),
+        ({}, False, "at least one of the curves"),
         ({"a": []}, False, r"series\['a'\]: expected values, or"),
         ({"a": ([1, 2], [1.0])}, False, r"of the same length, got shapes \(2,\) and \(1,\)"),
         ({"a": [[1.0]]}, False, "expected values, or"),
         ({"a": 1.0}, False, "expected values, or"),
-        ({"a": [1.0, float("nan")]}, False, r"series\['a'\]: NaN"),
+        ({"a": [1.0, float("nan")]}, False, r"series\['a'\]: expected finite numbers"),
         ({"a": [1.0, 0.0]}, True, "expected values > 0 with log=True, got 0"),
     ],
 )

@@ -143,10 +143,10 @@ def test_nothing_is_written_and_pyplot_is_not_touched():
         ({"axes": (0,)}, "axes: expected two or three different"),
         ({"color_by": "hand"}, "color_by: expected one of 'body', 'part', None"),
         ({"frames": 0}, "frames: expected an integer >= 1"),
-        ({"frames": [10]}, r"frames: expected some of 0..9, got \[10\]"),
-        ({"frames": []}, "frames: expected some of"),
-        ({"clip": np.zeros((3, 10, 15, 1))}, "clip: nobody is seen"),
-        ({"clip": np.full((3, 10, 15, 1), np.nan)}, "clip: NaN"),
+        ({"frames": [10]}, r"frames: expected integers in 0..9, got \[10\]"),
+        ({"frames": []}, "frames: expected integers in"),
+        ({"clip": np.zeros((3, 10, 15, 1))}, "clip: expected a person in it"),
+        ({"clip": np.full((3, 10, 15, 1), np.nan)}, "clip: expected finite numbers"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(change, message):
