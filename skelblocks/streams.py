@@ -14,6 +14,7 @@ from einops import rearrange
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.frame_mask import frame_mask
 from skelblocks.layouts import SkeletonLayout, get
 
@@ -51,6 +52,7 @@ def joint(x: Tensor) -> Tensor:
     return x
 
 
+@explain_arguments
 def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: Order = "graph") -> Tensor:
     """Each joint's bone: ``b[v] = x[v] - x[parent(v)]``; the center's is zero.
 
@@ -86,6 +88,7 @@ def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: 
     return x - x.reshape(n * c * t, v * m).index_select(1, place).view(x.shape)
 
 
+@explain_arguments
 def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     """Displacement to the next frame: ``m[i] = x[i + 1] - x[i]``; the last frame's is zero.
 
@@ -119,6 +122,7 @@ def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     return F.pad(change, (0, 0, 0, 0, 0, 1))
 
 
+@explain_arguments
 def convert(
     x: Tensor,
     stream: Stream,

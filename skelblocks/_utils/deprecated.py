@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -58,7 +59,7 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
 def _rename(kwargs: dict[str, Any], old: str, new: str, *, function: str) -> None:
     if new in kwargs:
         raise TypeError(f"{function}: expected {new} alone, got both {new} and its old name {old}; leave out {old}")
-    warnings.warn(f"{function}: the argument {old} is deprecated; use {new}", DeprecationWarning, stacklevel=3)
+    warn_deprecated(f"{function}: the argument {old} is deprecated; use {new}")
     kwargs[new] = kwargs.pop(old)
 
 
@@ -85,8 +86,34 @@ def renamed_attribute(old: str, new: str) -> property:
     """
 
     def read(self: object) -> Any:
-        message = f"{type(self).__name__}: the attribute {old} is deprecated; use {new}"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        warn_deprecated(f"{type(self).__name__}: the attribute {old} is deprecated; use {new}")
         return getattr(self, new)
 
     return property(read)
+
+
+def warn_deprecated(message: str, *, skip: int = 0) -> None:
+    """Give a ``DeprecationWarning`` that points at the call to be changed.
+
+    Python shows such a warning by default only where it points at the user's own script. The decorators in this package
+    of helpers each put a frame between that call and the function, and are passed over.
+
+    Args:
+        message: What is deprecated, and what replaces it.
+        skip: How many frames of the deprecated function and its own helpers lie between.
+
+    Example:
+        >>> import warnings
+        >>> def old():
+        ...     warn_deprecated("old: deprecated; use new", skip=1)
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     old()
+        >>> str(caught[0].message)
+        'old: deprecated; use new'
+    """
+    helpers = __name__.rpartition(".")[0] + "."
+    frame, level = sys._getframe(1 + skip), 2 + skip
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(helpers):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, DeprecationWarning, stacklevel=level)

@@ -6,12 +6,12 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from numbers import Real
 
 import torch
 from torch import Tensor
 
+from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_floating
 
 
@@ -45,16 +45,6 @@ def check_index(x: Tensor, *, name: str) -> None:
         raise TypeError(f"{name}: expected a torch.int64 tensor, got {x.dtype}; convert it with {name}.long()")
 
 
-def check_number(value: float, *, name: str, what: str = "a number") -> None:
-    """Raise ``TypeError`` unless ``value`` is a number, ``ValueError`` unless it is finite and not negative."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Real)):
-        raise TypeError(f"{name}: expected {what} >= 0, got {value!r}; pass a Python number")
-    if not value >= 0:
-        raise ValueError(f"{name}: expected {what} >= 0, got {value}")
-    if not isfinite(value):
-        raise ValueError(f"{name}: expected {what} that is finite, got {value}")
-
-
 def check_ratio(value: float, interval: str, *, name: str) -> None:
     """Raise unless ``value`` is a number in ``interval``, such as ``"[0, 1)"``, whose ends are 0 and 1."""
     expected = f"{name}: expected a ratio in {interval}"
@@ -81,9 +71,7 @@ def check_ratio_range(value: tuple[float, float], *, name: str, with_zero: bool)
 
 def uncast_bmm(a: Tensor, b: Tensor) -> Tensor:
     """``a @ b`` for batches, in the dtype that both have: autocast would round the coordinates to half precision."""
-    if a.device.type == "meta":  # which autocast does not know
-        return torch.bmm(a, b)
-    with torch.autocast(a.device.type, enabled=False):
+    with autocast_off(a):
         return torch.bmm(a, b)
 
 

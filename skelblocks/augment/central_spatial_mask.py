@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_filled, check_integer
 from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_ratio, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.layouts import SkeletonLayout, get
@@ -37,6 +38,7 @@ def joint_degrees(layout: str | Mapping[str, Any] | SkeletonLayout) -> tuple[int
     return tuple(sum(joint in bone for bone in bones) for joint in range(layout.num_joints))
 
 
+@explain_arguments
 def central_spatial_mask(draws: Tensor, degrees: Sequence[int], *, hidden: int) -> Tensor:
     r"""Draw joints one after another, without replacement, with probability proportional to their degree.
 
@@ -66,6 +68,7 @@ def central_spatial_mask(draws: Tensor, degrees: Sequence[int], *, hidden: int) 
     return rings.topk(v - hidden, dim=-1).indices.sort(dim=-1).values
 
 
+@explain_arguments
 def central_spatial_mask_multiset(draws: Tensor, degrees: Sequence[int], *, hidden: int) -> Tensor:
     """PSTL's released law: a plain random sample of a list in which each joint stands as often as it has bones.
 
@@ -94,6 +97,7 @@ def central_spatial_mask_multiset(draws: Tensor, degrees: Sequence[int], *, hidd
     return kept.index_fill(0, entries[draws.argsort()[:hidden]], False).nonzero().flatten()
 
 
+@explain_arguments
 class CentralSpatialMask(RandomTransform[CentralSpatialMaskParams]):
     """Which joints of each clip to keep, for ``STGCN.forward(x, keep_joints=...)``; PSTL's spatial mask.
 

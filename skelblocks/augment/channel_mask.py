@@ -14,6 +14,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, clip_sizes, zero_where
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
@@ -50,6 +51,7 @@ def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
     return zero_where(x, rearrange(channels, "n c -> n c 1 1 1"))
 
 
+@explain_arguments
 class RandomChannelMask(RandomTransform[ChannelMaskParams]):
     """Mask one channel of each clip, drawn at random, with a probability.
 
@@ -80,7 +82,7 @@ class RandomChannelMask(RandomTransform[ChannelMaskParams]):
     def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> ChannelMaskParams:
         """Draw for clips of this shape."""
         n, c, *_ = clip_sizes(shape)
-        channel = torch.randint(c, (n,), **where)
+        channel = torch.randint(max(c, 1), (n,), **where)
         return ChannelMaskParams(channel, torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: ChannelMaskParams) -> Tensor:

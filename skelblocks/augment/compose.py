@@ -11,9 +11,11 @@ from typing import Any
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
+@explain_arguments
 class Compose(RandomTransform[tuple[Any, ...]]):
     """Apply transforms one after another; the whole is a transform again.
 

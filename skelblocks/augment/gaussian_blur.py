@@ -13,8 +13,16 @@ from einops import rearrange, repeat
 from torch import Tensor
 from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_choice, check_integer, check_probability, values_visible
-from skelblocks.augment._clips import check_clips, check_number, clip_sizes, uncast_bmm
+from skelblocks._utils.checks import (
+    check_axes,
+    check_choice,
+    check_integer,
+    check_number,
+    check_probability,
+    values_visible,
+)
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.augment._clips import check_clips, clip_sizes, uncast_bmm
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
 Padding = Literal["replicate", "zeros"]
@@ -28,6 +36,7 @@ class GaussianBlurParams(NamedTuple):
     gate: Tensor
 
 
+@explain_arguments
 def gaussian_blur(
     x: Tensor, sigma: Tensor, *, taps: int = 15, normalize: bool = True, padding: Padding = "replicate"
 ) -> Tensor:
@@ -86,6 +95,7 @@ def gaussian_blur(
     return blurred.view(x.shape)
 
 
+@explain_arguments
 class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
     """Blur each clip, with a probability, by a kernel of its own random width, uniform in ``[low, high)``.
 
@@ -127,7 +137,7 @@ class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
         super().__init__()
         low, high = sigma
         for width in (low, high):
-            check_number(width, name="sigma", what="a width in frames")
+            check_number(width, name="sigma")
         if not 0 < low <= high:
             raise ValueError(f"sigma: expected (low, high) with 0 < low <= high, got {sigma}")
         check_probability(p, name="p")

@@ -13,8 +13,9 @@ from einops import repeat
 from torch import Tensor
 from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_probability
-from skelblocks.augment._clips import check_clips, check_number, clip_sizes
+from skelblocks._utils.checks import check_axes, check_number, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.augment._clips import check_clips, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
 
@@ -26,6 +27,7 @@ class GaussianNoiseParams(NamedTuple):
     gate: Tensor
 
 
+@explain_arguments
 def gaussian_noise(x: Tensor, noise: Tensor, std: Tensor, *, on_absent_persons: bool = False) -> Tensor:
     """Add ``std * noise`` to the clips.
 
@@ -64,6 +66,7 @@ def gaussian_noise(x: Tensor, noise: Tensor, std: Tensor, *, on_absent_persons: 
     return torch.addcmul(x.reshape(flat), noise.to(x.dtype).reshape(flat), scale).view(x.shape)
 
 
+@explain_arguments
 class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
     """Add noise to each clip with a probability.
 

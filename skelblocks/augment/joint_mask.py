@@ -15,6 +15,7 @@ from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean
 from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_ratio_range, clip_sizes, zero_where
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
@@ -57,6 +58,7 @@ def joint_mask(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
     return zero_where(x, rearrange(joints, "n v -> n 1 1 v 1") & rearrange(frames, "n t -> n 1 t 1 1"))
 
 
+@explain_arguments
 class RandomJointMask(RandomTransform[JointMaskParams]):
     """Mask random joints of each clip in random frames; how many of both is drawn too, uniformly between two bounds.
 

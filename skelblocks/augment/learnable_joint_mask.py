@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean
 from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_ratio, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
@@ -27,6 +28,7 @@ class LearnableJointMaskParams(NamedTuple):
     mask: Tensor
 
 
+@explain_arguments
 def fill_joints(x: Tensor, mask: Tensor, fill: Tensor, *, on_absent_persons: bool = False) -> Tensor:
     """Put one value in place of all coordinates of the masked joints, for all persons.
 
@@ -67,6 +69,7 @@ def fill_joints(x: Tensor, mask: Tensor, fill: Tensor, *, on_absent_persons: boo
     return torch.where(hidden, fill.to(x.dtype), x)
 
 
+@explain_arguments
 class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
     """Hide random joints, drawn anew in every frame, behind one learnable value.
 
@@ -112,7 +115,7 @@ class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
         """Draw for clips of this shape."""
         n, _, t, v, _ = clip_sizes(shape)
         count = int(round(self.ratio * v, 9))  # 0.29 * 100 is a little less than 29
-        if count == 0:
+        if count == 0 < v:
             least = ceil(10_000 / v) / 10_000  # upwards: 0.0588 of 17 joints would again be less than one
             raise ValueError(f"ratio: {self.ratio} of v={v} joints is less than one; take at least {least:g}")
         draws = torch.rand(1 if self.same_on_batch else n, t, v, **where)

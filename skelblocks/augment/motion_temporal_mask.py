@@ -5,7 +5,6 @@ Axes: n samples, c channels, t frames, v joints, m persons, s kept frames.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +15,8 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_filled, check_integer, values_visible
-from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute, warn_deprecated
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_index, check_ratio, clip_sizes, take_frames
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.frame_mask import frame_mask
@@ -28,6 +28,7 @@ class MotionTemporalMaskParams(NamedTuple):
     draws: Tensor
 
 
+@explain_arguments
 def frame_motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     r"""How much a clip moves from each frame to the next.
 
@@ -62,6 +63,7 @@ def frame_motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     return F.pad(change.square().mean(dim=(1, 3, 4)), (0, 1))
 
 
+@explain_arguments
 @renamed_arguments(draws="places")
 def motion_temporal_mask(
     x: Tensor, places: Tensor, *, most_moving: int, kept: int | None = None, across_absence: bool = False
@@ -100,11 +102,10 @@ def motion_temporal_mask(
         raise ValueError(f"most_moving: expected 0 to {t - 1} of the {t} frames, got {most_moving}")
     left = t - most_moving
     if kept is not None:
-        warnings.warn(
+        warn_deprecated(
             "motion_temporal_mask: unit draws with kept= are deprecated; pass the places, ascending: "
             "draws[:, :left].argsort(dim=1)[:, :kept].sort(dim=1).values, where left is t - most_moving",
-            DeprecationWarning,
-            stacklevel=3,
+            skip=1,
         )
         check_axes(places, "n t", name="draws", n=n, t=t)
         if not 1 <= kept <= left:
@@ -120,6 +121,7 @@ def motion_temporal_mask(
     return _keep(x, places, left=left, across_absence=across_absence)
 
 
+@explain_arguments
 class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
     """Shorten each clip to a random part of its still frames; PSTL's motion-attention temporal mask.
 

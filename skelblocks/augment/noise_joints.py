@@ -15,6 +15,7 @@ from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes
 from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_index, check_ratio, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
@@ -66,6 +67,7 @@ def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
     return x.scatter(3, repeat(joints, "n k -> n c t k m", c=c, t=t, m=m), noise)
 
 
+@explain_arguments
 class RandomNoiseJoints(RandomTransform[NoiseJointsParams]):
     """Give a few random joints of each clip random coordinates, anew in every frame: the noise of Yoon et al.
 
@@ -101,7 +103,7 @@ class RandomNoiseJoints(RandomTransform[NoiseJointsParams]):
     def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> NoiseJointsParams:
         """Draw for clips of this shape."""
         n, c, t, v, m = clip_sizes(shape)
-        k = max(1, round(self.ratio * v))
+        k = min(v, max(1, round(self.ratio * v)))
         joints = torch.rand(n, v, **where).argsort(dim=1)[:, :k]
         return NoiseJointsParams(joints, torch.rand(n, c, t, k, m, **where))
 

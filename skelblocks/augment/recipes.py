@@ -7,11 +7,11 @@ papers state in joints or frames scaling as a ratio, and for two coordinates as 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from skelblocks._utils.deprecated import renamed_arguments
+from skelblocks._utils.deprecated import renamed_arguments, warn_deprecated
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment.channel_mask import RandomChannelMask
 from skelblocks.augment.compose import Compose
 from skelblocks.augment.gaussian_blur import RandomGaussianBlur
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 
+@explain_arguments
 def weak(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
     """The weak view, called the normal augmentation by SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and SkeAttnCLR.
 
@@ -54,6 +55,7 @@ def weak(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
     return Compose([RandomTemporalCrop(padding_ratio), RandomShear(shear_amplitude)])
 
 
+@explain_arguments
 def aimclr_extreme(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, shear_amplitude: float = 0.5, padding_ratio: int = 6
 ) -> Compose:
@@ -93,6 +95,7 @@ def aimclr_extreme(
     )
 
 
+@explain_arguments
 def aimclr_extreme_official(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, shear_amplitude: float = 0.5, padding_ratio: int = 6
 ) -> Compose:
@@ -129,6 +132,7 @@ def aimclr_extreme_official(
     )
 
 
+@explain_arguments
 def msmclr_strong(
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
     *,
@@ -174,6 +178,7 @@ def msmclr_strong(
     )
 
 
+@explain_arguments
 def msmclr_strong_official(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, shear_amplitude: float = 0.5, padding_ratio: int = 6
 ) -> Compose:
@@ -205,6 +210,7 @@ def msmclr_strong_official(
     return Compose([*seven.transforms, RandomNoiseJoints(1 / 25)])
 
 
+@explain_arguments
 @renamed_arguments(shared="same_on_batch")
 def skelemix_swap(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, same_on_batch: bool = False, on_absent_persons: bool = False
@@ -240,6 +246,7 @@ def skelemix_swap(
     )
 
 
+@explain_arguments
 @renamed_arguments(shared="same_on_batch")
 def skeattnclr_swap(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, same_on_batch: bool = False, on_absent_persons: bool = False
@@ -274,7 +281,6 @@ if not TYPE_CHECKING:  # so that type checkers report names that are not here
 
     def __getattr__(name: str) -> Any:
         if name == "normal":
-            message = f"{__name__}.normal is deprecated; use {__name__}.weak"
-            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            warn_deprecated(f"{__name__}.normal is deprecated; use {__name__}.weak", skip=1)
             return weak
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_integer
 from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_index, check_ratio_range, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
@@ -43,6 +44,7 @@ class Mixed(NamedTuple):
     mask: Tensor
 
 
+@explain_arguments
 def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: bool = False) -> Tensor:
     r"""Take the coordinates inside a region from another clip of the batch.
 
@@ -92,6 +94,7 @@ def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: 
     return torch.where(taken, x.index_select(0, partner), x)
 
 
+@explain_arguments
 class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
     """Mix each clip with another one: random bodies, in a random run of frames.
 

@@ -13,11 +13,11 @@ from einops import rearrange
 from torch import Tensor
 from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_number
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import (
     check_clips,
     check_coordinates,
-    check_number,
     clip_sizes,
     map_coordinates,
     uncast_bmm,
@@ -81,6 +81,7 @@ def rotation(x: Tensor, angles: Tensor) -> Tensor:
     return map_coordinates(x, uncast_bmm(about_z, uncast_bmm(about_y, about_x)))
 
 
+@explain_arguments
 class RandomRotation(RandomTransform[RotationParams]):
     """Rotate each clip by its own random angles: much about one axis drawn at random, little about the two others.
 
@@ -113,7 +114,7 @@ class RandomRotation(RandomTransform[RotationParams]):
     def __init__(self, main_angle: float = 30.0, *, minor_angle: float = 1.0, two_sided: bool = False) -> None:
         super().__init__()
         for name, angle in (("main_angle", main_angle), ("minor_angle", minor_angle)):
-            check_number(angle, name=name, what="an angle in degrees")
+            check_number(angle, name=name)
         self.main_angle = main_angle
         self.minor_angle = minor_angle
         self.two_sided = two_sided

@@ -13,8 +13,9 @@ from einops import rearrange
 from torch import Tensor
 from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes
-from skelblocks.augment._clips import check_clips, check_coordinates, check_number, clip_sizes, map_coordinates
+from skelblocks._utils.checks import check_axes, check_number
+from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.augment._clips import check_clips, check_coordinates, clip_sizes, map_coordinates
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
@@ -53,6 +54,7 @@ def shear(x: Tensor, matrix: Tensor) -> Tensor:
     return map_coordinates(x, matrix)
 
 
+@explain_arguments
 class RandomShear(RandomTransform[ShearParams]):
     """Shear each clip by its own random matrix: ones on the diagonal, the rest uniform in ``[-amplitude, amplitude)``.
 

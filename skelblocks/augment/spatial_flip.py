@@ -14,6 +14,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_integer, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.layouts import SkeletonLayout, get
@@ -25,6 +26,7 @@ class SpatialFlipParams(NamedTuple):
     gate: Tensor
 
 
+@explain_arguments
 def spatial_flip(
     x: Tensor,
     flipped: Tensor | None = None,
@@ -81,6 +83,7 @@ def spatial_flip(
     return out * rearrange(torch.where(negated, -1, 1).to(x.dtype), "n c -> n c 1 1 1")
 
 
+@explain_arguments
 class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
     """Exchange each clip's left and right with a probability.
 

@@ -5,7 +5,6 @@ Axes: n samples, c channels, t frames, v joints, m persons, s spatial draws (one
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from math import ceil, floor
 from typing import Any, Literal, NamedTuple, cast, get_args
@@ -16,7 +15,8 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_choice
-from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute
+from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute, warn_deprecated
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_ratio, clip_sizes, zero_where
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.layouts import SkeletonLayout, get
@@ -33,6 +33,7 @@ class SpatioTemporalOcclusionParams(NamedTuple):
     frames: Tensor
 
 
+@explain_arguments
 def occlusion_units(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, unit: Unit = "neighbors"
 ) -> tuple[tuple[int, ...], ...]:
@@ -54,7 +55,7 @@ def occlusion_units(
         ((4, 5, 6), (4, 5))
     """
     layout = get(layout)
-    unit = _spelled(unit, stacklevel=3)
+    unit = _spelled(unit)
     check_choice(unit, get_args(Unit), name="unit")
     if unit == "bone":
         return tuple(tuple(sorted({joint, parent})) for joint, parent in enumerate(layout.parents))
@@ -62,6 +63,7 @@ def occlusion_units(
     return tuple(tuple(o for o in v if o == j or (o, j) in layout.edges or (j, o) in layout.edges) for j in v)
 
 
+@explain_arguments
 @renamed_arguments(rate="ratio", rate_counts="ratio_counts")
 def occluded_joints(
     draws: Tensor, units: Sequence[Sequence[int]], *, ratio: float, ratio_counts: RatioCounts = "joints"
@@ -127,6 +129,7 @@ def occlude(x: Tensor, mask: Tensor) -> Tensor:
     return zero_where(x, rearrange(mask, "n t v -> n 1 t v 1"))
 
 
+@explain_arguments
 class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
     """Hide random units of neighboring joints, and random frames; CrossMoCo's section III-D, equations 11 to 14.
 
@@ -184,7 +187,7 @@ class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
         check_ratio(frame_ratio, "[0, 1]", name="frame_ratio")
         check_choice(ratio_counts, get_args(RatioCounts), name="ratio_counts")
         check_choice(temporal, get_args(Temporal), name="temporal")
-        unit = _spelled(unit, stacklevel=4)
+        unit = _spelled(unit)
         self.layout = get(layout)
         self.units = occlusion_units(self.layout, unit=unit)
         self.joint_ratio = joint_ratio
@@ -220,10 +223,10 @@ class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
         )
 
 
-def _spelled(unit: str, *, stacklevel: int) -> Unit:
+def _spelled(unit: str) -> Unit:
     """The unit, also from its deprecated spelling."""
     if unit == "neighbours":
-        warnings.warn("unit: 'neighbours' is deprecated; use 'neighbors'", DeprecationWarning, stacklevel=stacklevel)
+        warn_deprecated("unit: 'neighbours' is deprecated; use 'neighbors'", skip=2)
         return "neighbors"
     return cast(Unit, unit)
 

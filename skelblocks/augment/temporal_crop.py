@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_integer, values_visible
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_index, clip_sizes, take_frames
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
@@ -23,6 +24,7 @@ class TemporalCropParams(NamedTuple):
     start: Tensor
 
 
+@explain_arguments
 def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor:
     """Mirror ``t // padding_ratio`` frames at each end, the edge frame included, and keep ``t`` from ``start`` on.
 
@@ -59,6 +61,7 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
     return take_frames(x, torch.where(frame >= t, 2 * t - 1 - frame, frame))
 
 
+@explain_arguments
 class RandomTemporalCrop(RandomTransform[TemporalCropParams]):
     """Start each clip's crop at its own random frame, uniform over all places where it fits.
 

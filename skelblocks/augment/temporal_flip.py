@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, clip_sizes, take_frames
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
@@ -50,6 +51,7 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
     return take_frames(x, torch.where(flipped[:, None], frame.flip(0), frame))
 
 
+@explain_arguments
 class RandomTemporalFlip(RandomTransform[TemporalFlipParams]):
     """Play each clip backwards with a probability.
 

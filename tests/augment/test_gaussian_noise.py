@@ -68,7 +68,7 @@ def test_integers_and_other_axes_are_refused():
 
 
 def test_a_negative_std_is_refused():
-    with pytest.raises(ValueError, match="std: expected a number >= 0, got -1"):
+    with pytest.raises(ValueError, match="std: expected a finite number >= 0, got -1"):
         RandomGaussianNoise(-1)
 
 

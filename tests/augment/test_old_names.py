@@ -34,8 +34,9 @@ ARGUMENTS = [
 )
 def test_arguments_and_attributes(make, old, new):
     (before, value), (now, _) = next(iter(old.items())), next(iter(new.items()))
-    with pytest.warns(DeprecationWarning, match=f"the argument {before} is deprecated; use {now}"):
+    with pytest.warns(DeprecationWarning, match=f"the argument {before} is deprecated; use {now}") as caught:
         op = make(**old)
+    assert caught[0].filename == __file__
     assert repr(op) == repr(make(**new))
     with pytest.warns(DeprecationWarning, match=f"the attribute {before} is deprecated; use {now}") as caught:
         assert getattr(op, before) == value
@@ -46,8 +47,9 @@ def test_arguments_and_attributes(make, old, new):
 
 def test_occluded_joints_rate():
     draws, units = torch.rand(15), augment.occlusion_units("sbu")
-    with pytest.warns(DeprecationWarning, match="use ratio"):
+    with pytest.warns(DeprecationWarning, match="use ratio") as caught:
         old = augment.occluded_joints(draws, units, rate=0.5, rate_counts="units")
+    assert {each.filename for each in caught} == {__file__}
     assert old.equal(augment.occluded_joints(draws, units, ratio=0.5, ratio_counts="units"))
 
 
@@ -63,15 +65,17 @@ def test_neighbours():
 
 
 def test_normal():
-    with pytest.warns(DeprecationWarning, match=r"recipes\.normal is deprecated; use .*recipes\.weak"):
+    with pytest.warns(DeprecationWarning, match=r"recipes\.normal is deprecated; use .*recipes\.weak") as caught:
         assert recipes.normal is recipes.weak
+    assert caught[0].filename == __file__
     with pytest.raises(AttributeError, match="has no attribute 'strong'"):
         recipes.strong  # noqa: B018
 
 
 def test_motion_temporal_mask_draws():
     x, draws = torch.randn(2, 3, 10, 5, 1), torch.rand(2, 10)
-    with pytest.warns(DeprecationWarning, match="use places|with kept= are deprecated"):
+    with pytest.warns(DeprecationWarning, match="use places|with kept= are deprecated") as caught:
         y = augment.motion_temporal_mask(x, draws=draws, most_moving=2, kept=3)
+    assert {each.filename for each in caught} == {__file__}
     places = draws[:, :8].argsort(dim=1)[:, :3].sort(dim=1).values
     assert y.equal(augment.motion_temporal_mask(x, places, most_moving=2))
