@@ -41,7 +41,7 @@ docs: $(STAMP)
 	$(RUN) -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
 
 bench: $(STAMP)
-	$(RUN) benchmarks/speed/run.py
+	$(RUN) -m benchmarks.speed.run
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage docs/_build dist build

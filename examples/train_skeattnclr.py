@@ -1,50 +1,59 @@
 """SkeAttnCLR, assembled from blocks: attention splits a clip into what is salient and the rest (IJCAI 2023).
 
-    python examples/train_skeattnclr.py --config examples/configs/synthetic_small.yaml
-    python examples/train_skeattnclr.py --data clips.npz --layout utd-mhad --encoder dsta --epochs 100
+    python train_skeattnclr.py --config synthetic_small
+    python train_skeattnclr.py --config small --data.path clips.npz --encoder.kind dsta
 
 Its ST-GCN has 64 base channels where the other methods have 16: 3.75 times the parameters (its table 12). Compare
-methods at the same `--base-channels`.
-
-Copy this file and edit it; the parts that the methods share are in method.py, a whole run is in training.py.
+methods at the same ``--encoder.base_channels``. Copy this file and edit it: ``skelblocks copy skeattnclr .``
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from command_line import main
-from datasets import Sets
-from matplotlib.figure import Figure
-from method import MethodOptions, MomentumContrast, Output, make_contrast
-from run_pictures import feature_maps
 from torch import Tensor, nn
-from training import train_method
 
 from skelblocks import streams
 from skelblocks.attention import MHSAM, soft_mask_pool
 from skelblocks.augment import recipes
+from skelblocks.contrast import MomentumContrast
 from skelblocks.encoders import ProjectionHead, initialize_official
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import info_nce, salient_contrast
+from skelblocks.streams import Stream
+from skelblocks.training import (
+    ContrastOptions,
+    DataOptions,
+    EncoderOptions,
+    EvaluateOptions,
+    MethodOptions,
+    Output,
+    Page,
+    Sets,
+    backbone_of,
+    build_contrast,
+    feature_maps,
+)
 from skelblocks.viz import attention_map
+
+
+def _contrast() -> ContrastOptions:
+    # The paper is silent on the head; the released code has a norm and no bias.
+    head: dict[str, Any] = {"head_norm": True, "head_bias": False}
+    return ContrastOptions(temperature=0.2, key_momentum=0.996, key_momentum_schedule="cosine", **head)
 
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """Everything that the command line and the YAML files set; defaults: section 4.2 and tables 8 to 12."""
+    """All options; defaults: section 4.2 and tables 8 to 12."""
 
-    frames: int = 64
-    base_channels: int = 64
-    head_norm: bool = True  # the paper is silent; the released code's
-    head_bias: bool = False  # the same
-    temperature: float = 0.2
-    key_momentum: float = 0.996
-    key_momentum_schedule: Literal["constant", "cosine"] = "cosine"
-    probe_milestone: int = 60
-    heads: int = 8
+    data: DataOptions = field(default_factory=lambda: DataOptions(frames=64))
+    encoder: EncoderOptions = field(default_factory=lambda: EncoderOptions(base_channels=64))
+    contrast: ContrastOptions = field(default_factory=_contrast)
+    evaluate: EvaluateOptions = field(default_factory=lambda: EvaluateOptions(probe_milestone=60))
+    heads: int = 8  # of the attention
     sharpness: float = 2.0  # lambda
     mu: float = 0.5  # the salient part's share; 1 in the released joint configurations of NTU-60
     hard_negative: bool = True  # salient and non-salient repel each other; false: table 7
@@ -70,18 +79,19 @@ class SkeAttnCLR(nn.Module):
         mu: float = 0.5,
         hard_negative: bool = True,
         detach_negative: bool = False,
+        stream: Stream = "joint",
     ) -> None:
         super().__init__()
         self.contrast = contrast
         self.attention = attention
         self.predictors = predictors or nn.ModuleList([nn.Identity() for _ in range(3)])
         self.mu, self.hard_negative, self.detach_negative = mu, hard_negative, detach_negative
+        self.stream = stream
 
     def forward(self, query: Tensor, mixed: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
         """The loss of three views ``(n, c, t, v, m)`` of the clips ``ids``; ``mixed`` is the query with swaps."""
-        encoder, pool, head = self.contrast.query_branch
-        key_branch: nn.Sequential = self.contrast.key_branch.encoder  # type: ignore[assignment]
-        key_encoder, key_pool, key_head = key_branch
+        encoder, pool, head = self.contrast.query_branch.children()
+        key_encoder, key_pool, key_head = self.contrast.key_branch.encoder.children()
         predict, predict_salient, predict_rest = self.predictors
 
         mixed_map = encoder(mixed)
@@ -107,28 +117,31 @@ class SkeAttnCLR(nn.Module):
         )
         return Output(whole + local, [keys], {"contrast": whole.detach(), "local": local.detach()})
 
-    def update(self, output: Output, **progress: int) -> None:
-        """After the optimiser's step."""
-        (keys,) = output.keys
-        self.contrast.update(keys, **progress)
+    def update(self, output: Output, *, step: int, total_steps: int) -> None:
+        """After the optimizer's step."""
+        self.contrast.update(*output.keys, step=step, total_steps=total_steps)
+
+    def encoders(self) -> dict[str, nn.Module]:
+        """What a run saves."""
+        return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> SkeAttnCLR:
     """The blocks, put together as the options say."""
-    contrast = make_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
-    channels, features = contrast.channels, options.embedding
+    contrast = build_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
+    channels = backbone_of(contrast).out_channels
+    features = options.contrast.embedding
     attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness)
     predictors = None
     if options.predictors:
-        hidden = 2 * features if options.encoder == "bigru" else channels  # both as released
         made: dict[str, Any] = {
-            "hidden_features": hidden,
+            "hidden_features": 2 * features if options.encoder.kind == "bigru" else channels,  # both as released
             "out_features": features,
             "batch_norm": True,
-            "bias": options.head_bias,
+            "bias": options.contrast.head_bias,
         }
         predictors = nn.ModuleList(ProjectionHead(features, **made) for _ in range(3))
-    if options.initialization == "official":
+    if options.encoder.initialization == "official":
         for module in (attention, predictors):
             if module is not None:
                 initialize_official(module)
@@ -139,6 +152,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
         mu=options.mu,
         hard_negative=options.hard_negative,
         detach_negative=options.detach_negative,
+        stream=options.data.stream,
     )
 
 
@@ -146,42 +160,38 @@ class Views:
     """Query, query mixed with another clip's, key. Parts are swapped as joints, before bones or motion are taken."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
-        self.augment = recipes.weak(shear_amplitude=options.shear_amplitude)
+        self.augment = recipes.weak(shear_amplitude=options.contrast.shear_amplitude)
         official = options.swap == "official"
-        shared = options.swap != "clip"
-        self.swap = recipes.skeattnclr_swap(layout, same_on_batch=shared, on_absent_persons=official)
-        self.layout, self.stream = layout, options.stream
+        same_on_batch = options.swap != "clip"
+        self.swap = recipes.skeattnclr_swap(layout, same_on_batch=same_on_batch, on_absent_persons=official)
+        self.layout, self.stream = layout, options.data.stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """The three views of the clips."""
         query, key = (self.augment(clips, generator=generator) for _ in range(2))
         mixed = self.swap(query, generator=generator).clips
         return [streams.convert(view, self.stream, layout=self.layout) for view in (query, mixed, key)]
 
 
-make_views = Views  # a function in the other scripts
-
-
-def pictures(method: SkeAttnCLR, sets: Sets, options: Options) -> dict[str, Figure]:
+def pictures(method: SkeAttnCLR, sets: Sets, options: Options) -> dict[str, Any]:
     """How salient each joint of a test clip is at each time: on average, and in the channels that vary most."""
-    maps = feature_maps(method.contrast.query_branch[0], sets, stream=options.stream)
+    (encoder,) = method.encoders().values()
+    maps = feature_maps(encoder, sets, stream=options.data.stream)
     with torch.no_grad():
         salience = method.attention(maps)[0, 0].cpu()  # of the first person: (c, t, v)
     varied = salience.flatten(1).std(dim=1).topk(3).indices.tolist()
-    shown = [salience.mean(dim=0), *(salience[channel] for channel in varied)]
+    maps_drawn = [salience.mean(dim=0), *(salience[channel] for channel in varied)]
     figure = attention_map(
-        shown,
+        maps_drawn,
         names=["mean of channels", *(f"channel {channel}" for channel in varied)],
         xlabel="joint",
         ylabel="frame of the map",
-        limits=(min(float(each.min()) for each in shown), max(float(each.max()) for each in shown)),
+        limits=(min(float(each.min()) for each in maps_drawn), max(float(each.max()) for each in maps_drawn)),
     )
     return {"attention": figure}
 
 
-def train(options: Options, *, sets: Sets | None = None) -> dict[str, float]:
-    """Pretrain, evaluate, draw; the figures of the last epoch."""
-    return train_method("skeattnclr", options, build=build, make_views=make_views, pictures=pictures, sets=sets)
-
+page = Page(name="skeattnclr", options=Options, build=build, make_views=Views, pictures=pictures)
 
 if __name__ == "__main__":
-    main(train, Options)
+    page.main()

@@ -5,7 +5,6 @@ has finished, then comes the next method. After each kill the folder is looked t
 """
 
 import hashlib
-import importlib
 import json
 import os
 import random
@@ -19,16 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from engine import make_fabric, pretrain
-from run_folder import RunFolder
-from small_run import SMALL
+from small_run import METHODS, SMALL, small_options
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tqdm import tqdm
 
 from skelblocks import layouts
 from skelblocks.data import ArrayDataset, Preprocessing
+from skelblocks.training import RunFolder, load_page, make_fabric, pretrain
 
-METHODS = ("skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco")
 EPOCHS, CLIPS, FRAMES = 6, 8, 8
 LAYOUT = layouts.get("sbu")
 
@@ -56,27 +53,27 @@ def digest(value):
 
 def train(name, folder, *, after=None):
     """A whole run, or what is left of it."""
-    script = importlib.import_module(f"train_{name}")
+    page = load_page(name)
     one = {"streams": ["joint"]} if name == "crossmoco" else {}
-    small = {**SMALL, "layout": "sbu", "frames": FRAMES, "epochs": EPOCHS, "out_channels": 8, "embedding": 4}
-    options = script.Options(**{**small, **one, "base_channels": 2, "folder": "run"})
-    fabric = make_fabric(options)
+    small = {"layout": "sbu", "frames": FRAMES, "epochs": EPOCHS, "out_channels": 8, "embedding": 4, "folder": "run"}
+    options = small_options(page, **small, **one, base_channels=2)
+    fabric = make_fabric(options.train)
     torch.manual_seed(0)
-    method = script.build(options, layout=LAYOUT, persons=1)
+    method = page.build(options, layout=LAYOUT, persons=1)
     clips = np.random.default_rng(0).standard_normal((CLIPS, 3, FRAMES, 15, 1)).astype(np.float32)
-    run = RunFolder(folder, options=vars(options))
+    run = RunFolder(folder)
     if after is not None:
         save = run.save
         run.save = lambda state: (save(state), after(run.checkpoint))
-    make_views = script.make_views if hasattr(script, "make_views") else script.Views
-    pretrain(
-        method,
-        fabric=fabric,
-        dataset=ArrayDataset(clips, layout="sbu", preprocessing=Preprocessing(frames=FRAMES)),
-        make_views=make_views(options, layout=LAYOUT),
-        options=options,
-        folder=run,
-    )
+    with run:
+        pretrain(
+            method,
+            fabric=fabric,
+            dataset=ArrayDataset(clips, layout="sbu", preprocessing=Preprocessing(frames=FRAMES)),
+            make_views=page.make_views(options, layout=LAYOUT),
+            options=options,
+            folder=run,
+        )
     (folder / "finished").write_bytes(torch.get_rng_state().numpy().tobytes())
 
 
@@ -99,12 +96,15 @@ def fork(name, folder):
         os._exit(code)
 
 
-def written(path):
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size, state.st_ino
+def written(folder):
+    """Where a checkpoint is being written, or None."""
+    for path in folder.glob(".*.checkpoint.pt"):
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        return path.name, state.st_mtime_ns, state.st_size, state.st_ino
+    return None
 
 
 def look_through(folder, expected):
@@ -115,7 +115,7 @@ def look_through(folder, expected):
         done = len(state["history"])
         assert digest(state) == expected[done - 1], f"the checkpoint of epoch {done} is another"
     if (folder / "config.yaml").exists():
-        assert yaml.safe_load((folder / "config.yaml").read_text())["epochs"] == EPOCHS
+        assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["epochs"] == EPOCHS
     if (folder / "log.jsonl").exists():
         rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
         assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
@@ -129,22 +129,21 @@ def kill(child, folder, *, draw, seconds):
     Returns:
         How it has ended, as waitpid tells it.
     """
-    partial = folder / "checkpoint.pt.partial"
     aimed, skipped, pause = draw.random() < 0.5, draw.randrange(3), draw.random() * 0.004
     moment = time.monotonic() + draw.random() * seconds
-    seen = written(partial)  # a former kill's
+    seen = written(folder)  # a former kill's
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status
         if aimed:
-            now = written(partial)
+            now = written(folder)
             if now is not None and now != seen:
                 if not skipped:
                     time.sleep(pause)
                     break
                 skipped -= 1
-                while written(partial) is not None and not ended:
+                while written(folder) is not None and not ended:
                     ended, status = os.waitpid(child, os.WNOHANG)
                 if ended:
                     return status
@@ -189,8 +188,7 @@ def main():
         folder.mkdir()
         done, status = 0, None
         while status != 0:
-            partial = folder / "checkpoint.pt.partial"
-            left, before = written(partial), done
+            left, before = written(folder), done
             child = fork(name, folder)
             if found["kills"] < kills:
                 status = kill(child, folder, draw=draw, seconds=seconds[name] * (1 - done / EPOCHS))
@@ -201,13 +199,13 @@ def main():
             assert done >= before
             if status:
                 found["kills"] += 1
-                found["in_a_write"] += written(partial) not in (None, left)
+                found["in_a_write"] += written(folder) not in (None, left)
                 found["before_a_checkpoint"] += done == 0
         found["runs"] += 1
         assert done == EPOCHS
         if before < EPOCHS:  # or there was nothing left to draw
             assert (folder / "finished").read_bytes() == generator[name], "the generator's state is another"
-        assert not list(folder.glob("*.partial"))
+        assert not list(folder.glob(".*"))
         look_at_curves(folder)
     print(json.dumps(found))
 

@@ -5,7 +5,6 @@ Every process leaves FOLDER/RANK.json.
 
 import copy
 import hashlib
-import importlib
 import json
 import math
 import os
@@ -16,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from engine import TrainingOptions, make_fabric, pretrain
-from run_folder import RunFolder
-from small_run import SMALL
+from small_run import small_options
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skelblocks import layouts
 from skelblocks.data import ArrayDataset, Preprocessing
 from skelblocks.distributed import gather_keys, weigh_loss
+from skelblocks.training import RunFolder, TrainOptions, load_page, make_fabric, pretrain
 
 LAYOUT = layouts.get("sbu")
 VIEWS = {"skeletonclr": 2, "msmclr": 3}
@@ -39,16 +37,16 @@ def digest(tensors):
 
 
 def make(name, **changes):
-    script = importlib.import_module(f"train_{name}")
-    options = script.Options(**{**SMALL, "layout": "sbu", "queue_size": 24, "batch_size": 8, **changes})
+    page = load_page(name)
+    options = small_options(page, **{"layout": "sbu", "queue_size": 24, "batch_size": 8, **changes})
     torch.manual_seed(0)
-    return script, options, script.build(options, layout=LAYOUT, persons=1)
+    return page, options, page.build(options, layout=LAYOUT, persons=1)
 
 
 def gradients(folder):
     """Shares of the processes against the whole batch in one, over several steps; the largest differences."""
     torch.set_default_dtype(torch.float64)  # to which Fabric casts what a forward returns
-    fabric = make_fabric(TrainingOptions(accelerator="cpu", precision="64-true"))
+    fabric = make_fabric(TrainOptions(accelerator="cpu", precision="64-true"))
     rank, world = fabric.global_rank, fabric.world_size
     found = {}
     for name, views in VIEWS.items():
@@ -103,20 +101,21 @@ def gradients(folder):
 def train(folder, *, make_views=None, name="skeletonclr", **changes):
     """A run by the engine; what is shared, and what each process has for itself."""
     changes = {"epochs": 3, "timeout": 20.0, "folder": str(folder / "run"), **changes}
-    script, options, method = make(name, **changes)
-    fabric = make_fabric(options)
+    page, options, method = make(name, **changes)
+    fabric = make_fabric(options.train)
     clips = np.random.default_rng(0).standard_normal((CLIPS, 3, FRAMES, 15, 1)).astype(np.float32)
     names = [f"clip{i}" for i in range(CLIPS)]
     dataset = ArrayDataset(clips, layout="sbu", preprocessing=Preprocessing(frames=FRAMES), names=names)
-    views = script.make_views(options, layout=LAYOUT)
-    history = pretrain(
-        method,
-        fabric=fabric,
-        dataset=dataset,
-        make_views=make_views(views, fabric.global_rank) if make_views else views,
-        options=options,
-        folder=RunFolder(options.folder, options=vars(options), write=fabric.global_rank == 0),
-    )
+    views = page.make_views(options, layout=LAYOUT)
+    with RunFolder(options.train.folder, write=fabric.global_rank == 0) as run:
+        history = pretrain(
+            method,
+            fabric=fabric,
+            dataset=dataset,
+            make_views=make_views(views, fabric.global_rank) if make_views else views,
+            options=options,
+            folder=run,
+        )
     state = method.state_dict()
     own = {name: value for name, value in state.items() if "running" in name}
     return {

@@ -2,19 +2,13 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks" / "speed")
-sys.path.insert(0, BENCHMARKS)
-
-import bench_step  # noqa: E402
-import growth  # noqa: E402
-import run  # noqa: E402
-from case import Case, Setting, largest_difference  # noqa: E402
-from memory import peak_memory  # noqa: E402
+from benchmarks.speed import bench_step, growth, run
+from benchmarks.speed.case import Case, Setting, largest_difference
+from benchmarks.speed.memory import peak_memory
 
 SMALL = Setting(small=True)
 

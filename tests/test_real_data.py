@@ -10,22 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "studies"))
-
-import official_code
-import official_fit
-import real_data
-import real_judge
-import real_run
-import real_sets
-import real_tables
-from datasets import DataOptions
-
+from benchmarks.studies import official_code, official_fit, real_data, real_judge, real_run, real_sets, real_tables
 from skelblocks import layouts
+from skelblocks.training import DataOptions
+from skelblocks.training.renamed_options import RENAMED_OPTIONS
 
 SMALL = {"epochs": 1, "frames": 16, "base_channels": 4, "out_channels": 16, "embedding": 8, "queue_size": 8}
 SMALL |= {"batch_size": 8, "warmup_epochs": 0, "accelerator": "cpu"}
-OPTIONS = [each for name, value in SMALL.items() for each in (f"--{name}", str(value))]
+OPTIONS = [each for name, value in SMALL.items() for each in (f"--{RENAMED_OPTIONS[name]}", str(value))]
+ROOT = Path(__file__).parents[1]
 OFFICIAL = os.environ.get("OFFICIAL_SOURCE")  # a folder of copies of the released code
 
 
@@ -79,7 +72,7 @@ def test_a_run_is_whole_then_skipped_and_done_again_where_half_of_it_is_there(da
     assert "there already" in capsys.readouterr().out
     assert place.stat().st_mtime_ns == written
 
-    with pytest.raises(ValueError, match="another precision"):
+    with pytest.raises(ValueError, match=r"another train\.precision"):
         real_data.main([*command, "--precision", "bf16-mixed"])
     file = tmp_path / "utd_mhad.npz"
     arrays = dict(np.load(file))
@@ -99,7 +92,7 @@ def test_a_run_is_whole_then_skipped_and_done_again_where_half_of_it_is_there(da
 
 def test_a_run_that_fails_leaves_no_result_and_the_others_go_on(data, tmp_path, monkeypatch):
     def diverging(job, real):
-        if job.options.seed == 0:
+        if job.options.train.seed == 0:
             raise RuntimeError("the loss is nan")
         return torch.randn(12, 5), torch.randn(12, 5), {"epochs": 1}
 
@@ -115,14 +108,14 @@ def test_raw_coordinates_serve_both_splits_of_nw_ucla(data, tmp_path):
     assert only(tmp_path, "raw-aligned*").exists()
     assert sum(plain["parts"]["standard"]) == 6
     assert sum(plain["parts"]["clean"]) == 3  # clips 6, 7 and 8 are copies
-    whole = DataOptions(data=str(tmp_path / "nw_ucla.npz"), frames=20, split="cross-view", train_ids=[1, 2])
+    whole = DataOptions(path=str(tmp_path / "nw_ucla.npz"), frames=20, split="cross-view", train_ids=[1, 2])
     sets = real_sets.load(whole).sets
     train, test = (part.as_tensor().flatten(1).numpy() for part in sets)
     scores = real_judge.logistic(train, sets.train.labels.numpy(), test, classes=3)
     assert plain["predictions"]["linear"] == scores.argmax(1).tolist()
 
 
-def test_untrained_encoders_come_in_both_initialisations(data, tmp_path):
+def test_untrained_encoders_come_in_both_initializations(data, tmp_path):
     real_data.main(["run", "--method", "untrained", "--set", "utd-mhad", "--seeds", "3", *OPTIONS, *data])
     made = {json.loads(path.read_text())["variant"] for path in tmp_path.rglob("result.json")}
     assert made == {"torch", "official"}
@@ -134,16 +127,25 @@ def test_protocols_are_read_for_every_method_and_set():
     for protocol in ("recipe", "papers"):
         for set_name, method in pairs:
             made = real_data.protocol_options(protocol, set_name=set_name, method=method)
-            assert layouts.get(made.layout).num_joints
-    papers = real_data.protocol_options("papers", set_name="nw-ucla", method="msmclr", changes=["--epochs=7"])
-    assert (papers.nnm_epoch, papers.key_momentum, papers.epochs, papers.train_ids) == ("half", 0.999, 7, [1, 2])
-    assert papers.milestones == [6]
+            assert layouts.get(made.data.layout).num_joints
+    papers = real_data.protocol_options("papers", set_name="nw-ucla", method="msmclr", changes=["--train.epochs=7"])
+    assert (papers.nnm_epoch, papers.contrast.key_momentum, papers.train.epochs, papers.data.train_ids) == (
+        "half",
+        0.999,
+        7,
+        [1, 2],
+    )
+    assert papers.train.milestones == [6]
     recipe = real_data.protocol_options("recipe", set_name="nw-ucla", method="msmclr")
-    assert (recipe.align, recipe.key_momentum) == ("clip", 0.99)  # of examples/configs/nw_ucla.yaml
+    assert (recipe.data.align, recipe.contrast.key_momentum) == ("clip", 0.99)  # of examples/configs/nw_ucla.yaml
     extreme = real_data.protocol_options("recipe", set_name="nw-ucla", method="aimclr")
-    assert (extreme.extreme, extreme.drop, extreme.align) == ("official", "official", "clip")  # of aimclr_small.yaml
+    assert (extreme.extreme, extreme.drop, extreme.data.align) == (
+        "official",
+        "official",
+        "clip",
+    )  # of aimclr_small.yaml
     crossed = real_data.protocol_options("recipe", set_name="nw-ucla", method="crossmoco")
-    assert (crossed.augmentation, crossed.align) == ("normal", "clip")  # of crossmoco_small.yaml, after the set's
+    assert (crossed.augmentation, crossed.data.align) == ("weak", "clip")  # of crossmoco_small.yaml, after the set's
 
 
 @pytest.mark.parametrize(
@@ -247,11 +249,11 @@ def test_the_same_changes_have_one_name():
     found = {
         real_data.changed_as(changes)
         for changes in (
-            ["--key-momentum", "0.9", "--epochs=3"],
-            ["--epochs", "3", "--key_momentum=0.9"],
+            ["--contrast.key-momentum", "0.9", "--train.epochs=3"],
+            ["--train.epochs", "3", "--contrast.key_momentum=0.9"],
         )
     }
-    assert found == {"epochs_3_key_momentum_0.9"}
+    assert found == {"contrast.key_momentum_0.9_train.epochs_3"}
     assert real_data.changed_as([]) == ""
 
 
@@ -290,8 +292,8 @@ def test_the_queue_of_released_code_takes_the_keys_where_its_pointer_is():
 @pytest.mark.parametrize("method", official_code.RELEASED)
 def test_released_code_trains_and_goes_on_where_it_was_killed(method, data, tmp_path):
     command = ["run", "--set", "utd-mhad", "--method", method, "--side", "official", *OPTIONS, *data]
-    command += ["--official-source", OFFICIAL, "--official-cache", str(tmp_path / "cache"), "--frames=32"]
-    command += ["--epochs=2", "--seeds"]
+    command += ["--official-source", OFFICIAL, "--official-cache", str(tmp_path / "cache"), "--data.frames=32"]
+    command += ["--train.epochs=2", "--seeds"]
     real_data.main([*command, "5"])
     place = only(tmp_path)
     whole = json.loads(place.read_text())
@@ -300,16 +302,18 @@ def test_released_code_trains_and_goes_on_where_it_was_killed(method, data, tmp_
     (run / "checkpoint.pt").unlink()
     job = json.loads((run / "job.json").read_text())
     code = (
-        "import sys, official_train, run_folder\n"
-        "log = run_folder.RunFolder.log\n"
-        "run_folder.RunFolder.log = lambda self, history: (log(self, history), sys.exit(9))\n"
+        "import sys\n"
+        "from benchmarks.studies import official_train\n"
+        "from skelblocks.training import RunFolder\n"
+        "log = RunFolder.log\n"
+        "RunFolder.log = lambda self, history: (log(self, history), sys.exit(9))\n"
         f"official_train.main({str(run / 'job.json')!r})\n"
     )
-    path = os.pathsep.join([str(Path(official_code.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([job["code"], str(ROOT), os.environ.get("PYTHONPATH", "")])
     killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
     assert killed.returncode == 9
     assert len((run / "log.jsonl").read_text().splitlines()) == 1
-    assert job["options"]["epochs"] == 2
+    assert job["options"]["train"]["epochs"] == 2
     real_data.main([*command, "5"])
     again = json.loads(place.read_text())
     assert again["predictions"] == whole["predictions"]
@@ -321,10 +325,20 @@ def test_released_code_trains_and_goes_on_where_it_was_killed(method, data, tmp_
 @pytest.mark.parametrize("epoch", [0, 3])
 @pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "msmclr"])
 def test_released_code_and_ours_take_the_same_steps(method, epoch, data, tmp_path):
-    script = str(Path(official_code.__file__).with_name("lockstep.py"))
-    command = [sys.executable, script, "--method", method, "--set", "utd-mhad", *data[:2], *OPTIONS, "--frames=32"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.studies.lockstep",
+        "--method",
+        method,
+        "--set",
+        "utd-mhad",
+        *data[:2],
+        *OPTIONS,
+        "--data.frames=32",
+    ]
     batch = 8 if method == "msmclr" else 4  # its attention takes eight clips together
-    command += ["--epochs=4", f"--epoch={epoch}", f"--batch_size={batch}"]
+    command += ["--train.epochs=4", f"--epoch={epoch}", f"--train.batch_size={batch}"]
     command += ["--official-source", OFFICIAL, "--official-cache", str(tmp_path / "cache")]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2:]
     theirs, ours = np.array([[float(cell) for cell in line.strip("| ").split("|")[1:]] for line in lines]).T

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from case import Case, Setting, largest_difference
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.case import Case, Setting, largest_difference
 from skelblocks.attention import MsMAttention
 
 ROWS, CHANNELS, FRAMES, JOINTS = 16, 256, 13, 25

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from case import Case, Setting, largest_difference
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.case import Case, Setting, largest_difference
 from skelblocks.augment import Compose, recipes
 
 Clip = NDArray[Any]

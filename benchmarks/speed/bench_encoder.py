@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from case import Case, Setting, largest_difference
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.case import Case, Setting, largest_difference
 from skelblocks import STGCN
 
 SHAPE = (8, 3, 50, 25, 2)

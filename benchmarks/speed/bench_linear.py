@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from case import Case, Setting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.speed.case import Case, Setting
 from skelblocks import STGCN, pool
 from skelblocks.evaluation import LinearProbeResult, accuracy, cached_features, linear_probe
 

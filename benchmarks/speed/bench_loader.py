@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from case import Case, Setting
 from torch import Tensor
 
+from benchmarks.speed.case import Case, Setting
 from skelblocks.data import PreparedSet, Preprocessing, RawClip, prepare
 
 CLIPS, SHARD, BATCH = 4096, 512, 128

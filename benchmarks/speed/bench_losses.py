@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from case import Case, Setting, largest_difference
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.case import Case, Setting, largest_difference
 from skelblocks.contrast import contrastive_logits
 from skelblocks.losses import d3m_loss, d3m_loss_from_embeddings, info_nce, info_nce_from_embeddings
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from case import Case, Setting, largest_difference
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.case import Case, Setting, largest_difference
 from skelblocks.contrast import MomentumQueue
 
 N, D, BRANCHES = 128, 128, 4

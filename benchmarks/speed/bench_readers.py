@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from case import Case, Setting
 from numpy.typing import NDArray
 
+from benchmarks.speed.case import Case, Setting
 from skelblocks.data import read_ntu_skeleton
 from skelblocks.testing import write_ntu_skeleton
 

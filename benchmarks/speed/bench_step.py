@@ -9,45 +9,47 @@ from __future__ import annotations
 
 import copy
 import functools
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from bench_attention import plain_attention
-from bench_augment import Clip, augment_clip, crop, draw, usual_shear
-from bench_encoder import plain_forward
-from bench_losses import plain_losses
-from bench_queue import ColumnQueue
-from case import Case, Setting, largest_difference
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-from train_msmclr import MsMCLR, Options, build, make_views
-
+from benchmarks.speed.bench_attention import plain_attention
+from benchmarks.speed.bench_augment import Clip, augment_clip, crop, draw, usual_shear
+from benchmarks.speed.bench_encoder import plain_forward
+from benchmarks.speed.bench_losses import plain_losses
+from benchmarks.speed.bench_queue import ColumnQueue
+from benchmarks.speed.case import Case, Setting, largest_difference
 from skelblocks import layouts
+from skelblocks.training import ContrastOptions, EncoderOptions, MethodOptions, load_page
 
 LAYOUT = layouts.get("ntu-rgb+d")
+PAGE = load_page("msmclr")
 
 
-def make_method(setting: Setting, *, dropout: float = 0.5) -> tuple[Options, MsMCLR]:
-    widths = {"base_channels": 4, "out_channels": 16, "queue_size": 64} if setting.small else {}
-    options = Options(dropout=dropout, **widths)
+def make_method(setting: Setting, *, dropout: float = 0.5) -> tuple[MethodOptions, Any]:
+    widths: dict[str, Any] = {"base_channels": 4, "out_channels": 16} if setting.small else {}
+    options = PAGE.options(
+        encoder=EncoderOptions(dropout=dropout, **widths),
+        contrast=ContrastOptions(queue_size=64 if setting.small else 32768),
+    )
     torch.manual_seed(0)
-    return options, build(options, layout=LAYOUT, persons=2).to(setting.device)
+    return options, PAGE.build(options, layout=LAYOUT, persons=2).to(setting.device)
 
 
-def make_optimizer(method: MsMCLR, options: Options) -> torch.optim.SGD:
+def make_optimizer(method: Any, options: MethodOptions) -> torch.optim.SGD:
     trained = [p for p in method.parameters() if p.requires_grad]
-    return torch.optim.SGD(trained, lr=0.01, momentum=options.sgd_momentum, weight_decay=options.weight_decay)
+    return torch.optim.SGD(
+        trained, lr=0.01, momentum=options.train.sgd_momentum, weight_decay=options.train.weight_decay
+    )
 
 
 class PlainStep:
     """The same step on a copy of the method's parameters."""
 
-    def __init__(self, method: MsMCLR, options: Options, device: str) -> None:
+    def __init__(self, method: Any, options: MethodOptions, device: str) -> None:
         self.method, self.options, self.device = method, options, device
         self.optimizer = make_optimizer(method, options)
         self.queue = ColumnQueue(method.contrast.queue.bank)
@@ -66,7 +68,7 @@ class PlainStep:
         return views
 
     def __call__(self, query: Tensor, strong: Tensor, key: Tensor) -> Tensor:
-        dropout = self.options.dropout
+        dropout = self.options.encoder.dropout
         encoder, _, head = self.method.contrast.query_branch
         key_encoder, _, key_head = self.method.contrast.key_branch.encoder
 
@@ -88,13 +90,15 @@ class PlainStep:
         with torch.no_grad():
             own, theirs = self.method.contrast.key_branch.encoder, self.method.contrast.query_branch
             for k, q in zip(own.parameters(), theirs.parameters(), strict=True):
-                k.data = k.data * self.options.key_momentum + q.data * (1.0 - self.options.key_momentum)
+                k.data = k.data * self.options.contrast.key_momentum + q.data * (
+                    1.0 - self.options.contrast.key_momentum
+                )
         self.queue.enqueue(keys)
         return loss
 
 
 class OurStep:
-    def __init__(self, method: MsMCLR, options: Options, setting: Setting) -> None:
+    def __init__(self, method: Any, options: MethodOptions, setting: Setting) -> None:
         self.method, self.setting = method, setting
         self.optimizer = make_optimizer(method, options)
         # Not the views: their draws come from a generator.
@@ -131,7 +135,7 @@ def cases(setting: Setting) -> Iterator[Case]:
     shape = (n, 3, 16 if setting.small else 50, 25, 2)
     options, method = make_method(setting)
     other = copy.deepcopy(method)
-    make = make_views(options, layout=LAYOUT)
+    make = PAGE.make_views(options, layout=LAYOUT)
     generator = torch.Generator(setting.device).manual_seed(0)
     clips = torch.randn(shape, generator=generator, device=setting.device)
     array, ids = clips.cpu().numpy(), torch.arange(n, device=setting.device)
@@ -145,7 +149,7 @@ def cases(setting: Setting) -> Iterator[Case]:
 
     difference = check(setting)
     extras = [name for name, on in (("bf16", setting.half), ("compiled", setting.compiled)) if on]
-    sizes = f"MsMCLR on {shape}, bank {options.queue_size}"
+    sizes = f"MsMCLR on {shape}, bank {options.contrast.queue_size}"
     yield Case("step", ", ".join((sizes, *extras)), ours, plain, difference, clips=n)
 
     views = make(clips, generator)

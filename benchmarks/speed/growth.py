@@ -1,7 +1,7 @@
 """How time and memory grow as one size doubles, of the library's blocks alone.
 
-    python benchmarks/speed/growth.py --threads 1
-    python benchmarks/speed/growth.py queue losses --json growth.json
+    python -m benchmarks.speed.growth --threads 1
+    python -m benchmarks.speed.growth queue losses --json growth.json
 
 All sizes of a row but the doubled one are those of the first row. Time is the median of the processor's, which other
 programs on the machine move least; memory is the peak above what was there before the call, see memory.py.
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from memory import peak_memory
-from run import timed
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.memory import peak_memory
+from benchmarks.speed.run import timed
 from skelblocks import STGCN, layouts
 from skelblocks.attention import MsMAttention
 from skelblocks.augment import recipes

@@ -1,8 +1,8 @@
 """Time blocks of the library against plain references that compute the same numbers.
 
-    python benchmarks/speed/run.py                           # all
-    python benchmarks/speed/run.py encoder step --threads 2 --seconds 60 --json step.json
-    python benchmarks/speed/run.py step --device cuda --half --compile
+    python -m benchmarks.speed.run                           # all
+    python -m benchmarks.speed.run encoder step --threads 2 --seconds 60 --json step.json
+    python -m benchmarks.speed.run step --device cuda --half --compile
 
 Both sides run in turn in one process, so that a busy machine slows both. Times are medians with the interquartile
 range; the speed-up is the median over the turns, with its quartiles. "processor" is the time in which the process held
@@ -22,19 +22,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import bench_attention
-import bench_augment
-import bench_encoder
-import bench_linear
-import bench_loader
-import bench_losses
-import bench_queue
-import bench_readers
-import bench_step
 import torch
-from case import Case, Setting
-from memory import peak_memory
 from torch import Tensor
+
+from benchmarks.speed import (
+    bench_attention,
+    bench_augment,
+    bench_encoder,
+    bench_linear,
+    bench_loader,
+    bench_losses,
+    bench_queue,
+    bench_readers,
+    bench_step,
+)
+from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.memory import peak_memory
 
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Case]]] = {
     "attention": bench_attention.cases,

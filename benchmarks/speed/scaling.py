@@ -1,7 +1,7 @@
 """Clips a second of a method's whole step on 1, 2, 4 ... processes, each with its own share of the batch.
 
-    python benchmarks/speed/scaling.py                            # MsMCLR, 16 clips in each of 1, 2 and 4 processes
-    python benchmarks/speed/scaling.py --processes 1 8 --clips 128 --accelerator auto --json scaling.json
+    python -m benchmarks.speed.scaling                            # MsMCLR, 16 clips in each of 1, 2 and 4 processes
+    python -m benchmarks.speed.scaling --processes 1 8 --clips 128 --accelerator auto --json scaling.json
 
 A step is that of the examples: views, forward, backward with the gradients' average, optimiser, momentum encoder, queue
 with the keys of all. Clips are random and in memory: of the loader's speed this says nothing. A process has one thread.
@@ -12,7 +12,6 @@ machine hardly changes, says what several processes add where there are fewer co
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import statistics
@@ -29,7 +28,7 @@ WARM_UP = 2  # steps
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Clips a second by number of processes.")
-    parser.add_argument("--method", default="msmclr", help="one of the scripts train_*.py with a queue of one stream")
+    parser.add_argument("--method", default="msmclr", help="a method with a queue of one stream")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--clips", type=int, default=16, help="in each process")
     parser.add_argument("--steps", type=int, default=8, help=f"measured, after {WARM_UP} others")
@@ -46,8 +45,8 @@ def main() -> None:
     for processes in chosen.processes:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         done = subprocess.run(
-            [*launcher, *sys.argv],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "examples")},
+            [*launcher, "-m", "benchmarks.speed.scaling", *sys.argv[1:]],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -67,20 +66,19 @@ def main() -> None:
 
 def step(chosen: argparse.Namespace) -> None:
     """In each process: the steps; the first one prints."""
-    from engine import make_fabric
-
     from skelblocks import layouts
+    from skelblocks.training import TrainOptions, load_page, make_fabric
 
-    script, layout = importlib.import_module(f"train_{chosen.method}"), layouts.get("ntu-rgb+d")
-    options = script.Options(accelerator=chosen.accelerator, precision=chosen.precision)
-    fabric = make_fabric(options)
+    page, layout = load_page(chosen.method), layouts.get("ntu-rgb+d")
+    options = page.options(train=TrainOptions(accelerator=chosen.accelerator, precision=chosen.precision))
+    fabric = make_fabric(options.train)
     torch.manual_seed(0)
-    method = script.build(options, layout=layout, persons=2)
+    method = page.build(options, layout=layout, persons=2)
     plain = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1, momentum=0.9)
     model, optimizer = fabric.setup(method, plain)
-    make_views = script.make_views(options, layout=layout)
+    make_views = page.make_views(options, layout=layout)
     generator = torch.Generator(fabric.device).manual_seed(fabric.global_rank)
-    shape = (chosen.clips, 3, options.frames, len(layout.joints), 2)
+    shape = (chosen.clips, 3, options.data.frames, len(layout.joints), 2)
     clips = torch.randn(shape, generator=generator, device=fabric.device)
     ids = torch.arange(chosen.clips, device=fabric.device) + fabric.global_rank * chosen.clips
     seconds, busy = [], []

@@ -1,6 +1,6 @@
 """How much of MsM attention looks at itself, on the features of a trained run: the mean diagonal of its softmax.
 
-    make demo && .venv/bin/python benchmarks/studies/attention_diagonal.py runs/demo
+    make demo && .venv/bin/python -m benchmarks.studies.attention_diagonal runs/demo
 
 Prints, for each scale, the mean weight that a frame gives to itself, with the paper's similarity and with the options
 that soften it.
@@ -14,13 +14,9 @@ from pathlib import Path
 import torch
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-from datasets import load_sets
-from train_msmclr import Options, build
-
 from skelblocks import streams
 from skelblocks.attention import MsMAttention
+from skelblocks.training import backbone_of, load_page, load_sets, options_from_dict
 
 VARIANTS = {
     "paper (dot product, 1 / sqrt(d))": {},
@@ -33,19 +29,20 @@ VARIANTS = {
 
 def main(run: Path) -> None:
     """Measure on the test clips of the run's set."""
-    options = Options(**yaml.safe_load((run / "config.yaml").read_text()))
-    sets = load_sets(options)
-    clips = streams.convert(sets.test.as_tensor()[:128], options.stream, layout=sets.layout)
+    page = load_page("msmclr")
+    options = options_from_dict(page.options, yaml.safe_load((run / "config.yaml").read_text()))
+    sets = load_sets(options.data)
+    clips = streams.convert(sets.test.as_tensor()[:128], options.data.stream, layout=sets.layout)
     state = torch.load(run / "checkpoint.pt", weights_only=True)["method"]
     for title, trained in (("trained", True), ("untrained", False)):
-        method = build(options, layout=sets.layout, persons=sets.persons)
+        method = page.build(options, layout=sets.layout, persons=sets.persons)
         if trained:
             method.load_state_dict(state)
         if not isinstance(method.attention, MsMAttention):
             raise SystemExit(f"{run} was trained without attention")
         method.eval()
         with torch.no_grad():
-            features = method.contrast.query_branch[0](clips)
+            features = backbone_of(method.contrast)(clips)
         frames, reduced = features.shape[3], method.attention.channels // method.attention.reduction
         print(f"{title}; {frames} frames, so an even look would give {1 / frames:.3f} to each")
         for name, changes in VARIANTS.items():

@@ -1,37 +1,33 @@
 """A method and its released code step by step: from the same weights, on the same augmented batches.
 
-    python benchmarks/studies/lockstep.py --method aimclr --set nw-ucla --data DIR
+    python -m benchmarks.studies.lockstep --method aimclr --set nw-ucla --data DIR
 
 Prints both losses of each step, in float64, by the recipe, with the options that make a method what its released code
 does. Theirs is trained for an epoch of so many steps; ours then repeats it. `--epoch` chooses the stage: mining begins
-after half of the epochs. Further options are those of examples/train_METHOD.py.
+after half of the epochs. Further options are those of `skelblocks train METHOD`.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
+import os
 import random
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
 import numpy as np
-import official_code
-import official_train
-import real_data
-import real_sets
 import torch
-from engine import derive_seed
-from official_fit import fit_model, fit_to, stand_in
 from torch import Tensor, nn
 
+from benchmarks.studies import official_code, official_train, real_data, real_sets
+from benchmarks.studies.official_fit import fit_model, fit_to, stand_in
 from skelblocks.data import ArrayDataset
 from skelblocks.interop import OfficialCheckpoint, load_official
+from skelblocks.training import derive_seed, load_page
 
 AS_RELEASED = {  # its name for load_official, and the options
     "skeletonclr": ("SkeletonCLR", []),
@@ -69,26 +65,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--official-cache", type=Path, default=Path("runs/official_code"))
     parser.add_argument("--official-source", type=Path, help="folder of copies of released code, in place of GitHub")
     given, more = parser.parse_known_args(arguments)
+    code = official_code.fetch(given.method, cache=given.official_cache, source=given.official_source)
+    if str(code) not in sys.path:  # released code imports its own files from there
+        own = sys.argv[1:] if arguments is None else arguments
+        command = [sys.executable, "-m", "benchmarks.studies.lockstep", *own]
+        paths = os.pathsep.join([str(code), os.environ.get("PYTHONPATH", "")])
+        raise SystemExit(subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}).returncode)
 
     name, changes = AS_RELEASED[given.method]
     options = real_data.protocol_options("recipe", set_name=given.set, method=given.method, changes=[*changes, *more])
-    options = dataclasses.replace(options, data=real_sets.data_file(given.data, given.set), seed=given.seed)
-    sets = real_sets.load(options).sets
+    options = dataclasses.replace(
+        options,
+        data=dataclasses.replace(options.data, path=real_sets.data_file(given.data, given.set)),
+        train=dataclasses.replace(options.train, seed=given.seed),
+    )
+    sets = real_sets.load(options.data).sets
     assert isinstance(sets.train, ArrayDataset)
     device = torch.device("cpu")
     stand_in(device)
     torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # which theirs calls on each batch
-    sys.path.insert(0, str(official_code.fetch(given.method, cache=given.official_cache, source=given.official_source)))
     released = official_code.RELEASED[given.method]
-    fit_to(sets.layout, persons=sets.persons, frames=options.frames, method=given.method)
+    fit_to(sets.layout, persons=sets.persons, frames=options.data.frames, method=given.method)
     processor = official_train.make_processor(released, given.method, options, device=device)
     fit_model(processor.model.double(), layout=sets.layout)
-    feeder = official_train.make_feeder(released.feeder, sets.train, shear_amplitude=options.shear_amplitude)
-    batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=options.stream)
+    feeder = official_train.make_feeder(released.feeder, sets.train, shear_amplitude=options.contrast.shear_amplitude)
+    batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=options.data.stream)
     processor.data_loader = {"train": Recorded(batches, steps=given.steps)}
 
-    example = importlib.import_module(f"train_{given.method}")
-    method = example.build(options, layout=sets.layout, persons=sets.persons).double()
+    method = load_page(given.method).build(options, layout=sets.layout, persons=sets.persons).double()
     take_weights(method, load_official(processor.model.state_dict(), source=name, layout=sets.layout))
 
     theirs: list[float] = []
@@ -122,7 +126,7 @@ def repeat(method: nn.Module, processor: Any, options: Any, epoch: int) -> Itera
     """Our losses on the batches that theirs was trained on."""
     recorded = processor.data_loader["train"]
     optimizer = torch.optim.SGD(
-        method.parameters(), lr=0.0, momentum=options.sgd_momentum, weight_decay=options.weight_decay
+        method.parameters(), lr=0.0, momentum=options.train.sgd_momentum, weight_decay=options.train.weight_decay
     )
     method.train()
     for step, (views, rate) in enumerate(zip(recorded.views, recorded.rates, strict=True)):

@@ -6,6 +6,7 @@ None of it is in this repository. Only what holds it to NTU RGB+D and to a GPU i
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from method import MethodOptions
 from torch import Tensor
 
 from skelblocks._utils.whole_file import whole_file
+from skelblocks.training import MethodOptions
 
 
 class Released(NamedTuple):
@@ -137,11 +138,13 @@ def train(
     """
     code = fetch(method, cache=cache, source=source).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    job = {"method": method, "code": str(code), "folder": str(folder), "options": vars(options)}
+    job = {"method": method, "code": str(code), "folder": str(folder), "options": options.to_dict()}
     with whole_file(folder / "job.json") as partial:
         partial.write_text(json.dumps(job))
-    script = Path(__file__).with_name("official_train.py")
-    if subprocess.run([sys.executable, str(script), str(folder / "job.json")]).returncode:
+    # Released code imports its own files from its folder.
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), str(code), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "benchmarks.studies.official_train", str(folder / "job.json")]
+    if subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}).returncode:
         raise ValueError(f"official: the training of {RELEASED[method].repository} in {folder} has failed")
     with np.load(folder / "features.npz") as file:
         train_features, test_features = (torch.from_numpy(file[name]) for name in ("train", "test"))

@@ -12,7 +12,6 @@ A run that was killed goes on from its last epoch, and gives what it would have 
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import random
@@ -24,22 +23,27 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
 import numpy as np
-import official_code
-import real_sets
 import torch
-from engine import derive_seed, epoch_batches, fingerprint_of, learning_rate
-from method import MethodOptions
-from official_fit import fit_model, fit_to, import_class, stand_in
-from run_folder import RunFolder
 from torch import Tensor, nn
 
+from benchmarks.studies import official_code, real_sets
+from benchmarks.studies.official_fit import fit_model, fit_to, import_class, stand_in
 from skelblocks import streams
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.data import ArrayDataset
+from skelblocks.evaluation.fingerprints import data_fingerprint
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.training import (
+    MethodOptions,
+    RunFolder,
+    derive_seed,
+    epoch_batches,
+    learning_rate,
+    load_page,
+    options_from_dict,
+)
+from skelblocks.training.resume import FORMAT
 
 
 class Batches:
@@ -48,16 +52,20 @@ class Batches:
     def __init__(self, feeder: Any, processor: Any, options: MethodOptions, *, layout: SkeletonLayout, stream: str):
         self.feeder, self.processor, self.options = feeder, processor, options
         self.layout, self.stream = layout, stream
-        self.batches = epoch_batches(len(feeder.label), options=options, epoch=0)
+        self.batches = self._batches(epoch=0)
+
+    def _batches(self, *, epoch: int) -> list[list[int]]:
+        train = self.options.train
+        return epoch_batches(len(self.feeder.label), batch_size=train.batch_size, seed=train.seed, epoch=epoch)
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Any]:
         epoch = self.processor.meta_info["epoch"] - 1
-        self.batches = epoch_batches(len(self.feeder.label), options=self.options, epoch=epoch)
+        self.batches = self._batches(epoch=epoch)
         for step, rows in enumerate(self.batches):
-            self.processor.lr = learning_rate(self.options, progress=epoch + step / len(self.batches))
+            self.processor.lr = learning_rate(self.options.train, progress=epoch + step / len(self.batches))
             for group in self.processor.optimizer.param_groups:
                 group["lr"] = self.processor.lr
             views, labels = torch.utils.data.default_collate([self.feeder[row] for row in rows])
@@ -70,24 +78,22 @@ class Batches:
 def main(path: str) -> None:
     job = json.loads(Path(path).read_text())
     method, folder = job["method"], Path(job["folder"])
-    example = importlib.import_module(f"train_{method}")
-    options: MethodOptions = example.Options(**job["options"])
-    sets = real_sets.load(options).sets
+    options: MethodOptions = options_from_dict(load_page(method).options, job["options"])
+    sets = real_sets.load(options.data).sets
     assert isinstance(sets.train, ArrayDataset)
-    device = torch.device("cuda" if torch.cuda.is_available() and options.accelerator != "cpu" else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() and options.train.accelerator != "cpu" else "cpu")
     stand_in(device)
-    sys.path.insert(0, job["code"])
     released = official_code.RELEASED[method]
-    fit_to(sets.layout, persons=sets.persons, frames=options.frames, method=method)
+    fit_to(sets.layout, persons=sets.persons, frames=options.data.frames, method=method)
     processor = make_processor(released, method, options, device=device)
     fit_model(processor.model, layout=sets.layout)
-    feeder = make_feeder(released.feeder, sets.train, shear_amplitude=options.shear_amplitude)
+    feeder = make_feeder(released.feeder, sets.train, shear_amplitude=options.contrast.shear_amplitude)
     # SkeAttnCLR swaps joints in its model, and takes bones and motion after that.
-    stream = "joint" if method == "skeattnclr" else options.stream
+    stream = "joint" if method == "skeattnclr" else options.data.stream
     loader = Batches(feeder, processor, options, layout=sets.layout, stream=stream)
     processor.data_loader = {"train": loader}
-    run = RunFolder(folder, options=vars(options))
-    pretrain(processor, run, options, device=device, fingerprint=fingerprint_of(sets.train))
+    with RunFolder(folder) as run:
+        pretrain(processor, run, options, device=device, fingerprint=data_fingerprint(sets.train))
     encoder = processor.model.encoder_q
     features = {name: pooled(encoder, part, options, device=device) for name, part in sets._asdict().items()}
     with whole_file(folder / "features.npz") as partial:
@@ -102,13 +108,13 @@ def make_processor(
     processor = kind.__new__(kind)
     sizes: dict[str, Any] = {
         "base_encoder": "net.st_gcn.Model",
-        "feature_dim": options.embedding,
-        "queue_size": options.queue_size,
-        "momentum": options.key_momentum,
-        "Temperature": options.temperature,
-        "hidden_channels": options.base_channels,
-        "hidden_dim": options.out_channels or 256,
-        "dropout": options.dropout,
+        "feature_dim": options.contrast.embedding,
+        "queue_size": options.contrast.queue_size,
+        "momentum": options.contrast.key_momentum,
+        "Temperature": options.contrast.temperature,
+        "hidden_channels": options.encoder.base_channels,
+        "hidden_dim": options.encoder.out_channels or 256,
+        "dropout": options.encoder.dropout,
         "graph_args": {"layout": "ntu-rgb+d", "strategy": "spatial"},
     }
     if method == "skeattnclr":  # and the numbers of its configurations for NTU RGB+D 60
@@ -118,16 +124,16 @@ def make_processor(
         model=released.model,
         model_args=sizes,
         optimizer="SGD",
-        base_lr=options.learning_rate,
+        base_lr=options.train.learning_rate,
         nesterov=False,
-        weight_decay=options.weight_decay,
+        weight_decay=options.train.weight_decay,
         stream="joint",
-        view=options.stream if method == "skeattnclr" else "joint",
-        mining_epoch=options.epochs // 2,
+        view=options.data.stream if method == "skeattnclr" else "joint",
+        mining_epoch=options.train.epochs // 2,
         topk=1,
         loss="ce",
         mu=getattr(options, "mu", None),
-        num_epoch=options.epochs,
+        num_epoch=options.train.epochs,
     )
     processor.io = types.SimpleNamespace(
         load_model=lambda name, **arguments: import_class(name)(**arguments), print_log=lambda *_: None
@@ -137,8 +143,8 @@ def make_processor(
     processor.global_step, processor.train_writer = 0, MagicMock()
     for name in ("adjust_lr", "show_iter_info", "show_epoch_info", "train_log_writer"):
         setattr(processor, name, lambda *_: None)
-    torch.manual_seed(options.seed)
-    if options.initialization == "torch":
+    torch.manual_seed(options.train.seed)
+    if options.encoder.initialization == "torch":
         processor.model, processor.loss = import_class(released.model)(**sizes), nn.CrossEntropyLoss()
     else:
         processor.load_model()  # which draws the key encoder apart from the query encoder
@@ -167,31 +173,32 @@ def pretrain(
         ValueError: those that are done were of other clips.
     """
     history: list[dict[str, float]] = []
-    state = folder.load(device=device)
+    state = folder.load_same_run(options.to_dict(), device=device, fixed_length=True)
     if state is not None:
         if state.get("clips", fingerprint) != fingerprint:
             raise ValueError(f"resume: {folder.checkpoint} was trained on other clips; choose another folder")
         processor.model.load_state_dict(state["method"])
         processor.optimizer.load_state_dict(state["optimizer"])
         history = state["history"]
-    for epoch in range(len(history), options.epochs):
-        seed = derive_seed(options.seed, "official", epoch)
+    for epoch in range(len(history), options.train.epochs):
+        seed = derive_seed(options.train.seed, "official", epoch)
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002, theirs is this one
         torch.manual_seed(seed)
         processor.meta_info["epoch"] = epoch + 1
         started = time.perf_counter()
         processor.train(epoch + 1)
-        clips = len(processor.data_loader["train"]) * options.batch_size
+        clips = len(processor.data_loader["train"]) * options.train.batch_size
         row = {"epoch": epoch + 1, "loss": float(processor.epoch_info["train_mean_loss"])}
         row["clips_per_second"] = clips / (time.perf_counter() - started)
         history.append(row)
-        if epoch + 1 == options.epochs or (epoch + 1) % options.checkpoint_every == 0:
+        if epoch + 1 == options.train.epochs or (epoch + 1) % options.train.checkpoint_every == 0:
             state = {"method": processor.model.state_dict(), "optimizer": processor.optimizer.state_dict()}
-            folder.save({**state, "clips": fingerprint, "history": history})
+            told = {"format": FORMAT, "options": options.to_dict(), "clips": fingerprint, "history": history}
+            folder.save({**state, **told})
         folder.log(history)
-        if epoch + 1 == options.epochs or (epoch + 1) % 10 == 0:
-            print(f"{folder.path}: epoch {epoch + 1}/{options.epochs}, loss {row['loss']:.3f}", flush=True)
+        if epoch + 1 == options.train.epochs or (epoch + 1) % 10 == 0:
+            print(f"{folder.path}: epoch {epoch + 1}/{options.train.epochs}, loss {row['loss']:.3f}", flush=True)
 
 
 @torch.no_grad()
@@ -199,7 +206,7 @@ def pooled(encoder: Any, part: Any, options: MethodOptions, *, device: torch.dev
     """The pooled features ``(n, d)`` of a part's clips, without augmentation."""
     network = getattr(encoder, "backbone", encoder).eval()
     network.fc = nn.Identity()
-    clips = streams.convert(part.as_tensor(), options.stream, layout=part.layout)
+    clips = streams.convert(part.as_tensor(), options.data.stream, layout=part.layout)
     found = [network(chunk.to(device)) for chunk in torch.split(clips, 64)]
     return torch.cat([each[0] if isinstance(each, tuple) else each for each in found]).cpu().numpy()
 

@@ -1,13 +1,13 @@
 """Measure the methods on real sets, beside their released code.
 
-    python benchmarks/studies/real_data.py run --method msmclr --set nw-ucla --protocol recipe --seeds 0 1 2 --data DIR
-    python benchmarks/studies/real_data.py run --method msmclr --set nw-ucla --protocol recipe --side official --data D
-    python benchmarks/studies/real_data.py run --method untrained --set nw-ucla --protocol recipe --data DIR
-    python benchmarks/studies/real_data.py table
+    python -m benchmarks.studies.real_data run --method msmclr --set nw-ucla --protocol recipe --seeds 0 1 2 --data DIR
+    python -m benchmarks.studies.real_data run --method msmclr --set nw-ucla --protocol recipe --side official --data D
+    python -m benchmarks.studies.real_data run --method untrained --set nw-ucla --protocol recipe --data DIR
+    python -m benchmarks.studies.real_data table
 
-DIR holds the sets' files, which `real_sets.py` names. `protocols/` says what a protocol is; `--epochs 20`, or any other
-option of `examples/train_METHOD.py`, changes it, and such a run stands apart in the tables. The released code is cloned
-from GitHub when it is first asked for; `--official-source` names a folder of copies instead.
+DIR holds the sets' files, which `real_sets.py` names. `protocols/` says what a protocol is; `--train.epochs 20`, or any
+other option of `skelblocks train METHOD`, changes it, and such a run stands apart in the tables. The released code is
+cloned from GitHub when it is first asked for; `--official-source` names a folder of copies instead.
 
 Every run is a folder RESULTS/SET/PROTOCOL/NAME with result.json and scores.npz, which are there once it is whole: then
 it is skipped, and until then the same command goes on where a killed one stopped. Both sides get the same clips,
@@ -18,24 +18,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-import official_code
-import real_run
-import real_sets
-import real_tables
 import yaml
-from command_line import parse, with_underscores
-from method import MethodOptions
 
+from benchmarks.studies import official_code, real_run, real_sets, real_tables
 from skelblocks.streams import STREAMS
+from skelblocks.training import MethodOptions, load_page, parse_options
+from skelblocks.training.command_line import with_underscores
+from skelblocks.training.resume import flat
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 BASELINES = {"untrained": ("torch", "official"), "raw": ("plain", "aligned")}  # and the variants of each
@@ -46,7 +41,7 @@ RAW_FRAMES = 20
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the methods on real sets, beside their released code.")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train and judge; further options are those of examples/train_METHOD.py")
+    run = commands.add_parser("run", help="train and judge; further options are those of skelblocks train METHOD")
     run.add_argument("--method", required=True, choices=(*METHODS, *BASELINES))
     run.add_argument("--set", required=True, choices=tuple(real_sets.FILES))
     run.add_argument("--protocol", default="recipe", help="a file of benchmarks/studies/protocols, without .yaml")
@@ -92,25 +87,29 @@ def jobs(chosen: argparse.Namespace, changes: Sequence[str]) -> Iterator[real_ru
         raise ValueError(f"side: there is released code of {there}, none of {method}")
     path = real_sets.data_file(chosen.data, chosen.set)
     options = protocol_options(chosen.protocol, set_name=chosen.set, method=method, changes=changes)
-    options = dataclasses.replace(options, data=path, stream=chosen.stream)
+    options = dataclasses.replace(options, data=dataclasses.replace(options.data, path=path, stream=chosen.stream))
     if chosen.side == "ours" and method in METHODS:
-        options = dataclasses.replace(options, precision=chosen.precision)
+        options = dataclasses.replace(options, train=dataclasses.replace(options.train, precision=chosen.precision))
     if method == "crossmoco":  # its streams share nothing but the sum of their losses
         options = dataclasses.replace(options, streams=[chosen.stream])  # type: ignore[call-arg]
     changed = changed_as(changes)
     folds: list[Any] = [None]
-    if options.split == "fold" and not options.train_ids:
+    if options.data.split == "fold" and not options.data.train_ids:
         folds = real_sets.folds_of(path)
     for seed in chosen.seeds if method != "raw" else [0]:
         for fold in folds[: chosen.folds]:
             for variant in BASELINES.get(method, ("",)):
-                made = dataclasses.replace(options, seed=seed)
+                made = dataclasses.replace(options, train=dataclasses.replace(options.train, seed=seed))
                 if fold is not None:
-                    made = dataclasses.replace(made, train_ids=[each for each in folds if each != fold])
+                    ids = [each for each in folds if each != fold]
+                    made = dataclasses.replace(made, data=dataclasses.replace(made.data, train_ids=ids))
                 if method == "raw":
-                    made = dataclasses.replace(made, frames=RAW_FRAMES, align="frame" if variant == "aligned" else None)
+                    align: Any = "frame" if variant == "aligned" else None
+                    data = dataclasses.replace(made.data, frames=RAW_FRAMES, align=align)
+                    made = dataclasses.replace(made, data=data)
                 if method == "untrained":
-                    made = dataclasses.replace(made, initialization=variant)  # type: ignore[arg-type]
+                    encoder = dataclasses.replace(made.encoder, initialization=variant)  # type: ignore[arg-type]
+                    made = dataclasses.replace(made, encoder=encoder)
                 parts = (method, variant, chosen.side, chosen.stream, changed)
                 name = "-".join([*filter(None, parts), *([] if fold is None else [f"fold{fold}"]), f"seed{seed}"])
                 yield real_run.Job(
@@ -137,7 +136,7 @@ def positive(text: str) -> int:
 
 def changed_as(changes: Sequence[str]) -> str:
     """One name for the same changes, in whatever order and with ``=`` or a space between option and value."""
-    words = " ".join(each.replace("=", " ", 1) for each in with_underscores(changes)).removeprefix("--")
+    words = " ".join(with_underscores(each).replace("=", " ", 1) for each in changes).removeprefix("--")
     return "_".join(sorted(words.split(" --"))).replace(" ", "_").replace("/", "-")
 
 
@@ -155,17 +154,20 @@ def protocol_options(name: str, *, set_name: str, method: str, changes: Sequence
     if set_name not in protocol["sets"]:
         raise ValueError(f"set: the protocol {name!r} has no {set_name!r}; it has {', '.join(protocol['sets'])}")
     of_set, of_method = protocol["sets"][set_name], protocol.get("methods", {}).get(method, {})
-    settings = {**protocol.get("all", {}), **of_set, **of_method}
+    settings = {
+        name: value for part in (protocol.get("all", {}), of_set, of_method) for name, value in flat(part).items()
+    }
     settings.pop("config", None)
     flags = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()]
-    options = importlib.import_module(f"train_{method}").Options if method in METHODS else MethodOptions
+    options = load_page(method).options if method in METHODS else MethodOptions
     files = [each["config"] for each in (of_set, of_method) if "config" in each]
     configs = [f"--config={(PROTOCOLS / each).resolve()}" for each in files]
-    made: MethodOptions = parse(options, [*configs, *flags, *changes])
+    made: MethodOptions = parse_options(options, [*configs, *flags, *changes])
     share = protocol.get("milestone_share")
-    if share is None or any(each.startswith("--milestones") for each in changes):
+    if share is None or any(each.startswith("--train.milestones") for each in changes):
         return made
-    return dataclasses.replace(made, milestones=[round(share * made.epochs)])
+    milestones = [round(share * made.train.epochs)]
+    return dataclasses.replace(made, train=dataclasses.replace(made.train, milestones=milestones))
 
 
 if __name__ == "__main__":

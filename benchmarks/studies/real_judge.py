@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from accuracies import probe_settings
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from skelblocks.evaluation import knn_scores, linear_probe
+from skelblocks.training import probe_settings
 
 MEASURES = ("knn1", "knn5", "linear", "probe")
 _UNSEEN = -1e4  # a class without a training clip

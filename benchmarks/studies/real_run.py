@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import platform
 import time
@@ -12,25 +11,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import official_code
-import real_judge
-import real_sets
 import sklearn
 import torch
-from accuracies import features
-from engine import fingerprint_of
-from load_run import load_run
-from method import MethodOptions, make_encoder
 from torch import Tensor
 
 import skelblocks
+from benchmarks.studies import official_code, real_judge, real_sets
 from skelblocks import streams
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.data import ArrayDataset
 from skelblocks.encoders import initialize_official
+from skelblocks.evaluation.fingerprints import data_fingerprint
+from skelblocks.interop import from_pretrained
+from skelblocks.training import MethodOptions, build_backbone, frozen_features, load_page
+from skelblocks.training.resume import flat
 
 # Where and how a run is done, not what it computes.
-_FREE = {"accelerator", "checkpoint_every", "data", "evaluate_every", "folder", "resume", "timeout", "workers"}
+_FREE = {"data.path", "evaluate.every"}
+_FREE |= {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
 
 Features = tuple[
     Tensor, Tensor, Mapping[str, Any]
@@ -74,7 +72,7 @@ def run(job: Job) -> None:
         RuntimeError: the training has failed.
         ValueError: there is a result with other options, or of other clips; or features that are not finite.
     """
-    settings = {name: value for name, value in vars(job.options).items() if name not in _FREE}
+    settings = {name: value for name, value in flat(job.options.to_dict()).items() if name not in _FREE}
     settings = json.loads(json.dumps(settings))  # tuples are lists there
     there = finished(job.folder)
     if there is not None:
@@ -82,11 +80,13 @@ def run(job: Job) -> None:
         other = [name for name in both if there["options"].get(name) != settings.get(name)]
         if other:
             raise ValueError(f"results: it was run with another {', '.join(other)}; choose another folder of results")
-    real = real_sets.load(job.options)
-    clips = [fingerprint_of(part) for part in real.sets]
+    real = real_sets.load(job.options.data)
+    clips = [data_fingerprint(part) for part in real.sets]
     if there is not None:
         if there.get("fingerprints", clips) != clips:
-            raise ValueError(f"results: it was run on other clips than {job.options.data} has; choose another folder")
+            raise ValueError(
+                f"results: it was run on other clips than {job.options.data.path} has; choose another folder"
+            )
         print(f"{job.folder}: there already", flush=True)
         return
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -106,10 +106,10 @@ def run(job: Job) -> None:
         "method": job.method,
         "variant": job.variant,
         "side": job.side,
-        "stream": job.options.stream,
+        "stream": job.options.data.stream,
         "changed": job.changed,
         "fold": job.fold,
-        "seed": job.options.seed,
+        "seed": job.options.train.seed,
         "options": settings,
         "versions": versions(),
         "seconds": round(seconds, 1),  # of the last process
@@ -151,26 +151,30 @@ def raw(job: Job, real: real_sets.RealSet) -> Features:
     found = []
     for part in real.sets:
         assert isinstance(part, ArrayDataset)
-        found.append(streams.convert(part.as_tensor(), job.options.stream, layout=part.layout).flatten(1))
+        found.append(streams.convert(part.as_tensor(), job.options.data.stream, layout=part.layout).flatten(1))
     return found[0], found[1], {}
 
 
 def untrained(job: Job, real: real_sets.RealSet) -> Features:
     """An encoder as it is before any training."""
-    torch.manual_seed(job.options.seed)
-    encoder = make_encoder(job.options, layout=real.sets.layout, persons=real.sets.persons)
+    torch.manual_seed(job.options.train.seed)
+    encoder = build_backbone(job.options, layout=real.sets.layout, persons=real.sets.persons)
     if job.variant == "official":
         initialize_official(encoder)
-    return (*features(encoder.eval(), real.sets, stream=job.options.stream), {})
+    return (*frozen_features(encoder.eval(), real.sets, stream=job.options.data.stream), {})
 
 
 def trained(job: Job, real: real_sets.RealSet) -> Features:
     """The query encoder of a run of the example."""
     folder = job.folder / "run"
-    options = dataclasses.replace(job.options, folder=str(folder), evaluate_every=0)
-    importlib.import_module(f"train_{job.method}").train(options, sets=real.sets)
-    encoder = load_run(folder, stream=options.stream).encoder.float()
-    return (*features(encoder, real.sets, stream=options.stream), training_of(folder))
+    options = dataclasses.replace(
+        job.options,
+        train=dataclasses.replace(job.options.train, folder=str(folder)),
+        evaluate=dataclasses.replace(job.options.evaluate, every=0),
+    )
+    load_page(job.method).train(options, sets=real.sets)
+    encoder = from_pretrained(folder / "encoder").encoder.float()
+    return (*frozen_features(encoder, real.sets, stream=options.data.stream), training_of(folder))
 
 
 def official(job: Job, _: real_sets.RealSet) -> Features:

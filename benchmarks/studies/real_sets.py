@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from datasets import DataOptions, Sets, load_sets
 from numpy.typing import NDArray
 
 from skelblocks.data import ArrayDataset
+from skelblocks.training import DataOptions, Sets, load_sets
 
 FILES = {"utd-mhad": "utd_mhad.npz", "nw-ucla": "nw_ucla.npz", "sbu": "sbu_interaction.npz", "hdm05": "hdm05_11.npz"}
 
@@ -58,10 +58,10 @@ def load(options: DataOptions) -> RealSet:
     """
     clean = load_sets(options)
     if not isinstance(clean.train, ArrayDataset) or not isinstance(clean.test, ArrayDataset):
-        raise ValueError(f"data: expected an .npz file, got {options.data!r}")
+        raise ValueError(f"data: expected an .npz file, got {options.path!r}")
     names = [name for part in clean for name in part.names]
     if len(set(names)) < len(names):
-        raise ValueError(f"data: {options.data!r} has two clips of one name")
+        raise ValueError(f"data: {options.path!r} has two clips of one name")
     if options.split != "cross-view" or "duplicate_of_other_view" not in clean.test.arrays:
         return RealSet(clean, {"all": np.ones(len(clean.test), dtype=bool)}, clean.test.subjects)
     whole = load_sets(dataclasses.replace(options, split="none")).train

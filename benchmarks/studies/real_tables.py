@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from real_judge import MEASURES
-from real_run import finished
 
+from benchmarks.studies.real_judge import MEASURES
+from benchmarks.studies.real_run import finished
 from skelblocks.evaluation import (
     FUSION_WEIGHTS,
     StreamScores,

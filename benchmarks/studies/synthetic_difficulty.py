@@ -1,6 +1,6 @@
 """How hard the synthetic motion set is: raw coordinates, an untrained encoder, and what supervision reaches.
 
-    python benchmarks/studies/synthetic_difficulty.py --classes 10 --clips 2 --epochs 30
+    python -m benchmarks.studies.synthetic_difficulty --classes 10 --clips 2 --epochs 30
 
 The numbers at which the set's difficulty is frozen are recorded in tests/data/synthetic/test_synthetic_motion.py. All
 accuracies are in percent, of one nearest neighbour by cosine.

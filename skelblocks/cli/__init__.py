@@ -1,4 +1,4 @@
-"""The commands of ``python -m skelblocks``."""
+"""The commands of ``skelblocks``, which are those of ``python -m skelblocks`` too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from skelblocks.cli import embed, export, import_official, inspect, prepare
+import skelblocks
+from skelblocks.cli import copy, embed, export, import_official, inspect, prepare, train
+from skelblocks.training.errors import TrainingError
 
 __all__ = ["main"]
 
@@ -15,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: What follows ``python -m skelblocks``. Default: those of this process.
+        arguments: What follows ``skelblocks`` on the command line. Default: those of this process.
 
     Returns:
         The exit code: 0; 1 where something was wrong with files or arguments, which is said in one line, without a
@@ -26,10 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         1
     """
     parser = argparse.ArgumentParser(
-        prog="python -m skelblocks", description="Prepare and inspect skeleton data; use pretrained encoders."
+        prog="skelblocks", description="Prepare skeleton data, pretrain encoders without labels, and use them."
     )
+    parser.add_argument("--version", action="version", version=f"skelblocks {skelblocks.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, inspect, embed, export, import_official):
+    for command in (prepare, inspect, train, copy, embed, export, import_official):
         command.add(commands)
     given = parser.parse_args(arguments)
     try:
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, TrainingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

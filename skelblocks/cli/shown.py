@@ -18,7 +18,7 @@ class Shown:
         self.total, self.unit, self.last = total, unit, time.monotonic()
         self.bar: Any = None
         try:
-            self.bar = require("tqdm", extra="examples").tqdm(total=total, unit=f" {unit}", disable=None)
+            self.bar = require("tqdm", extra="train").tqdm(total=total, unit=f" {unit}", disable=None)
         except ImportError:
             return
 

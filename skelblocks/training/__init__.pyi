@@ -1,6 +1,19 @@
 from skelblocks.training.accuracies import accuracies, frozen_features, probe_settings
+from skelblocks.training.build import (
+    backbone_of,
+    build_backbone,
+    build_contrast,
+    queue_size,
+    require_joints,
+    stage_start,
+)
+from skelblocks.training.command_line import parse_options
 from skelblocks.training.dataset_split import groups, split_of
 from skelblocks.training.datasets import Sets, joint_names, load_sets, match_joints
+from skelblocks.training.errors import LostProcessError, NonFiniteLossError, RunFolderError, TrainingError
+from skelblocks.training.fabric import make_fabric
+from skelblocks.training.loop import pretrain
+from skelblocks.training.method import Method, Output
 from skelblocks.training.options import (
     ContrastOptions,
     DataOptions,
@@ -8,22 +21,66 @@ from skelblocks.training.options import (
     EvaluateOptions,
     MethodOptions,
     TrainOptions,
+    options_from_dict,
 )
+from skelblocks.training.order import derive_seed, epoch_batches
+from skelblocks.training.page import Page
+from skelblocks.training.pages import copy_page, load_page, method_names
+from skelblocks.training.pictures import feature_maps, first_clip, in_picture
+from skelblocks.training.run_folder import RunFolder
+from skelblocks.training.save_encoders import save_encoder
+from skelblocks.training.schedule import learning_rate
+from skelblocks.training.settle import settle
+from skelblocks.training.stream_sum import StreamSum
+from skelblocks.training.train_page import train_page
+from skelblocks.training.views import Views
 
 __all__ = [
     "ContrastOptions",
     "DataOptions",
     "EncoderOptions",
     "EvaluateOptions",
+    "LostProcessError",
+    "Method",
     "MethodOptions",
+    "NonFiniteLossError",
+    "Output",
+    "Page",
+    "RunFolder",
+    "RunFolderError",
     "Sets",
+    "StreamSum",
     "TrainOptions",
+    "TrainingError",
+    "Views",
     "accuracies",
+    "backbone_of",
+    "build_backbone",
+    "build_contrast",
+    "copy_page",
+    "derive_seed",
+    "epoch_batches",
+    "feature_maps",
+    "first_clip",
     "frozen_features",
     "groups",
+    "in_picture",
     "joint_names",
+    "learning_rate",
+    "load_page",
     "load_sets",
+    "make_fabric",
     "match_joints",
+    "method_names",
+    "options_from_dict",
+    "parse_options",
+    "pretrain",
     "probe_settings",
+    "queue_size",
+    "require_joints",
+    "save_encoder",
+    "settle",
     "split_of",
+    "stage_start",
+    "train_page",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks import streams
-from skelblocks.data import ArrayDataset, PreparedSet
+from skelblocks.clips import ClipDataset, batches
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
 from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
@@ -33,11 +33,13 @@ def frozen_features(encoder: nn.Module, sets: Sets, *, stream: Stream) -> tuple[
     return train, test
 
 
-def clips_of(part: ArrayDataset | PreparedSet) -> Tensor | Iterator[Tensor]:
-    """All clips in order; of a prepared set, which may exceed the memory, in batches."""
-    if isinstance(part, ArrayDataset):
-        return part.as_tensor()
-    return (part.batch(range(i, min(i + 256, len(part)))) for i in range(0, len(part), 256))
+def clips_of(part: ClipDataset) -> Iterator[Tensor]:
+    """All clips in order, in batches, since a set may exceed the memory.
+
+    Args:
+        part: The clips.
+    """
+    return (batch.clip for batch in batches(part, 256))
 
 
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stream: Stream) -> dict[str, float]:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks.clips import ClipDataset
 from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view
+from skelblocks.data.split_mask import boolean_mask
 from skelblocks.training.options import DataOptions, Split
 
 # The arrays that a split looks at, the first that is there.
@@ -38,7 +40,7 @@ def prepared_split(prepared: PreparedSet, *, default: Split) -> Split:
     return _PROTOCOLS.get(prepared.manifest["protocol"], default)
 
 
-def groups(part: ArrayDataset | PreparedSet, split: str | None) -> NDArray[Any] | None:
+def groups(part: ClipDataset, split: str | None) -> NDArray[Any] | None:
     """The subject of each clip, its camera for a cross-view split, or its fold; None where the set does not say.
 
     Args:
@@ -46,9 +48,7 @@ def groups(part: ArrayDataset | PreparedSet, split: str | None) -> NDArray[Any] 
         split: ``"cross-view"`` and ``"fold"`` give cameras and folds, any other value gives subjects.
     """
     names = _GROUPS.get(split or "", ("subject",))
-    if isinstance(part, PreparedSet):
-        return next((np.asarray(part.origin[name]) for name in names if name in part.origin), None)
-    return {"view": part.views, "subject": part.subjects, "fold": part.arrays.get("fold")}[names[0]]
+    return next((part.groups(name) for name in names if name in part.group_names), None)
 
 
 def training_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:
@@ -87,15 +87,10 @@ def training_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_
 
 def _split_mask(values: NDArray[Any], *, data: str) -> NDArray[np.bool_]:
     """``is_train`` as booleans, of which both values are there."""
-    kind = values.dtype.kind
-    wrong = np.flatnonzero(~np.isin(values, (0, 1))) if kind in "iufb" else np.arange(len(values))
-    if len(wrong):
-        got = values[wrong[0]]
-        raise ValueError(
-            f"data.split: expected booleans, or 0 and 1, as 'is_train' in {data!r}, got {got.item()!r} for clip "
-            f"{wrong[0]}; true marks a training clip"
-        )
-    mask = values.astype(bool)
+    try:
+        mask = boolean_mask(values, name="is_train")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"data.split: {data!r}: {error}; true marks a training clip") from None
     if mask.all() or not mask.any():
         which = "all clips" if mask.any() else "no clip"
         raise ValueError(

@@ -6,12 +6,12 @@ import inspect
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skelblocks import layouts
-from skelblocks.clips import Preprocessing
+from skelblocks.clips import ClipDataset, Preprocessing
 from skelblocks.data import ArrayDataset, PreparedSet, synthetic_motion
 from skelblocks.data.arrays.array_checks import Part
 from skelblocks.layouts import SkeletonLayout
@@ -24,8 +24,8 @@ from skelblocks.training.options import DataOptions
 class Sets(NamedTuple):
     """The training and the test part of a set of clips, or the whole set twice where it is not split."""
 
-    train: ArrayDataset | PreparedSet
-    test: ArrayDataset | PreparedSet
+    train: ClipDataset
+    test: ClipDataset
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -35,12 +35,12 @@ class Sets(NamedTuple):
     @property
     def persons(self) -> int:
         """Persons of each clip, absent ones included."""
-        return int(self.train[0].clip.shape[-1])
+        return self.train.shape[-1]
 
     @property
     def coordinates(self) -> int:
         """Coordinates of a joint: 3, or 2 in a picture."""
-        return int(self.train[0].clip.shape[0])
+        return self.train.shape[0]
 
     @property
     def labeled(self) -> bool:
@@ -105,8 +105,11 @@ def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") 
             f"data.joints: the encoder takes {', '.join(layout.joints)}; of these, {data} ({there.name}) has no "
             f"{', '.join(missing)}; {remedy}"
         )
-    if isinstance(sets.train, ArrayDataset) and isinstance(sets.test, ArrayDataset):
-        return sets if there == layout else Sets(sets.train.select_joints(layout), sets.test.select_joints(layout))
+    if there == layout:
+        return sets
+    chosen = [getattr(part, "select_joints", None) for part in sets]
+    if None not in chosen:
+        return Sets(*(select(layout) for select in chosen if select))
     if there.joints != layout.joints:
         raise ValueError(_PREPARED.format(data, there.name))
     return sets
@@ -120,7 +123,7 @@ _PREPARED = (
 def _load_arrays(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
     if layout is None and options.layout is not None:
         layout = layouts.get_or_load(options.layout)
-    given = Preprocessing(frames=options.frames, center=options.center, align=options.align)
+    given = options.preprocessing
     if options.path == "synthetic":
         whole = _make_synthetic(options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), given=given)
     else:
@@ -180,18 +183,12 @@ def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
         raise ValueError(_PREPARED.format(options.path, PreparedSet(options.path).layout.name))
     parts: tuple[Part | None, ...] = (None, None) if options.split == "none" else ("train", "test")
     train, test = (PreparedSet(options.path, part=part) for part in parts)
-    settings, split = train.preprocessing, split_of(options)
-    there = {"frames": train.shape[1], "layout": train.layout.name, "align": settings.align}
-    asked = {"frames": options.frames, "layout": options.layout, "align": options.align}
-    if options.layout is not None and is_file_name(options.layout):
-        same = (layout or layouts.load(options.layout)) == train.layout
-        asked["layout"] = train.layout.name if same else options.layout
-    if options.center != "layout":
-        there["center"], asked["center"] = settings.center or "no center", options.center or "no center"
+    split = split_of(options)
+    there, asked = _settings(train, options, layout)
     if split not in ("none", "is_train"):  # which follow the parts alone
         there["split"], asked["split"] = prepared_split(train, default=split), split
     for name, value in asked.items():
-        if value not in (None, there[name]):
+        if value != there[name]:
             raise ValueError(
                 f"data.{name}: the set in {options.path!r} was prepared with {there[name]!r}, not {value!r}; ask for "
                 "that, or prepare the set again"
@@ -205,6 +202,25 @@ def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
                 f"{options.train_ids}; leave the option out, or prepare the set again"
             )
     return Sets(train, test)
+
+
+def _settings(
+    prepared: PreparedSet, options: DataOptions, layout: SkeletonLayout | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a set was prepared with, and what the options ask for: the frames, and whatever is not a default."""
+    own, default = prepared.preprocessing, DataOptions()
+    there = {"frames": prepared.shape[1], "layout": prepared.layout.name}
+    asked: dict[str, Any] = {"frames": options.frames}
+    if options.layout is not None:
+        same = is_file_name(options.layout) and (layout or layouts.load(options.layout)) == prepared.layout
+        asked["layout"] = prepared.layout.name if same else options.layout
+    for name in ("center", "per", "origin", "align", "persons", "scale"):
+        if getattr(options, name) != getattr(default, name):
+            there[name], asked[name] = getattr(own, name), getattr(options, name)
+    if "center" in asked:  # a joint's name and "layout" may be the same
+        joints = [each.center_joint(prepared.layout) for each in (own, options.preprocessing)]
+        asked["center"] = there["center"] if joints[0] == joints[1] else asked["center"]
+    return there, asked
 
 
 def _check_useful(sets: Sets, *, data: str) -> None:

@@ -6,14 +6,16 @@ The comment behind each field is its text in ``--help``.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_type_hints
 
+from skelblocks.clips.preprocessing import Align, Origin, Per, Preprocessing, Scale
+from skelblocks.streams import Stream
 from skelblocks.training.option_checks import check_count, check_finite, check_number
 
-Align = Literal["frame", "clip", "official"]
+T = TypeVar("T")
 Split = Literal["cross-subject", "cross-view", "fold", "is_train", "none"]
-Stream = Literal["joint", "bone", "motion"]
 
 
 @dataclass(kw_only=True)
@@ -29,7 +31,11 @@ class DataOptions:
     layout: str | None = None  # a name or a .json file; default: by the file's joint names; synthetic: ntu-rgb+d
     frames: int = 50  # of every clip after resampling; released configurations of MsMCLR and AimCLR
     center: str | None = "layout"  # the joint at the origin of every frame; "layout": the layout's center; null: none
+    per: Per = "frame"  # subtract that joint's place in each frame, or its first one in the clip
+    origin: Origin = "own"  # whose joint: each person's own, or the first person's for all
     align: Align | None = None  # turn the shoulders to the camera
+    persons: int | None = None  # that a clip has room for; default: as in the file
+    scale: Scale | None = None  # divide by a length of the body, for coordinates in pixels or of an unknown unit
     split: Split | None = None  # what decides who tests; default: cross-subject; of a prepared set, its protocol
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     joints: list[str] | str | None = None  # keep only these, after centering; or those shared with a layout
@@ -38,6 +44,13 @@ class DataOptions:
     def __post_init__(self) -> None:
         check_finite(self, group="data")
         check_count(self.frames, name="data.frames")
+        if self.persons is not None:
+            check_count(self.persons, name="data.persons")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What is done to every clip."""
+        return Preprocessing(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Preprocessing)})
 
 
 @dataclass(kw_only=True)
@@ -157,13 +170,37 @@ class MethodOptions:
     def __post_init__(self) -> None:
         check_finite(self)
 
-    def trained_streams(self) -> tuple[str, ...]:
+    def trained_streams(self) -> tuple[Stream, ...]:
         """The streams that are trained together; a method of several streams overrides this."""
         return (self.data.stream,)
 
     def to_dict(self) -> dict[str, Any]:
         """All options as nested plain values, as in a run's config.yaml."""
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def options_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make options from nested plain values, as :meth:`MethodOptions.to_dict` gives them.
+
+    Args:
+        kind: A dataclass, whose fields may be dataclasses.
+        values: Values by name; what is missing has its default.
+
+    Raises:
+        ValueError: an unknown name, or a value out of range.
+
+    Example:
+        >>> options_from_dict(MethodOptions, {"train": {"epochs": 3}}).train.epochs
+        3
+    """
+    hints = get_type_hints(kind)
+    unknown = sorted(values.keys() - hints.keys())
+    if unknown:
+        raise ValueError(f"options: expected some of {', '.join(hints)}, got {', '.join(unknown)}")
+    groups = {name for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    return kind(
+        **{name: options_from_dict(hints[name], value) if name in groups else value for name, value in values.items()}
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -1,21 +1,16 @@
-import importlib
-from types import SimpleNamespace
-
 import pytest
-from small_run import SMALL
+from small_run import small_options
+
+from skelblocks.training import load_page
 
 
 @pytest.fixture(params=["skeletonclr", "aimclr", "msmclr", "skeattnclr"])
-def example(request):
-    """Each method's script, by name."""
-    return SimpleNamespace(name=request.param, script=importlib.import_module(f"train_{request.param}"))
+def page(request):
+    """The page of each method of one contrast."""
+    return load_page(request.param)
 
 
 @pytest.fixture
 def small(tmp_path):
-    """Options for a run of seconds: ``small(script, epochs=1)``."""
-
-    def make(script, **changes):
-        return script.Options(folder=str(tmp_path / "run"), **{**SMALL, **changes})
-
-    return make
+    """Options for a run of seconds: ``small(page, epochs=1)``."""
+    return lambda page, /, **changes: small_options(page, **{"folder": str(tmp_path / "run"), **changes})

@@ -2,22 +2,21 @@ import warnings
 
 import pytest
 import torch
-from small_run import SMALL
-from train_msmclr import Options, build
+from small_run import load_file, small_method
 
-from skelblocks import layouts
 from skelblocks.data import Sample
+from skelblocks.training import load_page
 
 lightning = pytest.importorskip("lightning")
 
-import lightning_msmclr  # noqa: E402
-from lightning_msmclr import LightningMsMCLR  # noqa: E402
+lightning_msmclr = load_file("lightning_msmclr")
+LightningMsMCLR = lightning_msmclr.LightningMsMCLR
 
 
 def twins():
     """The method of train_msmclr.py, and the module with its weights and bank."""
     torch.manual_seed(0)
-    method = build(Options(**SMALL, dropout=0.0), layout=layouts.get("sbu"), persons=1)
+    method = small_method(load_page("msmclr"), dropout=0.0)
     twin = LightningMsMCLR("sbu", base_channels=4, channels=16, embedding=8, dropout=0.0, queue_size=8)
     twin.query_branch.load_state_dict(method.contrast.query_branch.state_dict())
     twin.key_branch.load_state_dict(method.contrast.key_branch.state_dict())

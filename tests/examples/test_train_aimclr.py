@@ -1,22 +1,19 @@
 import numpy as np
 import pytest
 import torch
-import train_aimclr
-from small_run import SMALL
-from train_aimclr import Options, build, make_views
+from small_run import options_of, small_method
 
 from skelblocks import layouts
+from skelblocks.training import load_page
 
+PAGE = load_page("aimclr")
 STREAMS = ("joint", "bone", "motion")
 unit = torch.nn.functional.normalize
 
 
 def double(**changes):
     torch.manual_seed(0)
-    method = build(
-        Options(**{**SMALL, "dropout": 0.0, "keep_margin": 0.66, **changes}), layout=layouts.get("sbu"), persons=1
-    )
-    return method.double()
+    return small_method(PAGE, **{"dropout": 0.0, "keep_margin": 0.66, **changes}).double()
 
 
 def views(count):
@@ -62,7 +59,7 @@ def test_the_loss_is_that_of_section_3_5(drop, reduction, epoch):
     each = -(mask * p.log()).sum(1)
     contrast = (each / mask.sum(1) if reduction == "mean" else each).mean()
     output = method(query, extreme, key, ids=torch.arange(4), epoch=epoch)
-    torch.testing.assert_close(output.figures["contrast"], contrast.detach())
+    torch.testing.assert_close(output.metrics["contrast"], contrast.detach())
     torch.testing.assert_close(output.loss, 0.5 * contrast + 2 * divergence(p, strong))
 
 
@@ -112,10 +109,12 @@ def test_streams_keep_their_banks_in_step():
 
 def test_views_are_the_chosen_lists():
     layout = layouts.get("sbu")
-    paper, released = (make_views(Options(extreme=extreme), layout=layout) for extreme in ("paper", "official"))
+    paper, released = (
+        PAGE.make_views(options_of(PAGE.options, extreme=extreme), layout=layout) for extreme in ("paper", "official")
+    )
     assert [len(each.transforms) for each in paper.transforms] == [2, 8, 2]
     assert [len(each.transforms) for each in released.transforms] == [2, 7, 2]
-    together = make_views(Options(cross_stream=True), layout=layout)
+    together = PAGE.make_views(options_of(PAGE.options, cross_stream=True), layout=layout)
     assert len(together(torch.randn(2, 3, 16, 15, 1), torch.Generator())) == 9
 
 
@@ -124,12 +123,12 @@ def test_views_are_the_chosen_lists():
     [
         {"drop": "official", "extreme": "official", "stream": "motion"},
         {"drop": "none", "nnm_epoch": "never", "stream": "bone"},
-        {"nnm_epoch": 0, "topk": 3, "exclude_own_keys": True, "alpha": 0.5, "beta": 2.0},
+        {"nnm_epoch": 0, "top_k": 3, "exclude_own_keys": True, "alpha": 0.5, "beta": 2.0},
         {"cross_stream": True, "exclude_own_keys": True},
     ],
 )
 def test_every_option_trains(small, changes):
-    result = train_aimclr.train(small(train_aimclr, **changes))
+    result = PAGE.train(small(PAGE, **changes))
     assert np.isfinite(list(result.values())).all()
     assert {"loss", "contrast", "divergence", "knn", "linear", "clips_per_second"} <= set(result)
     if "cross_stream" in changes:

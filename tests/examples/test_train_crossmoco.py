@@ -1,22 +1,18 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-import train_crossmoco
-from command_line import parse
-from small_run import SMALL
-from train_crossmoco import Options, Views, build, make_occlusion
+from small_run import module_of, options_of, small_method
 
 from skelblocks import layouts, streams
+from skelblocks.training import load_page, parse_options
 
+PAGE = load_page("crossmoco")
 unit = torch.nn.functional.normalize
 
 
 def double(**changes):
     torch.manual_seed(0)
-    options = Options(**{**SMALL, "dropout": 0.0, "streams": ["joint"], "crossed_from": 0, **changes})
-    method = build(options, layout=layouts.get("sbu"), persons=1).double()
+    method = small_method(PAGE, **{"dropout": 0.0, "streams": ["joint"], "crossed_from": 0, **changes}).double()
     method.eval()  # batch norms in the heads: the formulas below call them again
     return method
 
@@ -101,8 +97,7 @@ def test_key_encoders_follow_a_cosine_where_asked():
     with torch.no_grad():
         part.query.base_head.layers[0].bias.add_(1.0)
     before = part.key.encoder.base_head.layers[0].bias.clone()
-    keys = part(*views(2), ids=torch.arange(4)).keys[0]
-    part.update(keys, step=5, total_steps=10)
+    part.update(part(*views(2), ids=torch.arange(4)), step=5, total_steps=10)
     torch.testing.assert_close(part.key.encoder.base_head.layers[0].bias, before + 0.25)
 
 
@@ -118,8 +113,8 @@ def test_the_options_reach_the_blocks():
     ]
     assert 0.015 < deviations[0] < 0.025
     assert deviations[1] > 0.1
-    options = Options(spatial_rate=0.2, temporal_rate=0.1, rate_counts="units", per_frame=True, temporal="gate")
-    occlusion = make_occlusion(options, layout=layouts.get("sbu"))
+    chosen = {"joint_ratio": 0.2, "frame_ratio": 0.1, "ratio_counts": "units", "per_frame": True, "temporal": "gate"}
+    occlusion = module_of("crossmoco").make_occlusion(options_of(PAGE.options, **chosen), layout=layouts.get("sbu"))
     shown = (occlusion.joint_ratio, occlusion.frame_ratio, occlusion.ratio_counts, occlusion.per_frame)
     assert (*shown, occlusion.temporal) == (0.2, 0.1, "units", True, "gate")
 
@@ -144,16 +139,14 @@ def test_streams_are_weighted():
 
 
 def test_the_small_recipe_goes_on_top_of_a_sets():
-    configs = Path(__file__).parents[2] / "examples" / "configs"
-    files = [f"--config={configs / name}.yaml" for name in ("utd_mhad", "crossmoco_small")]
-    options = parse(Options, files)
-    assert (options.layout, options.streams, options.augmentation) == ("utd-mhad", ["joint"], "normal")
+    options = parse_options(PAGE.options, ["--config", "utd_mhad", "--config=crossmoco_small"])
+    assert (options.data.layout, options.streams, options.augmentation) == ("utd-mhad", ["joint"], "weak")
 
 
 def test_two_encoders_are_evaluated_side_by_side():
     part = double(share_backbone=False).methods["joint"]
     (clips,) = views(1)
-    both = part.query.evaluated()(clips)
+    both = part.encoders()["joint"](clips)
     assert both[:, :, :16].equal(part.query.encoder(clips))
     assert both[:, :, 16:].equal(part.query.mlp_encoder(clips))
 
@@ -161,7 +154,7 @@ def test_two_encoders_are_evaluated_side_by_side():
 def test_occlusion_comes_after_the_stream():
     layout = layouts.get("nw-ucla")
     clips = torch.randn(3, 3, 16, 20, 1)
-    one, two, bone, _ = Views(Options(streams=["joint", "bone"]), layout=layout)(
+    one, two, bone, _ = PAGE.make_views(options_of(PAGE.options, streams=["joint", "bone"]), layout=layout)(
         clips, torch.Generator().manual_seed(0)
     )
     for view, whole in ((one, clips), (two, clips), (bone, streams.bone(clips, layout=layout))):
@@ -169,23 +162,25 @@ def test_occlusion_comes_after_the_stream():
         assert view[kept].equal(whole[kept])
         assert (view == 0).all(dim=(1, 3, 4)).sum(dim=1).tolist() == [8, 8, 8]  # half of the frames
     assert not one.equal(two)
-    plain = Views(Options(streams=["joint"], augmentation="normal"), layout=layout)(clips, torch.Generator())
+    plain = PAGE.make_views(options_of(PAGE.options, streams=["joint"], augmentation="weak"), layout=layout)(
+        clips, torch.Generator()
+    )
     assert (plain[0] != 0).all()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"stream": "bone", "streams": ["joint"]}, "expected different ones, 'bone' among them"),
-        ({"streams": ["joint", "joint"]}, "expected different ones, 'joint' among them"),
+        ({"stream": "bone", "streams": ["joint"]}, "expected different ones, with data.stream='bone' among them"),
+        ({"streams": ["joint", "joint"]}, "expected different ones, with data.stream='joint' among them, got joint, j"),
         ({"stream_weights": [1.0]}, "expected a number above 0 for each of"),
         ({"stream_weights": [1.0, 0.0, 1.0]}, "expected a number above 0 for each of"),
-        ({"banks": 1, "queue_size": 4}, "two keys a clip, 8 a batch, has 4"),
+        ({"banks": 1, "queue_size": 4}, "expected two keys a clip in one bank, got 4 rows"),
     ],
 )
-def test_streams_that_do_not_fit_are_refused(changes, message):
+def test_streams_that_do_not_fit_are_refused(small, changes, message):
     with pytest.raises(ValueError, match=message):
-        build(Options(**{**SMALL, **changes}), layout=layouts.get("sbu"), persons=1)
+        PAGE.train(small(PAGE, **changes))
 
 
 @pytest.mark.parametrize(
@@ -193,14 +188,14 @@ def test_streams_that_do_not_fit_are_refused(changes, message):
     [
         {},
         {"streams": ["joint"], "banks": 1, "combine": "sum_ce", "share_backbone": False, "exclude_own_keys": True},
-        {"streams": ["joint"], "augmentation": "normal"},
+        {"streams": ["joint"], "augmentation": "weak"},
         {"streams": ["bone"], "stream": "bone", "banks": 3, "temporal": "gate", "per_frame": True, "mlp_layers": 2},
     ],
 )
 def test_every_option_trains(small, tmp_path, changes):
-    result = train_crossmoco.train(small(train_crossmoco, **changes))
+    result = PAGE.train(small(PAGE, **changes))
     assert np.isfinite(list(result.values())).all()
     assert ("knn_bone" in result) is (not changes)
     there = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"loss.png", "accuracy.png", "embedding.png", "clip.png"} <= there
-    assert ("occlusion.png" in there) is (changes.get("augmentation") != "normal")
+    assert ("occlusion.png" in there) is (changes.get("augmentation") != "weak")

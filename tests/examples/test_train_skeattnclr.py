@@ -1,30 +1,29 @@
 import numpy as np
 import pytest
 import torch
-import train_skeattnclr
-from small_run import SMALL
-from train_skeattnclr import Options, Views, build
+from small_run import options_of, small_method
 
 from skelblocks import layouts, streams
+from skelblocks.training import load_page
 
+PAGE = load_page("skeattnclr")
 unit = torch.nn.functional.normalize
 
 
 def double(**changes):
     torch.manual_seed(0)
-    options = Options(**{**SMALL, "dropout": 0.0, "initialization": "torch", "heads": 2, **changes})
-    method = build(options, layout=layouts.get("sbu"), persons=1).double()
+    method = small_method(PAGE, **{"dropout": 0.0, "initialization": "torch", "heads": 2, **changes}).double()
     method.eval()  # batch norms in the heads: the formulas below call them again
     return method
 
 
 def test_the_papers_sizes():
-    method = build(Options(), layout=layouts.get("ntu-rgb+d"), persons=2)
+    method = PAGE.build(PAGE.options(), layout=layouts.get("ntu-rgb+d"), persons=2)
     encoder, _, head = method.contrast.query_branch
     assert encoder.blocks[0].graph_norm.num_features == 64
     assert (method.attention.num_heads, method.attention.sharpness, method.contrast.temperature) == (8, 2.0, 0.2)
     assert head.batch_norm
-    assert method.contrast.key_momentum_schedule == "cosine"
+    assert method.contrast.momentum_schedule == "cosine"
     assert (head.in_features, head.out_features, method.contrast.queue.bank.shape) == (256, 128, (32768, 128))
 
 
@@ -66,7 +65,7 @@ def test_own_keys_are_left_out_of_both_contrasts():
     for exclude in (False, True):
         method = double(exclude_own_keys=exclude)
         method.contrast.queue.enqueue(method.contrast.queue.bank[:4].clone(), ids=ids)
-        figures.append(method(*clips, ids=ids).figures)
+        figures.append(method(*clips, ids=ids).metrics)
     assert figures[0]["contrast"] > figures[1]["contrast"]  # fewer negatives
     assert figures[0]["local"] > figures[1]["local"]
 
@@ -87,26 +86,35 @@ def test_a_detached_negative_changes_the_gradient_alone():
 def test_the_mixed_view_is_the_query_with_others_parts():
     layout = layouts.get("nw-ucla")
     clips = torch.randn(3, 3, 64, 20, 1)
-    query, mixed, key = Views(Options(), layout=layout)(clips, torch.Generator().manual_seed(0))
+    query, mixed, key = PAGE.make_views(PAGE.options(), layout=layout)(clips, torch.Generator().manual_seed(0))
     taken = (query != mixed).any(dim=1)
     assert 0.1 < taken.float().mean() < 0.5  # 3 to 4 of 5 bodies in 4 to 7 of 16 blocks
     assert not taken.all(dim=(2, 3)).any()  # in no frame everything
-    bones = Views(Options(stream="bone"), layout=layout)(clips, torch.Generator().manual_seed(0))
+    bones = PAGE.make_views(options_of(PAGE.options, stream="bone"), layout=layout)(
+        clips, torch.Generator().manual_seed(0)
+    )
     torch.testing.assert_close(bones[1], streams.bone(mixed, layout=layout))  # swapped as joints
     assert not query.equal(key)
-    shared = Views(Options(swap="batch"), layout=layout)(clips, torch.Generator().manual_seed(0))
+    shared = PAGE.make_views(options_of(PAGE.options, swap="batch"), layout=layout)(
+        clips, torch.Generator().manual_seed(0)
+    )
     where = (shared[0] != shared[1]).any(dim=1)[..., 0]
     assert (where == where[:1]).all()
     absent = torch.cat([clips, clips], dim=-1)
     absent[0, ..., 1] = 0
     for swap, kept in (("batch", True), ("official", False)):
-        _, mixed, _ = Views(Options(swap=swap), layout=layout)(absent, torch.Generator().manual_seed(0))
+        _, mixed, _ = PAGE.make_views(options_of(PAGE.options, swap=swap), layout=layout)(
+            absent, torch.Generator().manual_seed(0)
+        )
         assert bool((mixed[0, ..., 1] == 0).all()) is kept
 
 
 def test_heads_are_as_released():
-    stgcn = build(Options(predictors=True), layout=layouts.get("sbu"), persons=1)
-    bigru = build(Options(predictors=True, encoder="bigru"), layout=layouts.get("sbu"), persons=1)
+    def build(**changes):
+        return PAGE.build(options_of(PAGE.options, **changes), layout=layouts.get("sbu"), persons=1)
+
+    stgcn = build(predictors=True)
+    bigru = build(predictors=True, kind="bigru")
     for method, head, predictor in (
         (stgcn, (256, 256, 128), (128, 256, 128)),
         (bigru, (2048, 1024, 128), (128, 256, 128)),
@@ -118,7 +126,7 @@ def test_heads_are_as_released():
 
 @pytest.mark.parametrize("changes", [{"stream": "bone", "predictors": True}, {"mu": 1.0, "detach_negative": True}])
 def test_every_option_trains(small, tmp_path, changes):
-    result = train_skeattnclr.train(small(train_skeattnclr, heads=2, **changes))
+    result = PAGE.train(small(PAGE, heads=2, **changes))
     assert np.isfinite(list(result.values())).all()
     assert {"loss", "contrast", "local", "knn"} <= set(result)
     assert (tmp_path / "run" / "attention.png").exists()

@@ -4,19 +4,19 @@ import torch
 from small_run import write_set
 
 from skelblocks import layouts
-from skelblocks.data import find_clips, prepare
+from skelblocks.data import Preprocessing, find_clips, prepare
 from skelblocks.testing import write_nw_ucla, write_pyskl
 from skelblocks.training import DataOptions, groups, load_sets, match_joints, split_of
 
 TREE = ["shoulder_center", "shoulder_left", "elbow_left", "hip_center", "hip_left", "head"]
 
 
-def prepared(folder, *, write, name, protocol, **settings):
+def prepared(folder, *, write, name, protocol, layout=None, **settings):
     """The folder of a prepared set of 24 clips of 16 frames, and their names."""
     write(folder / "raw", clips=24, seed=0)
     found = find_clips(name, folder / "raw", protocol=protocol)
-    given = {"layout": found.layout, "protocol": protocol, "part": found.part, "frames": 16, **settings}
-    prepare(found.clips, out=folder / "set", **given)
+    given = {"layout": layout or found.layout, "protocol": protocol, "part": found.part}
+    prepare(found.clips, out=folder / "set", **given, preprocessing=Preprocessing(frames=16, **settings))
     return str(folder / "set"), {name for name, _ in found.clips}
 
 
@@ -78,11 +78,11 @@ def test_errors_name_the_option_that_is_wrong(tmp_path, changes, arrays, error, 
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        ([1, 0, 2, 0] * 6, "expected booleans, or 0 and 1, as 'is_train' in .*, got 2 for clip 2"),
-        ([1.0, 0.0, np.nan, 0.0] * 6, "got nan for clip 2"),
+        ([1, 0, 2, 0] * 6, "data.split: .*is_train: expected booleans, or 0 and 1, got 2 for clip 2"),
+        ([1.0, 0.0, np.nan, 0.0] * 6, "expected a value for every clip, got none for clip 2"),
         ([1, 2] * 12, "got 2 for clip 1"),
         ([1, -1] * 12, "got -1 for clip 1"),
-        (["train", "test"] * 12, "got 'train' for clip 0"),
+        (["train", "test"] * 12, "expected booleans, or 0 and 1, got <U5"),
         ([1.0, 0.5] * 12, "got 0.5 for clip 1"),
         ([True] * 24, "marks all clips"),
         ([0] * 24, "marks no clip"),
@@ -144,7 +144,7 @@ def test_a_prepared_set(tmp_path):
         ({"frames": 20}, "data.frames: the set in .* was prepared with 16, not 20"),
         ({"align": "clip"}, "data.align: the set in .* was prepared with None, not 'clip'"),
         ({"layout": "nw-ucla"}, "data.layout: the set in .* was prepared with"),
-        ({"center": None}, "data.center: the set in .* was prepared with 'layout', not 'no center'"),
+        ({"center": None}, "data.center: the set in .* was prepared with 'layout', not None"),
         ({"split": "cross-view"}, "data.split: the set in .* was prepared with 'cross-subject', not 'cross-v"),
         ({"split": "fold"}, "data.split: the set in .* was prepared with 'cross-subject', not 'fold'"),
         ({"train_ids": [1, 99]}, "train_ids: the set in .* was prepared to train on .*not \\[1, 99\\]"),

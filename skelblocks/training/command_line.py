@@ -1,0 +1,146 @@
+"""From the command line and YAML files to options, and from errors to one line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import os
+import re
+import sys
+import traceback
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import torch
+
+import skelblocks
+from skelblocks._utils.optional import require
+from skelblocks.distributed import is_main_process
+from skelblocks.training.errors import TrainingError
+from skelblocks.training.option_files import check_file
+from skelblocks.training.options import options_from_dict
+from skelblocks.training.page import Page
+from skelblocks.training.pages import find_config
+from skelblocks.training.renamed_options import name_renamed
+
+T = TypeVar("T")
+USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
+_FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--train.batch-size=8", train.batch-size
+_OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment behind it
+
+
+def parse_options(kind: type[T], arguments: Sequence[str] | None = None, *, prog: str | None = None) -> T:
+    """Options from ``--config FILE`` (any number, later ones win), then ``--group.name VALUE``.
+
+    ``--config NAME`` takes a configuration that skelblocks carries. ``--train.batch-size`` is ``--train.batch_size``.
+    ``--help`` shows the comments behind the fields of the dataclasses.
+
+    Args:
+        kind: A dataclass, whose fields may be dataclasses.
+        arguments: Default: those of this process.
+        prog: What ``--help`` calls the command.
+
+    Returns:
+        An instance of ``kind``.
+
+    Raises:
+        ValueError: an unknown option, a value of another kind or out of range, or a file that cannot be read.
+        ImportError: jsonargparse is not installed (extra ``train``).
+
+    Example:
+        >>> from skelblocks.training import MethodOptions
+        >>> parse_options(MethodOptions, ["--train.epochs", "3"]).train.epochs
+        3
+    """
+    parser = options_parser(kind, prog=prog)
+    given = [with_underscores(each) for each in (sys.argv[1:] if arguments is None else arguments)]
+    try:
+        chosen = parser.parse_args(_with_configs(given, groups=_groups(kind))).as_dict()
+    except RecursionError:
+        raise ValueError("options: a value is nested too deeply; expected plain values and lists of them") from None
+    except (argparse.ArgumentError, AttributeError, KeyError, TypeError) as error:  # some values confuse the parser
+        raise ValueError(name_renamed(" ".join(str(error).split()))) from error
+    return options_from_dict(kind, {name: value for name, value in chosen.items() if name != "config"})
+
+
+def options_parser(kind: type, *, prog: str | None = None) -> Any:
+    """A jsonargparse parser with an argument for every field of a dataclass and of the dataclasses in it."""
+    jsonargparse = require("jsonargparse", extra="train")
+    parser = jsonargparse.ArgumentParser(prog=prog, exit_on_error=False)
+    parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
+    parser.add_class_arguments(kind, as_group=False)
+    hints = get_type_hints(kind)
+    for action in parser._actions:
+        group, _, name = action.dest.rpartition(".")
+        owner = hints.get(group) if group else kind
+        text = _comments(owner).get(name) if isinstance(owner, type) else None
+        action.help = text.replace("%", "%%") if text else action.help
+    return parser
+
+
+def _comments(kind: type) -> dict[str, str]:
+    classes = [each for each in reversed(kind.__mro__) if dataclasses.is_dataclass(each)]
+    return dict(match for each in classes for match in _OPTION.findall(inspect.getsource(each)))
+
+
+def _groups(kind: type) -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(kind).items() if dataclasses.is_dataclass(hint)}
+
+
+def with_underscores(argument: str) -> str:
+    """An argument with ``_`` for ``-`` in the name of its option.
+
+    Example:
+        >>> with_underscores("--train.batch-size=8")
+        '--train.batch_size=8'
+    """
+    return _FLAG.sub(lambda flag: flag[0].replace("-", "_"), argument)
+
+
+def _with_configs(arguments: Sequence[str], *, groups: Collection[str]) -> list[str]:
+    """The arguments, with the path of a carried configuration for its name, after a look at each file."""
+    found, expected = [], False
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        name = argument if expected else value if flag == "--config" and equals else None
+        expected = argument == "--config"
+        if name is None:
+            found.append(argument)
+            continue
+        path = Path(name) if Path(name).exists() else find_config(name) or Path(name)
+        check_file(path, groups=groups)
+        found.append(f"--config={path}" if equals and flag == "--config" else str(path))
+    return found
+
+
+def run_main(page: Page[Any], arguments: Sequence[str] | None = None) -> None:
+    """Train a page with options from the command line and print the metrics of the last epoch.
+
+    Args:
+        page: The method.
+        arguments: Default: those of this process.
+
+    Raises:
+        SystemExit: with one line that names what the user can mend, and the innermost line that is no package's.
+    """
+    try:
+        run_page(page, arguments)
+    except USER_ERRORS as error:
+        raise SystemExit(f"error: {error}{place_of(error)}") from None
+
+
+def run_page(page: Page[Any], arguments: Sequence[str] | None = None, *, prog: str | None = None) -> None:
+    """As :func:`run_main`, with errors as they are."""
+    result = page.train(parse_options(page.options, arguments, prog=prog))
+    if is_main_process():
+        print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))  # noqa: T201
+
+
+def place_of(error: BaseException) -> str:
+    """`` (FILE, line N)`` where an error came from a file that is no package's, for one who edits that file."""
+    packages = tuple(str(Path(file).parent) for file in (skelblocks.__file__, Path(torch.__file__).parent, os.__file__))
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(packages)]
+    own = [frame for frame in own if not frame.filename.startswith("<")]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

@@ -1,0 +1,94 @@
+"""Device, precision and processes of a run, by Lightning Fabric."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from skelblocks._utils.optional import require
+from skelblocks.training.errors import LostProcessError, TrainingError
+from skelblocks.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@contextlib.contextmanager
+def name_lost_process() -> Iterator[None]:
+    """Turn a backend's error about a socket into :class:`LostProcessError`. Also a decorator.
+
+    Example:
+        >>> with name_lost_process():
+        ...     pass
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if os.environ.get("WORLD_SIZE", "1") == "1" or isinstance(error, TrainingError):
+            raise
+        known = isinstance(error, torch.distributed.DistBackendError | torch.distributed.DistNetworkError)
+        if not known and not re.search("gloo|Connection closed|Connection reset|Timed out waiting|NCCL", str(error)):
+            raise
+        rank = os.environ.get("RANK", "0")
+        raise LostProcessError(
+            f"process {rank} lost contact with another process, which crashed or did not answer within train.timeout "
+            "seconds. That process's own message, or the system's log if it was killed, says why. Run the same command "
+            "again to resume from the last checkpoint"
+        ) from error
+
+
+@name_lost_process()
+def make_fabric(options: TrainOptions) -> Fabric:
+    """Set up the device and the precision, and under torchrun the processes.
+
+    Buffers are not broadcast in every step: each process has its own statistics of batch normalization.
+
+    Args:
+        options: ``accelerator``, ``precision`` and ``timeout``.
+
+    Returns:
+        A launched ``lightning_fabric.Fabric``.
+
+    Raises:
+        ImportError: Lightning Fabric is not installed (extra ``train``).
+        LostProcessError: another process has died or hangs.
+        ValueError: there is no such accelerator.
+
+    Example:
+        >>> make_fabric(TrainOptions(accelerator="cpu")).device
+        device(type='cpu')
+    """
+    fabrics = require("lightning_fabric", extra="train")
+    strategies = require("lightning_fabric.strategies.ddp", extra="train")
+    world, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    strategy: Any = "auto"
+    if world > 1:
+        known = inspect.signature(DistributedDataParallel).parameters
+        # The second is its name before torch 2.13.
+        sharing = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        strategy = strategies.DDPStrategy(timeout=timedelta(seconds=options.timeout), **{sharing: False})
+        # The two memory formats of a 1x1 kernel are the same.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    try:
+        fabric: Fabric = fabrics.Fabric(
+            accelerator=options.accelerator,
+            devices=here,
+            num_nodes=world // here,
+            precision=options.precision,
+            strategy=strategy,
+        )
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and type(error).__name__ != "MisconfigurationException":
+            raise
+        raise ValueError(f"train.accelerator: {options.accelerator!r} is not available: {error}") from error
+    fabric.launch()
+    return fabric

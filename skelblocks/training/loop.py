@@ -1,0 +1,216 @@
+"""The loop that every method trains in: order of clips, views, steps, checkpoints, log.
+
+All randomness is a function of (seed, epoch, step, process), never of what ran before, so that a run which was killed
+and resumed sees the same batches, the same views and the same dropout as one that was not: on a CPU, the same weights
+bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from skelblocks.clips import ClipDataset
+from skelblocks.distributed import broadcast_module_state, gather_keys
+from skelblocks.evaluation.fingerprints import data_fingerprint
+from skelblocks.training.checkpoint import restore, run_state
+from skelblocks.training.errors import NonFiniteLossError
+from skelblocks.training.fabric import name_lost_process
+from skelblocks.training.method import check_method
+from skelblocks.training.monitor import Monitor
+from skelblocks.training.options import MethodOptions
+from skelblocks.training.order import derive_seed, epoch_batches
+from skelblocks.training.run_folder import RunFolder
+from skelblocks.training.schedule import learning_rate
+from skelblocks.training.settle import shares_of_the_run
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+MakeViews = Callable[[Tensor, torch.Generator], Sequence[Tensor]]
+
+
+@name_lost_process()
+def pretrain(
+    method: nn.Module,
+    *,
+    fabric: Fabric,
+    dataset: ClipDataset,
+    make_views: MakeViews,
+    options: MethodOptions,
+    folder: RunFolder,
+    evaluate: Callable[[], Mapping[str, float]] | None = None,
+) -> list[dict[str, float]]:
+    """Train a method in place.
+
+    Args:
+        method: A :class:`~skelblocks.training.Method`. Its parameters that require a gradient are trained.
+        fabric: From :func:`~skelblocks.training.make_fabric`.
+        dataset: Training clips.
+        make_views: From clips ``(n, c, t, v, m)`` and a generator on their device to the views of the method's forward.
+        options: The run's; the loop itself reads ``train`` and ``evaluate.every``.
+        folder: Where the checkpoint, the log and the curves go; it is entered already.
+        evaluate: Called every ``evaluate.every`` epochs and after the last; its metrics join the log.
+
+    Returns:
+        One row of metrics per epoch.
+
+    Raises:
+        LostProcessError: another process has died or hangs.
+        NonFiniteLossError: the loss is not finite in one of the processes, in all of which this is raised; the
+            checkpoint is the one of the last good epoch.
+        RunFolderError: the folder cannot be written.
+        TypeError: ``method`` is no :class:`~skelblocks.training.Method`.
+        ValueError: the batch size does not fit, the folder's checkpoint was trained with other options or clips, or
+            there is no GPU to synchronize batch normalization on.
+    """
+    check_method(method)
+    loop = _Loop(method, fabric=fabric, dataset=dataset, make_views=make_views, options=options, folder=folder)
+    history = loop.resume() if options.train.resume else []
+    folder.write_config(options.to_dict())
+    train, steps = options.train, len(loop.batches(epoch=0))
+    with Monitor(folder, epochs=train.epochs, steps=steps, batch_size=train.batch_size, done=len(history)) as monitor:
+        for epoch in range(len(history), train.epochs):
+            row = loop.run_epoch(epoch, monitor)
+            last, every = epoch + 1 == train.epochs, options.evaluate.every
+            if evaluate is not None and (last or (every and (epoch + 1) % every == 0)):
+                row.update(evaluate())
+                monitor.end_epoch(row, epoch=epoch)
+            history.append(row)
+            if last or (epoch + 1) % train.checkpoint_every == 0:
+                loop.save(history)
+            folder.log(history)
+    return history
+
+
+class _Loop:
+    """A method with everything that its steps need."""
+
+    def __init__(
+        self,
+        method: nn.Module,
+        *,
+        fabric: Fabric,
+        dataset: ClipDataset,
+        make_views: MakeViews,
+        options: MethodOptions,
+        folder: RunFolder,
+    ) -> None:
+        self.fabric, self.make_views = fabric, make_views
+        self.dataset: Any = dataset  # of torch too, though the protocol does not say so
+        self.options, self.train, self.folder = options, options.train, folder
+        self.rank, self.world = fabric.global_rank, fabric.world_size
+        if self.train.sync_batch_norm:
+            method = _synchronized(method, device=fabric.device)
+        self.method: Any = method
+        self.plain = torch.optim.SGD(
+            [p for p in method.parameters() if p.requires_grad],
+            lr=self.train.learning_rate,
+            momentum=self.train.sgd_momentum,
+            weight_decay=self.train.weight_decay,
+        )
+        self.model, self.optimizer = fabric.setup(method, self.plain)
+        broadcast_module_state(method)  # key encoders and queues too, which the wrapper leaves alone
+        self.clips = data_fingerprint(cast(Any, dataset))
+
+    def resume(self) -> list[dict[str, float]]:
+        """Continue from the folder's checkpoint, if there is one; the epochs that it has."""
+        fixed = bool(shares_of_the_run(self.options))
+        state = self.folder.load_same_run(self.options.to_dict(), device=self.fabric.device, fixed_length=fixed)
+        if state is None:
+            return []
+        done = len(state["history"])
+        if done > self.train.epochs:
+            raise ValueError(
+                f"train.epochs: {self.folder.checkpoint} has {done} already, more than {self.train.epochs}; choose "
+                "another train.folder, or train.resume=false"
+            )
+        if state["clips"] != self.clips:
+            raise ValueError(
+                f"train.resume: {self.folder.checkpoint} was trained on other clips than these {len(self.dataset)}; "
+                "choose another train.folder, or train.resume=false"
+            )
+        history = restore(state, self.method, self.plain, fabric=self.fabric)
+        self.folder.log(history)  # a kill may have come between a checkpoint and its line
+        return history
+
+    def batches(self, *, epoch: int, whole: bool = False) -> list[list[int]]:
+        """The clips of each step: this process's share, or the whole batch."""
+        rank, world = (0, 1) if whole else (self.rank, self.world)
+        return epoch_batches(
+            len(self.dataset),
+            batch_size=self.train.batch_size,
+            seed=self.train.seed,
+            epoch=epoch,
+            rank=rank,
+            world=world,
+        )
+
+    def run_epoch(self, epoch: int, monitor: Monitor) -> dict[str, float]:
+        """Train for one epoch; its row of metrics."""
+        monitor.begin_epoch(epoch)
+        self.model.train()
+        batches, rate = self.batches(epoch=epoch), 0.0
+        loader = DataLoader(self.dataset, batch_sampler=batches, num_workers=self.train.workers)
+        for step, batch in enumerate(loader):
+            rate = learning_rate(self.train, progress=epoch + step / len(batches))
+            metrics = self.run_step(batch, epoch=epoch, step=step, steps=len(batches), rate=rate)
+            monitor.step(metrics, step=epoch * len(batches) + step, rate=rate)
+        return monitor.row(epoch, rate=rate)
+
+    def run_step(self, batch: Any, *, epoch: int, step: int, steps: int, rate: float) -> dict[str, float]:
+        """Views, loss, gradient, optimizer, update; the metrics, averaged over the processes."""
+        place = (epoch, step, self.rank)
+        torch.manual_seed(derive_seed(self.train.seed, "step", *place))  # dropout draws from the global state
+        generator = torch.Generator(self.fabric.device).manual_seed(derive_seed(self.train.seed, "views", *place))
+        for group in self.plain.param_groups:
+            group["lr"] = rate
+        clips, ids = self.fabric.to_device(batch.clip), self.fabric.to_device(batch.index)
+        with torch.no_grad():
+            views = self.make_views(clips, generator)
+        output = self.model(*views, ids=ids, epoch=epoch)
+        # One row per process. A loss that is not finite ends them all, or the others would wait for its gradients.
+        values = torch.stack([value.detach().float() for value in (output.loss, *output.metrics.values())])
+        shares = gather_keys(values[None])
+        self._check_losses(shares[:, 0].tolist(), epoch=epoch, step=step)
+        self.fabric.backward(output.loss)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.method.update(output, step=epoch * steps + step + 1, total_steps=self.train.epochs * steps)
+        return dict(zip(("loss", *output.metrics), shares.mean(dim=0).tolist(), strict=True))
+
+    def _check_losses(self, losses: list[float], *, epoch: int, step: int) -> None:
+        wrong = [rank for rank, loss in enumerate(losses) if not math.isfinite(loss)]
+        if not wrong:
+            return
+        batch = self.batches(epoch=epoch, whole=True)[step]
+        names = ", ".join(str(self.dataset.names[i]) for rank in wrong for i in batch[rank :: self.world])
+        raise NonFiniteLossError(
+            f"the loss is {losses[wrong[0]]} at epoch {epoch + 1}, step {step + 1}, on the samples {names}. "
+            f"The last good checkpoint is {self.folder.checkpoint}; look at these samples, or lower "
+            "train.learning_rate."
+        )
+
+    def save(self, history: list[dict[str, float]]) -> None:
+        """Write a checkpoint. All processes call it together."""
+        state = run_state(
+            self.method,
+            self.plain,
+            fabric=self.fabric,
+            history=history,
+            options=self.options.to_dict(),
+            clips=self.clips,
+        )
+        self.folder.save(state)
+
+
+def _synchronized(method: nn.Module, *, device: torch.device) -> nn.Module:
+    if device.type != "cuda":
+        raise ValueError(f"train.sync_batch_norm: expected GPUs, got {device.type}; leave it off")
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(method)  # type: ignore[no-untyped-call]
+    return converted

@@ -1,0 +1,143 @@
+"""Where the pages and configurations are, and how a page is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import skelblocks
+from skelblocks.training.page import Page
+
+_PREFIX = "train_"
+
+
+def pages_folder() -> Path:
+    """The folder of the pages: in a checkout ``examples/``, else the copy that the installed package carries."""
+    package = Path(skelblocks.__file__).parent
+    carried = package / "_examples"
+    return carried if carried.is_dir() else package.parent / "examples"
+
+
+def method_names() -> list[str]:
+    """The methods that have a page.
+
+    Example:
+        >>> method_names()
+        ['aimclr', 'crossmoco', 'msmclr', 'skeattnclr', 'skeletonclr']
+    """
+    return sorted(path.stem.removeprefix(_PREFIX) for path in pages_folder().glob(f"{_PREFIX}*.py"))
+
+
+def load_page(name: str) -> Page[Any]:
+    """Load a page.
+
+    Args:
+        name: One of :func:`method_names`, or the path of a Python file that defines ``page``.
+
+    Returns:
+        The file's ``page``.
+
+    Raises:
+        FileNotFoundError: there is no such method or file.
+        ValueError: the file cannot be run, or defines no ``page``.
+
+    Example:
+        >>> load_page("skeletonclr").name
+        'skeletonclr'
+    """
+    path = Path(name) if name.endswith(".py") else pages_folder() / f"{_PREFIX}{name}.py"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"page: expected a file or one of {', '.join(method_names())}, got {name!r}; `skelblocks copy msmclr .` "
+            "gives you a page to edit"
+        )
+    page = getattr(_import(path), "page", None)
+    if not isinstance(page, Page):
+        raise ValueError(
+            f"page: expected {path} to define page = skelblocks.training.Page(...), got {type(page).__name__}; see "
+            "`skelblocks copy msmclr .` for an example"
+        )
+    return page
+
+
+def _import(path: Path) -> Any:
+    name = f"skelblocks_page_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"page: expected a Python file, got {str(path)!r}")
+    known = sys.modules.get(name)
+    if known is not None and known.__dict__.get("_stamp") == _stamp(path):
+        return known
+    module = importlib.util.module_from_spec(spec)
+    module.__dict__["_stamp"] = _stamp(path)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except ImportError:
+        del sys.modules[name]
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"page: {path} cannot be run: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size
+
+
+def find_config(name: str) -> Path | None:
+    """The configuration of that name that skelblocks carries, or None.
+
+    Args:
+        name: ``"synthetic_small"`` or ``"evaluate/small"``.
+
+    Example:
+        >>> find_config("synthetic_small").name
+        'synthetic_small.yaml'
+    """
+    folder = pages_folder() / "configs"
+    path = folder / f"{name}.yaml"
+    return path if path.is_file() and folder in path.parents and ".." not in Path(name).parts else None
+
+
+def copy_page(name: str, to: str | Path) -> Path:
+    """Copy a page or a configuration, to edit it.
+
+    Args:
+        name: A method, another page such as ``"plain_torch"``, or a configuration.
+        to: A folder that is there, or the new file.
+
+    Returns:
+        The new file.
+
+    Raises:
+        FileExistsError: there is such a file already.
+        FileNotFoundError: there is no such page, or no such folder.
+    """
+    folder = pages_folder()
+    candidates = [folder / f"{_PREFIX}{name}.py", folder / f"{name}.py", find_config(name)]
+    source = next((path for path in candidates if path is not None and path.is_file()), None)
+    if source is None or ".." in Path(name).parts:
+        raise FileNotFoundError(f"name: expected one of {', '.join(copies())}, got {name!r}")
+    place = Path(to) / source.name if Path(to).is_dir() else Path(to)
+    if place.exists():
+        raise FileExistsError(f"to: {place} is there already; choose another place, or remove it first")
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"to: there is no folder {place.parent}; make it first")
+    shutil.copyfile(source, place)
+    return place
+
+
+def copies() -> list[str]:
+    """Everything that :func:`copy_page` knows: methods, other pages, configurations."""
+    folder = pages_folder()
+    pages = [path.stem for path in sorted(folder.glob("*.py")) if not path.stem.startswith(_PREFIX)]
+    configs = folder / "configs"
+    found = sorted(str(path.relative_to(configs).with_suffix("")) for path in configs.rglob("*.yaml"))
+    return [*method_names(), *pages, *found]

@@ -1,0 +1,93 @@
+"""The pictures of a run: loss, accuracy, embedding, a clip; and the feature maps that methods draw theirs from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks import streams
+from skelblocks._utils.whole_file import whole_file
+from skelblocks.streams import Stream
+from skelblocks.training.accuracies import frozen_features
+from skelblocks.training.datasets import Sets
+from skelblocks.viz import curves, draw_skeleton, embedding_scatter
+
+
+def draw_run(
+    folder: Path, *, encoder: nn.Module, sets: Sets, history: Sequence[Mapping[str, float]], stream: Stream
+) -> None:
+    """Draw loss.png, accuracy.png, embedding.png and clip.png.
+
+    Args:
+        folder: Of the run.
+        encoder: Whose features of the test clips are drawn.
+        sets: The clips.
+        history: One row of metrics per epoch.
+        stream: What the encoder takes.
+    """
+    epochs = [row["epoch"] for row in history]
+    names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
+    losses = {name: (epochs, [row[name] for row in history]) for name in names}
+    save_picture(curves(losses, ylabel="loss"), folder / "loss.png")
+    measured = [row for row in history if "knn" in row]
+    if measured:
+        at = [row["epoch"] for row in measured]
+        found = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
+        save_picture(curves(found, ylabel="accuracy on the test clips, %"), folder / "accuracy.png")
+    if len(sets.test) >= 3:  # fewer points span no plane
+        _, test = frozen_features(encoder, sets, stream=stream)
+        labels = sets.test.labels if sets.labeled else torch.zeros(len(sets.test), dtype=torch.int64)
+        named = list(sets.test.class_names) if sets.labeled else None
+        save_picture(embedding_scatter(test, labels, class_names=named or None), folder / "embedding.png")
+    clip, title = first_clip(sets)
+    drawn = draw_skeleton(clip, layout=sets.layout, title=title, flip_vertical=in_picture(clip))
+    save_picture(drawn, folder / "clip.png")
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Write a figure as a file that is there whole or not at all."""
+    with whole_file(path) as place:
+        figure.savefig(place)
+
+
+def first_clip(sets: Sets) -> tuple[Tensor, str]:
+    """The first test clip in which a person is seen, with its class or else its name.
+
+    Args:
+        sets: The clips.
+    """
+    i = next((i for i in range(len(sets.test)) if sets.test[i].clip.any()), 0)
+    clip, label, _ = sets.test[i]
+    named = bool(sets.test.class_names) and int(label) >= 0
+    return clip, sets.test.class_names[int(label)] if named else str(sets.test.names[i])
+
+
+def in_picture(clip: Tensor) -> bool:
+    """Whether a clip ``(c, t, v, m)`` is taken to be in a picture, whose second coordinate counts downwards.
+
+    Example:
+        >>> in_picture(torch.zeros(2, 50, 17, 1))
+        True
+    """
+    return len(clip) == 2
+
+
+def feature_maps(encoder: nn.Module, sets: Sets, *, stream: Stream, count: int = 1) -> Tensor:
+    """The frozen encoder's feature maps ``(n, m, c, t, v)`` of the first test clips, for pictures.
+
+    Args:
+        encoder: The encoder.
+        sets: The clips.
+        stream: What the encoder takes.
+        count: How many maps; clips are repeated where there are fewer.
+    """
+    clips = torch.stack([sets.test[i % len(sets.test)].clip for i in range(count)])
+    clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()))
+    encoder.eval()
+    with torch.no_grad():
+        maps: Tensor = encoder(clips)
+    return maps

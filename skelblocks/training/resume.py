@@ -1,0 +1,70 @@
+"""Whether a checkpoint may be resumed with the options at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FORMAT = 2  # of a checkpoint; 1 had its options without groups
+# What may change on resume: how and where the run takes place, how long it is, and how it is evaluated. A file of a
+# set or a skeleton may move, since its content is compared by itself.
+_FREE = frozenset(
+    {"data.path", "data.layout", "data.joints"}
+    | {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
+)
+_LENGTH = frozenset({"train.epochs", "train.min_steps"})
+
+
+def check_same_run(
+    state: Mapping[str, Any], options: Mapping[str, Any], *, checkpoint: Path, fixed_length: bool
+) -> None:
+    """Raise ``ValueError`` unless a checkpoint's run learns from the same data in the same way.
+
+    Args:
+        state: The checkpoint's.
+        options: The options at hand, in groups.
+        checkpoint: Its file, for the message.
+        fixed_length: Whether the number of epochs must be the same.
+
+    Example:
+        >>> state = {"format": 2, "options": {"data": {"stream": "joint"}}}
+        >>> check_same_run(state, {"data": {"stream": "bone"}}, checkpoint=Path("c.pt"), fixed_length=False)
+        Traceback (most recent call last):
+        ...
+        ValueError: train.resume: c.pt has other options: data.stream is 'joint' there and 'bone' here; choose another
+        train.folder, or train.resume=false
+    """
+    if state.get("format") != FORMAT or not isinstance(state.get("options"), Mapping):
+        raise ValueError(
+            f"train.resume: {checkpoint} was written by another version of skelblocks, or is no checkpoint of a run; "
+            "finish it with that version, choose another train.folder, or start again with train.resume=false"
+        )
+    theirs, mine = flat(state["options"]), flat(options)
+    names = [
+        name
+        for name in sorted(theirs.keys() | mine.keys())
+        if name not in _FREE and not name.startswith("evaluate.") and (fixed_length or name not in _LENGTH)
+    ]
+    changed = [name for name in names if theirs.get(name) != mine.get(name)]
+    if changed:
+        shown = ", ".join(f"{name} is {theirs.get(name)!r} there and {mine.get(name)!r} here" for name in changed)
+        raise ValueError(
+            f"train.resume: {checkpoint} has other options: {shown}; choose another train.folder, or train.resume=false"
+        )
+
+
+def flat(options: Mapping[str, Any], group: str = "") -> dict[str, Any]:
+    """Options in groups as one mapping of dotted names; ``data.synthetic`` stays one option.
+
+    Example:
+        >>> flat({"train": {"epochs": 3}, "loss": "d3m"})
+        {'train.epochs': 3, 'loss': 'd3m'}
+    """
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping) and not group:
+            found |= flat(value, f"{name}.")
+        else:
+            found[group + name] = value
+    return found

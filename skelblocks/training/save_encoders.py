@@ -1,0 +1,74 @@
+"""The encoders of a run as pretrained folders, which evaluation opens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from skelblocks.encoders import ProjectionHead
+from skelblocks.interop import save_pretrained
+from skelblocks.streams import Stream
+from skelblocks.training.datasets import Sets
+from skelblocks.training.options import MethodOptions
+
+
+def save_encoders(
+    encoders: Mapping[Stream, nn.Module], folder: Path, *, sets: Sets, options: MethodOptions, method: str
+) -> None:
+    """Save each encoder of a run: in ``encoder/`` where there is one, else in ``encoder_STREAM/``.
+
+    The folder's metadata is ``{"run": {"method", "stream", "seed", "options"}}``, the options in groups.
+
+    Args:
+        encoders: By stream.
+        folder: Of the run.
+        sets: The clips that they were trained on.
+        options: The run's.
+        method: Its name.
+    """
+    for stream, encoder in encoders.items():
+        place = folder / ("encoder" if len(encoders) == 1 else f"encoder_{stream}")
+        run = {"method": method, "stream": stream, "seed": options.train.seed, "options": options.to_dict()}
+        save_encoder(encoder, place, sets=sets, stream=stream, metadata={"run": run})
+
+
+def save_encoder(
+    encoder: nn.Module,
+    folder: Path,
+    *,
+    sets: Sets,
+    stream: Stream,
+    metadata: Mapping[str, Any],
+    classifier: nn.Linear | None = None,
+) -> None:
+    """Save an encoder with what was done to its clips, in place of what an earlier run left.
+
+    Args:
+        encoder: Clips ``(n, c, t, v, m)`` to feature maps.
+        folder: Where it goes.
+        sets: Clips that it was trained on or evaluated by.
+        stream: What the encoder takes.
+        metadata: Of the folder.
+        classifier: On the pooled features; it becomes the folder's head.
+    """
+    settings = sets.train.preprocessing  # None for clips of some joints, which are centered with all of them
+    _, frames, _, persons = sets.train.shape
+    head = None
+    if classifier is not None:
+        with torch.device("meta"):  # draws no random numbers
+            head = ProjectionHead(classifier.in_features, out_features=classifier.out_features, hidden_layers=0)
+        head.layers = nn.Sequential(classifier)
+    save_pretrained(
+        folder,
+        encoder=encoder,
+        head=head,
+        preprocessing=settings and dataclasses.replace(settings, frames=frames, persons=persons),
+        stream=stream,
+        metadata=metadata,
+        overwrite=True,
+    )

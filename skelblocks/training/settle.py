@@ -1,0 +1,96 @@
+"""Options that depend on the number of clips, and checks of the queue against it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from skelblocks.training.options import MethodOptions
+
+T = TypeVar("T", bound=MethodOptions)
+_LARGEST_QUEUE = 32768  # the papers'
+
+
+def settle(options: T, *, clips: int) -> T:
+    """Options with the numbers that the size of the training set decides.
+
+    ``contrast.queue_size="auto"`` becomes the largest power of two below the number of clips, and at least a batch.
+    ``train.epochs`` grows until the run has ``train.min_steps`` steps: on a small set a few dozen epochs can be too few
+    steps to learn anything.
+
+    Args:
+        options: The run's.
+        clips: Number of training clips.
+
+    Returns:
+        A copy.
+
+    Raises:
+        ValueError: a batch larger than the queue or the set.
+
+    Example:
+        >>> from skelblocks.training import ContrastOptions, TrainOptions
+        >>> chosen = MethodOptions(
+        ...     train=TrainOptions(epochs=40, batch_size=32, min_steps=400), contrast=ContrastOptions(queue_size="auto")
+        ... )
+        >>> settled = settle(chosen, clips=100)
+        >>> settled.train.epochs, settled.contrast.queue_size
+        (134, 64)
+    """
+    train, contrast = options.train, options.contrast
+    if train.batch_size > clips:
+        raise ValueError(
+            f"train.batch_size: {train.batch_size} is more than the {clips} training clips; choose a smaller one"
+        )
+    below = min(_LARGEST_QUEUE, 2 ** max(0, math.ceil(math.log2(clips)) - 1))
+    size = max(train.batch_size, below) if isinstance(contrast.queue_size, str) else contrast.queue_size
+    if train.batch_size > size:
+        raise ValueError(
+            f"train.batch_size: {train.batch_size} is more than the {size} rows of the queue; enlarge "
+            "contrast.queue_size"
+        )
+    epochs = max(train.epochs, math.ceil(train.min_steps / (clips // train.batch_size)))
+    return dataclasses.replace(
+        options,
+        train=dataclasses.replace(train, epochs=epochs),
+        contrast=dataclasses.replace(contrast, queue_size=size),
+    )
+
+
+def queue_warning(options: MethodOptions, *, clips: int) -> str | None:
+    """What to tell of a queue that is larger than the training set, or None."""
+    size = options.contrast.queue_size
+    if size == "auto" or size <= clips or options.contrast.exclude_own_keys:
+        return None
+    return (
+        f"Warning: the queue holds {size} keys and there are {clips} training clips, so older keys of the same clips "
+        "will be among the negatives. Choose contrast.queue_size=auto, or contrast.exclude_own_keys=true."
+    )
+
+
+def shares_of_the_run(options: MethodOptions) -> list[str]:
+    """The options that a longer run changes everywhere: those with the choice ``"half"`` or ``"cosine"`` chosen.
+
+    Example:
+        >>> from skelblocks.training import TrainOptions
+        >>> shares_of_the_run(MethodOptions(train=TrainOptions(schedule="cosine")))
+        ['train.schedule']
+    """
+    return list(_shares(options, ""))
+
+
+def _shares(options: Any, group: str) -> Iterator[str]:
+    for name, hint in get_type_hints(type(options)).items():
+        value = getattr(options, name, None)
+        if dataclasses.is_dataclass(value):
+            yield from _shares(value, f"{group}{name}.")
+        elif value in ("half", "cosine") and value in _choices(hint):
+            yield group + name
+
+
+def _choices(hint: Any) -> list[object]:
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [choice for inner in get_args(hint) for choice in _choices(inner)]

@@ -1,0 +1,182 @@
+"""A whole run of a method: its clips, the training loop, accuracies on the way, and what stays in the run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from skelblocks import layouts
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.layout_file import is_file_name
+from skelblocks.streams import Stream
+from skelblocks.training.accuracies import accuracies
+from skelblocks.training.dataset_split import split_of
+from skelblocks.training.datasets import Sets, load_sets
+from skelblocks.training.fabric import make_fabric
+from skelblocks.training.loop import pretrain
+from skelblocks.training.method import check_method
+from skelblocks.training.monitor import tell
+from skelblocks.training.options import MethodOptions
+from skelblocks.training.page import Page
+from skelblocks.training.pictures import draw_run, save_picture
+from skelblocks.training.run_folder import LAYOUT, RunFolder, kept_layout
+from skelblocks.training.save_encoders import save_encoders
+from skelblocks.training.settle import queue_warning, settle
+
+T = TypeVar("T", bound=MethodOptions)
+
+
+def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[str, float]:
+    """Pretrain, evaluate, save the encoders and draw.
+
+    Args:
+        page: The method.
+        options: Its options.
+        sets: Training and test clips; default: those that the options name.
+
+    Returns:
+        The metrics of the last epoch. Accuracies are those of ``data.stream``; where several streams were trained, the
+        others' end with their name.
+
+    Raises:
+        TrainingError: the run's folder is in use or cannot be written, a loss is not finite, or a process was lost.
+        ValueError: options, clips and checkpoint do not fit together.
+    """
+    _check_streams(options)
+    fabric = make_fabric(options.train)
+    place = options.train.folder or default_folder(page.name, options)
+    with RunFolder(place, write=fabric.global_rank == 0) as folder:
+        clips_layout = None
+        if sets is None:
+            sets, clips_layout = _load(options, folder.path)
+        options = _settled(options, sets, folder=place)
+        torch.manual_seed(options.train.seed)
+        method = page.build(options, layout=sets.layout, persons=sets.persons, coordinates=sets.coordinates)
+        check_method(method)
+        encoders = _encoders(method, options)
+        if not options.train.resume:
+            folder.set_aside()
+        folder.write_layout(sets.layout, resume=options.train.resume, clips=clips_layout)
+        history = pretrain(
+            method,
+            fabric=fabric,
+            dataset=sets.train,
+            make_views=page.make_views(options, layout=sets.layout),
+            options=options,
+            folder=folder,
+            evaluate=(lambda: stream_accuracies(encoders, sets, options)) if sets.labeled else None,
+        )
+        if folder.write:
+            save_encoders(encoders, folder.path, sets=sets, options=options, method=page.name)
+            _draw(page, folder.path, method=method, encoders=encoders, sets=sets, options=options, history=history)
+    return history[-1]
+
+
+def default_folder(name: str, options: MethodOptions) -> str:
+    """``runs/METHOD_DATA_SPLIT_STREAM_seedSEED``, so that runs that differ in these do not meet.
+
+    Example:
+        >>> default_folder("msmclr", MethodOptions())
+        'runs/msmclr_synthetic_cross-subject_joint_seed0'
+    """
+    data = Path(options.data.path).stem or Path(options.data.path).resolve().name
+    parts = [name, data, split_of(options.data), "-".join(options.trained_streams()), f"seed{options.train.seed}"]
+    return f"runs/{'_'.join(parts)}"
+
+
+def stream_accuracies(encoders: Mapping[Stream, nn.Module], sets: Sets, options: MethodOptions) -> dict[str, float]:
+    """Accuracies of each stream's encoder; those of other streams than ``data.stream`` end with the stream's name.
+
+    Args:
+        encoders: By stream.
+        sets: Labeled clips.
+        options: The groups ``data`` and ``evaluate``.
+    """
+    main = options.data.stream
+    metrics = accuracies(encoders[main], sets, options.evaluate, stream=main)
+    for stream, encoder in encoders.items():
+        if stream != main:
+            other = accuracies(encoder, sets, options.evaluate, stream=stream)
+            metrics |= {f"{name}_{stream}": value for name, value in other.items()}
+    return metrics
+
+
+def _settled(options: T, sets: Sets, *, folder: str) -> T:
+    """The options with everything that the clips decide, as config.yaml records them."""
+    options = settle(options, clips=len(sets.train))
+    warning = queue_warning(options, clips=len(sets.train))
+    if warning is not None:
+        tell(warning)
+    data = dataclasses.replace(options.data, split=split_of(options.data))
+    if sets.train.preprocessing is not None:  # a prepared set has its own
+        known = {name: value for name, value in sets.train.preprocessing.to_dict().items() if value is not None}
+        data = dataclasses.replace(data, **{"center": None, **known})
+    return dataclasses.replace(options, data=data, train=dataclasses.replace(options.train, folder=folder))
+
+
+def _check_streams(options: MethodOptions) -> None:
+    streams, main = options.trained_streams(), options.data.stream
+    if len(set(streams)) != len(streams) or main not in streams:
+        raise ValueError(
+            f"streams: expected different ones, with data.stream={main!r} among them, got {', '.join(streams)}"
+        )
+
+
+def _encoders(method: Any, options: MethodOptions) -> dict[Stream, nn.Module]:
+    encoders = dict(method.encoders())
+    if set(encoders) != set(options.trained_streams()):
+        raise ValueError(
+            f"encoders: expected one for each of the streams {', '.join(options.trained_streams())}, got "
+            f"{', '.join(map(str, encoders)) or 'none'}; return them by stream"
+        )
+    return encoders
+
+
+def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | None]:
+    """The clips; where joints are chosen, also the skeleton of the clips with all joints, if the options name it.
+
+    Where a skeleton's file is gone, the run's folder has kept what was in it.
+    """
+    chosen, layout = options.data, None
+    if options.train.resume and (folder / "checkpoint.pt").is_file():
+        if _gone(chosen.joints) and (folder / LAYOUT).is_file():
+            chosen = dataclasses.replace(chosen, joints=list(layouts.load(folder / LAYOUT).joints))
+        if _gone(chosen.layout):
+            layout = kept_layout(folder, joints=chosen.joints is not None)
+        if layout is not None or chosen is not options.data:
+            tell(f"The skeleton's file is gone; the run resumes with the skeleton that is kept in {folder}.")
+    if chosen.joints is None:
+        return load_sets(chosen, layout=layout), None
+    if layout is None and chosen.layout is not None:
+        layout = layouts.get_or_load(chosen.layout)
+    return load_sets(chosen, layout=layout), layout
+
+
+def _gone(layout: object) -> bool:
+    """Whether an option names a layout's file that is not there."""
+    return isinstance(layout, str) and is_file_name(layout) and not Path(layout).is_file()
+
+
+def _draw(
+    page: Page[T],
+    folder: Path,
+    *,
+    method: Any,
+    encoders: Mapping[Stream, nn.Module],
+    sets: Sets,
+    options: T,
+    history: list[dict[str, float]],
+) -> None:
+    """Draw all pictures; a picture that fails is a warning, since the training has succeeded."""
+    stream = options.data.stream
+    try:
+        draw_run(folder, encoder=encoders[stream], sets=sets, history=history, stream=stream)
+        for name, figure in (page.pictures(method, sets, options) if page.pictures else {}).items():
+            save_picture(figure, folder / f"{name}.png")
+    except Exception as error:
+        tell(f"Warning: not all pictures could be drawn ({type(error).__name__}: {error}); the run is complete.")

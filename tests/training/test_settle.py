@@ -1,0 +1,48 @@
+import pytest
+from small_run import options_of
+
+from skelblocks.training import MethodOptions, load_page, settle
+from skelblocks.training.settle import queue_warning, shares_of_the_run
+
+
+@pytest.mark.parametrize(
+    ("clips", "expected"), [(431, 256), (226, 128), (300, 256), (256, 128), (257, 256), (33, 32), (40091, 32768)]
+)
+def test_the_queue_is_smaller_than_the_set(clips, expected):
+    options = options_of(MethodOptions, batch_size=32, queue_size="auto")
+    settled = settle(options, clips=clips)
+    assert settled.contrast.queue_size == expected < clips
+    assert queue_warning(settled, clips=clips) is None
+
+
+def test_the_queue_holds_a_batch():
+    options = options_of(MethodOptions, batch_size=32, queue_size="auto")
+    assert settle(options, clips=32).contrast.queue_size == 32
+    with pytest.raises(ValueError, match=r"train.batch_size: 128 is more than the 64 rows of the queue; enlarge"):
+        settle(options_of(MethodOptions, batch_size=128, queue_size=64), clips=1000)
+
+
+def test_a_queue_larger_than_the_set_is_told():
+    for size, told in ((64, False), (65, True)):
+        warning = queue_warning(options_of(MethodOptions, queue_size=size), clips=64)
+        assert (warning is not None) is told
+    assert "the queue holds 65 keys and there are 64 training clips" in warning
+    assert queue_warning(options_of(MethodOptions, queue_size=65, exclude_own_keys=True), clips=64) is None
+
+
+@pytest.mark.parametrize(("clips", "epochs"), [(100, 134), (431, 40), (33, 400), (2000, 40)])
+def test_epochs_grow_until_there_are_enough_steps(clips, epochs):
+    options = options_of(MethodOptions, epochs=40, batch_size=32, min_steps=400, queue_size="auto")
+    assert settle(options, clips=clips).train.epochs == epochs
+
+
+def test_shares_of_the_run_are_told_by_the_options_choices():
+    aimclr = load_page("aimclr").options
+    assert shares_of_the_run(aimclr()) == ["nnm_epoch"]
+    assert shares_of_the_run(aimclr(nnm_epoch=20)) == []
+    assert shares_of_the_run(options_of(MethodOptions, schedule="cosine")) == ["train.schedule"]
+    cosine = options_of(MethodOptions, key_momentum_schedule="cosine")
+    assert shares_of_the_run(cosine) == ["contrast.key_momentum_schedule"]
+    # A set, a joint or a folder may be called so.
+    named = options_of(MethodOptions, path="half", center="cosine", joints="half", folder="half", layout="cosine")
+    assert shares_of_the_run(named) == []
