@@ -48,7 +48,7 @@ def cases(setting: Setting) -> Iterator[Case]:
         clips, frames = (2, 9) if setting.small else (CLIPS, FRAMES)
         paths = [Path(folder) / f"S001C001P001R001A{action:03}.skeleton" for action in range(1, clips + 1)]
         for seed, path in enumerate(paths):
-            write_ntu_skeleton(path, bodies=2 if seed < PAIRS else 1, frames=frames, seed=seed)
+            write_ntu_skeleton(path, persons=2 if seed < PAIRS else 1, frames=frames, seed=seed)
         size = sum(path.stat().st_size for path in paths) / 1e6
 
         def ours() -> list[Arrays]:

@@ -21,7 +21,7 @@ def raw(tmp_path):
     folder.mkdir()
     for i in range(6):
         path = folder / f"S{i % 2 + 1:03}C{i % 3 + 1:03}P{i % 3 + 1:03}R001A{i + 1:03}.skeleton"
-        write_ntu_skeleton(path, bodies=i % 2 + 1, frames=12 + i, seed=i, cut=0.5 if i == 2 else None)
+        write_ntu_skeleton(path, persons=i % 2 + 1, frames=12 + i, seed=i, cut=0.5 if i == 2 else None)
     return folder
 
 

@@ -10,13 +10,13 @@ def test_the_same_seed_gives_the_same_file(tmp_path):
     path = tmp_path / NAME
     files = []
     for seed in (1, 1, 2):
-        write_ntu_skeleton(path, bodies=2, frames=3, seed=seed)
+        write_ntu_skeleton(path, persons=2, frames=3, seed=seed)
         files.append(path.read_bytes())
     assert files[0] == files[1] != files[2]
 
 
-def test_has_the_owners_form(tmp_path):
-    write_ntu_skeleton(tmp_path / NAME, bodies=2, frames=3, hidden={0: [1], 1: [1, 2]})
+def test_has_the_form_of_the_raw_files(tmp_path):
+    write_ntu_skeleton(tmp_path / NAME, persons=2, frames=3, hidden={0: [1], 1: [1, 2]})
     lines = (tmp_path / NAME).read_text().split("\n")
     block = [10, 1] + [12] * 25
     assert [len(line.split()) for line in lines] == [1, 1, *block, *block, 1, 1, *block, 0]
@@ -27,12 +27,12 @@ def test_has_the_owners_form(tmp_path):
 
 def test_cut_and_swapped(tmp_path):
     path = tmp_path / NAME
-    whole = write_ntu_skeleton(path, bodies=3, frames=3)
+    whole = write_ntu_skeleton(path, persons=3, frames=3)
     data = path.read_bytes()
-    cut = write_ntu_skeleton(path, bodies=3, frames=3, cut=0.5)
+    cut = write_ntu_skeleton(path, persons=3, frames=3, cut=0.5)
     assert path.read_bytes() == data[: len(data) // 2]
     np.testing.assert_array_equal(cut.x, whole.x)
-    swapped = write_ntu_skeleton(path, bodies=3, frames=3, swapped=[1])
+    swapped = write_ntu_skeleton(path, persons=3, frames=3, swapped=[1])
     np.testing.assert_array_equal(swapped.x, whole.x)
     assert swapped.order.tolist() == [[0, 1, 2], [2, 1, 0], [0, 1, 2]]
     assert len(path.read_bytes()) == len(data)
@@ -41,10 +41,10 @@ def test_cut_and_swapped(tmp_path):
 
 def test_wrong_arguments_are_named(tmp_path):
     for options, message in (
-        ({"bodies": -1}, "bodies, frames: expected at least 0 and 1, got -1 and 30"),
+        ({"persons": -1}, "persons, frames: expected at least 0 and 1, got -1 and 30"),
         ({"frames": 0}, "got 1 and 0"),
-        ({"cut": 1.5}, r"cut: expected a share in \[0, 1\], got 1.5"),
-        ({"hidden": {1: []}}, r"hidden: expected bodies in 0\.\.0 and frames in 0\.\.29"),
+        ({"cut": 1.5}, r"cut: expected a ratio in \[0, 1\], got 1.5"),
+        ({"hidden": {1: []}}, r"hidden: expected persons in 0\.\.0 and frames in 0\.\.29"),
         ({"hidden": {0: [30]}}, "hidden: expected"),
         ({"swapped": [30]}, r"swapped: expected frames in 0\.\.29, got \[30\]"),
     ):
@@ -53,3 +53,9 @@ def test_wrong_arguments_are_named(tmp_path):
     with pytest.raises(ValueError, match="name: expected the form"):
         write_ntu_skeleton(tmp_path / "clip.skeleton")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_old_name_of_persons_still_works(tmp_path):
+    with pytest.warns(DeprecationWarning, match="the argument bodies is deprecated; use persons"):
+        clip = write_ntu_skeleton(tmp_path / NAME, bodies=2)
+    assert clip.x.shape[-1] == 2

@@ -78,7 +78,7 @@ def read_ntu_skeleton(path: str | os.PathLike[str]) -> RawClip:
         >>> from skelblocks.testing import write_ntu_skeleton
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = f"{folder}/S001C002P003R002A013.skeleton"
-        ...     _ = write_ntu_skeleton(path, bodies=2, frames=40, seed=0)
+        ...     _ = write_ntu_skeleton(path, persons=2, frames=40, seed=0)
         ...     clip = read_ntu_skeleton(path)
         >>> clip.x.shape, clip.seen.shape, clip.label, clip.origin["subject"]
         ((3, 40, 25, 2), (40, 2), 12, 3)

@@ -47,12 +47,12 @@ def check_equal(clip, x, order):
 
 CASES = {
     "one": {},
-    "two": {"bodies": 2},
-    "three, swapped": {"bodies": 3, "swapped": [0, 3, 4]},
-    "lost and found": {"bodies": 2, "hidden": {0: [0, 4], 1: [2, 3]}},
-    "frames without anybody": {"bodies": 2, "hidden": {0: [0, 1, 5], 1: [0, 1, 2, 5]}},
-    "one never seen": {"bodies": 2, "hidden": {0: range(6)}},
-    "nobody": {"bodies": 0},
+    "two": {"persons": 2},
+    "three, swapped": {"persons": 3, "swapped": [0, 3, 4]},
+    "lost and found": {"persons": 2, "hidden": {0: [0, 4], 1: [2, 3]}},
+    "frames without anybody": {"persons": 2, "hidden": {0: [0, 1, 5], 1: [0, 1, 2, 5]}},
+    "one never seen": {"persons": 2, "hidden": {0: range(6)}},
+    "nobody": {"persons": 0},
     "one frame": {"frames": 1},
 }
 
@@ -85,7 +85,7 @@ def test_reads_what_was_written(case, form, tmp_path):
 def test_any_pattern_of_sight(tmp_path, frames, bodies, data):
     some = st.sets(st.integers(0, frames - 1))
     hidden = {body: data.draw(some) for body in range(bodies)}
-    truth = write_ntu_skeleton(tmp_path / NAME, bodies=bodies, frames=frames, hidden=hidden, swapped=data.draw(some))
+    truth = write_ntu_skeleton(tmp_path / NAME, persons=bodies, frames=frames, hidden=hidden, swapped=data.draw(some))
     check_equal(read_ntu_skeleton(tmp_path / NAME), truth.x, truth.order)
 
 
@@ -99,7 +99,7 @@ def test_golden_of_the_released_reader(tmp_path):
 
 
 def test_ids_that_differ_by_one_are_two_bodies(tmp_path):
-    truth = write_ntu_skeleton(tmp_path / NAME, bodies=2, frames=2, hidden={0: [1], 1: [0]})
+    truth = write_ntu_skeleton(tmp_path / NAME, persons=2, frames=2, hidden={0: [1], 1: [0]})
     clip = read_ntu_skeleton(tmp_path / NAME)
     assert clip.seen.tolist() == truth.seen.tolist() == [[True, False], [False, True]]
 
@@ -175,7 +175,7 @@ def test_bad_files_are_refused_by_line_and_reason(bad, tmp_path):
 
 @pytest.mark.parametrize("cut", [0, 0.01, 0.3, 0.5, 0.77, 0.99])
 def test_a_broken_copy_is_refused(cut, tmp_path):
-    write_ntu_skeleton(tmp_path / NAME, bodies=2, frames=5, cut=cut)
+    write_ntu_skeleton(tmp_path / NAME, persons=2, frames=5, cut=cut)
     with pytest.raises(ClipFormatError):
         read_ntu_skeleton(tmp_path / NAME)
 
@@ -314,7 +314,7 @@ def mutate(folder, count, seed, *, compare_every):
     path = folder / NAME
     sources = []
     for options in CASES.values():
-        write_ntu_skeleton(path, **{"frames": 6, "seed": seed, **options, "bodies": options.get("bodies") or 1})
+        write_ntu_skeleton(path, **{"frames": 6, "seed": seed, **options, "persons": options.get("persons") or 1})
         sources.append(path.read_text().splitlines()[:])
     counts = {name: [0, 0] for name in {**HARMLESS, **HARMFUL}}
     for i in range(count):

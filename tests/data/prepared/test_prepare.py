@@ -44,7 +44,7 @@ def write_ntu(folder, clips=9):
     folder.mkdir(parents=True)
     for i in range(clips):
         path = folder / f"S{i % 2 + 1:03}C{i % 3 + 1:03}P{i % 3 + 1:03}R001A{i + 1:03}.skeleton"
-        write_ntu_skeleton(path, bodies=0 if i == 3 else i % 3 + 1, frames=12 + i, seed=i, cut=0.5 if i == 4 else None)
+        write_ntu_skeleton(path, persons=0 if i == 3 else i % 3 + 1, frames=12 + i, seed=i, cut=0.5 if i == 4 else None)
     return folder
 
 
@@ -68,7 +68,9 @@ def split(options):
 
 
 def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
-    clip = write_ntu_skeleton(tmp_path / "S001C001P001R001A001.skeleton", bodies=3, frames=23, hidden={0: [22], 1: [3]})
+    clip = write_ntu_skeleton(
+        tmp_path / "S001C001P001R001A001.skeleton", persons=3, frames=23, hidden={0: [22], 1: [3]}
+    )
     for settings in (
         {},
         {"bodies": "first", "align": "official"},
@@ -98,7 +100,7 @@ def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
 
 def test_denoising_comes_first_and_keeps_as_many_persons(tmp_path):
     path = tmp_path / "S001C001P001R001A001.skeleton"
-    clip = write_ntu_skeleton(path, bodies=4, frames=23, hidden={1: range(11, 23)})
+    clip = write_ntu_skeleton(path, persons=4, frames=23, hidden={1: range(11, 23)})
     plain = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3))
     made = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3), denoise=True)(clip)
     np.testing.assert_array_equal(made, plain(denoise_bodies(clip, persons=3)))

@@ -77,7 +77,7 @@ def test_equal_energies_stay_in_their_order():
 
 def test_a_swapped_list_changes_first_and_not_energy(tmp_path):
     path = tmp_path / "S001C001P001R001A050.skeleton"
-    write_ntu_skeleton(path, bodies=2, frames=6, swapped=[3, 4, 5])
+    write_ntu_skeleton(path, persons=2, frames=6, swapped=[3, 4, 5])
     raw = read_ntu_skeleton(path)
     first, tracked = choose_bodies(raw, by="first"), choose_bodies(raw)
     jump = np.abs(np.diff(first[0, :, 0, 0]))
