@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_floating, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 
 Variant = Literal["paper", "official"]
@@ -19,6 +20,7 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 _LEAST = 1 / (1 + math.exp(-0.5))  # sigmoid(1/2), the attention of an entry that is its channel's mean
 
 
+@explain_arguments
 def energy_attention(x: Tensor, *, regularization: float = 1e-4, unbiased: bool = False) -> Tensor:
     r"""How much each entry of a channel stands out from the others: SimAM's attention (AimCLR, eq. 3).
 
@@ -62,6 +64,7 @@ def energy_attention(x: Tensor, *, regularization: float = 1e-4, unbiased: bool 
     return (squares / (4 * spread) + 0.5).sigmoid()
 
 
+@explain_arguments
 def eadm(
     x: Tensor,
     *,
@@ -116,6 +119,7 @@ def eadm(
     return y, (joints[..., 0, 0, :], second if official else second[..., 0, :, 0])
 
 
+@explain_arguments
 class EADM(nn.Module):
     """Drop the joints and frames that stand out most (AimCLR, section 3.3); no weights.
 

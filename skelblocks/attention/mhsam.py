@@ -6,12 +6,14 @@ Axes: n samples, m persons, c channels, t frames, v joints; a row is one map (c,
 from __future__ import annotations
 
 import torch.nn.functional as F
-from einops import pack, rearrange, unpack
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_filled, check_integer, check_positive, check_weights_dtype
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
+@explain_arguments
 class MHSAM(nn.Module):
     r"""A soft mask, one number in (0, 1) an entry, from the attention of all positions to each other.
 
@@ -70,14 +72,12 @@ class MHSAM(nn.Module):
         check_weights_dtype(feature_map, self.qkv.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t v")
         t, v = feature_map.shape[-2:]
-        rows, leading = pack([feature_map], "* c t v")
-        qkv = self.qkv(self.norm(rearrange(rows, "b c t v -> b (t v) c")))
+        qkv = self.qkv(self.norm(rearrange(feature_map, "... c t v -> (...) (t v) c")))
         query, key, value = rearrange(qkv, "b p (qkv h d) -> qkv b h p d", qkv=3, h=self.num_heads)
         attended = rearrange(F.scaled_dot_product_attention(query, key, value), "b h p d -> b p (h d)")
         # Autocast leaves the sigmoid in half precision, where a mask near one would round to it.
         mask: Tensor = (self.sharpness * self.proj(attended).to(feature_map.dtype)).sigmoid()
-        (mask,) = unpack(rearrange(mask, "b (t v) c -> b c t v", t=t, v=v), leading, "* c t v")
-        return mask
+        return rearrange(mask, "b (t v) c -> b c t v", t=t, v=v).reshape(feature_map.shape)
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""

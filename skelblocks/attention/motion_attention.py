@@ -22,6 +22,7 @@ from skelblocks._utils.checks import (
     check_integer,
     check_positive,
 )
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.attention.motion_difference import BOUNDARIES, MOTIONS, Boundary, Motion, motion_difference
 
 Normalization = Literal["node", "token"]
@@ -30,6 +31,7 @@ NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 
 
+@explain_arguments
 def motion_attention(
     z: Tensor,
     *,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_floating
+from skelblocks._utils.explain_arguments import explain_arguments
 
 Motion = Literal["both", "frame", "node"]
 Boundary = Literal["zero_pad", "zero_difference", "replicate"]
@@ -18,6 +19,7 @@ MOTIONS: tuple[Motion, ...] = get_args(Motion)
 BOUNDARIES: tuple[Boundary, ...] = get_args(Boundary)
 
 
+@explain_arguments
 def motion_difference(z: Tensor, *, motion: Motion = "both", boundary: Boundary = "zero_pad") -> Tensor:
     r"""Inter-frame and inter-node difference, averaged.
 

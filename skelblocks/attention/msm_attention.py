@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, overload
 
 import torch
-from einops import pack, rearrange, unpack
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_integer, check_weights_dtype
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.attention.motion_attention import Normalization, Similarity, check_options, motion_attention
 from skelblocks.attention.motion_difference import Boundary, Motion
 
@@ -21,6 +22,7 @@ Scale = Literal["joint", "part", "body"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 
 
+@explain_arguments
 class MsMAttention(nn.Module):
     r"""Gate a feature map at three scales by the motion between its frames and nodes (MsMCLR, section 3.2).
 
@@ -132,13 +134,14 @@ class MsMAttention(nn.Module):
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels, v=self.layout.num_joints)
         check_weights_dtype(feature_map, self.conv_down.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t")
-        rows, leading = pack([feature_map], "* c t v")
+        # Not einops.pack and unpack, which copy the map forward and backward.
+        rows, leading = rearrange(feature_map, "... c t v -> (...) c t v"), feature_map.shape[:-3]
         outputs, attentions = [], []
         for name in self.scales:
             x = rows if name == "joint" else self._pool(rows, name)
             y, weights = self._attend(x)
-            outputs += unpack(y, leading, "* c t v")
-            attentions += unpack(weights, leading, "* t s") if self.segment is None else [weights]
+            outputs.append(y.reshape(*leading, *y.shape[1:]))
+            attentions.append(weights.reshape(*leading, *weights.shape[1:]) if self.segment is None else weights)
         return (tuple(outputs), tuple(attentions)) if return_attention else tuple(outputs)
 
     def _pool(self, rows: Tensor, scale: Scale) -> Tensor:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 from skelblocks.encoders.pool import pool
 
@@ -21,6 +22,7 @@ class SoftMaskFeatures(NamedTuple):
     non_salient: Tensor
 
 
+@explain_arguments
 def soft_mask_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> SoftMaskFeatures:
     r"""Average a map under a soft mask, and under what the mask leaves.
 

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
 
 
+@explain_arguments
 class BiGRU(nn.Module):
     r"""All persons' joints in a frame are one vector; a bidirectional GRU reads the frames.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders.bigru import BiGRU
 from skelblocks.encoders.dsta import DSTA, TABLE_14
 from skelblocks.encoders.st_gcn import STGCN
@@ -18,6 +19,7 @@ _OUT_CHANNELS = {"stgcn": 256, "dsta": 256, "bigru": 2048}
 _DIVISORS = {"stgcn": 1, "dsta": 16, "bigru": 2}  # what out_channels must be a multiple of
 
 
+@explain_arguments
 def build_encoder(
     kind: EncoderKind,
     *,

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
 from skelblocks.encoders.dsta_block import DSTABlock
 
@@ -21,6 +22,7 @@ from skelblocks.encoders.dsta_block import DSTABlock
 TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
 
 
+@explain_arguments
 class DSTA(nn.Module):
     """Decoupled spatial-temporal attention network: no graph, every joint sees every joint, every frame every frame.
 

@@ -22,6 +22,7 @@ from skelblocks._utils.checks import (
     check_probability,
     check_weights_dtype,
 )
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders.positional_encoding import positional_encoding
 from skelblocks.encoders.skip_frames import skip_frames
 
@@ -34,6 +35,7 @@ _EQUATIONS: dict[Over, tuple[str, str]] = {
 _SLOPE = 0.1  # of the leaky ReLU, in the released code
 
 
+@explain_arguments
 def decoupled_attention(
     x: Tensor, query: Tensor, key: Tensor, *, alpha: Tensor, table: Tensor | None = None, over: Over = "joints"
 ) -> Tensor:
@@ -86,6 +88,7 @@ def decoupled_attention(
     return rearrange(torch.einsum(mix, x, attention.to(x.dtype)), "b s c t v -> b (s c) t v")
 
 
+@explain_arguments
 class DSTABlock(nn.Module):
     r"""Spatial attention and feed-forward, then temporal attention and feed-forward, each over a shortcut.
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_axes, check_integer, check_weights_dtype
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
 def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency: Tensor) -> Tensor:
@@ -68,6 +69,7 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
     return rearrange(y, "b t w o -> b o t w")
 
 
+@explain_arguments
 class GraphConvolution(nn.Module):
     """:func:`graph_convolution` with its weights, and a learnable factor on every entry of the adjacency.
 

@@ -8,12 +8,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from skelblocks._utils.explain_arguments import explain_arguments
+
 Module = TypeVar("Module", bound=nn.Module)
 
 _LINEAR = (nn.Conv1d, nn.Conv2d, nn.Linear)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
+@explain_arguments
 @torch.no_grad()
 def initialize_official(module: Module, *, std: float = 0.02, generator: torch.Generator | None = None) -> Module:
     """Redraw all weights as the processors of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and SkeAttnCLR do.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_filled, check_floating
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 
 
@@ -51,6 +52,7 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
     return (per_person * weights[:, :, None]).sum(dim=1)
 
 
+@explain_arguments
 class Pool(nn.Module):
     """Module form of :func:`pool`, to stand between an encoder and a head in ``nn.Sequential``.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
+@explain_arguments
 class ProjectionHead(nn.Module):
     """Linear, ReLU, linear. Used in pre-training only; evaluation takes the feature before it.
 

@@ -12,6 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 from skelblocks.encoders.pool import pool
 
@@ -23,6 +24,7 @@ class RegionPooled(NamedTuple):
     outside: Tensor
 
 
+@explain_arguments
 def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> RegionPooled:
     r"""Average over the positions inside a region and over those outside, then over persons.
 
@@ -70,6 +72,7 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
     return RegionPooled(*rearrange(both, "n (c side) -> side n c", side=2))
 
 
+@explain_arguments
 def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) -> Tensor:
     """Take the mask of a clip down to the fewer frames of its feature map.
 
@@ -124,6 +127,7 @@ def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) ->
     return mask[..., ::by, :]
 
 
+@explain_arguments
 class RegionPool(nn.Module):
     """Module form of :func:`region_pool`.
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_integer, check_probability, values_visible
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
 from skelblocks.encoders.st_gcn_block import STGCNBlock
 from skelblocks.layouts.adjacency import Strategy
@@ -21,6 +22,7 @@ from skelblocks.layouts.adjacency import Strategy
 _STRIDED = (4, 7)  # the blocks that halve the frames and double the channels
 
 
+@explain_arguments
 class STGCN(nn.Module):
     """Spatial-temporal graph convolutional network: ten blocks over the skeleton's bones and time.
 

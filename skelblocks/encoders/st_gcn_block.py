@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_integer, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders.graph_convolution import GraphConvolution
 from skelblocks.encoders.skip_frames import skip_frames
 
 
+@explain_arguments
 class STGCNBlock(nn.Module):
     r"""Graph convolution, temporal convolution over nine frames, residual.
 
