@@ -17,8 +17,8 @@ from skelblocks._utils.checks import check_axes, check_choice, check_filled, che
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.attention.motion_attention import Normalization, Similarity, check_options, motion_attention
 from skelblocks.attention.motion_difference import Boundary, Motion
+from skelblocks.layouts.skeleton_layout import Scale
 
-Scale = Literal["joint", "part", "body"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 
 

@@ -69,8 +69,10 @@ def _remedy(shape: tuple[int, ...], *, in_channels: int, joints: int) -> str | N
         return "if these are clips (n, c, t, v) of one person, pass x[..., None]"
     if len(shape) == 4 and (shape[0], shape[2]) == (in_channels, joints):
         return "if this is one clip (c, t, v, m), pass x[None]"
-    for order, channels_at, joints_at in (("n m t v c", 4, 3), ("n t m v c", 4, 3), ("n t v c m", 3, 2)):
-        if len(shape) == 5 and (shape[channels_at], shape[joints_at]) == (in_channels, joints):
-            named = ", ".join(order.split())
-            return f'if these are clips ({named}), call einops.rearrange(x, "{order} -> n c t v m")'
-    return None
+    if len(shape) == 5 and shape[3:] == (joints, in_channels):
+        order = "n m t v c" if shape[1] <= shape[2] else "n t m v c"  # fewer persons than frames
+    elif len(shape) == 5 and shape[2:4] == (joints, in_channels):
+        order = "n t v c m"
+    else:
+        return None
+    return f'if these are clips ({", ".join(order.split())}), call einops.rearrange(x, "{order} -> n c t v m")'

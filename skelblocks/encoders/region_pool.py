@@ -11,6 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_integer
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
@@ -66,7 +67,7 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
     sides = rearrange(torch.stack((mask, ~mask), dim=-1), "... t v side -> ... (t v) side")
     exact = torch.promote_types(feature_map.dtype, torch.float32)
     weights = (sides.to(exact) / sides.sum(dim=-2, keepdim=True).clamp(min=1)).to(feature_map.dtype)
-    with torch.autocast(feature_map.device.type, enabled=False):  # it would round the map to half precision
+    with autocast_off(feature_map):  # it would round the map to half precision
         per_person = rearrange(feature_map, "n m c t v -> n (m c) (t v)") @ weights
     both = pool(rearrange(per_person, "n (m c) side -> n m (c side) 1 1", m=m, c=c), person_mask)
     return RegionPooled(*rearrange(both, "n (c side) -> side n c", side=2))

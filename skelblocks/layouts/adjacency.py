@@ -68,13 +68,12 @@ def adjacency(
     check_choice(strategy, STRATEGIES, name="strategy")
     check_integer(max_hop, name="max_hop")
     check_integer(dilation, name="dilation")
-    if strategy == "agcn":
-        if (max_hop, dilation) != (1, 1):
-            raise ValueError(f"max_hop, dilation: strategy 'agcn' knows only single bones, got {max_hop}, {dilation}")
-        matrices = _agcn(layout)
-    else:
-        matrices = _partitioned(layout, strategy, max_hop, dilation)
-    return matrices.to(dtype=dtype or torch.get_default_dtype(), device=device)
+    if strategy == "agcn" and (max_hop, dilation) != (1, 1):
+        raise ValueError(f"max_hop, dilation: strategy 'agcn' knows only single bones, got {max_hop}, {dilation}")
+    with torch.device("cpu"):  # not every device has float64
+        matrices = _agcn(layout) if strategy == "agcn" else _partitioned(layout, strategy, max_hop, dilation)
+    device = torch.empty(0).device if device is None else device
+    return matrices.to(dtype or torch.get_default_dtype()).to(device)
 
 
 def _hop_distance(layout: SkeletonLayout) -> Tensor:

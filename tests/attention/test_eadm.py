@@ -1,6 +1,4 @@
-import copy
 import math
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -324,31 +322,6 @@ def test_evaluation_passes_the_map_unless_asked():
     assert EADM(0.67, always=True).eval()(x).equal(dropped)
 
 
-@both_variants
-def test_neither_strides_nor_the_input_are_touched(variant):
-    x = features(2, 8, 7, 25)
-    strided = x.contiguous(memory_format=torch.channels_last)
-    before = strided.clone()
-    torch.testing.assert_close(
-        eadm(strided, keep_margin=0.67, variant=variant)[0], eadm(x, keep_margin=0.67, variant=variant)[0]
-    )
-    assert strided.equal(before)
-
-
-@both_variants
-def test_compiles_pickles_and_prints(variant):
-    drop, x = EADM(keep_margin=0.67, variant=variant), features(2, 2, 8, 7, 25)
-    y = drop(x)
-    for twin in (
-        torch.compile(drop, backend="eager", fullgraph=True),
-        pickle.loads(pickle.dumps(drop)),
-        copy.deepcopy(drop),
-    ):
-        torch.testing.assert_close(twin(x), y)
-    assert repr(drop) == f"EADM(keep_margin=0.67, variant='{variant}', always=False)"
-    assert drop.state_dict() == {}
-
-
 @pytest.mark.parametrize("margin", [0.0, 0.6224, 1 / (1 + math.exp(-0.5)), 1.0, 2.0, -1.0, math.nan])
 def test_margins_that_cannot_act_are_refused(margin):
     for call in (EADM, lambda keep_margin: eadm(torch.zeros(1, 2, 3), keep_margin=keep_margin)):
@@ -388,15 +361,3 @@ def test_wrong_maps_say_what_was_expected(x, error, message):
     for call in (energy_attention, eadm, EADM()):
         with pytest.raises(error, match=message):
             call(x)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@both_variants
-def test_cuda_equals_cpu(variant):
-    x = features(2, 2, 8, 7, 25)
-    drop = EADM(0.67, variant=variant)
-    y, masks = drop(x, return_masks=True)
-    y_cuda, masks_cuda = drop.cuda()(x.cuda(), return_masks=True)
-    torch.testing.assert_close(y_cuda.cpu(), y)
-    assert all(a.cpu().equal(b) for a, b in zip(masks_cuda, masks, strict=True))

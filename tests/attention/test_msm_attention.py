@@ -324,35 +324,6 @@ def test_groups_of_long_clips_stay_finite_in_float16():
     torch.testing.assert_close(attended.float(), motion_attention(z.float(), segment=1)[0], rtol=0, atol=0.01)
 
 
-def test_channels_last_input_gives_the_same_and_nothing_is_written_to_it():
-    attend = MsMAttention(8, layout="ntu-rgb+d").double()
-    x = torch.randn(4, 8, 5, 25, **DOUBLE)
-    strided = x.contiguous(memory_format=torch.channels_last)
-    before = strided.clone()
-    for a, b in zip(attend(x), attend(strided), strict=True):
-        torch.testing.assert_close(a, b)
-    assert strided.equal(before)
-
-
-def test_compiles_pickles_and_prints():
-    attend, x = MsMAttention(8, layout="coco-17"), torch.randn(2, 1, 8, 4, 17)
-    outputs = attend(x)
-    compiled = torch.compile(attend, backend="eager", fullgraph=True)
-    for twin in (compiled, pickle.loads(pickle.dumps(attend)), copy.deepcopy(attend)):
-        for a, b in zip(twin(x), outputs, strict=True):
-            torch.testing.assert_close(a, b)
-    assert "channels=8, layout='coco-17', motion='both', scales=('joint', 'part', 'body')" in repr(attend)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_equals_cpu():
-    attend, x = MsMAttention(8, layout="ntu-rgb+d").double(), torch.randn(2, 2, 8, 4, 25, **DOUBLE)
-    outputs = attend(x)
-    for a, b in zip(attend.cuda()(x.cuda()), outputs, strict=True):
-        torch.testing.assert_close(a.cpu(), b)
-
-
 @pytest.mark.parametrize("assign", [False, True])
 def test_a_module_that_was_built_empty_has_its_groups_once_loaded(assign):
     module, x = MsMAttention(8, layout="ntu-rgb+d"), torch.randn(2, 8, 5, 25)

@@ -92,17 +92,6 @@ def test_gradients_compile_and_input():
     )
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_and_autocast(dtype):
-    x, mask = draw((2, 2, 8, 16, 25), dtype=torch.float32)
-    full = soft_mask_pool(x, mask)
-    low = soft_mask_pool(x.to(dtype), mask.to(dtype))
-    assert low.salient.dtype == low.non_salient.dtype == dtype
-    torch.testing.assert_close([y.float() for y in low], list(full), rtol=0.02, atol=0.02)
-    with torch.autocast("cpu", dtype=dtype):
-        torch.testing.assert_close(tuple(soft_mask_pool(x, mask)), tuple(full))
-
-
 @pytest.mark.parametrize(
     ("x", "mask", "persons", "error", "message"),
     [
@@ -132,11 +121,3 @@ def test_a_mask_is_never_broadcast(axis):
     narrow[axis] = 1
     with pytest.raises(ValueError, match=f"mask: .* axis '{'nmctv'[axis]}' is 1, not {SHAPE[axis]}"):
         soft_mask_pool(torch.zeros(SHAPE), torch.zeros(narrow))
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_equals_cpu():
-    x, mask = draw()
-    ours = soft_mask_pool(x.cuda(), mask.cuda())
-    torch.testing.assert_close([y.cpu() for y in ours], list(soft_mask_pool(x, mask)))

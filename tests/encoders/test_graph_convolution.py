@@ -1,6 +1,3 @@
-import copy
-import pickle
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -146,20 +143,6 @@ def test_edge_importance_fades_a_bone_and_makes_none():
 def test_wrong_shapes_say_what_was_expected(x, weight, bias, adjacency, message):
     with pytest.raises(ValueError, match=message):
         graph_convolution(*map(torch.zeros, (x, weight, bias, adjacency)))
-
-
-def test_autocast_compile_pickle_and_copy():
-    adjacency = layouts.adjacency("coco-17")
-    convolution = GraphConvolution(3, out_channels=8, subsets=3, joints=17)
-    x = torch.randn(2, 3, 4, 17)
-    y = convolution(x, adjacency)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        low = convolution(x, adjacency)
-    assert low.dtype == torch.bfloat16
-    torch.testing.assert_close(low.float(), y, rtol=0.1, atol=0.1)
-    torch.testing.assert_close(torch.compile(convolution, backend="eager", fullgraph=True)(x, adjacency), y)
-    for twin in (pickle.loads(pickle.dumps(convolution)), copy.deepcopy(convolution)):
-        assert twin(x, adjacency).equal(y)
 
 
 def test_an_adjacency_of_another_size_is_not_broadcast():

@@ -67,21 +67,6 @@ def test_whoever_is_left_out_may_hold_anything(value):
     assert not pool(spoilt.detach())[0].isfinite().any()
 
 
-def test_gradients_and_compile():
-    feature_map = torch.randn(2, 2, 3, 2, 2, dtype=torch.float64, requires_grad=True)
-    mask = torch.tensor([[True, False], [True, True]])
-    assert torch.autograd.gradcheck(lambda x: pool(x, mask), (feature_map,))
-    assert torch.autograd.gradcheck(pool, (feature_map,))
-    compiled = torch.compile(pool, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(feature_map, mask), pool(feature_map, mask))
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_keeps_the_dtype(dtype):
-    feature_map = torch.ones(1, 2, 3, 2, 2, dtype=dtype)
-    assert pool(feature_map).dtype == pool(feature_map, torch.ones(1, 2, dtype=torch.bool)).dtype == dtype
-
-
 @pytest.mark.parametrize(
     ("shape", "mask", "message"),
     [

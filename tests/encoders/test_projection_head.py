@@ -1,6 +1,3 @@
-import copy
-import pickle
-
 import pytest
 import torch
 from torch.nn import functional as F
@@ -83,13 +80,3 @@ def test_sizes_that_cannot_be_are_refused(name):
 def test_whole_numbers_are_refused():
     with pytest.raises(TypeError, match=r"x: expected a floating-point tensor, got torch\.int64"):
         ProjectionHead()(torch.zeros(2, 256, dtype=torch.long))
-
-
-def test_autocast_compile_pickle_and_copy():
-    head, x = ProjectionHead(8, hidden_features=8, out_features=4), torch.randn(3, 8)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert head(x).dtype == torch.bfloat16
-    torch.testing.assert_close(torch.compile(head, backend="eager", fullgraph=True)(x), head(x))
-    for twin in (pickle.loads(pickle.dumps(head)), copy.deepcopy(head)):
-        assert twin(x).equal(head(x))
-    assert "Linear(in_features=8, out_features=4" in repr(head)

@@ -1,8 +1,5 @@
 """SideBySide: several encoders as one."""
 
-import copy
-import pickle
-
 import pytest
 import torch
 from torch import nn
@@ -38,22 +35,6 @@ def test_one_encoder_alone():
 def test_other_kinds_of_encoders():
     pair = SideBySide(small(), DSTA("coco-17", frames=12, layers=[(8, 8, 4, 2), (8, 8, 4, 2)]))
     assert pair(torch.randn(2, 3, 12, 17, 1)).shape == (2, 1, 24, 3, 17)
-
-
-def test_state_dict_and_copies():
-    encoder = SideBySide(small(), small()).eval()
-    x = torch.randn(2, 3, 8, 17, 1)
-    assert {name.split(".")[1] for name in encoder.state_dict()} == {"0", "1"}
-    for twin in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):
-        assert twin(x).equal(encoder(x))
-        assert twin.layout == encoder.layout
-
-
-def test_it_compiles_as_one_graph():
-    torch._dynamo.reset()
-    encoder = SideBySide(small(), small()).eval()
-    x = torch.randn(2, 3, 8, 17, 1)
-    torch.testing.assert_close(torch.compile(encoder, fullgraph=True, backend="eager")(x), encoder(x))
 
 
 @pytest.mark.parametrize(

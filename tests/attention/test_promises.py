@@ -1,0 +1,140 @@
+"""What every block promises, for the attention blocks."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+
+from skelblocks.attention import (
+    EADM,
+    MHSAM,
+    MsMAttention,
+    energy_attention,
+    motion_attention,
+    motion_difference,
+    soft_mask_pool,
+)
+from skelblocks.testing import BlockTester, check_parameters_learn, check_state_dict
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+class MapTester(BlockTester):
+    def inputs(self):
+        return (torch.randn(2, 2, 8, 3, 15),)
+
+    def gradient_inputs(self):
+        return (torch.randn(2, 8, 2, 15),)
+
+
+class MsMTester(MapTester):
+    options: ClassVar = {}
+
+    def make(self):
+        torch.manual_seed(0)
+        return MsMAttention(8, layout="sbu", reduction=2, **self.options)
+
+    def test_state_dict(self):
+        check_state_dict(self.make(), MsMAttention(8, layout="sbu", reduction=2, **self.options), self.inputs())
+
+    def test_parameters_learn(self):
+        check_parameters_learn(self.make(), self.inputs())
+
+
+class TestMsMAttention(MsMTester):
+    pass
+
+
+class TestMsMAttentionAsReleased(MsMTester):
+    options: ClassVar = {"segment": 2}
+
+
+class TestMsMAttentionByToken(MsMTester):
+    options: ClassVar = {"normalization": "token", "boundary": "replicate"}
+
+
+class TestMsMAttentionByCosine(MsMTester):
+    options: ClassVar = {"similarity": "cosine", "boundary": "zero_difference"}
+
+
+class TestMHSAM(MapTester):
+    autocast_dtype = torch.float32
+
+    def make(self):
+        torch.manual_seed(0)
+        return MHSAM(8, num_heads=2)
+
+    def test_state_dict(self):
+        check_state_dict(self.make(), MHSAM(8, num_heads=2), self.inputs())
+
+
+class EADMTester(MapTester):
+    autocast_exact = True
+    variant = "paper"
+
+    def inputs(self):  # the same values in bfloat16: a rounded one may cross the margin
+        return (torch.randn(2, 2, 8, 3, 15).bfloat16().float(),)
+
+    def make(self):
+        return EADM(0.67, variant=self.variant)
+
+    test_gradients = None  # a step of finite differences may cross the margin: test_eadm
+
+
+class TestEADM(EADMTester):
+    pass
+
+
+class TestEADMAsReleased(EADMTester):
+    variant = "official"
+
+    test_vmap = None  # counts are over the batch, which vmap hides
+
+
+class TestEnergyAttention(MapTester):
+    autocast_exact = True
+    out_dtype = torch.float32
+
+    def make(self):
+        return energy_attention
+
+
+class TestMotionDifference(MapTester):
+    autocast_exact = True
+
+    def make(self):
+        return motion_difference
+
+
+class TestMotionAttention(MapTester):
+    def make(self):
+        return motion_attention
+
+    def inputs(self):
+        return (torch.randn(4, 4, 3, 15),)
+
+
+class TestSoftMaskPool(BlockTester):
+    autocast_exact = True
+
+    def make(self):
+        return soft_mask_pool
+
+    def inputs(self):
+        return torch.randn(2, 2, 3, 2, 4), torch.rand(2, 2, 3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("module", "shown"),
+    [
+        (MsMAttention(8, layout="sbu"), "channels=8, layout='sbu', motion='both', scales=('joint', 'part', 'body')"),
+        (MHSAM(16, num_heads=4), "MHSAM(\n  channels=16, num_heads=4, sharpness=2.0\n"),
+        (EADM(0.67), "EADM(keep_margin=0.67, variant='paper', always=False)"),
+    ],
+    ids=["MsMAttention", "MHSAM", "EADM"],
+)
+def test_repr(module, shown):
+    assert shown in repr(module)
