@@ -32,10 +32,10 @@ def explain_arguments(target: T) -> T:
         Traceback (most recent call last):
         ...
         TypeError: enqueue: expected 1 positional argument (keys), got 2; pass the others by name: size=...
-        >>> enqueue(3, sise=64)
+        >>> enqueue(3, sizes=64)
         Traceback (most recent call last):
         ...
-        TypeError: enqueue: expected arguments among keys, size, got sise; did you mean size?
+        TypeError: enqueue: expected arguments among keys, size, got sizes; did you mean size?
     """
     if not isinstance(target, type):
         return _explained(target, shown=target.__qualname__, bound=0)  # type: ignore[return-value]

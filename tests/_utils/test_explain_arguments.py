@@ -26,7 +26,7 @@ def test_a_right_call_passes_and_the_signature_is_kept():
     ("call", "message"),
     [
         (lambda: draw(1, 2, 3), r"draw: expected 2 positional arguments \(x, y\), got 3; pass .* ratio=\.\.\., size="),
-        (lambda: draw(1, sise=3), "draw: expected arguments among x, y, ratio, size, got sise; did you mean size"),
+        (lambda: draw(1, sizes=3), "draw: expected arguments among x, y, ratio, size, got sizes; did you mean size"),
         (lambda: draw(1, nonsense=3), "got nonsense; leave it out"),
         (lambda: InfoNCELoss(0.07), r"InfoNCELoss: expected 0 positional arguments, got 1; .* temperature=\.\.\."),
         (
