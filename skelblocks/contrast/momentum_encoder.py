@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
@@ -159,15 +160,14 @@ def _all_finite(pairs: dict[str, tuple[Tensor, Tensor]]) -> Tensor | None:
     given = {name: other for name, (_, other) in pairs.items() if other.is_floating_point() and other.numel()}
     if not given:
         return None
-    largest = torch._foreach_norm(list(given.values()), ord=torch.inf)
-    visible = all(values_visible(tensor) for tensor in given.values())
-    finite = torch.stack([one.to(largest[0].device) for one in largest]).isfinite().all()
-    if not visible:
-        return finite
-    if not finite:
-        name = next(name for name, tensor in given.items() if not tensor.isfinite().all())
-        raise ValueError(
-            f"encoder: expected finite weights, got NaN or infinity in {name}; restore the last checkpoint and lower "
-            "the learning rate"
-        )
+    if not all(values_visible(tensor) for tensor in given.values()):
+        largest = torch._foreach_norm(list(given.values()), ord=torch.inf)
+        return torch.stack([one.to(largest[0].device) for one in largest]).isfinite().all()
+    for name, tensor in given.items():
+        # A sum is quicker than a look at each number, and finite only if all of them are.
+        if not math.isfinite(tensor.sum().item()) and not tensor.isfinite().all():
+            raise ValueError(
+                f"encoder: expected finite weights, got NaN or infinity in {name}; restore the last checkpoint and "
+                "lower the learning rate"
+            )
     return None

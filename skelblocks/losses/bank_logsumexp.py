@@ -12,7 +12,9 @@ from torch import Tensor
 
 from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_integer, check_positive
+from skelblocks._utils.debug import debugging
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_finite
 
 
 @explain_arguments
@@ -56,6 +58,9 @@ def bank_logsumexp(
     if exclude is not None:
         check_axes(exclude, "n k", name="exclude", n=query.shape[0], k=bank.shape[0])
         check_boolean(exclude, name="exclude")
+    for name, x in (("query", query), ("bank", bank)):
+        if debugging(x):
+            check_finite(x, name=name)
     return stream_bank(query, bank, temperature=temperature, chunk_size=chunk_size, exclude=exclude)
 
 

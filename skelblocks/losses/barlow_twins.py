@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks._utils.debug import debugging
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.contrast._checks import check_finite
 
 
 @explain_arguments
@@ -60,6 +62,9 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
             f"first: expected at least two samples, got shape {tuple(first.shape)}; a batch of {n} has no variance: "
             "drop the last, short batch"
         )
+    for name, x in (("first", first), ("second", second)):
+        if debugging(x):
+            check_finite(x, name=name)
     check_positive(eps, name="eps")
     _check_weight(off_diagonal_weight)
     dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)

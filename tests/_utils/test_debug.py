@@ -3,7 +3,14 @@ import torch
 
 import skelblocks
 from skelblocks.contrast import contrastive_logits, unit_rows
-from skelblocks.losses import d3m_loss, info_nce, info_nce_from_embeddings, nearest_neighbor_mining
+from skelblocks.losses import (
+    bank_logsumexp,
+    barlow_twins_loss,
+    d3m_loss,
+    info_nce,
+    info_nce_from_embeddings,
+    nearest_neighbor_mining,
+)
 
 LOGITS = torch.tensor([[5.0, -3.0, 2.0], [4.0, 1.0, -8.0]])
 EMBEDDINGS = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -31,6 +38,11 @@ EMBEDDINGS = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
         (
             lambda: info_nce_from_embeddings(EMBEDDINGS, EMBEDDINGS * torch.inf, torch.eye(3), temperature=0.1),
             r"key: expected finite numbers, got NaN or infinity in rows \[0, 1\]",
+        ),
+        (lambda: barlow_twins_loss(EMBEDDINGS, EMBEDDINGS * torch.nan), r"second: expected finite numbers"),
+        (
+            lambda: bank_logsumexp(EMBEDDINGS * torch.inf, torch.eye(3), temperature=0.1),
+            "query: expected finite numbers",
         ),
     ],
 )

@@ -180,6 +180,14 @@ def test_an_encoder_that_is_not_finite_is_refused_on_the_cpu_and_skipped_when_co
     assert all(tensor.equal(before[each]) for each, tensor in key_encoder.state_dict().items())
 
 
+def test_weights_whose_sum_overflows_are_taken():
+    encoder = nn.Linear(2, 2)
+    nn.init.constant_(encoder.weight, 3e38)
+    key_encoder = MomentumEncoder(encoder)
+    key_encoder.update(encoder)
+    assert key_encoder.encoder.weight.equal(encoder.weight)
+
+
 def test_buffers_that_are_not_taken_may_be_anything():
     encoder = make_encoder()
     key_encoder = MomentumEncoder(encoder)
