@@ -14,6 +14,7 @@ from skelblocks.losses import (
     RegionContrastLoss,
     SalientContrastLoss,
     d3m_loss_from_embeddings,
+    feature_distillation_loss,
     info_nce_from_embeddings,
     nearest_neighbor_loss,
 )
@@ -69,6 +70,10 @@ def teacher_and_students(dtype):
     return query, students, key, bank(dtype)
 
 
+def two_features(dtype):
+    return tuple(matrices(2, dtype, D))
+
+
 def region(dtype):
     return *matrices(3, dtype, D), torch.arange(N), bank(dtype)
 
@@ -104,6 +109,7 @@ LOSSES = {
     "nearest_neighbor_mask": (Function, {"function": nearest_neighbor_loss}, logits_and_mask),
     "hierarchical_d3m": (HierarchicalD3MLoss, {}, chain),
     "cross_view_mining": (CrossViewMiningLoss, {"top_k": 2}, chain),
+    "feature_distillation": (Function, {"function": feature_distillation_loss}, two_features),
     "region_contrast": (RegionContrastLoss, {}, region),
     "salient_contrast": (SalientContrastLoss, {}, salient),
     "cross_momentum_ratio": (CrossMomentumContrastLoss, {}, crossed),

@@ -13,12 +13,14 @@ from torch.nn import functional as F
 
 from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.losses._logits import check_roles
 from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clips
 
 Distance = Literal["smooth_l1", "cosine", "both"]
 
 
+@explain_arguments
 def feature_distillation_loss(
     student: Tensor,
     teacher: Tensor,
@@ -90,6 +92,7 @@ def _standardized(x: Tensor, mean: Tensor | None, deviation: Tensor | None) -> T
     return torch.where(spread > 0, x / spread.where(spread > 0, 1), 0)
 
 
+@explain_arguments
 class FeatureDistillationLoss(nn.Module):
     """Module form of :func:`feature_distillation_loss`, which holds the statistics of the teacher's features.
 
