@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.escape import escape
+from skelblocks._utils.missing import refuse_missing
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name
 from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit
+from skelblocks.data.known_groups import known_groups
+from skelblocks.data.split_mask import boolean_mask as boolean_mask
 
 _NTU60 = {"setup": 17, "camera": 3, "subject": 40, "replication": 2, "action": 60}
 _NTU120 = {"setup": 32, "camera": 3, "subject": 106, "replication": 2, "action": 120}
@@ -24,13 +28,15 @@ _NTU120_SUBJECTS = (
     *(97, 98, 100, 103),
 )
 # What decides, what of it is trained on, and the largest number of everything that the set counts from 1.
-_PROTOCOLS: Mapping[str, tuple[str, tuple[int, ...], Mapping[str, int]]] = {
+_PROTOCOLS: Mapping[Protocol, tuple[str, tuple[int, ...], Mapping[str, int]]] = {
     "ntu60-xsub": ("subject", _NTU60_SUBJECTS, _NTU60),
     "ntu60-xview": ("camera", (2, 3), _NTU60),
     "ntu120-xsub": ("subject", _NTU120_SUBJECTS, _NTU120),
     "ntu120-xset": ("setup", tuple(range(2, 33, 2)), _NTU120),
     "nw-ucla-xview": ("view", (1, 2), {"view": 3, "subject": 10, "action": 12}),
 }
+Protocol = Literal["ntu60-xsub", "ntu60-xview", "ntu120-xsub", "ntu120-xset", "nw-ucla-xview"]
+Rest = Literal["refuse", "test"]
 _MOST_HEADING = 20  # lines
 _PART = re.compile("[SCPRA][0-9]{3}")
 
@@ -47,7 +53,8 @@ def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing:
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: other axes, a training subject without a clip, or a part that comes out empty.
+        ValueError: other axes, a subject that is missing or negative, a training subject without a clip, or a
+            part that comes out empty.
 
     Example:
         >>> cross_subject([1, 2, 3, 3], train=(1, 3))
@@ -68,7 +75,8 @@ def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool 
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: other axes, a training camera without a clip, or a part that comes out empty.
+        ValueError: other axes, a camera that is missing or negative, a training camera without a clip, or a
+            part that comes out empty.
 
     Example:
         >>> cross_view([1, 2, 3], train=(2, 3))
@@ -77,7 +85,9 @@ def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool 
     return _held_out(views, train, allow_missing, name="views")
 
 
-def protocol_split(protocol: str, origin: Mapping[str, ArrayLike], *, allow_missing: bool = False) -> NDArray[np.bool_]:
+def protocol_split(
+    protocol: Protocol, origin: Mapping[str, ArrayLike], *, allow_missing: bool = False
+) -> NDArray[np.bool_]:
     """True for the clips that a published protocol trains on; the others are its test part.
 
     ``"ntu60-xsub"`` and ``"ntu120-xsub"`` go by the 20 and 53 subjects of their papers, ``"ntu60-xview"`` by cameras 2
@@ -107,6 +117,7 @@ def protocol_split(protocol: str, origin: Mapping[str, ArrayLike], *, allow_miss
     if by not in origin:
         raise ValueError(f"origin: {protocol!r} goes by {by!r}, got {sorted(origin)}")
     for name in sorted(set(largest) & set(origin)):
+        refuse_missing(origin[name], name=f"origin[{name!r}]")
         values: NDArray[Any] = np.asarray(origin[name])
         if values.shape != np.shape(origin[by]):
             raise ValueError(f"origin: expected one {name} a clip, shape {np.shape(origin[by])}, got {values.shape}")
@@ -120,7 +131,7 @@ def protocol_split(protocol: str, origin: Mapping[str, ArrayLike], *, allow_miss
     return _held_out(origin[by], train, allow_missing, name=by)
 
 
-def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: str = "refuse") -> NDArray[np.bool_]:
+def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "refuse") -> NDArray[np.bool_]:
     """True for the clips of PKU-MMD's training videos, parts I and II, cross-subject and cross-view alike.
 
     Args:
@@ -133,13 +144,15 @@ def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: str = "refu
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: a video in neither list, a part that comes out empty, or an unknown choice.
+        ValueError: a video in neither list or in both, a part that comes out empty, or an unknown choice.
 
     Example:
         >>> pku_mmd_split(["0002-L_17_0", "0003-L_2_4"], PkuMmdSplit(training=("0003-L",), validation=("0002-L",)))
         array([False,  True])
     """
-    check_choice(rest, ("refuse", "test"), name="rest")
+    check_choice(rest, get_args(Rest), name="rest")
+    check_disjoint(split.training, split.validation, name="split")
+    refuse_missing(names, name="names")
     videos = [name.partition("_")[0] for name in names]
     training, listed = set(split.training), {*split.training, *split.validation}
     unknown = sorted(set(videos) - listed)
@@ -158,7 +171,8 @@ def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np
         subjects: The subject of each clip, ``(n,)``: numbers or names.
 
     Raises:
-        ValueError: other axes, or fewer than two subjects.
+        ValueError: other axes, a subject that is missing or negative (the message names the clip), or fewer than two
+            subjects.
 
     Example:
         >>> for subject, train in leave_one_subject_out([3, 1, 3]):
@@ -166,9 +180,7 @@ def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np
         1 [ True False  True]
         3 [False  True False]
     """
-    values: NDArray[Any] = np.asarray(subjects)
-    if values.ndim != 1:
-        raise ValueError(f"subjects: expected one a clip, shape (n,), got shape {values.shape}")
+    values = known_groups(subjects, name="subjects")
     there = np.unique(values).tolist()
     if len(there) < 2:
         raise ValueError(f"subjects: expected at least two, got {there}")
@@ -214,11 +226,27 @@ def read_missing_list(path: str | os.PathLike[str]) -> frozenset[str]:
     return frozenset(names)
 
 
+def check_disjoint(training: Iterable[str], testing: Iterable[str], *, name: str) -> None:
+    """Raise if a name is in both parts of a split.
+
+    Example:
+        >>> check_disjoint(["a", "b"], ["b"], name="split")
+        Traceback (most recent call last):
+        ...
+        ValueError: split: expected parts without common names, got 'b' in both; remove each from one of the lists
+    """
+    common = sorted(set(training) & set(testing))
+    if common:
+        shown = ", ".join(repr(escape(each)) for each in common[:3]) + (", ..." if len(common) > 3 else "")
+        raise ValueError(
+            f"{name}: expected parts without common names, got {shown} in both; remove each from one of the lists"
+        )
+
+
 def _held_out(groups: ArrayLike, train: Collection[int], allow_missing: bool, *, name: str) -> NDArray[np.bool_]:
-    values: NDArray[Any] = np.asarray(groups)
-    if values.ndim != 1:
-        raise ValueError(f"{name}: expected one a clip, shape (n,), got shape {values.shape}")
+    values = known_groups(groups, name=name)
     there = np.unique(values).tolist()
+    refuse_missing(list(train), name="train")
     missing = sorted(set(train) - set(there))
     if missing and not allow_missing:
         raise ValueError(f"train: no clip has {missing}; {name} has {there}; allow_missing=True lets them pass")

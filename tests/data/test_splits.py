@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skelblocks.data import (
+    ArrayDataset,
     ClipFormatError,
     PkuMmdSplit,
     cross_subject,
@@ -16,6 +17,7 @@ from skelblocks.data import (
     read_pku_mmd,
     read_pku_mmd_split,
 )
+from skelblocks.data.splits import boolean_mask
 from skelblocks.testing import write_pku_mmd
 
 NTU60 = "1 2 4 5 8 9 13 14 15 16 17 18 19 25 27 28 31 34 35 38"
@@ -234,3 +236,79 @@ def test_many_mutated_lists(tmp_path):
 def test_no_such_list(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_missing_list(tmp_path / "missing.txt")
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([1.0, np.nan, 3.0], ValueError, "subjects: expected a value for every clip, got none for clip 1"),
+        ([1, None, 3], ValueError, "got none for clip 1"),
+        (np.ma.masked_equal([1, 9, 3], 9), ValueError, "got none for clip 1"),
+        (np.array([1, None, 3], dtype=object), ValueError, "got none for clip 1"),
+        (["a", float("nan"), "b"], ValueError, "got none for clip 1"),
+        (np.array(["a", float("nan"), "b"]), ValueError, "got 'nan' for clip 1"),
+        (["a", " ", "b"], ValueError, "got ' ' for clip 1"),
+        ([1, -1, 3], ValueError, "expected a known group for every clip, got -1 for clip 1"),
+        (np.array([1, "a", 3], dtype=object), TypeError, "expected groups of one type, got int, str"),
+        ([[1], [2], [3]], ValueError, r"shape \(n,\), got shape \(3, 1\)"),
+    ],
+)
+def test_groups_that_are_not_known(groups, error, message):
+    with pytest.raises(error, match=message):
+        leave_one_subject_out(groups)
+    with pytest.raises(error, match=message):
+        cross_subject(groups, train=(1,))
+    with pytest.raises(error, match=message.replace("subjects", "views")):
+        cross_view(groups, train=(1,), allow_missing=True)
+    dataset = ArrayDataset(np.ones((3, 3, 4, 20, 1)), layout="nw-ucla")
+    dataset.arrays["fold"] = groups if isinstance(groups, np.ndarray) else np.array(groups, dtype=object)
+    with pytest.raises((ValueError, TypeError), match=r"fold: expected"):
+        dataset.groups("fold")
+
+
+def test_groups_of_text_and_of_objects():
+    assert [name for name, _ in leave_one_subject_out(np.array(["b", "a", "b"], dtype=object))] == ["a", "b"]
+    assert cross_subject(np.array([1, 2, 1], dtype=object), train=(1,)).tolist() == [True, False, True]
+
+
+def test_protocols_refuse_what_is_missing():
+    with pytest.raises(ValueError, match=r"origin\['setup'\]: .* got none for clip 1"):
+        protocol_split("ntu120-xset", {"setup": [1, None, 2]})
+    with pytest.raises(ValueError, match="train: expected a value"):
+        cross_subject([1, 2], train=(1, None))
+
+
+def test_a_video_in_both_lists_is_named():
+    both = PkuMmdSplit(training=("0002-L", "0003-L"), validation=("0003-L", "0004-L"))
+    with pytest.raises(ValueError, match="split: expected parts without common names, got '0003-L' in both"):
+        pku_mmd_split(["0002-L_17_0", "0004-L_1_0"], both)
+
+
+@pytest.mark.parametrize(
+    "values", [[True, False, True], [1, 0, 1], [1.0, 0.0, 1.0], np.array([True, False, True], object)]
+)
+def test_masks(values):
+    mask = boolean_mask(values, name="is_train", n=3)
+    assert mask.dtype == bool
+    assert mask.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ([1, 0, 2, 0], ValueError, "is_train: expected booleans, or 0 and 1, got 2 for clip 2"),
+        ([1, -1, 1, 1], ValueError, "got -1 for clip 1"),
+        ([1, 2, 1, 2], ValueError, "got 2 for clip 1"),
+        ([1.0, 0.0, np.nan, 0.0], ValueError, "is_train: expected a value for every clip, got none for clip 2"),
+        ([1.0, 0.5, 0.0, 0.0], ValueError, "got 0.5 for clip 1"),
+        ([1, None, 0, 0], ValueError, "got none for clip 1"),
+        (np.ma.masked_equal([1, 0, 7, 0], 7), ValueError, "got none for clip 2"),
+        (["train", "test", "train", "test"], TypeError, "expected booleans, or 0 and 1, got <U5"),
+        (["1", "0", "1", "0"], TypeError, "expected booleans"),
+        ([[1, 0], [1, 0]], ValueError, "expected one value a clip"),
+        ([1, 0, 1], ValueError, r"expected one value a clip, \(4,\), got shape \(3,\)"),
+    ],
+)
+def test_masks_that_are_none(values, error, message):
+    with pytest.raises(error, match=message):
+        boolean_mask(values, name="is_train", n=4)

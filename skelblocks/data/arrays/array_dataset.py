@@ -37,6 +37,7 @@ from skelblocks.data.arrays.array_checks import (
 )
 from skelblocks.data.arrays.plausible import warn_if_implausible
 from skelblocks.data.arrays.read_arrays import read_arrays
+from skelblocks.data.known_groups import known_groups
 from skelblocks.data.split_mask import boolean_mask
 from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.layouts import SkeletonLayout
@@ -256,7 +257,8 @@ class ArrayDataset(Dataset[Sample]):
         """One value for each clip: ``"subject"``, ``"view"``, or one of ``arrays`` such as ``"fold"``.
 
         Raises:
-            ValueError: an array that the set does not have, or one with a missing value (the message names the clip).
+            ValueError: an array that the set does not have, or one with a missing or negative value (the message names
+                the clip).
 
         Example:
             >>> x = np.ones((2, 3, 20, 25, 1))
@@ -267,8 +269,7 @@ class ArrayDataset(Dataset[Sample]):
         known = {"subject": self.subjects, "view": self.views}
         values = known.get(name)
         found = self.arrays[name] if values is None else values
-        refuse_missing(found, name=name, names=self.names)
-        return np.asarray(found)
+        return known_groups(found, name=name, names=self.names)
 
     def subset(self, selection: ArrayLike) -> Self:
         """Some of the clips, by a boolean mask or by their places; the clips themselves are shared, not copied.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skelblocks._utils.checks import check_choice
 from skelblocks.data.prepared.prepare import Part
 from skelblocks.data.prepared.prepare_shard import Source
-from skelblocks.data.splits import protocol_split
+from skelblocks.data.splits import Protocol, check_disjoint, protocol_split
 
 _PROTOCOLS = {"ntu60": ("xsub", "xview"), "ntu120": ("xsub", "xset"), "nw-ucla": ("xview",)}
 
@@ -42,11 +42,14 @@ def part_by_origin(kind: str, protocol: str | None) -> Part | None:
     if protocol is None:
         return None
     check_choice(protocol, _PROTOCOLS[kind], name="protocol")
-    return lambda names, origin: protocol_split(f"{kind}-{protocol}", origin, allow_missing=True)
+    name = cast(Protocol, f"{kind}-{protocol}")
+    return lambda names, origin: protocol_split(name, origin, allow_missing=True)
 
 
 def part_by_lists(training: Iterable[str], testing: Iterable[str]) -> Part:
-    """By names."""
+    """By names, each of which is in one list at most."""
+    training, testing = list(training), list(testing)
+    check_disjoint(training, testing, name="protocol")
     numbers = {**dict.fromkeys(testing, 0), **dict.fromkeys(training, 1)}
 
     def part(names: Sequence[str], origin: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -450,3 +451,14 @@ def test_every_label_needs_its_class_name(tmp_path):
     sources = [(path.stem, partial(read_nw_ucla, path)) for path in paths]
     with pytest.raises(ValueError, match=r"class_names: expected a name for each of the labels 0\.\.3, got 2"):
         prepare(sources, out=tmp_path / "set", layout="nw-ucla", class_names=["pick up", "drop"])
+
+
+def test_clips_that_a_file_lists_in_both_parts_are_named(tmp_path):
+    path = write_pyskl(tmp_path, clips=4)
+    content = pickle.loads(path.read_bytes())
+    content["split"]["xsub_val"] += content["split"]["xsub_train"][:1]
+    path.write_bytes(pickle.dumps(content))
+    shared = content["split"]["xsub_train"][0]
+    with pytest.raises(ValueError, match=f"protocol: expected parts without common names, got '{shared}' in both"):
+        find_clips("pyskl", path, protocol="xsub")
+    assert len(find_clips("pyskl", path).clips) == 4
