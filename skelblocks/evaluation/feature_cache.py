@@ -17,12 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skelblocks._utils.escape import escape
+from skelblocks._utils.locks import locked
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.encoders.pool import pool as mean_pool
 from skelblocks.evaluation.features import Pool, extract_features
-from skelblocks.evaluation.fingerprints import Clips, FingerprintedBatches, data_fingerprint, weights_fingerprint
+from skelblocks.evaluation.fingerprints import Clips, FingerprintedBatches, fingerprint_and_length, weights_fingerprint
 
-FORMAT, VERSION = "skelblocks cached features", 1
+FORMAT, VERSION = "skelblocks cached features", 2
+_WAIT = 60.0  # seconds for another process that writes the same entry
 
 
 def cached_features(
@@ -42,7 +45,7 @@ def cached_features(
     Their file is named by a sha256 over whatever decides their values: the weights, the clips, the settings, the kind
     of device, its precision, autocast and the version of torch. **Code is not part of it**: after a change in an
     encoder's forward or in a transform, name the change in ``settings``. The batch size is left out too: it moves
-    features by rounding only.
+    features by rounding only. Features with NaN or infinity are returned and not kept.
 
     Args:
         encoder: As for :func:`~skelblocks.evaluation.extract_features`.
@@ -88,7 +91,7 @@ def cached_features(
                 f"settings: a {name} was given and a function has no fingerprint; name it, as in "
                 f"settings={{'{name}': 'bone, version 1'}}"
             )
-    weights, data = weights_fingerprint(encoder), data_fingerprint(clips)
+    weights, (data, n) = weights_fingerprint(encoder), fingerprint_and_length(clips)
     if device is None:
         device = next((held.device for held in (*encoder.parameters(), *encoder.buffers())), None)
     if device is None and isinstance(clips, Tensor):
@@ -96,6 +99,7 @@ def cached_features(
     made_of = {
         "weights": weights,
         "data": data,
+        "clips": n,
         "settings": settings,
         "own_transform": transform is not None,
         "own_pool": pool is not mean_pool,
@@ -104,7 +108,7 @@ def cached_features(
     }
     digest = _sha256(json.dumps(made_of, sort_keys=True).encode())
     entry = Path(folder) / digest
-    features = _load(entry, made_of)
+    features = _load(entry, made_of, n)
     if features is not None:
         return features.to(device=device)
     features = extract_features(
@@ -116,11 +120,12 @@ def cached_features(
         transform=transform,
         skip_absent=skip_absent,
     )
-    _save(entry, made_of, features)
+    if bool(features.isfinite().all()):
+        _save(entry, made_of, features)
     return features
 
 
-def _load(entry: Path, made_of: Mapping[str, Any]) -> Tensor | None:
+def _load(entry: Path, made_of: Mapping[str, Any], n: int) -> Tensor | None:
     """The features of an entry; none where it is missing, not whole, or made of something else."""
     try:
         record = json.loads(entry.with_suffix(".json").read_bytes())
@@ -129,7 +134,10 @@ def _load(entry: Path, made_of: Mapping[str, Any]) -> Tensor | None:
         if {key: record[key] for key in expected} != expected or _sha256(content) != record["features"]["sha256"]:
             return None
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-        return torch.from_numpy(array).to(getattr(torch, record["features"]["dtype"]))
+        if array.ndim != 2 or len(array) != n or list(array.shape) != record["features"]["shape"]:
+            return None
+        features = torch.from_numpy(array).to(getattr(torch, record["features"]["dtype"]))
+        return features if features.is_floating_point() and bool(features.isfinite().all()) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -144,9 +152,12 @@ def _save(entry: Path, made_of: Mapping[str, Any], features: Tensor) -> None:
     about = {"dtype": dtype, "shape": list(features.shape), "sha256": _sha256(content)}
     record = {"format": FORMAT, "version": VERSION, "made_of": made_of, "features": about}
     entry.parent.mkdir(parents=True, exist_ok=True)
-    for suffix, data in ((".npy", content), (".json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())):
-        with whole_file(entry.with_suffix(suffix)) as place:
-            place.write_bytes(data)
+    told = (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
+    busy = f"folder: another process is writing features to {escape(entry.parent)!r}; try again"
+    with locked(entry.with_suffix(".lock"), busy=busy, wait=_WAIT):
+        for suffix, data in ((".npy", content), (".json", told)):
+            with whole_file(entry.with_suffix(suffix)) as place:
+                place.write_bytes(data)
 
 
 def _arithmetic(device: torch.device) -> dict[str, Any]:

@@ -18,18 +18,21 @@ from torch.utils.data import DataLoader, Dataset
 from skelblocks._utils.checks import check_axes
 from skelblocks.clips.batches import batches
 from skelblocks.clips.clip_dataset import ClipDataset
+from skelblocks.evaluation.describe_value import describe_value
 
 Clips = Tensor | Dataset[Any] | Iterable[Tensor | tuple[Tensor, ...]]
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+# Hooks that may change what a module gives in evaluation.
+_HOOKS = frozenset({"_forward_hooks", "_forward_pre_hooks"})
 
 
 def weights_fingerprint(module: nn.Module) -> str:
     """A sha256 over all that a module computes with: names, dtypes, shapes and bytes of its parameters and buffers.
 
-    What its submodules print, their classes and their other attributes count as well, for the same weights may stand in
-    another architecture: numbers, text, tensors, and tuples, lists and dicts of them by value, functions by name,
-    anything else by its class. A module that counts its calls is therefore another after each. The device and
-    ``training`` do not count.
+    What its submodules print, their classes, hooks and other attributes count as well, for the same weights may
+    stand in another architecture. Values count by their content, and functions by their name, code and defaults; the
+    methods of classes are not looked at. A module that counts its calls is therefore another after each. The device
+    and ``training`` do not count.
 
     Raises:
         TypeError: not a module.
@@ -46,11 +49,11 @@ def weights_fingerprint(module: nn.Module) -> str:
         raise TypeError(f"encoder: expected a torch.nn.Module, got {type(module).__name__}")
     digest = hashlib.sha256(repr(module).encode())
     for name, part in module.named_modules(remove_duplicate=False):
-        told = [(key, _told(value)) for key, value in sorted(vars(part).items()) if key not in _OF_EVERY_MODULE]
-        digest.update(repr((name, _told(type(part)), told)).encode())
+        told = [(key, describe_value(value)) for key, value in sorted(vars(part).items()) if _counts(key, value)]
+        digest.update(repr((name, describe_value(type(part)), told)).encode())
     for kind in (module.named_parameters, module.named_buffers):
         for name, held in kind(remove_duplicate=False):
-            digest.update(repr((name, _told(held))).encode())
+            digest.update(repr((name, describe_value(held))).encode())
     return digest.hexdigest()
 
 
@@ -68,12 +71,18 @@ def data_fingerprint(clips: Clips) -> str:
         >>> data_fingerprint(clips) == data_fingerprint(clips.split(4))
         True
     """
+    return fingerprint_and_length(clips)[0]
+
+
+def fingerprint_and_length(clips: Clips) -> tuple[str, int]:
+    """The fingerprint of clips, and how many there are."""
     known = known_digest(clips)
     if known is not None:
-        return known
-    for _ in (batches := FingerprintedBatches(clips, 256, None)):
-        pass
-    return batches.fingerprint
+        assert isinstance(clips, ClipDataset)
+        return known, len(clips)
+    read = FingerprintedBatches(clips, 256, None)
+    n = sum(map(len, read))
+    return read.fingerprint, n
 
 
 class FingerprintedBatches:
@@ -119,8 +128,15 @@ def _batches(clips: Clips, batch_size: int) -> Iterable[Any]:
     return clips
 
 
+def _counts(name: str, value: object) -> bool:
+    """Whether an attribute of a module is told: its own, and hooks where there are any."""
+    return name not in _OF_EVERY_MODULE or (name in _HOOKS and bool(value))
+
+
 def known_digest(clips: object) -> str | None:
     """The digest that a data set of clips knows of itself, as a prepared set does from its manifest."""
+    if isinstance(clips, Tensor):  # whose attribute `names` warns
+        return None
     digest = getattr(clips, "digest", None) if isinstance(clips, ClipDataset) else None
     return digest if isinstance(digest, str) else None
 
@@ -131,22 +147,6 @@ def _batch_is_current(clips: ClipDataset) -> bool:
         if "batch" in vars(kind) or "__getitem__" in vars(kind):
             return "batch" in vars(kind)
     return False
-
-
-def _told(value: object) -> str:
-    """An attribute in words that are the same in every process."""
-    if value is None or isinstance(value, bool | int | float | complex | str | torch.dtype):
-        return repr(value)
-    if isinstance(value, tuple | list):
-        return f"{type(value).__name__}{[_told(part) for part in value]}"
-    if isinstance(value, dict):
-        return f"dict{[(_told(key), _told(part)) for key, part in value.items()]}"
-    if isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(_bytes(value)).hexdigest()}"
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
-    named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _bytes(x: Tensor) -> memoryview:

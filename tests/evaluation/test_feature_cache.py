@@ -188,6 +188,28 @@ def test_another_entry_under_this_name_is_not_trusted(tmp_path):
     assert cached_features(Encoder(), clips(), folder=tmp_path).equal(expected)
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [np.zeros((3, 8)), np.zeros(7), np.zeros((7, 8, 1)), np.full((7, 8), np.nan), np.zeros((7, 8), dtype=np.int64)],
+)
+def test_a_forged_record_with_a_valid_hash_is_made_again(tmp_path, forged):
+    expected = cached_features(Encoder(), clips(7), folder=tmp_path)
+    path, record_path = next(tmp_path.glob("*.npy")), next(tmp_path.glob("*.json"))
+    np.save(path, forged)
+    record = json.loads(record_path.read_text())
+    about = {"dtype": str(forged.dtype), "shape": list(forged.shape)}
+    record["features"] = {**about, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    record_path.write_text(json.dumps(record))
+    assert cached_features(Encoder(), clips(7), folder=tmp_path).equal(expected)
+
+
+def test_features_that_are_not_finite_are_not_kept(tmp_path):
+    x = clips()
+    x[0] = torch.nan
+    assert cached_features(Encoder(), x, folder=tmp_path).isnan().any()
+    assert not list(tmp_path.iterdir())
+
+
 def test_pickles_are_never_read(tmp_path):
     class Trap:
         def __reduce__(self):

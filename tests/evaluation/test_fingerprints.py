@@ -1,6 +1,13 @@
+import collections
 import copy
+import datetime
+import decimal
+import enum
+import fractions
+import functools
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +20,7 @@ from torch.utils.data import DataLoader, Subset
 from skelblocks.data import ArrayDataset, PreparedSet, Preprocessing, RawClip, prepare
 from skelblocks.encoders import STGCN
 from skelblocks.evaluation import data_fingerprint, weights_fingerprint
+from skelblocks.evaluation.describe_value import describe_value
 from skelblocks.testing import with_cuda
 
 
@@ -108,6 +116,93 @@ def test_the_same_weights_in_another_architecture_are_another():
     ]
     assert len({weights_fingerprint(module) for module in modules}) == len(modules)
     assert weights_fingerprint(Told(sizes=[1, torch.ones(2)])) == weights_fingerprint(Told(sizes=[1, torch.ones(2)]))
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Plain:
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, x):
+        return x + self.value
+
+
+def hooked(hook):
+    module = Told()
+    module.layer.register_forward_hook(hook)
+    return module
+
+
+def adder(n):
+    return lambda x: x + n
+
+
+def cached(n):
+    return functools.lru_cache(lambda x: x + n)
+
+
+ALIKE = [  # by name, class or length
+    (np.float32(1), np.float32(2), np.float64(1)),
+    (np.int64(1), np.bool_(True), 1),
+    (functools.partial(torch.clamp, min=0), functools.partial(torch.clamp, min=1), functools.partial(torch.relu)),
+    (frozenset({1, 2}), frozenset({1, 3}), {1, 2}),
+    (Color.RED, Color.BLUE),
+    (slice(0, 2), slice(0, 3), slice(0, 2, 2)),
+    (range(2), range(3), range(0, 2, 2)),
+    (lambda x: x, lambda x: x + 1, lambda x, y=1: x, lambda x, y=2: x),
+    (adder(1), adder(2)),
+    (cached(1), cached(2)),
+    (Plain(1), Plain(2), Plain(1.0)),
+    (Plain(1).__call__, Plain(2).__call__),
+    (Path("a"), Path("b")),
+    (collections.deque([1]), collections.deque([2])),
+    (collections.OrderedDict(a=1, b=2), collections.OrderedDict(b=2, a=1), {"a": 1, "b": 2}),
+    (collections.defaultdict(int, a=1), collections.defaultdict(float, a=1)),
+    (b"a", b"b", bytearray(b"a")),
+    (decimal.Decimal("1.0"), decimal.Decimal("1.1")),
+    (fractions.Fraction(1, 2), fractions.Fraction(1, 3)),
+    (datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)),
+    (torch.Size([1]), torch.Size([2]), (1,)),
+    (np.array([None, 1]), np.array([None, 2])),
+    (np.ma.masked_equal([1, 2], 1), np.ma.masked_equal([1, 2], 2), np.array([1, 2])),
+    (torch.eye(2).to_sparse(), torch.ones(2, 2).to_sparse()),
+    ([nn.Linear(2, 2).requires_grad_(False)], [nn.Linear(2, 2)]),
+    ("one".upper, "two".upper),
+    (torch.device("cpu"), torch.device("cuda")),
+    (Told, Other),
+]
+
+
+@pytest.mark.parametrize("values", ALIKE, ids=[type(values[0]).__name__ + str(i) for i, values in enumerate(ALIKE)])
+def test_values_that_look_alike_are_told_apart(values):
+    found = [describe_value(value) for value in values]
+    assert len(set(found)) == len(values)
+    assert found == [describe_value(value) for value in values]
+    assert len({weights_fingerprint(Told(held=[value])) for value in values}) == len(values)
+
+
+def test_hooks_count_and_so_does_their_code():
+    modules = [Told(), hooked(lambda m, x, y: y), hooked(lambda m, x, y: 2 * y), hooked(lambda m, x, y: 3 * y)]
+    before = Told()
+    before.register_forward_pre_hook(lambda m, x: None)
+    assert len({weights_fingerprint(module) for module in (*modules, before)}) == 5
+    removed = Told()
+    removed.layer.register_forward_hook(lambda m, x, y: 0).remove()
+    assert weights_fingerprint(removed) == weights_fingerprint(Told())
+    again = hooked(lambda m, x, y: 2 * y)
+    assert weights_fingerprint(again) != weights_fingerprint(Told())
+
+
+def test_an_object_that_holds_itself_has_an_end():
+    held = Plain(1)
+    held.value = [held]
+    nested = []
+    nested.append(nested)
+    assert describe_value(held) != describe_value(nested)
 
 
 def test_buffers_that_are_not_saved_count_and_so_does_the_order():
