@@ -56,6 +56,10 @@ def load(path: str | os.PathLike[str]) -> SkeletonLayout:
             f"layout: {str(path)!r} is no JSON: {error}; JSON wants double quotes, and has no comments and no comma "
             f"after the last entry; {_MEND}"
         ) from error
+    except RecursionError as error:
+        raise ValueError(
+            f"layout: {str(path)!r}: expected an object {{...}}, got JSON nested too deep; {_MEND}"
+        ) from error
     except ValueError as error:
         raise ValueError(f"layout: {str(path)!r} is no text in UTF-8; {_MEND}") from error
     if not isinstance(values, dict):

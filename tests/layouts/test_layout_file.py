@@ -47,6 +47,7 @@ def test_a_word_is_a_name_or_a_file():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (b"[" * 100_000, "got JSON nested too deep"),
         (b"{'name': 1}", r"is no JSON: Expecting property name .* line 1 column 2 .*JSON wants double quotes"),
         (b"\xff\xfe{", "is no text in UTF-8"),
         (b"[1, 2]", r"expected an object \{...\}, got list"),
