@@ -15,16 +15,46 @@ ARMS, LEGS = torch.tensor([0.0, 0.0, 0.75]), torch.tensor([0.0, 0.0, 0.16])  # r
 POSE = {"shoulder_right": ARMS, "shoulder_left": -ARMS, "hip_right": LEGS, "hip_left": -LEGS}
 
 
+# Joints that the synthetic body lacks, beside those that stand for them: meters to the outer side and up.
+BESIDE = {
+    "eye_inner": (-0.015, 0.0),
+    "eye_outer": (0.02, 0.0),
+    "mouth": (0.025, -0.05),
+    "heel": (0.0, -0.04),
+    "small_toe": (0.06, 0.0),
+    "index": (0.0, -0.02),
+    "pinky": (0.03, 0.02),
+}
+FINGERS = (0.9, 0.3, 0.05, -0.2, -0.45)  # radians from straight up, from the thumb to the little finger
+PHALANGES = np.array([[0.35, 0.55, 0.68, 0.78], *([[0.62, 0.92, 1.1, 1.22]] * 4)])  # meters from the wrist, enlarged
+
+
 def draw(name: str) -> Figure:
-    """The joints as the synthetic body has them, seen from the front; a bone has the colour of its outer joint."""
+    """The joints as the synthetic body has them, seen from the front; a bone has the color of its outer joint."""
     layout = layouts.get(name)
     body = forward_kinematics(POSE, scales=torch.ones(len(SEGMENTS)))
     points = body[list(body_joints(layout)), :2].numpy()
-    points -= (points.max(axis=0) + points.min(axis=0)) / 2
+    for joint, called in enumerate(layout.joints):
+        base, _, side = called.rpartition("_")
+        outward = 1 if side == "right" else -1
+        points[joint] += np.array(BESIDE.get(base, (0.0, 0.0))) * (outward, 1)
+    return draw_points(layout, points)
+
+
+def draw_hand(name: str) -> Figure:
+    """A flat right hand, seen from its palm."""
+    angles = np.array(FINGERS)[:, None]
+    places = np.stack([-PHALANGES * np.sin(angles), PHALANGES * np.cos(angles)], axis=-1)
+    return draw_points(layouts.get(name), np.concatenate([np.zeros((1, 2)), places.reshape(-1, 2)]))
+
+
+def draw_points(layout: layouts.SkeletonLayout, points: np.ndarray) -> Figure:
+    """The skeleton large, by part, and small, by body."""
+    points = points - (points.max(axis=0) + points.min(axis=0)) / 2
     figure = Figure(figsize=(11.2, 6.4), facecolor="white")
     for scale, left, width in (("part", 0.0, 0.46), ("body", 0.6, 0.24)):
         panel = figure.add_axes((left, 0.0, width, 1.0))
-        panel.set(xlim=(-0.74, 0.74), ylim=(-0.93, 0.93), aspect="equal")
+        panel.set(xlim=(-0.78, 0.78), ylim=(-0.98, 0.98), aspect="equal")
         panel.axis("off")
         groups, colors = groups_of(Look(layout, color_by=scale))
         of_joint = {joint: color for color, joints in zip(colors, groups.values(), strict=True) for joint in joints}
@@ -98,6 +128,38 @@ def layout_h36m() -> Figure:
     return draw("h36m-17")
 
 
+def layout_body_25() -> Figure:
+    return draw("body-25")
+
+
+def layout_mediapipe() -> Figure:
+    return draw("mediapipe-33")
+
+
+def layout_halpe() -> Figure:
+    return draw("halpe-26")
+
+
+def layout_azure() -> Figure:
+    return draw("azure-kinect-32")
+
+
+def layout_smpl_22() -> Figure:
+    return draw("smpl-22")
+
+
+def layout_smpl_24() -> Figure:
+    return draw("smpl-24")
+
+
+def layout_jhmdb() -> Figure:
+    return draw("jhmdb-15")
+
+
+def layout_hand() -> Figure:
+    return draw_hand("hand-21")
+
+
 if __name__ == "__main__":
     write(
         layout_ntu,
@@ -109,4 +171,12 @@ if __name__ == "__main__":
         layout_openpose,
         layout_coco,
         layout_h36m,
+        layout_body_25,
+        layout_mediapipe,
+        layout_halpe,
+        layout_azure,
+        layout_smpl_22,
+        layout_smpl_24,
+        layout_jhmdb,
+        layout_hand,
     )

@@ -1,4 +1,5 @@
 from skelblocks.layouts.adjacency import adjacency
+from skelblocks.layouts.from_hierarchy import from_hierarchy
 from skelblocks.layouts.layout_file import get_or_load, load, save
 from skelblocks.layouts.pooling_matrix import pooling_matrix
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -12,6 +13,7 @@ __all__ = [
     "SkeletonLayout",
     "adjacency",
     "available",
+    "from_hierarchy",
     "get",
     "get_or_load",
     "load",

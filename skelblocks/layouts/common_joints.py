@@ -62,11 +62,13 @@ COMMON_PARENTS: Mapping[str, str] = {
 # Other names of the same places. The thorax is the point between the shoulders.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "pelvis": ("spine_base", "hip_center", "mid_hip", "hips", "root"),
-    "spine": ("spine_middle", "spine_mid", "torso", "belly", "spine_naval"),
-    "upper_back": ("chest",),
-    "thorax": ("spine_shoulder", "shoulder_center", "spine_chest"),
+    "spine": ("spine_middle", "spine_mid", "torso", "belly", "spine_naval", "spine2"),
+    "lower_back": ("spine1",),
+    "upper_back": ("chest", "spine_chest", "spine3"),
+    "thorax": ("spine_shoulder", "shoulder_center"),
+    "head": ("face",),
     "fingers": ("hand_tip", "finger"),
-    "toes": ("toe", "foot_tip", "big_toe"),
+    "toes": ("toe", "foot_tip", "big_toe", "foot_index"),
     "clavicle": ("collar",),
 }
 _COMMON_OF = {name: name for name in COMMON_PARENTS} | {
@@ -79,6 +81,8 @@ _COMMON_OF = {name: name for name in COMMON_PARENTS} | {
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "sbu": {"neck": "thorax"},  # between the shoulders, as OpenNI tracks it
     "openpose-18": {"neck": "thorax"},  # the mean of the shoulders
+    "body-25": {"neck": "thorax"},
+    "halpe-26": {"neck": "thorax"},
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skelblocks._utils.did_you_mean import did_you_mean
-from skelblocks.layouts.catalogue import CATALOGUE
+from skelblocks.layouts.catalogue import ALIASES, CATALOGUE
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
 _registry: dict[str, SkeletonLayout] = {layout.name: layout for layout in CATALOGUE}
@@ -16,7 +16,8 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
     """The layout that a name, a dict or a layout stands for; every block that takes a layout passes it through here.
 
     Args:
-        layout: A registered name, the dict of :meth:`SkeletonLayout.to_dict`, or a layout itself.
+        layout: A registered name, another name of a layout in the catalogue (``"humanml3d-22"``), the dict of
+            :meth:`SkeletonLayout.to_dict`, or a layout itself.
 
     Returns:
         The layout.
@@ -37,9 +38,11 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
         return SkeletonLayout.from_dict(layout)
     if not isinstance(layout, str):
         raise TypeError(f"layout: expected a name, a dict or a SkeletonLayout, got {type(layout).__name__}")
+    if layout not in _registry and layout in ALIASES:
+        layout = ALIASES[layout]
     if layout not in _registry:
         raise ValueError(
-            f"layout: no layout is named {layout!r}{did_you_mean(layout, _registry)}; "
+            f"layout: no layout is named {layout!r}{did_you_mean(layout, [*_registry, *ALIASES])}; "
             f"there are {', '.join(available())}; "
             "add yours with layouts.register, or read it from a file: layouts.load('mine.json'), on a command line "
             "--layout mine.json"

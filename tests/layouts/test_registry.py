@@ -21,8 +21,26 @@ def test_the_catalogue():
         "openpose-18",
         "coco-17",
         "h36m-17",
+        "body-25",
+        "mediapipe-33",
+        "halpe-26",
+        "hand-21",
+        "azure-kinect-32",
+        "smpl-22",
+        "smpl-24",
+        "jhmdb-15",
     )
-    assert [layouts.get(name).num_joints for name in layouts.available()] == [25, 25, 20, 20, 15, 31, 18, 17, 17]
+    assert [layouts.get(name).num_joints for name in layouts.available()] == [
+        *(25, 25, 20, 20, 15, 31, 18, 17, 17),
+        *(25, 33, 26, 21, 32, 22, 24, 15),
+    ]
+
+
+def test_other_names_of_the_catalogue():
+    assert layouts.get("humanml3d-22") is layouts.get("smpl-22")
+    assert layouts.get("cmu-31") is layouts.get("hdm05")
+    with pytest.raises(ValueError, match=r"named 'humanml3d' .did you mean 'humanml3d-22'"):
+        layouts.get("humanml3d")
 
 
 def test_a_name_a_dict_and_a_layout_are_the_same_to_get():
@@ -46,8 +64,8 @@ def test_registering():
 
 
 def test_what_cannot_be_looked_up():
-    with pytest.raises(ValueError, match=r"no layout is named 'kinect'; there are ntu-rgb\+d, .* layouts.register"):
-        layouts.get("kinect")
+    with pytest.raises(ValueError, match=r"no layout is named 'vicon'; there are ntu-rgb\+d, .* layouts.register"):
+        layouts.get("vicon")
     with pytest.raises(TypeError, match="expected a name, a dict or a SkeletonLayout, got int"):
         layouts.get(25)
 

@@ -8,10 +8,10 @@ from skelblocks.layouts.common_joints import COMMON_PARENTS, common_name, common
 from skelblocks.layouts.made_joints import WAYS, make_joint
 from skelblocks.layouts.remap import joint_sources
 
-NAMES = layouts.available()
+NAMES = [name for name in layouts.available() if name != "hand-21"]
 FACE = ("nose", "eye", "ear", "mouth")  # no way leads to them from a head
 # Where the synthetic body puts the joint is not where the data set's tracker does: see the tables.
-ELSEWHERE = {("sbu", "neck"), ("openpose-18", "neck")}
+ELSEWHERE = {("sbu", "neck"), ("openpose-18", "neck"), ("body-25", "neck"), ("halpe-26", "neck")}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_joints_land_where_the_other_skeleton_has_them(body, source, target):
             assert distance < 0.11, joint
         elif not own:
             assert distance == 0, joint
-        elif face(joint) or common_name(joint).startswith(("foot", "toes")):
+        elif face(joint) or common_name(joint).startswith(("foot", "toes", "small_toe")):
             assert distance < 0.2, joint
         else:
             assert distance < 0.1, joint
@@ -219,7 +219,7 @@ def test_two_joints_of_one_meaning_are_refused():
             ValueError,
             "missing: expected one of 'error', 'nearest'",
         ),
-        (torch.zeros(20, 1), {"target": "kinect"}, ValueError, "no layout is named 'kinect'"),
+        (torch.zeros(20, 1), {"target": "vicon"}, ValueError, "no layout is named 'vicon'"),
     ],
 )
 def test_wrong_arguments(x, options, error, message):

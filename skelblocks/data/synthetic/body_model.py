@@ -111,7 +111,7 @@ def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
     if unknown:
         raise ValueError(
             f"layout: expected joints that the body has; {layout.name!r} names {', '.join(unknown)}; rename them among "
-            f"{', '.join(sorted(COMMON_PARENTS))}, or use their other names"
+            f"{', '.join(sorted(COMMON_PARENTS))}"
         )
     return tuple(place for place in places if place is not None)
 

@@ -1,0 +1,189 @@
+"""A layout out of a tree of joints, as motion capture files describe a skeleton."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from skelblocks._utils.checks import check_integer
+from skelblocks._utils.did_you_mean import did_you_mean
+from skelblocks.layouts.common_joints import common_name
+from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
+
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l", "lft": "rgt", "rgt": "lft"}
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^A-Za-z\d]+")
+_LIMBS = {  # joints by which a limb is known, and the names of its halves
+    "arm": ({"shoulder", "elbow", "wrist"}, ("arm", "hand")),
+    "leg": ({"hip", "knee", "ankle"}, ("leg", "foot")),
+}
+
+
+def from_hierarchy(
+    parents: Sequence[int], names: Sequence[str], *, name: str = "hierarchy", center: str | None = None
+) -> SkeletonLayout:
+    """The layout of a tree of joints: bones from the tree, left and right from the names, and proposed partitions.
+
+    Left and right are told by words such as ``left``, ``Right``, ``l`` and ``R`` in the names (``LeftArm``,
+    ``hand.L``, ``l_knee``), or by their first letter (``lfemur``); a joint without a partner is its own mirror image.
+    The bodies are the limbs, which are chains of joints that have partners, and the torso, which is the rest. Each is
+    cut into two parts: the near half of its levels in the tree, and the far one. This is a proposal: look at it with
+    ``viz.draw_skeleton(..., color_by="part")``, and where another partition is better, change it with
+    ``SkeletonLayout.from_dict({**layout.to_dict(), "parts": ...})``.
+
+    Args:
+        parents: For each joint the place of the one that it hangs on; -1, or its own place, for the root.
+        names: The joints' names, in the order of the data.
+        name: The layout's name.
+        center: The name of the joint that bones and centering count from. Default: the root.
+
+    Returns:
+        The layout; it is not registered.
+
+    Raises:
+        TypeError: a parent is not an integer, or a name is not a string.
+        ValueError: another number of names than of parents, a parent out of range, no root or several, a circle, names
+            that are not distinct, or a center that is no joint.
+
+    Example:
+        >>> arm = from_hierarchy([-1, 0, 1, 0, 3], ["hips", "LeftUpLeg", "LeftLeg", "RightUpLeg", "RightLeg"])
+        >>> arm.edges, arm.swap
+        (((1, 0), (2, 1), (3, 0), (4, 3)), (0, 3, 4, 1, 2))
+        >>> [group.name for group in arm.bodies]
+        ['LeftUpLeg', 'RightUpLeg', 'torso']
+    """
+    root = _check_tree(parents, names)
+    if center is not None and center not in names:
+        raise ValueError(f"center: expected one of the names, got {center!r}{did_you_mean(center, names)}")
+    swap = _mirror(names, parents)
+    bodies = _limbs(parents, names, swap, root)
+    labels = _labels(names, bodies, has_sides=swap != tuple(range(len(names))))
+    parts: list[JointGroup] = []
+    for limb, label in zip(bodies, labels, strict=True):
+        near, far = _halves(limb, parents)
+        parts += [
+            JointGroup(called, joints) for called, joints in zip(_ends(label), (near, far), strict=True) if joints
+        ]
+    return SkeletonLayout(
+        name=name,
+        joints=tuple(names),
+        edges=tuple((joint, int(parent)) for joint, parent in enumerate(parents) if joint != root),
+        center=root if center is None else list(names).index(center),
+        swap=swap,
+        parts=tuple(parts),
+        bodies=tuple(JointGroup(label, limb) for limb, label in zip(bodies, labels, strict=True)),
+    )
+
+
+def _check_tree(parents: Sequence[int], names: Sequence[str]) -> int:
+    """Raise unless it is a tree; its root."""
+    if isinstance(names, str) or not all(isinstance(each, str) for each in names):
+        raise TypeError(f"names: expected a sequence of strings, got {names!r:.80}")
+    if len(parents) != len(names) or not len(names) or len(set(names)) != len(names):
+        raise ValueError(
+            f"names: expected {len(parents)} distinct names, one for each of the parents, got {len(names)}: "
+            f"{', '.join(names)[:200]}"
+        )
+    for parent in parents:
+        check_integer(parent, name="parents", least=-1)
+        if parent >= len(parents):
+            raise ValueError(f"parents: expected places of joints below {len(parents)}, got {parent}")
+    roots = [joint for joint, parent in enumerate(parents) if parent in (-1, joint)]
+    if len(roots) != 1:
+        found = ", ".join(names[joint] for joint in roots) or "none"
+        raise ValueError(f"parents: expected one root, whose parent is -1, got {found}; hang the others on it")
+    for joint in range(len(parents)):
+        above = joint
+        for _ in parents:
+            above = above if above == roots[0] else parents[above]
+        if above != roots[0]:
+            raise ValueError(f"parents: expected a tree, got a circle through {names[joint]!r}")
+    return roots[0]
+
+
+def _mirror(names: Sequence[str], parents: Sequence[int]) -> tuple[int, ...]:
+    partner = {}
+    for joint, each in enumerate(names):
+        others = [names.index(other) for other in _other_sides(each) if other in names]
+        partner[joint] = others[0] if others else joint
+    mutual = {joint: other for joint, other in partner.items() if partner[other] == joint}
+    return tuple(mutual.get(joint, joint) for joint in range(len(parents)))
+
+
+def _other_sides(name: str) -> list[str]:
+    """How the same joint of the other side may be called."""
+    words = _WORD.findall(name)
+    found = []
+    for place, word in enumerate(words):
+        other = _SIDES.get(word.lower())
+        if other is not None:
+            like = other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+            found.append("".join([*words[:place], like, *words[place + 1 :]]))
+    if name[:1] in "lrLR" and name:  # lfemur, RHand
+        found.append({"l": "r", "r": "l", "L": "R", "R": "L"}[name[0]] + name[1:])
+    return [other for other in found if other != name]
+
+
+def _limbs(parents: Sequence[int], names: Sequence[str], swap: Sequence[int], root: int) -> list[tuple[int, ...]]:
+    """The limbs, in order of their first joints, then the torso: what is not on a limb.
+
+    Where the skeleton has sides, a limb is two joints or more that have a partner and are not of the face; else,
+    whatever hangs on the root.
+    """
+    everywhere = range(len(parents))
+    has_sides = any(swap[joint] != joint for joint in everywhere)
+    top = {root: root}  # where the limb of a joint begins; the root for the torso
+    for joint in sorted(everywhere, key=lambda each: _depth(each, parents)):
+        if joint != root:
+            above = top[parents[joint]]
+            begins = swap[joint] != joint if has_sides else parents[joint] == root
+            top[joint] = above if above != root else joint if begins else root
+    tops = dict.fromkeys(top[joint] for joint in everywhere if top[joint] != root)
+    limbs = [tuple(joint for joint in everywhere if top[joint] == each) for each in tops]
+    if has_sides:
+        limbs = [limb for limb in limbs if len(limb) > 1 and not all(_of_face(names[joint]) for joint in limb)]
+    torso = set(everywhere).difference(*limbs)
+    return [*limbs, tuple(sorted(torso))]
+
+
+def _of_face(name: str) -> bool:
+    return (common_name(name) or "").startswith(("eye", "ear", "mouth"))
+
+
+def _labels(names: Sequence[str], bodies: Sequence[Sequence[int]], *, has_sides: bool) -> list[str]:
+    labels = []
+    for limb in bodies[:-1]:
+        split = [(common_name(names[joint]) or "").rpartition("_") for joint in limb]
+        found = [
+            f"{side}_{kind}"
+            for kind, (joints, _) in _LIMBS.items()
+            for base, _, side in split
+            if base in joints and side in ("left", "right")
+        ]
+        labels.append(found[0] if found and found[0] not in labels else names[limb[0]])
+    return [*labels, "torso" if has_sides else names[bodies[-1][0]]]
+
+
+def _ends(label: str) -> tuple[str, str]:
+    if label == "torso":
+        return "spine", "head"
+    side, _, kind = label.partition("_")
+    if side in ("left", "right") and kind in _LIMBS:
+        near, far = _LIMBS[kind][1]
+        return f"{side}_{near}", f"{side}_{far}"
+    return label, f"{label}_end"
+
+
+def _halves(limb: Sequence[int], parents: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The joints of a limb on the nearer half of its levels, and the others."""
+    level: Mapping[int, int] = {joint: _depth(joint, parents) for joint in limb}
+    first, last = min(level.values()), max(level.values())
+    middle = (first + last) / 2
+    return tuple(j for j in limb if level[j] <= middle), tuple(j for j in limb if level[j] > middle)
+
+
+def _depth(joint: int, parents: Sequence[int]) -> int:
+    depth = 0
+    while parents[joint] not in (-1, joint):
+        joint = parents[joint]
+        depth += 1
+    return depth
