@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,10 @@ import torch
 from torch import nn
 
 from skelblocks import layouts
-from skelblocks.clips.preprocessing import ALIGNMENTS, Preprocessing
+from skelblocks.clips.preprocessing import ALIGNMENTS
 from skelblocks.encoders import ProjectionHead
 from skelblocks.interop import OfficialCheckpoint, load_official, save_pretrained
 from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX
-
-_FRAMES = {"SkeAttnCLR": 64, "SkeleMixCLR": 64}  # no file tells; of the released configurations
 
 
 def add(commands: Any) -> None:
@@ -29,26 +28,31 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     parser.add_argument("--source", choices=("auto", *SOURCES), default="auto", help="the method (by the names)")
     parser.add_argument(
-        "--stream", choices=tuple(STREAM_SUFFIX), default="joint", help="of CrosSCLR which; else trained on (joint)"
+        "--stream",
+        choices=tuple(STREAM_SUFFIX),
+        default="joint",
+        help="stream that it was trained on; of CrosSCLR, which to take (joint)",
     )
     parser.add_argument(
-        "--frames", type=int, help="that its clips had (as released: 64 of SkeAttnCLR and SkeleMixCLR, else 50)"
+        "--frames",
+        type=int,
+        help="frames of its training clips (as released: 50, or 64)",
     )
     parser.add_argument(
         "--align",
         choices=(*ALIGNMENTS, "none"),
         default="official",
-        help="how its clips were turned (official, as released)",
+        help="how its training clips were aligned (official, as released)",
     )
-    parser.add_argument("--persons", type=int, default=2, help="in its clips (2)")
+    parser.add_argument("--persons", type=int, default=2, help="persons in its training clips (2)")
     parser.add_argument("--layout", default="auto", help="the skeleton, a name or a .json file (by the graph)")
-    parser.add_argument("--heads", type=int, default=8, help="of SkeAttnCLR's attention (8)")
+    parser.add_argument("--heads", type=int, default=8, help="heads of SkeAttnCLR's attention (8)")
     parser.add_argument("--overwrite", action="store_true", help="replace a pretrained folder in --out")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
+    """Run the command."""
     loaded = load_official(
         given.checkpoint,
         source=given.source,
@@ -58,12 +62,9 @@ def run(given: argparse.Namespace) -> None:
     )
     assert loaded.report is not None
     print(loaded.report)
-    source = loaded.source
-    if loaded.encoder.strategy == "agcn" and "SkeleMixCLR" in loaded.report.alternatives:
-        source = "SkeleMixCLR"  # the only one of the alternatives with that graph
-    frames = given.frames if given.frames is not None else _FRAMES.get(source, 50)
+    frames = given.frames if given.frames is not None else loaded.preprocessing.frames
     align = None if given.align == "none" else given.align
-    preprocessing = Preprocessing(frames=frames, align=align, persons=given.persons)
+    preprocessing = replace(loaded.preprocessing, frames=frames, align=align, persons=given.persons)
     names = [loaded.report.source, *loaded.report.alternatives]
     head, said = _head(loaded)
     metadata: dict[str, Any] = {"official": {"source": names, "file": given.checkpoint.name}}

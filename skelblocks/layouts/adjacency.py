@@ -47,7 +47,7 @@ def adjacency(
     Args:
         layout: A name, a dict or a layout.
         strategy: One of the above.
-        max_hop: How many bones a neighbour may be away; 1 in all five methods.
+        max_hop: How many bones a neighbor may be away; 1 in all five methods.
         dilation: Take only every ``dilation``-th hop; the hops between are left out.
         dtype: Default: torch's default. The matrices are computed in float64.
         device: Default: torch's default.

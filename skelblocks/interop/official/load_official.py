@@ -19,18 +19,19 @@ from skelblocks.interop.official.load_report import LoadReport, shorten
 from skelblocks.interop.official.official_blocks import OfficialBlocks
 from skelblocks.interop.official.official_checkpoint import READ, WRITE, OfficialCheckpoint, pieces, weights_dtype
 from skelblocks.interop.official.official_keys import LINEAR_FORMS, Form, linear_form, official_name
-from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX, Source, StreamName
+from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX, Source
 from skelblocks.interop.official.recognize_foreign import seems_to_be
 from skelblocks.interop.official.recognize_source import is_pretraining, recognize_source, same_names
 from skelblocks.interop.official.unused_tensors import UNUSED, UNUSED_BUFFERS
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import Stream
 
 
 def load_official(
     checkpoint: str | os.PathLike[str] | Mapping[str, Tensor],
     *,
     source: Source | Literal["auto"] = "auto",
-    stream: StreamName = "joint",
+    stream: Stream = "joint",
     layout: str | Mapping[str, Any] | SkeletonLayout = "auto",
     check_graph: bool = True,
     num_heads: int = 8,
@@ -125,11 +126,11 @@ def _official_names(given: Mapping[str, Tensor], *, name: str) -> tuple[dict[str
     return state, written
 
 
-def _streams(state: Mapping[str, Tensor], source: Source, stream: StreamName, name: str) -> list[StreamName]:
+def _streams(state: Mapping[str, Tensor], source: Source, stream: Stream, name: str) -> list[Stream]:
     if source != "CrosSCLR":
         return [stream]
     bone = any(re.match(r"(encoder_[qk]|queue|queue_ptr)_bone", key) for key in state)
-    streams: list[StreamName] = ["joint", "motion", "bone"] if bone else ["joint", "motion"]
+    streams: list[Stream] = ["joint", "motion", "bone"] if bone else ["joint", "motion"]
     if stream not in streams:
         raise CheckpointError(f"{name}: expected stream to be one of its {', '.join(streams)}, got {stream!r}")
     return streams

@@ -18,8 +18,9 @@ from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop.official import official_keys as keys
 from skelblocks.interop.official.match_graph import layouts_of, match_graph, some_graph
 from skelblocks.interop.official.official_checkpoint import OfficialCheckpoint, OfficialStream
-from skelblocks.interop.official.official_sources import BARE, STREAM_SUFFIX, Source, StreamName
+from skelblocks.interop.official.official_sources import BARE, STREAM_SUFFIX, Source
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.streams import Stream
 
 _AGCN = ("SkeAttnCLR", "SkeleMixCLR")
 
@@ -51,7 +52,7 @@ class OfficialBlocks:
     sharpness: float = 2.0
     notes: list[str] = field(default_factory=list)
 
-    def checkpoint(self, *, stream: StreamName, streams: Sequence[StreamName]) -> OfficialCheckpoint:
+    def checkpoint(self, *, stream: Stream, streams: Sequence[Stream]) -> OfficialCheckpoint:
         """All blocks, with initial weights."""
         blocks = {name: self._stream(name) for name in streams}
         extra: dict[str, Any] = {}
@@ -73,7 +74,7 @@ class OfficialBlocks:
             extra["side_queues"] = {name: self._queue(suffix, d) for name, suffix in keys.SIDE_QUEUES.items()}
         return OfficialCheckpoint(source=self.source, streams=blocks, stream=stream, **extra)
 
-    def _stream(self, stream: StreamName) -> OfficialStream:
+    def _stream(self, stream: Stream) -> OfficialStream:
         crossed = self.source == "CrosSCLR"
         suffix = STREAM_SUFFIX[stream] if crossed else ""
         prefix = "" if self.source in BARE else f"encoder_q{suffix}."

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from skelblocks.attention import MHSAM, MsMAttention
 from skelblocks.augment import LearnableJointMask
+from skelblocks.clips import Preprocessing
 from skelblocks.contrast import MomentumQueue
 from skelblocks.data.ntu_class_names import NTU60_CLASS_NAMES, NTU120_CLASS_NAMES
 from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop.official import official_keys as keys
 from skelblocks.interop.official.load_report import LoadReport
 from skelblocks.interop.official.official_keys import Form, OfficialKey
-from skelblocks.interop.official.official_sources import BARE, CONVOLUTIONAL, STREAM_SUFFIX, Source, StreamName
+from skelblocks.interop.official.official_sources import BARE, CONVOLUTIONAL, FRAMES, STREAM_SUFFIX, Source
+from skelblocks.streams import Stream
 
 READ: Mapping[Form, Callable[[Tensor], Tensor]] = {
     "same": lambda x: x,
@@ -79,8 +81,8 @@ class OfficialCheckpoint:
     """
 
     source: Source
-    streams: Mapping[StreamName, OfficialStream]
-    stream: StreamName = "joint"
+    streams: Mapping[Stream, OfficialStream]
+    stream: Stream = "joint"
     predictors: nn.ModuleList | None = None
     side_queues: Mapping[str, MomentumQueue] = field(default_factory=dict)
     joint_mask: LearnableJointMask | None = None
@@ -116,6 +118,20 @@ class OfficialCheckpoint:
         """
         classes = 0 if self.classifier is None else self.classifier.out_features
         return {60: NTU60_CLASS_NAMES, 120: NTU120_CLASS_NAMES}.get(classes, ())
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How the released code preprocessed the clips that the weights were trained on.
+
+        Coordinates are in meters. The layout's center is the origin, the shoulders are turned to the camera, and there
+        are two persons and 50 frames, or 64 for SkeAttnCLR and SkeleMixCLR. Files do not tell: these settings are
+        those of the released configurations.
+        """
+        alternatives = () if self.report is None else self.report.alternatives
+        # Of the methods that write the same names, SkeleMixCLR alone has this graph.
+        mixed = self.encoder.strategy == "agcn" and "SkeleMixCLR" in alternatives
+        frames = FRAMES.get("SkeleMixCLR" if mixed else self.source, 50)
+        return Preprocessing(frames=frames, align="official", persons=2)
 
     @property
     def queue(self) -> MomentumQueue | None:

@@ -28,3 +28,5 @@ STREAM_SUFFIX: Mapping[StreamName, str] = {
     "motion": "_motion",
     "bone": "_bone",
 }  # of CrosSCLR; the others have one stream
+# Frames of the clips in the released configurations, where that is not 50.
+FRAMES: Mapping[Source, int] = {"SkeAttnCLR": 64, "SkeleMixCLR": 64}

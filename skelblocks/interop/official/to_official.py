@@ -11,11 +11,12 @@ from skelblocks._utils.checks import check_choice
 from skelblocks.encoders import STGCN
 from skelblocks.interop.official.checkpoint_error import CheckpointError
 from skelblocks.interop.official.official_checkpoint import WRITE, OfficialCheckpoint, OfficialStream, pieces
-from skelblocks.interop.official.official_sources import BARE, SOURCES, STREAM_SUFFIX, Source, StreamName
+from skelblocks.interop.official.official_sources import BARE, SOURCES, STREAM_SUFFIX, Source
+from skelblocks.streams import Stream
 
 
 def to_official(
-    checkpoint: OfficialCheckpoint | STGCN, *, source: Source | None = None, stream: StreamName = "joint", **blocks: Any
+    checkpoint: OfficialCheckpoint | STGCN, *, source: Source | None = None, stream: Stream = "joint", **blocks: Any
 ) -> OrderedDict[str, Tensor]:
     """The state dict that a method's released code loads; the inverse of :func:`load_official`.
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from skelblocks import layouts
 from skelblocks.attention import MHSAM, MsMAttention, soft_mask_pool
+from skelblocks.clips import Preprocessing
 from skelblocks.encoders import STGCN, pool
 from skelblocks.interop import CheckpointError, load_official, to_official
 from skelblocks.interop.official.official_keys import official_name
@@ -474,6 +475,19 @@ def test_classes_have_names_by_their_number():
     assert load_official(more).class_names[111] == "high-five"
     assert load_official(wrong(state, fc__weight=torch.zeros(51, 32), fc__bias=torch.zeros(51))).class_names == ()
     assert load_official(small_state("AimCLR")).class_names == ()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_preprocessing_is_that_of_the_released_configurations(model):
+    frames = 64 if model.startswith(("SkeAttnCLR", "SkeleMixCLR")) else 50
+    expected = Preprocessing(frames=frames, align="official", persons=2)
+    assert load_official(small_state(model)).preprocessing == expected
+
+
+def test_a_graph_tells_the_frames_of_a_linear_evaluation():
+    turned = wrong(small_state("AimCLR_linear_eval"), A=layouts.adjacency("ntu-rgb+d", strategy="agcn"))
+    assert load_official(turned).preprocessing.frames == 64
+    assert load_official(turned, source="AimCLR").preprocessing.frames == 50
 
 
 @pytest.mark.parametrize(
