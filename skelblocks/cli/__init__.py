@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import skelblocks
-from skelblocks.cli import copy, embed, export, import_official, inspect, prepare, train
+from skelblocks.cli import copy, embed, evaluate, export, import_official, inspect, prepare, train
 from skelblocks.training.errors import TrainingError
 
 __all__ = ["main"]
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"skelblocks {skelblocks.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, inspect, train, copy, embed, export, import_official):
+    for command in (prepare, inspect, train, copy, evaluate, embed, export, import_official):
         command.add(commands)
     given = parser.parse_args(arguments)
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from skelblocks.clips.batches import batches
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.evaluation.describe_value import describe_value
 
-Clips = Tensor | Dataset[Any] | Iterable[Tensor | tuple[Tensor, ...]]
+Clips = Tensor | Dataset[Any] | ClipDataset | Iterable[Tensor | tuple[Tensor, ...]]
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 # Hooks that may change what a module gives in evaluation.
 _HOOKS = frozenset({"_forward_hooks", "_forward_pre_hooks"})
@@ -123,8 +123,9 @@ def _batches(clips: Clips, batch_size: int) -> Iterable[Any]:
         return torch.split(clips, batch_size)
     if isinstance(clips, ClipDataset) and _batch_is_current(clips):
         return batches(clips, batch_size)
-    if isinstance(clips, Dataset):
-        return DataLoader(clips, batch_size=batch_size, generator=torch.Generator())  # the global one stays as it is
+    if isinstance(clips, Dataset | ClipDataset):
+        dataset = cast("Dataset[Any]", clips)
+        return DataLoader(dataset, batch_size=batch_size, generator=torch.Generator())  # the global one stays as it is
     return clips
 
 

@@ -27,6 +27,7 @@ from skelblocks.training.renamed_options import name_renamed
 
 T = TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
+_WITHOUT_VALUE = ("--help", "--print_config", "--print-config")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--train.batch-size=8", train.batch-size
 _OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment behind it
 
@@ -54,15 +55,59 @@ def parse_options(kind: type[T], arguments: Sequence[str] | None = None, *, prog
         >>> parse_options(MethodOptions, ["--train.epochs", "3"]).train.epochs
         3
     """
+    return parse_command(kind, arguments, prog=prog)[0]
+
+
+def parse_command(
+    kind: type[T], arguments: Sequence[str] | None = None, *, prog: str | None = None, places: str | None = None
+) -> tuple[T, list[str]]:
+    """Options as by :func:`parse_options`, and the arguments of a command that are no options.
+
+    Args:
+        kind: A dataclass, whose fields may be dataclasses.
+        arguments: Default: those of this process.
+        prog: What ``--help`` calls the command.
+        places: What the arguments that are no options are, for instance ``"runs"``; at least one. Default: none.
+
+    Returns:
+        An instance of ``kind``, and those arguments.
+
+    Raises:
+        ValueError: an unknown option, a value of another kind or out of range, or a file that cannot be read.
+        ImportError: jsonargparse is not installed (extra ``train``).
+
+    Example:
+        >>> from skelblocks.training import TrainOptions
+        >>> options, runs = parse_command(TrainOptions, ["runs/a", "--seed", "3", "runs/b"], places="runs")
+        >>> options.seed, runs
+        (3, ['runs/a', 'runs/b'])
+    """
     parser = options_parser(kind, prog=prog)
     given = [with_underscores(each) for each in (sys.argv[1:] if arguments is None else arguments)]
+    if places is not None:
+        parser.add_argument("_places", nargs="*", metavar=places, help=f"{places}, at least one")
+        given = _places_first(given)
     try:
         chosen = parser.parse_args(_with_configs(given, groups=_groups(kind))).as_dict()
     except RecursionError:
         raise ValueError("options: a value is nested too deeply; expected plain values and lists of them") from None
     except (argparse.ArgumentError, AttributeError, KeyError, TypeError) as error:  # some values confuse the parser
         raise ValueError(name_renamed(" ".join(str(error).split()))) from error
-    return options_from_dict(kind, {name: value for name, value in chosen.items() if name != "config"})
+    found = chosen.pop("_places", [])
+    if places is not None and not found:
+        raise ValueError(f"{places}: expected at least one, got none")
+    return options_from_dict(kind, {name: value for name, value in chosen.items() if name != "config"}), found
+
+
+def _places_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments that are no options before those that are: argparse takes the former in one piece only."""
+    found: tuple[list[str], list[str]] = ([], [])
+    value = False  # whether an option has said that its value comes
+    for argument in arguments:
+        option = argument.startswith("-") and not value
+        found[option or value].append(argument)
+        value = option and argument.startswith("--") and "=" not in argument and argument not in _WITHOUT_VALUE
+    return [*found[0], *found[1]]
 
 
 def options_parser(kind: type, *, prog: str | None = None) -> Any:

@@ -1,0 +1,124 @@
+"""The protocols that ``skelblocks evaluate`` runs, and the files that it writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from skelblocks._utils.escape import escape
+from skelblocks._utils.whole_file import whole_file
+from skelblocks.protocols import (
+    CostOptions,
+    FuseOptions,
+    ProtocolOptions,
+    ReportOptions,
+    Results,
+    cost_table,
+    draw_embeddings,
+    draw_report,
+    full_report,
+    method_cost,
+    open_encoder,
+    results_table,
+    results_to_json,
+    run_protocols,
+    save_classifier,
+    structure_report,
+)
+from skelblocks.protocols.report_pictures import file_label
+from skelblocks.protocols.trained_encoder import split_stream
+from skelblocks.training.command_line import parse_command, parse_options
+
+
+def _on(*protocols: str) -> Callable[[Sequence[str], Any], Results]:
+    return lambda folders, options: run_protocols(folders, protocols, options)
+
+
+_ON_RUNS: dict[str, tuple[type[ProtocolOptions], Callable[[Sequence[str], Any], Results]]] = {
+    "frozen": (ProtocolOptions, _on("knn", "linear")),
+    "knn": (ProtocolOptions, _on("knn")),
+    "linear": (ProtocolOptions, _on("linear")),
+    "semi": (ProtocolOptions, _on("semi")),
+    "finetune": (ProtocolOptions, _on("finetune")),
+    "fuse": (FuseOptions, lambda folders, options: run_protocols(folders, [options.protocol], options, fused=True)),
+    "tsne": (ProtocolOptions, structure_report),
+    "report": (ReportOptions, full_report),
+}
+_PICTURES: dict[str, Callable[[Results, Any, Path], list[str]]] = {
+    "tsne": lambda results, _, out: draw_embeddings(results, out),
+    "report": lambda results, options, out: draw_report(results, out, animation=options.animation),
+}
+
+
+def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run a command, write its results, and print its table.
+
+    Args:
+        command: For instance ``"linear"``.
+        arguments: Folders and options as on the command line.
+
+    Returns:
+        What is in the JSON file.
+    """
+    if command == "cost":
+        sizes = parse_options(CostOptions, arguments, prog="skelblocks evaluate cost")
+        out = _make_folder(sizes.out or "runs/cost")
+        counted = method_cost(sizes)
+        _write(out / f"cost_{Path(sizes.method).stem}", counted, cost_table(counted))
+        return counted
+    kind, measure = _ON_RUNS[command]
+    options, folders = parse_command(kind, arguments, prog=f"skelblocks evaluate {command}", places="runs")
+    out = Path(options.out or open_encoder(folders[0]).results_folder)
+    if options.out:
+        _make_folder(out)  # before the work, which may take hours
+    results = measure(folders, options)
+    found = results_to_json(results)
+    file = _make_folder(out) / _file_name(command, folders, options)
+    _write(file, found, results_table(results))
+    if command in ("linear", "finetune"):
+        _save_classifiers(results, command, file)
+    failures = _PICTURES[command](results, options, out) if command in _PICTURES else []
+    if failures and command == "tsne":
+        raise ValueError(f"the numbers are in {file}.json; {'; '.join(failures)}")
+    for failure in failures:
+        print(f"Warning: {escape(failure)}")
+    return found
+
+
+def _make_folder(place: str | Path) -> Path:
+    out = Path(place)
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"out: {str(out)!r} is a file; give a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _file_name(command: str, folders: Sequence[str], options: ProtocolOptions) -> str:
+    """The command, with what tells its results from others that go to the same folder."""
+    parts = [command]
+    stream = split_stream(folders[0])[1]
+    if len(folders) == 1 and stream is not None:
+        parts.append(stream)
+    if options.data.path is not None:
+        parts.append(Path(options.data.path).stem)
+    if options.evaluate.select != "last":
+        parts.append(options.evaluate.select)
+    return "_".join(parts)
+
+
+def _write(file: Path, found: dict[str, Any], table: str) -> None:
+    for suffix, text in ((".json", json.dumps(found, indent=2) + "\n"), (".md", table)):
+        with whole_file(file.with_name(file.name + suffix)) as place:
+            place.write_text(text, encoding="utf-8")
+    print(f"\n{table}\n{escape(file)}.json, .md")
+
+
+def _save_classifiers(results: Results, protocol: str, file: Path) -> None:
+    """The encoder and classifier of each run, in FILE_model, or of several runs in FILE_model_STREAM_SEED."""
+    for key, run_ in results.runs.items():
+        own = f"_{file_label(results, key)}_{key.seed}" if len(results.runs) > 1 else ""
+        folder = file.with_name(f"{file.name}_model{own}")
+        save_classifier(run_, results.rows[key][protocol][0], folder)
+        print(escape(folder))

@@ -1,0 +1,155 @@
+"""Which clips an encoder is evaluated on: those of its training, or another set that has its joints."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from skelblocks._utils.escape import escape
+from skelblocks.clips import Preprocessing
+from skelblocks.data import PreparedSet
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.protocols.options import EvaluatedDataOptions
+from skelblocks.protocols.trained_encoder import TrainedEncoder
+from skelblocks.training.dataset_split import split_of
+from skelblocks.training.datasets import Sets, joint_names, load_sets, match_joints
+from skelblocks.training.monitor import tell as print_line
+from skelblocks.training.options import DataOptions
+
+
+def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataOptions:
+    """The run's data or others, preprocessed as the encoder's.
+
+    Args:
+        trained: The encoder.
+        options: What replaces the run's.
+
+    Raises:
+        ValueError: The encoder does not say which clips it was trained on, and no others are given; no split; or
+            nothing says how clips are preprocessed.
+    """
+    theirs = trained.restored(DataOptions, "data")
+    if theirs.joints is not None:
+        theirs.joints = list(trained.layout.joints)  # what the option came to
+    given = {name: getattr(options, name) for name in ("path", "layout", "split", "train_ids")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if _knows_its_data(trained) and same_data(given.get("path", theirs.path), theirs.path):
+        if given.get("split", split_of(theirs)) != split_of(theirs):
+            given.setdefault("train_ids", [])  # theirs are of another kind: subjects are no views
+        chosen = dataclasses.replace(theirs, **given)
+    elif "path" not in given:
+        raise ValueError(
+            f"data.path: {str(trained.folder)!r} does not say which clips its encoder was trained on; give --data.path "
+            "and --data.split"
+        )
+    else:
+        kept = {each.name: getattr(theirs, each.name) for each in dataclasses.fields(Preprocessing)}
+        chosen = DataOptions(**kept, **given)
+    chosen = dataclasses.replace(chosen, split=split_of(chosen))
+    if chosen.split == "none":
+        raise ValueError(
+            "data.split: expected a split, got 'none', with which a classifier is tested on the clips that it was "
+            "trained on; give --data.split"
+        )
+    return chosen
+
+
+def evaluated_sets(
+    trained: TrainedEncoder, chosen: DataOptions, *, layout: str | None, tell: bool
+) -> tuple[Sets, DataOptions]:
+    """Load the clips that an encoder is evaluated on, with the encoder's joints and preprocessing.
+
+    Args:
+        trained: The encoder.
+        chosen: From :func:`chosen_data`.
+        layout: What the user says of the clips' skeleton.
+        tell: Whether to say where the clips do not name their joints.
+
+    Returns:
+        The clips, and ``chosen`` with the encoder's joints where the clips have others.
+
+    Raises:
+        ValueError: The clips have no labels, lack some of the encoder's joints, or are a prepared set with another
+            preprocessing, whose differences the message names.
+    """
+    sets = _load(chosen, trained.preprocessing, layout=_clips_layout(trained, layout, chosen.path, tell=tell))
+    if sets.layout != trained.layout:
+        chosen = dataclasses.replace(chosen, joints=list(trained.layout.joints))
+    sets = match_joints(sets, trained.layout, data=chosen.path)
+    if not sets.labeled:
+        raise ValueError(f"data.path: {chosen.path!r} has no labels, and nothing can be evaluated without them")
+    return sets, chosen
+
+
+def pretrained_apart(trained: TrainedEncoder, chosen: DataOptions) -> bool | None:
+    """Whether the training kept to this split of these clips; None where the run does not say."""
+    if not _knows_its_data(trained):
+        return None
+    theirs = trained.restored(DataOptions, "data")
+    if not same_data(chosen.path, theirs.path):
+        return True
+    return (split_of(chosen), chosen.train_ids) == (split_of(theirs), theirs.train_ids)
+
+
+def same_data(path: str, theirs: str) -> bool:
+    """Whether a path is the run's, or has its name where the run's clips are gone: they were moved.
+
+    Example:
+        >>> same_data("synthetic", "synthetic"), same_data("other/clips.npz", "no such folder/clips.npz")
+        (True, True)
+    """
+    if Path(path).resolve() == Path(theirs).resolve():
+        return True
+    return theirs != "synthetic" and not Path(theirs).exists() and Path(path).name == Path(theirs).name
+
+
+def _load(chosen: DataOptions, expected: Preprocessing | None, *, layout: SkeletonLayout | None) -> Sets:
+    """The clips, preprocessed as the encoder expects, with room for at least as many persons."""
+    if expected is None:
+        return load_sets(chosen, layout=layout)
+    if Path(chosen.path).is_dir():
+        _check_prepared(chosen.path, expected)
+        own = DataOptions(path=chosen.path, layout=chosen.layout, split=chosen.split, train_ids=chosen.train_ids)
+        return load_sets(dataclasses.replace(own, frames=PreparedSet(chosen.path).shape[1]), layout=layout)
+    if expected.frames is None:
+        raise ValueError(
+            "runs: the encoder's folder does not say to how many frames clips are resampled; save it with "
+            "preprocessing=Preprocessing(frames=...)"
+        )
+    settings = {**expected.to_dict(), "persons": None}
+    sets = load_sets(dataclasses.replace(chosen, **settings), layout=layout)
+    if expected.persons is None or sets.persons >= expected.persons:
+        return sets
+    return load_sets(dataclasses.replace(chosen, **{**settings, "persons": expected.persons}), layout=layout)
+
+
+def _check_prepared(path: str, expected: Preprocessing) -> None:
+    prepared = PreparedSet(path)
+    anybody = dataclasses.replace(expected, persons=None)
+    differing = prepared.preprocessing.differences(anybody, layout=prepared.layout)
+    if differing:
+        raise ValueError(
+            f"data.path: expected clips preprocessed as for the encoder, got in {path!r} {'; '.join(differing)}; "
+            "prepare the set again that way"
+        )
+
+
+def _knows_its_data(trained: TrainedEncoder) -> bool:
+    return "path" in trained.options.get("data", {})
+
+
+def _clips_layout(trained: TrainedEncoder, layout: str | None, path: str, *, tell: bool) -> SkeletonLayout | None:
+    """The run's, where the clips have it or do not say; None where they or the user say another."""
+    mine = trained.clips_layout
+    if mine is None or layout not in (None, mine.name):
+        return None
+    own = _knows_its_data(trained) and same_data(path, trained.restored(DataOptions, "data").path)
+    if own or layout is not None:
+        return mine
+    names = joint_names(path)
+    if names is None and tell:
+        print_line(
+            f"{escape(path)} does not name its joints; this assumes the run's, those of {escape(mine.name)}. If the "
+            "clips have others, pass --data.layout."
+        )
+    return mine if names in (None, mine.joints) else None

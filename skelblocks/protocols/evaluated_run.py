@@ -1,0 +1,181 @@
+"""An encoder with the clips that it is evaluated on, and what a protocol gives."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skelblocks import streams
+from skelblocks._utils.optional import require
+from skelblocks.clips import ClipDataset
+from skelblocks.evaluation import StreamScores, accuracy, cached_features, extract_features
+from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets, pretrained_apart
+from skelblocks.protocols.options import ProtocolOptions
+from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
+from skelblocks.training.accuracies import clips_of
+from skelblocks.training.dataset_split import groups
+from skelblocks.training.datasets import Sets
+from skelblocks.training.fabric import make_fabric
+from skelblocks.training.options import DataOptions, TrainOptions
+
+
+class ProtocolResult(NamedTuple):
+    """What a protocol gives.
+
+    Attributes:
+        protocol: Its name, the column of a table.
+        accuracy: Top-1 in percent.
+        scores: Of the test clips.
+        selected: How the number was chosen, for instance ``"last epoch"``.
+        details: Anything else worth keeping, plain numbers.
+        classifier: The encoder and the linear layer on its pooled features, of a protocol whose classifier is kept.
+    """
+
+    protocol: str
+    accuracy: float
+    scores: StreamScores
+    selected: str
+    details: dict[str, Any]
+    classifier: tuple[nn.Module, nn.Linear] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedRun:
+    """An encoder with the clips that it is evaluated on, and their features.
+
+    Axes: n clips, d features.
+
+    Attributes:
+        trained: The encoder and what is known of its training.
+        sets: Training and test clips.
+        train: Features of the training clips ``(n, d)``.
+        test: Features of the test clips.
+        fit: Places of the training clips that classifiers see.
+        held: Places of the training clips that select.
+        data: Which clips these are.
+        pretrained_apart: Whether the training kept to this split of these clips; None: the run does not say.
+    """
+
+    trained: TrainedEncoder
+    sets: Sets
+    train: Tensor
+    test: Tensor
+    fit: Tensor
+    held: Tensor
+    data: DataOptions
+    pretrained_apart: bool | None
+
+    @property
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Labels of the training and of the test clips."""
+        return self.sets.train.labels, self.sets.test.labels
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes in both parts together."""
+        return max(self.sets.train.num_classes, self.sets.test.num_classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, where the set has them."""
+        return self.sets.test.class_names or None
+
+    def result(self, protocol: str, scores: Tensor, *, selected: str, **details: Any) -> ProtocolResult:
+        """Name the scores of the test clips ``(n, classes)``.
+
+        Args:
+            protocol: The protocol's name.
+            scores: Of the test clips.
+            selected: How the number was chosen.
+            **details: Anything else worth keeping.
+        """
+        percent = 100 * accuracy(scores, self.labels[1], topk=(1,))[1]
+        return ProtocolResult(protocol, percent, StreamScores(self.sets.test.names, scores.cpu()), selected, details)
+
+
+def load_evaluated_run(
+    folder: str | Path, options: ProtocolOptions, *, trained: TrainedEncoder | None = None
+) -> EvaluatedRun:
+    """Open a run, load its clips, and extract the features, which are kept in the run's folder.
+
+    Args:
+        folder: Of a run or of a pretrained encoder; ``FOLDER:STREAM`` names one of several streams.
+        options: Which clips, and how the epoch is selected.
+        trained: An encoder to evaluate in place of the folder's, for instance an untrained one; its features are not
+            kept.
+
+    Returns:
+        The encoder with its clips and features.
+
+    Raises:
+        FileNotFoundError: There is no encoder or there are no clips.
+        ValueError: Clips without labels, without a split or with another preprocessing; ``validation_ids`` that are
+            missing, are all of the training clips, or select nothing.
+    """
+    keep = trained is None
+    trained = trained or open_encoder(folder)
+    trained.encoder.to(_device(options.evaluate.accelerator))
+    chosen = chosen_data(trained, options.data)
+    sets, chosen = evaluated_sets(trained, chosen, layout=options.data.layout, tell=keep)
+    held = _held_out(sets, chosen, options)
+    cache = trained.results_folder / "features" if keep else None
+    train, test = (_features(trained, part, folder=cache) for part in sets)
+    places = torch.arange(len(held))
+    return EvaluatedRun(
+        trained=trained,
+        sets=sets,
+        train=train,
+        test=test,
+        fit=places[~held],
+        held=places[held],
+        data=chosen,
+        pretrained_apart=pretrained_apart(trained, chosen),
+    )
+
+
+def _device(accelerator: str) -> torch.device:
+    try:
+        return make_fabric(TrainOptions(accelerator=accelerator)).device
+    except ValueError as error:
+        raise ValueError(str(error).replace("train.accelerator", "evaluate.accelerator")) from None
+
+
+def _held_out(sets: Sets, chosen: DataOptions, options: ProtocolOptions) -> Tensor:
+    """A boolean for each training clip: whether it selects."""
+    if options.evaluate.select != "validation":
+        return torch.zeros(len(sets.train), dtype=torch.bool)
+    ids = options.data.validation_ids
+    who = groups(sets.train, chosen.split)
+    if who is None:
+        raise ValueError(
+            "data.validation_ids: the set does not say who is in a clip, which camera took it, or its fold; choose "
+            "another --evaluate.select"
+        )
+    held = torch.from_numpy(np.isin(who, ids))
+    if not held.any() or held.all() or not np.isin(ids, who).all():
+        there = ", ".join(map(str, np.unique(who)))
+        raise ValueError(f"data.validation_ids: expected some of {there}, not all, got {ids}")
+    return held
+
+
+def _features(trained: TrainedEncoder, part: ClipDataset, *, folder: Path | None) -> Tensor:
+    """Pooled features ``(n, d)`` of all clips, on the CPU."""
+    dtype = next(trained.encoder.parameters()).dtype
+    tqdm = require("tqdm", extra="train").tqdm
+    every = 0.5 if os.isatty(2) else 15
+    with tqdm(total=len(part), desc="features", unit="clip", mininterval=every, delay=2) as shown:
+
+        def convert(clips: Tensor) -> Tensor:
+            shown.update(len(clips))
+            return streams.convert(clips, trained.stream, layout=trained.layout).to(dtype)
+
+        if folder is None:
+            return extract_features(trained.encoder, clips_of(part), transform=convert).cpu()
+        settings = {"stream": trained.stream, "layout": trained.layout.to_dict()}
+        return cached_features(trained.encoder, part, folder=folder, settings=settings, transform=convert).cpu()

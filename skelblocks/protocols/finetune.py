@@ -1,0 +1,151 @@
+"""Fine-tuning: a pretrained encoder and a linear classifier, trained as a whole on labeled clips."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_choice
+from skelblocks._utils.optional import require
+from skelblocks.evaluation import accuracy
+from skelblocks.protocols.finetune_options import FinetuneOptions
+from skelblocks.protocols.finetune_steps import FinetuneSteps
+from skelblocks.protocols.labeled_clips import LabeledClips, choose_clips, labeled_clips
+from skelblocks.streams import Stream
+from skelblocks.training.datasets import Sets
+
+Select = Literal["last", "validation", "test"]
+SELECTED: dict[str, str] = {
+    "last": "last epoch",
+    "validation": "best on the validation set",
+    "test": "best on the test set",
+}
+
+
+class FinetuneResult(NamedTuple):
+    """What fine-tuning came to.
+
+    Attributes:
+        accuracy: Top-1 on the test clips, in percent.
+        logits: Scores of the test clips ``(n, classes)``, on the CPU.
+        names: Of the test clips.
+        epoch: After which the model was tested, counted from 1.
+        selected: How that epoch was chosen, in words.
+        history: One row of metrics an epoch.
+        model: Clips of the stream ``(n, c, t, v, m)`` to logits: encoder, pooling, linear layer; on the CPU.
+    """
+
+    accuracy: float
+    logits: Tensor
+    names: tuple[str, ...]
+    epoch: int
+    selected: str
+    history: list[dict[str, float]]
+    model: nn.Module
+
+
+def finetune(
+    encoder: nn.Module,
+    sets: Sets,
+    options: FinetuneOptions,
+    *,
+    stream: Stream = "joint",
+    rows: Sequence[int] | Tensor | None = None,
+    validation: Sequence[int] | Tensor | None = None,
+    select: Select = "last",
+    seed: int = 0,
+    accelerator: str = "auto",
+) -> FinetuneResult:
+    """Train a copy of an encoder, with a linear layer drawn from N(0, 0.02) on its pooled map, by cross-entropy.
+
+    All draws are a function of seed, epoch and step; the global random state is left as it was.
+
+    Args:
+        encoder: Clips ``(n, c, t, v, m)`` to feature maps ``(n, m, d, t, v)``; it does not change.
+        sets: Labeled clips.
+        options: How the model is trained.
+        stream: What the encoder takes.
+        rows: Places in the training set of the clips to train on, the labeled ones of the semi-supervised protocol.
+            Default: all that are not for validation.
+        validation: Places in the training set of clips that select the epoch, none of ``rows``.
+        select: Which epoch is reported: ``"last"``, the best on ``"validation"``, or, as released codes, on ``"test"``.
+        seed: Of the classifier's weights, the order of the clips, augmentation and dropout.
+        accelerator: As in training, for instance ``"cpu"``.
+
+    Returns:
+        The accuracy, the scores and the model.
+
+    Raises:
+        ValueError: Clips without labels, ``rows`` or ``validation`` that are missing, overlap or leave nothing, an
+            unknown way to select, or several processes.
+        NonFiniteLossError: The loss is not finite.
+
+    Example:
+        >>> from skelblocks.encoders import STGCN
+        >>> from skelblocks.training import DataOptions, load_sets
+        >>> small = {"classes": 3, "subjects": 2, "views": 1, "frames": 8}
+        >>> sets = load_sets(DataOptions(layout="sbu", frames=8, synthetic=small))
+        >>> encoder = STGCN("sbu", base_channels=2, out_channels=4)
+        >>> finetune(encoder, sets, FinetuneOptions(epochs=1, batch_size=4), accelerator="cpu").selected
+        'last epoch'
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ValueError("finetune runs in one process; start it without torchrun")
+    check_choice(select, get_args(Select), name="select")
+    train, held = choose_clips(sets.train, rows=rows, validation=validation, select=select)
+    test = labeled_clips(sets.test)
+    steps = FinetuneSteps(
+        encoder, sets, options, clips=len(train.labels), stream=stream, seed=seed, accelerator=accelerator
+    )
+    watched = {"last": None, "validation": held, "test": test}[select]
+    history, epoch = _train(steps, train, watched, select=select)
+    logits = steps.scores(test)
+    return FinetuneResult(
+        accuracy=_percent(logits, test.labels),
+        logits=logits,
+        names=test.names,
+        epoch=epoch,
+        selected=SELECTED[select],
+        history=history,
+        model=steps.plain.cpu(),
+    )
+
+
+def _train(
+    steps: FinetuneSteps, train: LabeledClips, watched: LabeledClips | None, *, select: Select
+) -> tuple[list[dict[str, float]], int]:
+    """Train for all epochs, and put back the best one's weights where some clips select.
+
+    Returns:
+        The history, and the epoch whose weights the model has.
+    """
+    epochs = steps.options.epochs
+    history: list[dict[str, float]] = []
+    best_epoch, best_accuracy, best_state = epochs, -math.inf, None
+    batches = len(steps.batches(0))
+    shown = require("tqdm", extra="train").tqdm(
+        total=epochs * batches, unit="step", mininterval=0.5 if os.isatty(2) else 15
+    )
+    with torch.random.fork_rng(steps.cuda_devices()), torch.enable_grad(), shown as bar:
+        for epoch in range(epochs):
+            row = steps.epoch(train, epoch, advance=bar.update)
+            if watched is not None:
+                row[select] = _percent(steps.scores(watched), watched.labels)
+                if row[select] > best_accuracy:
+                    best_epoch, best_accuracy = epoch + 1, row[select]
+                    best_state = copy.deepcopy(steps.plain.state_dict())
+            history.append(row)
+            bar.set_description(f"epoch {epoch + 1}/{epochs}, loss {row['loss']:.3f}", refresh=False)
+    if best_state is not None:
+        steps.plain.load_state_dict(best_state)
+    return history, best_epoch
+
+
+def _percent(logits: Tensor, labels: Tensor) -> float:
+    return 100 * accuracy(logits, labels, topk=(1,))[1]

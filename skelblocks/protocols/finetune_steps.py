@@ -1,0 +1,172 @@
+"""The steps of a fine-tuning: the model, its optimizer, an epoch of training, the scores of clips."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skelblocks import streams
+from skelblocks.augment import Compose, recipes
+from skelblocks.encoders import Pool
+from skelblocks.protocols.finetune_options import FinetuneOptions
+from skelblocks.protocols.labeled_clips import LabeledClips
+from skelblocks.streams import Stream
+from skelblocks.training.datasets import Sets
+from skelblocks.training.errors import NonFiniteLossError
+from skelblocks.training.fabric import make_fabric
+from skelblocks.training.options import TrainOptions
+from skelblocks.training.order import derive_seed, epoch_batches
+from skelblocks.training.schedule import learning_rate
+
+_SCORED_AT_ONCE = 256  # clips
+
+
+class FinetuneSteps:
+    """A model that is being fine-tuned, with its device, optimizer and schedule.
+
+    Args:
+        encoder: Clips ``(n, c, t, v, m)`` to feature maps; a copy of it is trained.
+        sets: Labeled clips, for their layout and number of classes.
+        options: How the model is trained.
+        clips: Number of training clips, the largest batch.
+        stream: What the encoder takes.
+        seed: Of the classifier's weights, the order of the clips, augmentation and dropout.
+        accelerator: As in training.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        sets: Sets,
+        options: FinetuneOptions,
+        *,
+        clips: int,
+        stream: Stream,
+        seed: int,
+        accelerator: str,
+    ) -> None:
+        self.options, self.clips, self.stream, self.seed, self.layout = options, clips, stream, seed, sets.layout
+        self.plan = _plan(options, clips=clips, seed=seed, accelerator=accelerator)
+        self.plain = make_model(encoder, sets, stream=stream, seed=seed)
+        self.fabric = make_fabric(self.plan)
+        self.updates = make_optimizer(self.plain, options)
+        self.model, self.optimizer = self.fabric.setup(self.plain, self.updates)
+        stalls = options.schedule == "plateau"
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.updates) if stalls else None
+        self.augment = recipes.weak() if options.augment == "weak" else Compose([])
+
+    def cuda_devices(self) -> list[torch.device]:
+        """The devices whose random state training moves, besides the CPU."""
+        return [self.fabric.device] if self.fabric.device.type == "cuda" else []
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Places among the training clips, for each step of an epoch, which is counted from 0."""
+        return epoch_batches(self.clips, batch_size=self.plan.batch_size, seed=self.seed, epoch=epoch)
+
+    def epoch(self, train: LabeledClips, epoch: int, *, advance: Callable[[], object]) -> dict[str, float]:
+        """Train for one epoch.
+
+        Args:
+            train: The clips.
+            epoch: Counted from 0.
+            advance: Called after each step.
+
+        Returns:
+            The epoch, counted from 1, its mean loss and its last learning rate.
+
+        Raises:
+            NonFiniteLossError: The loss is not finite; the message names the clips.
+        """
+        set_mode(self.model, self.options.mode)
+        batches = self.batches(epoch)
+        total = 0.0
+        for step, batch in enumerate(batches):
+            if self.plateau is None:
+                for group in self.updates.param_groups:
+                    group["lr"] = learning_rate(self.plan, progress=epoch + step / len(batches))
+            loss = self._loss(train, torch.tensor(batch), epoch=epoch, step=step)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise NonFiniteLossError(
+                    f"the loss is {value} at epoch {epoch + 1}, step {step + 1}, on the samples "
+                    f"{', '.join(train.names[i] for i in batch)}; look at these samples, or lower learning_rate"
+                )
+            self.fabric.backward(loss)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            total += value
+            advance()
+        row = {"epoch": epoch + 1, "loss": total / len(batches), "learning_rate": self.updates.param_groups[0]["lr"]}
+        if self.plateau is not None:
+            self.plateau.step(row["loss"])
+        return row
+
+    @torch.no_grad()
+    def scores(self, clips: LabeledClips) -> Tensor:
+        """Logits of clips ``(n, classes)`` in evaluation mode, on the CPU."""
+        self.model.eval()
+        places = torch.split(torch.arange(len(clips.labels)), _SCORED_AT_ONCE)
+        return torch.cat([self._logits(self.fabric.to_device(clips.take(each))).cpu() for each in places])
+
+    def _loss(self, train: LabeledClips, places: Tensor, *, epoch: int, step: int) -> Tensor:
+        torch.manual_seed(derive_seed(self.seed, "finetune", epoch, step))  # for dropout
+        generator = torch.Generator(self.fabric.device).manual_seed(derive_seed(self.seed, "crop", epoch, step))
+        clips = self.augment(self.fabric.to_device(train.take(places)), generator=generator)
+        return F.cross_entropy(self._logits(clips), self.fabric.to_device(train.labels[places]))
+
+    def _logits(self, clips: Tensor) -> Tensor:
+        logits: Tensor = self.model(streams.convert(clips, self.stream, layout=self.layout))
+        return logits
+
+
+def make_model(encoder: nn.Module, sets: Sets, *, stream: Stream, seed: int) -> nn.Sequential:
+    """A copy of an encoder, pooling, and a linear layer with weights from N(0, 0.02); on the CPU, in float32."""
+    body = nn.Sequential(copy.deepcopy(encoder).cpu().float().requires_grad_(), Pool())
+    clip = streams.convert(sets.test[0].clip[None], stream, layout=sets.layout)
+    with torch.no_grad():
+        features: int = body.eval()(clip).shape[1]
+    classes = max(part.num_classes for part in sets)
+    head = nn.Linear(features, classes, device="meta").to_empty(device="cpu")  # draws no random numbers
+    generator = torch.Generator().manual_seed(derive_seed(seed, "classifier"))
+    nn.init.normal_(head.weight, std=0.02, generator=generator)
+    nn.init.zeros_(head.bias)
+    return nn.Sequential(*body, head)
+
+
+def make_optimizer(model: nn.Module, options: FinetuneOptions) -> torch.optim.Optimizer:
+    """SGD or Adam over all parameters of a model."""
+    rate, decay = options.learning_rate, options.weight_decay
+    if options.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), lr=rate, weight_decay=decay)
+    return torch.optim.SGD(
+        model.parameters(), lr=rate, momentum=options.sgd_momentum, nesterov=options.nesterov, weight_decay=decay
+    )
+
+
+def set_mode(model: nn.Module, mode: str) -> None:
+    """Training mode, or evaluation mode for frozen batch norms and no dropout."""
+    model.train(mode == "train")
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):  # cuDNN has no gradient of these in evaluation mode, where nothing differs
+            module.train()
+
+
+def _plan(options: FinetuneOptions, *, clips: int, seed: int, accelerator: str) -> TrainOptions:
+    """The same options by the names of pretraining, whose order of clips, schedule and device serve here too."""
+    constant = options.schedule == "plateau"  # its rate is not a function of the epoch
+    return TrainOptions(
+        epochs=options.epochs,
+        batch_size=min(options.batch_size, clips),
+        learning_rate=options.learning_rate,
+        schedule="cosine" if options.schedule == "cosine" else "step",
+        milestones=[] if constant else options.milestones,
+        warmup_epochs=options.warmup_epochs,
+        precision=options.precision,
+        seed=seed,
+        accelerator=accelerator,
+    )

@@ -1,0 +1,108 @@
+"""The protocols on frozen features: nearest neighbors, a linear classifier, retrieval and clusters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_probe, retrieval_scores
+from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
+from skelblocks.protocols.options import ProtocolOptions
+from skelblocks.training.accuracies import probe_settings
+from skelblocks.training.options import EvaluateOptions
+
+
+def knn_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolResult:
+    """Classify by cosine nearest neighbors, for every number of neighbors in ``options.evaluate.neighbors``.
+
+    The number that is reported is set beforehand, or chosen on the validation clips.
+
+    Args:
+        run: The encoder with its clips.
+        options: Numbers of neighbors, and how the reported one is selected.
+
+    Returns:
+        The scores with the reported number; ``details["by_neighbors"]`` has the accuracy with each.
+
+    Raises:
+        ValueError: More neighbors are asked for than there are training clips.
+    """
+    train, test = run.labels
+    most = len(run.fit)
+    usual = min(run.trained.restored(EvaluateOptions, "evaluate").neighbors, most)
+    reported = usual if options.evaluate.k is None else options.evaluate.k
+    if reported > most:
+        raise ValueError(f"evaluate.k: expected at most the {most} training clips, got {reported}; choose a smaller k")
+    numbers = sorted({reported, *(number for number in options.evaluate.neighbors if number <= most)})
+
+    def scored(queries: Tensor) -> dict[int, Tensor]:
+        bank, labels = run.train[run.fit], train[run.fit]
+        return knn_scores(queries, bank, labels, k=numbers, num_classes=run.num_classes)
+
+    def percents(scores: dict[int, Tensor], labels: Tensor) -> dict[int, float]:
+        return {k: 100 * accuracy(each, labels, topk=(1,))[1] for k, each in scores.items()}
+
+    scores = scored(run.test)
+    by_neighbors = percents(scores, test)
+    selected = f"k = {reported}, set beforehand"
+    if options.evaluate.select == "validation":
+        held = percents(scored(run.train[run.held]), train[run.held])
+        reported = max(held, key=lambda k: held[k])
+        selected = f"k = {reported}, best on the validation set"
+    elif options.evaluate.select == "test":
+        reported = max(by_neighbors, key=lambda k: by_neighbors[k])
+        selected = f"k = {reported}, best on the test set"
+    return run.result("knn", scores[reported], selected=selected, by_neighbors=by_neighbors)
+
+
+def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor | None = None) -> ProtocolResult:
+    """Train a linear classifier on the frozen features.
+
+    Args:
+        run: The encoder with its clips.
+        options: The probe, else the run's own, and how the epoch is selected.
+        rows: Places of the training clips that it sees. Default: ``run.fit``.
+
+    Returns:
+        The scores, and the encoder with the classifier.
+    """
+    rows = run.fit if rows is None else rows
+    own = run.trained.restored(EvaluateOptions, "evaluate")
+    select = options.evaluate.select
+    result = linear_probe(
+        run.train[rows],
+        run.labels[0][rows],
+        run.test,
+        run.labels[1],
+        **probe_settings(options.evaluate.probe or own.probe, rate=own.probe_rate, milestone=own.probe_milestone),
+        num_classes=run.num_classes,
+        validation=(run.train[run.held], run.labels[0][run.held]) if select == "validation" else None,
+        select=select,
+        generator=torch.Generator().manual_seed(options.evaluate.seed),
+    )
+    found = run.result("linear", result.logits, selected=result.selected, epoch=result.epoch)
+    return found._replace(classifier=(run.trained.encoder, result.head))
+
+
+def feature_structure(run: EvaluatedRun) -> dict[str, float]:
+    """Measure how the features lie, without a classifier, in percent.
+
+    Test clips retrieve training clips, and test clips are clustered. Test clips of a class that no training clip has
+    are left out of the retrieval.
+
+    Args:
+        run: The encoder with its clips.
+
+    Returns:
+        Recall, mean average precision, normalized mutual information, and the adjusted Rand index.
+    """
+    (train, test), bank = run.labels, run.train
+    asked = torch.isin(test, train)
+    found = retrieval_scores(run.test[asked], test[asked], bank, train, topk=(1, min(5, len(bank))))
+    clusters = cluster_scores(run.test, test)
+    return {
+        **{f"recall at {k}": 100 * share for k, share in found.recall.items()},
+        "mean average precision": 100 * found.mean_average_precision,
+        "NMI": 100 * clusters.nmi,
+        "adjusted Rand": 100 * clusters.adjusted_rand,
+    }

@@ -1,0 +1,82 @@
+"""All protocols together, and untrained encoders beside the trained ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from skelblocks.encoders import initialize_official
+from skelblocks.interop.pretrained.module_config import build_module, describe_module
+from skelblocks.protocols.evaluated_run import EvaluatedRun, load_evaluated_run
+from skelblocks.protocols.frozen_protocols import feature_structure
+from skelblocks.protocols.options import ProtocolOptions, ReportOptions
+from skelblocks.protocols.results import Results, Row
+from skelblocks.protocols.run_protocols import measure, run_protocols
+from skelblocks.protocols.trained_encoder import open_encoder
+
+UNTRAINED = {"torch": "untrained, torch's initialization", "official": "untrained, N(0, 0.02)"}
+
+
+def structure_report(folders: Sequence[str | Path], options: ProtocolOptions) -> Results:
+    """Measure how well the features of the test clips fall into classes: kNN, retrieval and clusters.
+
+    Args:
+        folders: Of runs or pretrained encoders.
+        options: Of the protocols.
+
+    Returns:
+        The results by run.
+    """
+    return _with_structure(run_protocols(folders, ["knn"], options))
+
+
+def full_report(folders: Sequence[str | Path], options: ReportOptions) -> Results:
+    """Run all protocols, fuse the streams, and evaluate untrained encoders of the same kind.
+
+    Args:
+        folders: Of runs or pretrained encoders.
+        options: Of the protocols; ``untrained=False`` leaves the untrained encoders out.
+
+    Returns:
+        The results by run.
+    """
+    several = len({open_encoder(folder).stream for folder in folders}) > 1
+    results = run_protocols(folders, ["knn", "linear", "semi", "finetune"], options, fused=several)
+    for key, run in results.runs.items() if options.untrained else ():
+        for name, row in measure_untrained(run, options, seed=key.seed).items():
+            results.untrained.setdefault(f"{results.label(key)}, {name}", []).append(row)
+    return _with_structure(results)
+
+
+def measure_untrained(run: EvaluatedRun, options: ProtocolOptions, *, seed: int) -> dict[str, Row]:
+    """Evaluate encoders like a run's before any training, by kNN and the linear protocol.
+
+    Args:
+        run: The run.
+        options: Of the protocols.
+        seed: Of the weights.
+
+    Returns:
+        The results with torch's initialization and with N(0, 0.02), by their names in a table.
+    """
+    trained = run.trained
+    config = describe_module(trained.encoder, role="encoder")
+    rows = {}
+    for name, label in UNTRAINED.items():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = build_module(config, role="encoder", layout=trained.layout)
+            encoder.to(next(trained.encoder.parameters()))
+            if name == "official":
+                initialize_official(encoder)
+        like = dataclasses.replace(trained, encoder=encoder.eval())
+        rows[label] = measure(load_evaluated_run(trained.folder, options, trained=like), ["knn", "linear"], options)
+    return rows
+
+
+def _with_structure(results: Results) -> Results:
+    results.structure = {key: feature_structure(run) for key, run in results.runs.items()}
+    return results

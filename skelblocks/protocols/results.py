@@ -1,0 +1,130 @@
+"""What an evaluation of several runs found, and its Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from skelblocks._utils.escape import escape
+from skelblocks.evaluation import SeedSummary, summarize_seeds
+from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
+
+Row = dict[str, list[ProtocolResult]]
+"""The results of one encoder by protocol; of the semi-supervised protocol one for each draw of labels."""
+FUSED = "fused"  # in the place of a stream
+
+
+class RunKey(NamedTuple):
+    """What tells a run from the others in an evaluation.
+
+    Attributes:
+        name: Of its rows, by default the method's. Runs of one name and stream are seeds.
+        stream: What it was trained on, or ``"fused"``.
+        seed: Of the training.
+    """
+
+    name: str
+    stream: str
+    seed: int
+
+
+@dataclass(kw_only=True)
+class Results:
+    """What an evaluation of several runs found.
+
+    Attributes:
+        rows: The results of every run, and of the fusion of a name and seed.
+        runs: The encoders with their clips.
+        structure: How the features of a run lie.
+        untrained: Results of untrained encoders by the label of their line.
+    """
+
+    rows: dict[RunKey, Row] = field(default_factory=dict)
+    runs: dict[RunKey, EvaluatedRun] = field(default_factory=dict)
+    structure: dict[RunKey, dict[str, float]] = field(default_factory=dict)
+    untrained: dict[str, list[Row]] = field(default_factory=dict)
+
+    def label(self, key: RunKey) -> str:
+        """The line of a run: its stream, after its name where there are several."""
+        several = len({each.name for each in self.rows}) > 1
+        return f"{key.name}, {key.stream}" if several else key.stream
+
+    def runs_of(self, key: RunKey) -> list[EvaluatedRun]:
+        """The run itself, or the runs of all streams in a fusion."""
+        if key.stream != FUSED:
+            return [self.runs[key]]
+        return [run for other, run in self.runs.items() if (other.name, other.seed) == (key.name, key.seed)]
+
+
+def results_table(results: Results) -> str:
+    """Tabulate accuracies: a line for each stream of each method, a column for each protocol.
+
+    Cells are mean and standard deviation over seeds. Draws of labels are averaged within a seed; of one seed, their
+    deviation is shown.
+
+    Args:
+        results: What the evaluation found.
+
+    Returns:
+        Markdown. Names of folders and methods are escaped.
+    """
+    lines = {label: list(rows) for label, rows in results.untrained.items()}
+    for key, row in results.rows.items():
+        lines.setdefault(results.label(key), []).append(row)
+    protocols = list(dict.fromkeys(protocol for rows in lines.values() for row in rows for protocol in row))
+    text = _table_head("", protocols)
+    for label, rows in lines.items():
+        text.append(_table_line(label, [_cell(rows, protocol) for protocol in protocols]))
+    text += ["", _caption(results, [row for rows in lines.values() for row in rows])]
+    seen = dict.fromkeys(str(run.trained.folder) for run in results.runs.values() if run.pretrained_apart is False)
+    if seen:
+        folders = ", ".join(escape(folder, to="markdown") for folder in seen)
+        text += ["", f"Pretrained with another split of these clips, perhaps on test clips: {folders}."]
+    if results.structure:
+        text += ["", *_structure_table(results)]
+    return "\n".join([*text, ""])
+
+
+def _caption(results: Results, rows: Sequence[Row]) -> str:
+    found = [result for row in rows for several in row.values() for result in several]
+    selected = dict.fromkeys(f"{result.protocol}: {result.selected}" for result in found)
+    seeds = dict.fromkeys(str(key.seed) for key in results.rows)
+    return f"Top-1 accuracy on the test clips, %. Seeds: {', '.join(seeds)}. {'; '.join(selected)}."
+
+
+def _structure_table(results: Results) -> list[str]:
+    by_label: dict[str, list[dict[str, float]]] = {}
+    for key, values in results.structure.items():
+        by_label.setdefault(results.label(key), []).append(values)
+    metrics = list(next(iter(results.structure.values())))
+    text = _table_head("features, %", metrics)
+    for label, several in by_label.items():
+        summary = summarize_seeds(several)
+        text.append(_table_line(label, [_shown(summary[metric]) for metric in metrics]))
+    return text
+
+
+def _table_head(corner: str, columns: Sequence[str]) -> list[str]:
+    first = f"| {corner} |" if corner else "| |"
+    return [f"{first} {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+
+
+def _table_line(label: str, cells: Sequence[str]) -> str:
+    return f"| {escape(label, to='markdown')} | {' | '.join(cells)} |"
+
+
+def _cell(rows: Sequence[Row], protocol: str) -> str:
+    runs = [[result.accuracy for result in row[protocol]] for row in rows if protocol in row]
+    if not runs:
+        return ""
+    if len(runs) == 1:
+        return _shown(summarize_seeds(runs[0]), of="draws")
+    return _shown(summarize_seeds([float(np.mean(run)) for run in runs]))
+
+
+def _shown(summary: SeedSummary, *, of: str = "seeds") -> str:
+    spread = "" if summary.std is None else f" ± {summary.std:.1f} ({summary.n} {of})"
+    return f"{summary.mean:.1f}{spread}"

@@ -1,0 +1,67 @@
+"""What an evaluation found, as plain numbers."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import numpy as np
+import torch
+
+import skelblocks
+from skelblocks.evaluation import bootstrap_interval, classification_report
+from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
+from skelblocks.protocols.results import FUSED, Results
+from skelblocks.training.dataset_split import groups
+
+
+def results_to_json(results: Results) -> dict[str, Any]:
+    """Everything measured as plain numbers; each result comes with its report by classes and its interval.
+
+    Args:
+        results: What the evaluation found.
+
+    Returns:
+        ``runs``, ``untrained`` and ``versions``, for :func:`json.dumps`.
+    """
+    runs = []
+    for key, row in results.rows.items():
+        several = results.runs_of(key)
+        run, folders = several[0], [str(each.trained.folder) for each in several]
+        runs.append(
+            {
+                "run": folders if key.stream == FUSED else folders[0],
+                "name": key.name,
+                "method": run.trained.method,
+                "stream": key.stream,
+                "seed": key.seed,
+                "data": run.data.path,
+                "split": run.data.split,
+                "train_ids": run.data.train_ids,
+                "pretrained_apart": run.pretrained_apart,
+                "features": results.structure.get(key),
+                "results": [_result(run, result) for found in row.values() for result in found],
+            }
+        )
+    untrained = {
+        label: [{protocol: [each.accuracy for each in row[protocol]] for protocol in row} for row in rows]
+        for label, rows in results.untrained.items()
+    }
+    versions = {"skelblocks": skelblocks.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"runs": runs, "untrained": untrained, "versions": versions}
+
+
+def _result(run: EvaluatedRun, result: ProtocolResult) -> dict[str, Any]:
+    scores, labels = result.scores.scores, run.labels[1]
+    who = groups(run.sets.test, "cross-subject")  # clips of one person are alike, whatever the split
+    several = who is not None and len(np.unique(who)) > 1
+    interval = bootstrap_interval(scores.argmax(dim=1) == labels, groups=who if several else None)
+    return {
+        "protocol": result.protocol,
+        "accuracy": result.accuracy,
+        "selected": result.selected,
+        "interval_95": [100 * interval.low, 100 * interval.high],  # over the test set; seeds are another matter
+        "interval_over": "subjects" if several else "clips",
+        **result.details,
+        "report": classification_report(scores, labels, class_names=run.class_names).to_dict(),
+    }

@@ -1,0 +1,623 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from saved_run import save_run, write_clips
+
+from skelblocks import layouts
+from skelblocks.cli import main
+from skelblocks.cli.evaluate_runs import evaluate
+from skelblocks.clips import Preprocessing
+from skelblocks.data import ArrayDataset, find_clips, prepare
+from skelblocks.encoders import STGCN, SideBySide, build_encoder
+from skelblocks.evaluation import (
+    StreamScores,
+    bootstrap_interval,
+    fuse_scores,
+    knn_accuracy,
+    linear_probe,
+    retrieval_scores,
+)
+from skelblocks.interop import from_pretrained, save_pretrained
+from skelblocks.protocols import (
+    EvaluatedDataOptions,
+    FinetuneOptions,
+    MeasureOptions,
+    ProtocolOptions,
+    feature_structure,
+    linear_protocol,
+    load_evaluated_run,
+)
+from skelblocks.protocols.run_protocols import PROTOCOLS
+from skelblocks.testing import write_nw_ucla
+from skelblocks.training import DataOptions, load_sets
+from skelblocks.training.pages import copy_page
+
+QUICK = ["--evaluate.accelerator", "cpu", "--finetune.epochs", "1", "--finetune.batch_size", "4", "--semi.draws", "2"]
+QUICK += ["--semi.epochs", "1", "--semi.learning_rate", "0.01", "--finetune.learning-rate", "0.01"]
+
+
+def loaded(folder, *, accelerator="cpu", select="last", **data):
+    options = ProtocolOptions(
+        data=EvaluatedDataOptions(**data), evaluate=MeasureOptions(accelerator=accelerator, select=select)
+    )
+    return load_evaluated_run(folder, options)
+
+
+def results(found, place=0):
+    return {each["protocol"]: each for each in found["runs"][place]["results"]}
+
+
+def test_help_has_the_comments_behind_the_options(capsys):
+    with pytest.raises(SystemExit):
+        evaluate("report", ["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--evaluate.k K number of neighbors that is reported; default: the run's evaluate.neighbors" in shown
+    assert "--animation {true,false} of a test clip (type: bool" in shown
+    assert "--finetune.batch_size BATCH_SIZE clips; fewer labeled clips make one batch" in shown
+
+
+def test_knn_and_linear_are_the_librarys_on_the_runs_features(run, capsys):
+    folder = run(evaluate={"neighbors": 2})
+    found = results(evaluate("knn", [folder, *QUICK]))["knn"]
+    evaluated = loaded(folder)
+    (train, test), (fit, queries) = evaluated.labels, (evaluated.train, evaluated.test)
+    expected = {k: 100 * knn_accuracy(fit, train, queries, test, k=k) for k in (1, 2, 5, 10)}
+    assert found["by_neighbors"] == expected
+    assert found["accuracy"] == expected[2]
+    assert found["selected"] == "k = 2, set beforehand"
+    probe = linear_probe(
+        fit, train, queries, test, learning_rate=0.1, standardize=True, generator=torch.Generator().manual_seed(0)
+    )
+    both = results(evaluate("frozen", [folder, *QUICK]))
+    found = results(evaluate("linear", [folder, *QUICK]))["linear"]
+    assert both["linear"] == found
+    assert list(both) == ["knn", "linear"]
+    assert found["accuracy"] == 100 * probe.accuracy
+    assert found["selected"] == "last epoch"
+    low, high = found["interval_95"]
+    assert low <= found["accuracy"] <= high
+    assert f"| joint | {found['accuracy']:.1f} |" in capsys.readouterr().out
+
+
+def test_features_are_extracted_once(run, monkeypatch):
+    folder = run()
+    first = evaluate("linear", [folder, *QUICK])
+    monkeypatch.setattr("skelblocks.encoders.STGCN.forward", None)
+    assert evaluate("linear", [folder, *QUICK]) == first
+
+
+def test_what_was_selected_is_said(run):
+    folder = run()
+    by_test = results(evaluate("linear", [folder, *QUICK, "--evaluate.select", "test"]))["linear"]
+    last = results(evaluate("linear", [folder, *QUICK]))["linear"]
+    assert by_test["selected"] == "best on the test set"
+    assert by_test["accuracy"] >= last["accuracy"]
+    apart = ["--evaluate.select", "validation", "--data.validation-ids", "[1]"]
+    for protocol in ("knn", "linear", "finetune"):
+        found = results(evaluate(protocol, [folder, *QUICK, *apart]))[protocol]
+        assert "best on the validation set" in found["selected"]
+    evaluated = loaded(folder, select="validation", validation_ids=[1])
+    subjects = evaluated.sets.train.subjects
+    assert (subjects[evaluated.held] == 1).all()
+    assert (subjects[evaluated.fit] == 3).all()
+    for select in ("last", "test"):
+        with pytest.raises(
+            ValueError, match=f"data.validation_ids: they select nothing with evaluate.select='{select}'"
+        ):
+            evaluate("linear", [folder, *QUICK, "--evaluate.select", select, "--data.validation-ids", "[1]"])
+    for wrong in ("[]", "[1,3]", "[2]", "[1,7]"):
+        with pytest.raises(ValueError, match=r"validation_ids: expected some of 1, 3, not all"):
+            evaluate("linear", [folder, *QUICK, "--evaluate.select", "validation", "--data.validation-ids", wrong])
+
+
+def test_the_k_that_was_asked_for_or_an_error(run):
+    folder = run()
+    found = results(evaluate("knn", [folder, *QUICK, "--evaluate.k", "4"]))["knn"]
+    assert found["selected"] == "k = 4, set beforehand"
+    for k in (0, 13):  # 12 training clips
+        with pytest.raises(ValueError, match=rf"evaluate.k: expected .*got .*{k}"):
+            evaluate("knn", [folder, *QUICK, "--evaluate.k", str(k)])
+
+
+def test_nobody_is_tested_on_the_clips_that_were_learnt(run):
+    folder = run(data={"split": "none"})
+    with pytest.raises(ValueError, match=r"data.split: expected a split, got 'none'"):
+        evaluate("linear", [folder, *QUICK])
+    found = evaluate("linear", [folder, *QUICK, "--data.split", "cross-subject"])
+    assert found["runs"][0]["pretrained_apart"] is False
+
+
+def test_another_split_than_the_trainings_is_said_and_has_its_own_ids(run, tmp_path, monkeypatch):
+    folder = run(data={"train_ids": [2, 3]})
+    assert evaluate("linear", [folder, *QUICK])["runs"][0]["pretrained_apart"]
+    assert "Pretrained with" not in (tmp_path / "joint_0" / "evaluation" / "linear.md").read_text()
+    monkeypatch.chdir(tmp_path)  # the same file by another name
+    assert evaluate("linear", [folder, *QUICK, "--data.path", "mine.npz"])["runs"][0]["pretrained_apart"]
+    sets = loaded(folder, path="mine.npz").sets
+    assert set(sets.train.subjects.tolist()) == {2, 3}
+    found = evaluate("linear", [folder, *QUICK, "--data.train-ids", "[3,4]"])
+    assert found["runs"][0]["pretrained_apart"] is False
+    text = (tmp_path / "joint_0" / "evaluation" / "linear.md").read_text()
+    assert f"Pretrained with another split of these clips, perhaps on test clips: {folder}." in text
+    arrays = dict(np.load(tmp_path / "mine.npz"))
+    np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) % 3)
+    sets = loaded(folder, split="cross-view").sets
+    assert set(sets.train.views.tolist()) == {1, 2}
+    assert set(sets.test.views.tolist()) == {3}
+
+
+def test_the_interval_is_over_people_whatever_the_split(run, tmp_path):
+    folder = run()
+    arrays = dict(np.load(tmp_path / "mine.npz"))
+    np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) // 12)
+    found = results(evaluate("linear", [folder, *QUICK, "--data.split", "cross-view"]))["linear"]
+    assert found["interval_over"] == "subjects"
+    evaluated = loaded(folder, split="cross-view")
+    hits = linear_protocol(evaluated, ProtocolOptions()).scores.scores.argmax(dim=1) == evaluated.labels[1]
+    expected = bootstrap_interval(hits, groups=evaluated.sets.test.subjects)
+    assert found["interval_95"] == [100 * expected.low, 100 * expected.high]
+    del arrays["subject"]
+    np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) // 12)
+    found = results(evaluate("linear", [folder, *QUICK, "--data.split", "cross-view"]))["linear"]
+    assert found["interval_over"] == "clips"
+
+
+def test_a_class_of_the_test_set_alone(run, tmp_path):
+    arrays = dict(np.load(write_clips(tmp_path / "mine.npz")))
+    arrays["y"][(arrays["subject"] == 2).nonzero()[0][:2]] = 3
+    folder = run()
+    np.savez(tmp_path / "mine.npz", **arrays)
+    evaluated = loaded(folder)
+    (train, test), bank = evaluated.labels, evaluated.train
+    asked = test < 3
+    assert asked.sum() == 10
+    expected = retrieval_scores(evaluated.test[asked], test[asked], bank, train, topk=(1, 5))
+    found = feature_structure(evaluated)
+    assert found["mean average precision"] == 100 * expected.mean_average_precision
+    assert found["recall at 5"] == 100 * expected.recall[5]
+
+
+def test_semi_draws_labels_class_by_class(run):
+    found = evaluate("semi", [run(), *QUICK, "--semi.fractions", "[0.3, 0.6]"])
+    each = found["runs"][0]["results"]
+    assert [(result["protocol"], result["labeled_clips"]) for result in each] == [
+        ("semi 30 %", 3),
+        ("semi 30 %", 3),
+        ("semi 60 %", 6),
+        ("semi 60 %", 6),
+    ]
+    assert len(each[0]["history"]) == 1
+    frozen = evaluate("semi", [run(), *QUICK, "--semi.fractions", "[0.3]", "--semi.protocol", "linear"])
+    first = frozen["runs"][0]["results"][0]
+    assert "history" not in first
+    assert first["labeled_clips"] == 3
+    with pytest.raises(ValueError, match="draws: expected an integer >= 1, got 0"):
+        evaluate("semi", [run(), *QUICK, "--semi.draws", "0"])
+
+
+def test_streams_are_fused_seed_by_seed(run, monkeypatch):
+    folders = [run(stream, seed) for seed in (0, 1) for stream in ("joint", "bone", "motion")]
+    found = evaluate("fuse", [*folders, *QUICK])
+    names = [(each["seed"], each["stream"]) for each in found["runs"]]
+    assert names == [(seed, stream) for seed in (0, 1) for stream in ("joint", "bone", "motion", "fused")]
+    scores = {}
+    for folder in folders[3:]:
+        evaluated = loaded(folder)
+        probe = linear_probe(
+            evaluated.train,
+            evaluated.labels[0],
+            evaluated.test,
+            evaluated.labels[1],
+            learning_rate=0.1,
+            standardize=True,
+            generator=torch.Generator().manual_seed(0),
+        )
+        scores[evaluated.trained.stream] = StreamScores(evaluated.sets.test.names, probe.logits)
+    fused = fuse_scores(scores).scores.argmax(dim=1)
+    assert results(found, 7)["linear"]["accuracy"] == 100 * (fused == evaluated.labels[1]).double().mean().item()
+    of_semi = evaluate(
+        "fuse",
+        [*folders[:2], *QUICK, "--protocol", "semi", "--semi.fractions", "[0.3]", "--semi.protocol", "linear"],
+    )
+    assert [each["stream"] for each in of_semi["runs"]] == ["joint", "bone", "fused"]
+    assert list(results(of_semi, 2)) == ["semi 30 %"]
+    # Nothing is measured before it is refused.
+    monkeypatch.setattr(sys.modules["skelblocks.protocols.run_protocols"], "load_evaluated_run", None)
+    with pytest.raises(ValueError, match="weights: no stream for 'motion'"):
+        evaluate("fuse", [*folders[:2], *QUICK, "--weights", "{joint: 1, bone: 1, motion: 1}"])
+    with pytest.raises(ValueError, match="of 'mine' with seed 0 there is only the stream 'joint'"):
+        evaluate("fuse", [folders[0], *QUICK])
+    with pytest.raises(ValueError, match=r"runs: '.*joint_0' is given 2 times; give each run once"):
+        evaluate("knn", [folders[0], folders[0], *QUICK])
+
+
+def test_a_report_has_everything(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", lambda self, x: x[:, :2].copy())  # seconds
+    folders = [run(stream) for stream in ("joint", "bone")]
+    out = tmp_path / "report"
+    found = evaluate("report", [*folders, "--out", str(out), *QUICK])
+    assert list(results(found)) == ["knn", "linear", "semi 1 %", "semi 10 %", "finetune"]
+    assert list(results(found, 2)) == ["linear", "semi 1 %", "semi 10 %", "finetune"]
+    assert set(found["untrained"]) == {
+        f"{stream}, untrained, {name}"
+        for stream in ("joint", "bone")
+        for name in ("torch's initialization", "N(0, 0.02)")
+    }
+    assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(found))
+    text = (out / "report.md").read_text()
+    assert text.startswith("| | knn | linear | semi 1 % | semi 10 % | finetune |")
+    assert "| fused |  |" in text
+    assert "NMI" in text
+    pictures = {path.name for path in out.iterdir() if path.suffix in (".png", ".gif")}
+    assert pictures == {
+        *(f"embedding_{stream}.png" for stream in ("joint", "bone")),
+        *(f"confusion_{how}_{name}.png" for how in ("linear", "finetune") for name in ("joint", "bone", "fused")),
+        "finetune_loss.png",
+        "clip.png",
+        "clip.gif",
+        "energy.png",
+    }
+
+
+def test_of_an_encoder_without_joints_there_is_no_picture_of_them(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", lambda self, x: x[:, :2].copy())
+    out = tmp_path / "report"
+    options = ["--untrained", "false", "--animation", "false", "--semi.fractions", "[0.3]", "--semi.protocol", "linear"]
+    evaluate(
+        "report",
+        [
+            run(encoder=build_encoder("bigru", layout="utd-mhad", persons=1, frames=16, out_channels=16)),
+            "--out",
+            str(out),
+            *QUICK,
+            *options,
+        ],
+    )
+    assert (out / "clip.png").exists()
+    assert not (out / "energy.png").exists()
+
+
+def test_numbers_are_kept_where_a_picture_fails(run, tmp_path, monkeypatch, capsys):
+    def fails(*_, **__):
+        raise RuntimeError("no such color")
+
+    monkeypatch.setattr("skelblocks.protocols.report_pictures.embedding_scatter", fails)
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match=r"tsne.json; embedding_joint.png could not be drawn: .*no such color"):
+        evaluate("tsne", [run(), "--out", str(out), *QUICK])
+    assert json.loads((out / "tsne.json").read_text())["runs"]
+    assert (out / "tsne.md").exists()
+    options = ["--untrained", "false", "--animation", "false", "--semi.fractions", "[0.3]", "--semi.protocol", "linear"]
+    evaluate("report", [run(), "--out", str(out), *QUICK, *options])
+    assert "Warning: embedding_joint.png could not be drawn: RuntimeError: no such color" in capsys.readouterr().out
+    assert (out / "clip.png").exists()
+
+
+@pytest.mark.parametrize("method", ["aimclr", "msmclr", "skeattnclr", "crossmoco"])
+def test_cost_of_every_method(method, tmp_path):
+    sizes = ["--frames", "8", "--persons", "1", "--layout", "sbu", "--batch_size", "2"]
+    found = evaluate("cost", ["--method", method, "--out", str(tmp_path), *sizes])
+    assert found[f"{method}, torch"]["macs"] > found["encoder, torch"]["macs"] > 0
+    assert (tmp_path / f"cost_{method}.json").exists()
+
+
+def test_cost_is_table_9(tmp_path):
+    found = evaluate("cost", ["--method", "skeletonclr", "--out", str(tmp_path)])
+    assert found["skeletonclr, table9"]["macs"] == 128 * 2 * 569_670_104
+
+
+def test_transfer_by_the_joints_that_both_have(tmp_path):
+    here = write_clips(tmp_path / "here.npz", "utd-mhad")
+    there = write_clips(tmp_path / "there.npz", "nw-ucla", seed=1)
+    shared = layouts.shared_joints("utd-mhad", "nw-ucla")
+    folder = tmp_path / "run"
+    restricted = layouts.restrict("utd-mhad", shared)
+    save_run(folder, here, layout=restricted, stream="bone", data={"joints": "nw-ucla"})
+    assert from_pretrained(folder / "encoder").preprocessing is None
+    sets = loaded(folder, path=there).sets
+    assert sets.layout == restricted
+    direct = load_sets(DataOptions(path=there, frames=16, joints=list(shared)))
+    assert sets.test.as_tensor().equal(direct.test.as_tensor())
+    assert results(evaluate("finetune", [str(folder), "--data.path", there, *QUICK]))["finetune"]["epoch"] == 1
+    save_run(tmp_path / "whole", here, layout="sbu")
+    shared = ",".join(layouts.shared_joints("sbu", "nw-ucla"))
+    with pytest.raises(ValueError, match=r"nw-ucla.* has no neck, torso") as refused:
+        evaluate("linear", [str(tmp_path / "whole"), "--data.path", there, *QUICK])
+    assert f"train with --data.joints [{shared}]" in str(refused.value)
+
+
+def test_the_pretrained_folder_of_a_run_is_evaluated_as_the_run_is(run, tmp_path):
+    folder = run("motion", 7)
+    place = f"{folder}/encoder"
+    mine = results(evaluate("knn", [place, *QUICK]))["knn"]
+    theirs = results(evaluate("knn", [folder, *QUICK]))["knn"]
+    assert mine == theirs
+    assert (tmp_path / "motion_7" / "encoder_evaluation" / "knn.json").exists()  # the folder stays as it was saved
+    assert {path.name for path in Path(place).iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_a_pretrained_folder_of_no_run_is_told_the_clips(tmp_path):
+    data, encoder = write_clips(tmp_path / "mine.npz"), STGCN("utd-mhad", base_channels=4, out_channels=16)
+    place = str(tmp_path / "mine")
+    save_pretrained(place, encoder=encoder, preprocessing=Preprocessing(frames=16), stream="bone")
+    with pytest.raises(ValueError, match=r"data.path: '.*mine' does not say which clips its encoder was trained on"):
+        evaluate("knn", [place, *QUICK])
+    found = evaluate("knn", [place, "--data.path", data, *QUICK])["runs"][0]
+    assert (found["name"], found["method"], found["stream"]) == ("pretrained", None, "bone")
+
+
+@pytest.mark.parametrize("protocol", ["linear", "finetune"])
+def test_the_class_of_a_new_clip_as_the_page_says(protocol, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    code = page.split("### The class of a new clip")[1].split("```python\n")[1].split("```")[0]
+    names = np.array(["wave", "clap", "walk"])
+    data = write_clips(tmp_path / "mine.npz", class_names=names)
+    monkeypatch.chdir(tmp_path)
+    save_run(tmp_path / "runs" / "mine", data, stream="bone")
+    evaluate(protocol, ["runs/mine", *QUICK])
+    arrays = np.load(data)
+    known = {"clips": arrays["x"][arrays["subject"] % 2 == 0]}
+    exec(code.replace("linear_model", f"{protocol}_model"), known)
+    short = FinetuneOptions(epochs=1, batch_size=4, learning_rate=0.01)
+    options = ProtocolOptions(evaluate=MeasureOptions(accelerator="cpu"), finetune=short)
+    expected = PROTOCOLS[protocol](load_evaluated_run("runs/mine", options), options).scores.scores
+    torch.testing.assert_close(known["scores"], expected, rtol=1e-4, atol=1e-5)
+    assert known["classes"] == names[expected.argmax(dim=1)].tolist()
+
+
+def test_classifiers_of_several_runs_and_of_chosen_joints(run, tmp_path):
+    evaluate("linear", [run(), run("bone"), *QUICK])
+    there = tmp_path / "joint_0" / "evaluation"
+    assert {path.name for path in there.glob("*_model*")} == {"linear_model_joint_0", "linear_model_bone_0"}
+    saved = from_pretrained(there / "linear_model_bone_0")
+    assert saved.stream == "bone"
+    assert saved.preprocessing.frames == 16
+    assert saved.metadata["run"]["method"] == "mine"
+    other = write_clips(tmp_path / "kinect.npz", "nw-ucla", seed=1)  # other joints, which are chosen after centering
+    evaluate("linear", [run(seed=1), "--data.path", other, *QUICK])
+    assert from_pretrained(tmp_path / "joint_1" / "evaluation" / "linear_kinect_model").preprocessing is None
+
+
+def test_a_stream_of_several_trained_together(tmp_path):
+    data = write_clips(tmp_path / "mine.npz")
+    for stream in ("joint", "bone"):
+        save_run(tmp_path / "run", data, stream=stream, where=f"encoder_{stream}")
+    found = evaluate("linear", [f"{tmp_path / 'run'}:bone", *QUICK])
+    assert found["runs"][0]["stream"] == "bone"
+    assert (tmp_path / "run" / "evaluation" / "linear_bone.json").exists()
+
+
+def test_two_encoders_side_by_side_go_the_whole_way(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", lambda self, x: x[:, :2].copy())  # seconds
+    pair = SideBySide(*(STGCN("utd-mhad", base_channels=4, out_channels=8) for _ in range(2)))
+    out = tmp_path / "out"
+    options = ["--animation", "false", "--semi.fractions", "[0.3]", "--semi.protocol", "linear", "--out", str(out)]
+    found = evaluate("report", [run(encoder=pair), *options, *QUICK])
+    assert len(found["untrained"]) == 2
+    evaluate("linear", [run(encoder=pair), *QUICK])
+    saved = from_pretrained(tmp_path / "joint_0" / "evaluation" / "linear_model")
+    assert saved.head.out_features == 3
+
+
+def test_clips_without_labels_are_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    arrays = dict(np.load(write_clips(path)))
+    del arrays["y"]
+    np.savez(path, **arrays)
+    save_run(tmp_path / "run", str(path))
+    with pytest.raises(ValueError, match="has no labels, and nothing can be evaluated"):
+        evaluate("linear", [str(tmp_path / "run"), *QUICK])
+
+
+def test_a_run_on_ones_own_skeleton(tmp_path):
+    data = write_clips(tmp_path / "mine.npz", joint_names=None)
+    own = layouts.SkeletonLayout.from_dict({**layouts.get("utd-mhad").to_dict(), "name": "of my own"})
+    save_run(tmp_path / "run", data, layout=own, data={"layout": "of my own"})
+    assert "of my own" not in layouts.available()
+    assert evaluate("knn", [str(tmp_path / "run"), *QUICK])["runs"]
+
+
+def test_clips_that_were_moved_keep_the_runs_split(run, tmp_path):
+    folder = run(data={"train_ids": [1, 2]})
+    here = results(evaluate("knn", [folder, *QUICK]))["knn"]["accuracy"]
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "mine.npz").rename(tmp_path / "elsewhere" / "mine.npz")
+    found = evaluate("knn", [folder, "--data.path", str(moved), *QUICK])
+    assert results(found)["knn"]["accuracy"] == here
+    mine = found["runs"][0]
+    assert [mine[name] for name in ("data", "split", "train_ids", "pretrained_apart")] == [
+        str(moved),
+        "cross-subject",
+        [1, 2],
+        True,
+    ]
+
+
+def test_results_that_differ_have_files_of_their_own(run, tmp_path):
+    folder = run()
+    other = write_clips(tmp_path / "other.npz", seed=1)
+    evaluate("knn", [folder, *QUICK])
+    evaluate("knn", [folder, "--data.path", other, *QUICK])
+    evaluate("knn", [folder, "--evaluate.select", "test", *QUICK])
+    files = {path.name for path in (tmp_path / "joint_0" / "evaluation").glob("*.json")}
+    assert files == {"knn.json", "knn_other.json", "knn_test.json"}
+
+
+def test_runs_on_other_clips_are_not_put_together(run, tmp_path):
+    other = write_clips(tmp_path / "other.npz", seed=1)
+    for second in (run(seed=1, path=other), run("bone", path=other)):
+        with pytest.raises(ValueError, match="has other test clips than"):
+            evaluate("linear", [run(), second, *QUICK])
+
+
+def test_options_are_looked_at_before_the_work(run, tmp_path):
+    with pytest.raises(ValueError, match=r"semi.fractions: expected different shares in \(0, 1\], at least one, got"):
+        evaluate("semi", [run(), "--semi.fractions", "[0.1, 10]", *QUICK])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError, match=r"out: '.*file' is a file; give a folder"):
+        evaluate("knn", [run(), "--out", str(tmp_path / "file"), *QUICK])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("evaluate.k", "0", "evaluate.k: expected an integer >= 1, got 0"),
+        ("evaluate.neighbors", "[]", "evaluate.neighbors: expected at least one"),
+        ("evaluate.neighbors", "[5, -1]", "evaluate.neighbors: expected an integer >= 1, got -1"),
+        ("evaluate.seed", "-1", "evaluate.seed: expected an integer >= 0, got -1"),
+        ("evaluate.seed", str(10**20), "evaluate.seed: expected an integer below"),
+        ("finetune.learning_rate", ".nan", "finetune.learning_rate: expected a finite number, got nan"),
+        ("finetune.epochs", "-3", "finetune.epochs: expected an integer >= 1, got -3"),
+        ("semi.weight_decay", ".inf", "semi.weight_decay: expected a finite number, got inf"),
+        ("weights", "{joint: .nan}", "weights: expected finite numbers above 0, got"),
+        ("weights", "{joint: 0}", "weights: expected finite numbers above 0, got"),
+        ("names", "[a, b]", "names: expected one for each of the 1 runs, got 2"),
+        ("nonsense", "1", "nonsense"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(run, capsys, option, value, message):
+    assert main(["evaluate", "linear", run(), *QUICK, f"--{option}", value]) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+
+
+def test_a_loss_that_is_not_finite_is_one_line(run, capsys):
+    settings = [*QUICK, "--finetune.learning_rate", "1e30", "--finetune.epochs", "9"]
+    assert main(["evaluate", "finetune", run(), *settings]) == 1
+    told = capsys.readouterr().err
+    assert "error: the loss is " in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", ["sk|el<b>", "a\x1b[31m", "two\nlines"])
+def test_names_are_escaped_in_tables_and_on_the_terminal(run, tmp_path, capsys, name):
+    folders = [run(method=name, folder="a"), run("bone", folder="b")]
+    evaluate("knn", [*folders, *QUICK])
+    table = (tmp_path / "a" / "evaluation" / "knn.md").read_text()
+    assert name not in table
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert table.strip() in shown
+    line = next(line for line in table.splitlines() if "joint" in line)
+    assert line.replace("\\|", "").count("|") == 3  # a label and a column
+
+
+def test_methods_are_compared_line_by_line(run, tmp_path):
+    folders = [
+        run(stream, seed, method=method, folder=f"{method}_{stream}_{seed}")
+        for method in ("one", "two")
+        for seed in (0, 1)
+        for stream in ("joint", "bone")
+    ]
+    found = evaluate("fuse", [*folders, *QUICK])
+    names = [(each["name"], each["seed"], each["stream"]) for each in found["runs"]]
+    assert names == [
+        (name, seed, stream) for name in ("one", "two") for seed in (0, 1) for stream in ("joint", "bone", "fused")
+    ]
+    table = (tmp_path / "one_joint_0" / "evaluation" / "fuse.md").read_text()
+    labels = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+    assert labels == ["", *(f"{name}, {stream}" for name in ("one", "two") for stream in ("joint", "bone", "fused"))]
+    alone = evaluate("fuse", [*folders[:2], *QUICK])
+    assert results(alone, 2) == results(found, 2)
+
+
+def test_two_runs_of_one_method_and_seed_are_two_lines(run):
+    folders = [run(folder="a"), run(folder="b", evaluate={"neighbors": 2})]
+    found = evaluate("knn", [*folders, *QUICK])
+    assert [each["name"] for each in found["runs"]] == [f"mine ({folder})" for folder in folders]
+    found = evaluate("knn", [*folders, "--names", "[few, many]", *QUICK])
+    assert [each["name"] for each in found["runs"]] == ["few", "many"]
+    with pytest.raises(ValueError, match="names: two runs named 'same' have the stream 'joint' and the seed 0"):
+        evaluate("knn", [*folders, "--names", "[same, same]", *QUICK])
+
+
+def test_methods_with_other_preprocessing_are_compared_on_the_same_clips(run):
+    found = evaluate("knn", [run(), run(method="other", folder="long", data={"frames": 24}), *QUICK])
+    assert [each["name"] for each in found["runs"]] == ["mine", "other"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "difference"),
+    [
+        ({}, None),
+        ({"frames": 20}, "frames=20, not 16"),
+        ({"per": "clip"}, "per='clip', not 'frame'"),
+        ({"align": "clip"}, "align='clip', not None"),
+        ({"scale": "bones"}, "scale='bones', not None"),
+    ],
+)
+def test_a_prepared_set_must_have_the_encoders_preprocessing(run, tmp_path, settings, difference):
+    write_nw_ucla(tmp_path / "raw", clips=24, seed=0)
+    found = find_clips("nw-ucla", tmp_path / "raw", protocol="xview")
+    made = Preprocessing(**{"frames": 16, **settings})
+    folder = str(tmp_path / "set")
+    prepare(found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, preprocessing=made)
+    arguments = [run(layout=found.layout), "--data.path", folder, *QUICK]
+    if difference is None:
+        assert evaluate("knn", arguments)["runs"]
+        return
+    with pytest.raises(ValueError, match=f"data.path: .*set' .*{difference}"):
+        evaluate("knn", arguments)
+
+
+@pytest.mark.parametrize("settings", [{"per": "clip"}, {"scale": "bones"}, {"origin": "first"}, {"align": "clip"}])
+def test_clips_are_preprocessed_as_the_encoders(tmp_path, settings):
+    data = write_clips(tmp_path / "mine.npz")
+    encoder = STGCN("utd-mhad", base_channels=4, out_channels=16)
+    made = Preprocessing(frames=16, **settings)
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=made, stream="joint")
+    clips = loaded(tmp_path / "mine", path=data).sets.test.as_tensor()
+    whole = ArrayDataset.from_file(data, preprocessing=made)
+    assert clips.equal(whole.as_tensor()[whole.subjects % 2 == 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "runs: expected at least one, got none"),
+        (["gone"], "runs: there is no folder 'gone'"),
+        (["RUN", "--data.path", "gone.npz"], "gone.npz"),
+        (["RUN", "--data.split", "fold"], "data.split: "),
+        (["RUN", "--data.split", "cross-view"], "data.split: "),
+        (["RUN", "--evaluate.accelerator", "abacus"], "evaluate.accelerator: 'abacus' is not available"),
+        (["RUN", "--config", "gone.yaml"], "config: expected a YAML file, got 'gone.yaml'"),
+    ],
+)
+def test_what_is_not_there_is_one_line(run, tmp_path, capsys, arguments, message):
+    given = [run() if each == "RUN" else each for each in arguments]
+    assert main(["evaluate", "knn", *given]) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("method", "nope", "page: expected a file or one of"),
+        ("batch_size", "0", "batch_size: expected an integer >= 1, got 0"),
+        ("frames", "-8", "frames: expected an integer >= 1, got -8"),
+        ("coordinates", "4", "coordinates: expected 2 or 3, got 4"),
+        ("layout", "nope", "nope"),
+        ("recipe", "[gone.yaml]", "config: expected a YAML file, got 'gone.yaml'"),
+    ],
+)
+def test_what_cost_cannot_count_is_one_line(tmp_path, capsys, option, value, message):
+    assert main(["evaluate", "cost", "--out", str(tmp_path / "out"), f"--{option}", value]) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+
+
+def test_cost_of_a_page_of_ones_own(tmp_path):
+    page = copy_page("skeletonclr", tmp_path)
+    sizes = ["--frames", "8", "--persons", "1", "--layout", "sbu", "--batch_size", "2", "--out", str(tmp_path / "out")]
+    found = evaluate("cost", ["--method", str(page), *sizes])
+    assert found["skeletonclr, torch"]["macs"] > found["encoder, torch"]["macs"] > 0

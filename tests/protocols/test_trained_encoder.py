@@ -1,0 +1,112 @@
+import json
+
+import pytest
+import torch
+from saved_run import save_run, write_clips
+
+from skelblocks import layouts
+from skelblocks.clips import Preprocessing
+from skelblocks.encoders import STGCN, SideBySide, build_encoder
+from skelblocks.interop import save_pretrained
+from skelblocks.protocols import open_encoder
+
+
+def test_a_run_gives_its_encoder(tmp_path):
+    encoder = save_run(tmp_path / "run", "clips.npz", stream="bone", seed=3, method="mine")
+    found = open_encoder(tmp_path / "run")
+    assert not found.encoder.training
+    assert (found.method, found.stream, found.seed) == ("mine", "bone", 3)
+    assert found.layout == layouts.get("utd-mhad")
+    assert found.preprocessing == Preprocessing(frames=16)
+    assert found.options["own"] == {"anything": [1, 2]}
+    assert found.results_folder == tmp_path / "run" / "evaluation"
+    x = torch.randn(2, 3, 16, 20, 1)
+    with torch.no_grad():
+        assert found.encoder(x).equal(encoder(x))
+
+
+@pytest.mark.parametrize("kind", ["stgcn", "dsta", "bigru"])
+def test_every_encoder_opens(tmp_path, kind):
+    made = build_encoder(kind, layout="utd-mhad", persons=1, frames=16, out_channels=16)
+    save_run(tmp_path / "run", "clips.npz", encoder=made.double())
+    state = open_encoder(tmp_path / "run").encoder.state_dict()
+    assert all(value.equal(state[name]) for name, value in made.state_dict().items())  # in double precision
+
+
+def test_two_encoders_side_by_side_open_as_one(tmp_path):
+    parts = (STGCN("sbu", base_channels=4, out_channels=8) for _ in range(2))
+    encoder = save_run(tmp_path / "run", "clips.npz", encoder=SideBySide(*parts))
+    x = torch.randn(2, 3, 16, 15, 1)
+    with torch.no_grad():
+        assert open_encoder(tmp_path / "run").encoder(x).equal(encoder(x))
+
+
+def test_of_several_streams_each_can_be_had(tmp_path):
+    for stream in ("bone", "joint"):
+        save_run(tmp_path, "c.npz", stream=stream, where=f"encoder_{stream}", data={"stream": "joint"})
+    assert open_encoder(tmp_path).stream == "joint"  # the one that the run has evaluated
+    assert open_encoder(f"{tmp_path}:bone").stream == open_encoder(tmp_path, stream="bone").stream == "bone"
+    with pytest.raises(ValueError, match="has no encoder of the stream 'motion'; it has joint, bone"):
+        open_encoder(f"{tmp_path}:motion")
+
+
+def test_of_a_single_stream_no_other_can_be_had(tmp_path):
+    save_run(tmp_path, "c.npz")
+    with pytest.raises(ValueError, match="was trained on the stream 'joint', not on 'bone'"):
+        open_encoder(tmp_path, stream="bone")
+
+
+def test_a_pretrained_folder_opens(tmp_path):
+    encoder = STGCN("sbu", base_channels=4, out_channels=16).eval()
+    given = Preprocessing(frames=16, per="clip", scale="bones")
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=given, stream="bone")
+    found = open_encoder(tmp_path / "mine")
+    assert (found.method, found.stream, found.preprocessing, found.options) == (None, "bone", given, {})
+    assert found.results_folder == tmp_path / "mine_evaluation"
+
+
+def test_what_is_there_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*gone'"):
+        open_encoder(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"is a file; give the folder of a run"):
+        open_encoder(write_clips(tmp_path / "clips.npz"))
+    with pytest.raises(FileNotFoundError, match="there is no run and no pretrained encoder in"):
+        open_encoder(tmp_path)
+    save_run(tmp_path / "runs" / "one", "c.npz")
+    with pytest.raises(FileNotFoundError, match=r"there is no encoder in '.*runs' itself; give one of .*one$"):
+        open_encoder(tmp_path / "runs")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match="has a checkpoint but no folder 'encoder': the run has not ended, or"):
+        open_encoder(tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        [],
+        {"options": {"data": "clips.npz"}},  # not in groups, as earlier versions wrote them
+        {"options": []},
+        {"seed": "0"},
+        {"seed": True},
+        {"method": 3},
+        {"stream": None},
+    ],
+)
+def test_metadata_that_are_no_runs_are_refused(tmp_path, run):
+    encoder = STGCN("sbu", base_channels=4, out_channels=16)
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=Preprocessing(), metadata={"run": run})
+    with pytest.raises(ValueError, match=r"config.json' are no run's: expected the method's name"):
+        open_encoder(tmp_path / "mine")
+
+
+def test_an_older_pretrained_folder_opens(tmp_path):
+    save_run(tmp_path / "run", "c.npz", stream="bone")
+    path = tmp_path / "run" / "encoder" / "config.json"
+    config = json.loads(path.read_text())
+    config["metadata"] = {
+        "options": {"stream": "bone", "seed": 7, "frames": 16}
+    }  # flat, as earlier versions wrote them
+    path.write_text(json.dumps(config))
+    found = open_encoder(tmp_path / "run" / "encoder")
+    assert (found.stream, found.seed, found.method, found.options) == ("bone", 7, None, {})
