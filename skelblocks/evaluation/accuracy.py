@@ -20,15 +20,15 @@ def accuracy(
     """Count the share of samples whose class is among the k highest scores, for each k.
 
     Among equal scores the class with the lower number comes first, so that constant scores earn nothing by their ties.
-    A class that nobody voted for is not ranked at all: the top 5 of one nearest neighbor is one class.
+    A class without votes is not ranked at all: the top 5 of one nearest neighbor is one class.
 
     Args:
         logits: Scores ``(n, c)``.
         labels: True classes ``(n,)``, integers in 0..c-1.
         topk: Each k; from c on the share is 1, unless the scores are votes.
         votes: Whether the scores are votes or probabilities, in which a class with 0 is not ranked. Default: yes if no
-            score is negative and all rows have the same sum, as those of
-            :func:`~skelblocks.evaluation.knn_scores` and of a softmax have, also after their fusion.
+            score is negative and all rows have the same sum, which is true of
+            :func:`~skelblocks.evaluation.knn_scores` and of a softmax, also after fusion.
 
     Returns:
         A number in [0, 1] for each k.

@@ -62,8 +62,8 @@ def model_cost(
     training flags, gradients and the global random numbers stay as they are. What is counted is that forward, for the
     batch that you pass: divide by its samples for the cost of a clip; a training step's backward is not in it.
 
-    **Two conventions.** ``"torch"`` is that of torch's ``FlopCounterMode``, which counts nothing but matrix products,
-    convolutions and attention, 2 operations for each multiplication with its addition; ``macs`` is half of it.
+    **Two conventions.** ``"torch"`` is the convention of torch's ``FlopCounterMode``, which counts only matrix
+    products, convolutions and attention, 2 operations for each multiplication with its addition; ``macs`` is half.
     Normalizations, activations, elementwise products and products with one vector are free. Fused attention and
     recurrent kernels, which that counter overlooks, are taken apart for it.
 
@@ -76,7 +76,7 @@ def model_cost(
     here. With all products, and 2 operations each, SkeletonCLR would have 313.6 G, and AimCLR 470.4; this package's
     graph convolution gathers neighbors first and needs fewer.
 
-    The table's parameters are those of query and key encoder together. Of the 0.23 M that it gives MsMCLR beyond
+    The table counts the parameters of query and key encoder together. Of the 0.23 M that it gives MsMCLR beyond
     AimCLR, 0.198 M belong to a module of the released code that never runs; MsM attention itself has 16,672.
 
     Args:

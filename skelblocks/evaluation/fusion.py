@@ -24,7 +24,7 @@ class StreamScores(NamedTuple):
     """Scores of one stream's classifier for each sample.
 
     Attributes:
-        names: A name a sample, none twice.
+        names: Name of each sample, none twice.
         scores: ``(n, c)``, one row a name, such as the ``logits`` of :func:`~skelblocks.evaluation.linear_probe`.
     """
 
@@ -44,7 +44,7 @@ def fuse_scores(
     .. math:: s_{nc} = \sum_b w_b s^{(b)}_{nc}
 
     Samples are matched by name, never by place: **the released codes** match by place, which is right as long as every
-    file lists its samples in one order. The default weights, 0.6, 0.6 and 0.4 for joint, bone and motion, are those of
+    file lists its samples in one order. The default weights, 0.6, 0.6 and 0.4 for joint, bone and motion, come from
     AimCLR and MsMCLR (section 4.2 of both). Choose others beforehand or on held-out training clips: released codes of
     HiCLR and SkeAttnCLR try two settings on the test set and report the better (HiCLR: equal weights, and these;
     SkeAttnCLR: equal weights, and 0.5, 0.5, 0.4 for xsub or 1, 0.2, 0.2 for xview).
@@ -98,8 +98,14 @@ def fuse_scores(
 
 
 def _check_weights(streams: Mapping[str, StreamScores], weights: Mapping[str, float] | None) -> Mapping[str, float]:
+    given: object = streams
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"streams: expected a dict of StreamScores by stream, got {type(given).__name__}; pass for instance "
+            "{'joint': joint, 'bone': bone}"
+        )
     if not streams:
-        raise ValueError("streams: expected at least one, got none")
+        raise ValueError("streams: expected at least one stream, got an empty dict; pass the scores of each stream")
     chosen = FUSION_WEIGHTS if weights is None else weights
     unknown = [name for name in streams if name not in chosen]
     if unknown:
@@ -119,8 +125,9 @@ def _check_stream(stream: StreamScores, *, name: str) -> dict[str, int]:
     if not isinstance(stream, StreamScores):
         raise TypeError(f"{name}: expected StreamScores(names, scores), got {type(stream).__name__}")
     names, scores = stream
-    if isinstance(names, str) or not all(isinstance(sample, str) for sample in names):
-        raise TypeError(f"{name}.names: expected a list of strings, one a sample")
+    listed: object = names
+    if isinstance(listed, str) or not isinstance(listed, Iterable) or not all(isinstance(n, str) for n in listed):
+        raise TypeError(f"{name}.names: expected a list of strings, one for each sample")
     check_axes(scores, "n c", name=f"{name}.scores", n=len(names))
     check_floating(scores, name=f"{name}.scores")
     if not len(names):

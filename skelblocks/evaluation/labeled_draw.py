@@ -35,7 +35,7 @@ def labeled_draw(
     of the :math:`n_c` clips of class c, without replacement. AimCLR, CrossMoCo and SkeAttnCLR fine-tune on 1 % and 10 %
     "randomly selected labeled data"; that the share is taken class by class is from their family's released codes. A
     class's draw depends on the seed, its label and the number of its clips, not on the other classes, and with one seed
-    and rounding the clips of a smaller fraction are among those of a larger one.
+    and rounding, the clips of a smaller fraction are among the clips of a larger one.
 
     Args:
         labels: Classes ``(n,)``, integers from 0. Only classes that occur are drawn from.

@@ -79,7 +79,7 @@ def linear_probe(
 ) -> LinearProbeResult:
     """Train a linear layer with cross-entropy and SGD on features that do not change, and test it once, at the end.
 
-    The defaults are those of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and HiCLR: weights drawn from N(0, 0.02), biases
+    The defaults come from SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and HiCLR: weights drawn from N(0, 0.02), biases
     zero, an incomplete last batch left out. **The released codes** test every five epochs and report the best test
     result, which selects on the test set; this reports the last epoch's, and theirs with ``select="test"``. The encoder
     is frozen there too, in evaluation mode, so that training on features extracted once is the same thing.
@@ -128,6 +128,10 @@ def linear_probe(
         'best on the test set'
     """
     if validation is not None:
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise TypeError(
+                f"validation: expected a pair (features, labels), got {type(validation).__name__}; pass both tensors"
+            )
         held_out = {"validation": validation, "test": (test_features, test_labels)}
     else:
         held_out = {"test": (test_features, test_labels)}
@@ -174,7 +178,7 @@ def _check_sets(sets: Mapping[str, tuple[Tensor, Tensor]], num_classes: int | No
 
 
 def _standardization(x: Tensor, *, rounding: float) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each feature; a deviation within the rounding of its values is that of a constant, 1."""
+    """Mean and deviation of each feature; a deviation within rounding becomes 1, as the feature is a constant."""
     mean, deviation = x.mean(dim=0), x.std(dim=0, correction=0)
     step = max(rounding, 4 * torch.finfo(x.dtype).eps)
     return mean, deviation.where(deviation > step * x.abs().amax(dim=0), 1)

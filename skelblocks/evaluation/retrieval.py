@@ -46,7 +46,7 @@ def nearest_neighbors(
     Args:
         query: Features ``(n, d)``; their length does not matter, and a zero feature has the cosine 0 with all.
         bank: Features ``(k, d)``.
-        k: How many neighbors.
+        k: Number of neighbors.
         exclude_self: Whether ``query`` is the bank, and row i is no neighbour of query i.
         chunk_size: Queries at a time; memory is a few times ``chunk_size`` times the rows of the bank.
 

@@ -58,7 +58,7 @@ def summarize_seeds(
 
     .. math:: \bar{x} = \frac{1}{n} \sum_i x_i, \qquad s = \sqrt{\frac{1}{n - 1} \sum_i (x_i - \bar{x})^2}
 
-    The deviation is that of single runs. It does not shrink with n and is not a confidence interval of the mean, and
+    The deviation describes single runs. It does not shrink with n and is not a confidence interval of the mean, and
     from three runs it is itself a rough estimate: give n with it, as ``str`` does. The papers of this field report one
     run. For the part of the test set in the uncertainty, see :func:`~skelblocks.evaluation.bootstrap_interval`.
 

@@ -5,7 +5,7 @@ Axes: c coordinates, t frames, v joints, m persons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
@@ -88,10 +88,7 @@ def see(
             f"{layout.name!r}, got shape {tuple(np.shape(clip))}{'; of a batch, pass clips[i]' if x.ndim == 5 else ''}"
         )
     check_choice(look.color_by, (*COLOR_BY, None), name="color_by")
-    if len(axes) not in (2, 3) or len(set(axes)) != len(axes) or not all(0 <= axis < x.shape[0] for axis in axes):
-        raise ValueError(
-            f"axes: expected two or three different coordinates of the clip's {x.shape[0]}, got {tuple(axes)}"
-        )
+    _check_look(look, x.shape[0])
     present = (x != 0).any(axis=(0, 2))
     if not present.any():
         raise ValueError(f"{name}: expected a person in it, got a clip of zeros alone")
@@ -100,6 +97,16 @@ def see(
     if look.flip_vertical:
         x[-1] = -x[-1]  # a copy already, by the indexing above
     return Bodies(projected(x, *look.view) if len(axes) == 3 else x, present, away)
+
+
+def _check_look(look: Look, coordinates: int) -> None:
+    axes: object = look.axes
+    listed = list(axes) if isinstance(axes, Iterable) else []
+    known = all(isinstance(axis, Integral) and 0 <= int(axis) < coordinates for axis in listed)
+    if len(listed) not in (2, 3) or len(set(listed)) != len(listed) or not known:
+        raise ValueError(f"axes: expected two or three different coordinates of the clip's {coordinates}, got {axes}")
+    if np.shape(look.view) != (2,) or not np.isfinite(look.view).all():
+        raise ValueError(f"view: expected two angles in degrees, to the right and above, got {look.view}")
 
 
 def projected(x: NDArray[Any], azimuth: float, elevation: float) -> NDArray[Any]:
@@ -154,7 +161,7 @@ def set_panel(panel: Any, corners: tuple[NDArray[Any], NDArray[Any]]) -> None:
 def draw_frame(
     panel: Any, bodies: Bodies, frame: int, look: Look, *, persons: Sequence[int], size: float = 1.0
 ) -> None:
-    """Whoever is present in a frame, in strokes of this relative size; the first of ``persons`` is drawn solid."""
+    """Draw the persons present in a frame, in strokes of this relative size; the first of ``persons`` is solid."""
     groups, colors = groups_of(look)
     for number, person in enumerate(persons):
         if person < bodies.present.shape[1] and bodies.present[frame, person]:

@@ -1,4 +1,4 @@
-"""Rows of frames, one a clip, at one scale; several pictures are made of them.
+"""Rows of frames, one for each clip, at one scale; several pictures are made of them.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """

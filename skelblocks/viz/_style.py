@@ -25,6 +25,7 @@ MARKERS = "os^DvP*X"
 # Distinguishable for most eyes, after Okabe and Ito, and dark enough on white.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f4fc9", "#8c564b", "#7a7a00", "#555555")
 
+_LARGEST = 1e100
 _LONGEST_NAME, _LONGEST_TITLE = 48, 240  # characters; longer ones make pictures that no renderer takes
 
 
@@ -80,16 +81,19 @@ def plain(axes: Axes) -> None:
 def range_of_colors(limits: tuple[float, float] | None, low: float, high: float) -> dict[str, Any]:
     """The palette and its range: the limits asked for, or 0 or less and the greatest number."""
     if limits is not None:
-        low, high = limits
-        if not (np.isfinite(limits).all() and low <= high):
+        if np.shape(limits) != (2,) or not np.isfinite(limits).all() or limits[0] > limits[1]:
             raise ValueError(f"limits: expected two finite numbers (low, high) with low <= high, got {limits}")
+        low, high = limits
     else:
         low = min(0.0, low)
     return {"cmap": "magma_r", "vmin": low, "vmax": high if high > low else low + 1}
 
 
-def to_array(x: Tensor | NDArray[Any] | Sequence[Any] | float, *, name: str) -> NDArray[Any]:
-    """A tensor, wherever it is, an array or numbers, as an array; missing values, NaN and infinity are refused."""
+def to_array(x: Tensor | NDArray[Any] | Sequence[Any] | float, *, name: str, drawn: bool = True) -> NDArray[Any]:
+    """A tensor, wherever it is, an array or numbers, as an array; missing values, NaN and infinity are refused.
+
+    So are numbers too large for matplotlib, where they are drawn as they are.
+    """
     if isinstance(x, Tensor):
         held = x.detach().cpu()
         x = (held.float() if held.dtype in (torch.bfloat16, torch.float16) else held).numpy()
@@ -101,6 +105,10 @@ def to_array(x: Tensor | NDArray[Any] | Sequence[Any] | float, *, name: str) -> 
         raise TypeError(f"{name}: expected numbers, got {got}; pass a tensor or an array of numbers")
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity, which cannot be drawn")
+    if drawn and values.size and float(np.abs(values.astype(np.float64)).max()) > _LARGEST:
+        raise ValueError(
+            f"{name}: expected numbers up to {_LARGEST:g}, got larger ones, which cannot be drawn; scale them"
+        )
     return values
 
 

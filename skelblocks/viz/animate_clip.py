@@ -44,13 +44,13 @@ def animate_clip(
 ) -> Figure:
     """Write a clip, or several side by side, as a film: GIF or MP4, by the path's suffix.
 
-    A film goes on up to the last frame in which anybody is seen; of several clips, a shorter one then shows nobody. The
-    scale is one for all frames and clips, and no clip moves its window. The file is there when it is whole: it is
-    written under another name, in the same folder, and takes the place of one that was there.
+    A film ends at the last frame with a person in it; of several clips, a shorter one is empty at the end. The
+    scale is one for all frames and clips, and no clip moves its window. The file appears when it is whole: it is
+    written under another name in the same folder, and then replaces a file of this name.
 
     Args:
         clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
-        path: Where, ending in ``.gif`` or ``.mp4``. A GIF repeats.
+        path: File to write, ending in ``.gif`` or ``.mp4``. A GIF repeats.
         layout: The skeleton: a name, a dict or a layout.
         fps: Frames a second; up to 50 in a GIF. 30 is what Kinect films at.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
@@ -62,9 +62,9 @@ def animate_clip(
 
     Raises:
         ImportError: matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
-        FileNotFoundError: the path's folder is not there.
-        TypeError: something else than numbers; ``hidden`` that is not boolean, or not a dict where the clips are one.
-        ValueError: another suffix, ``fps`` out of range, or what :func:`~skelblocks.viz.clip_strip` refuses.
+        FileNotFoundError: The path's folder does not exist.
+        TypeError: What :func:`~skelblocks.viz.clip_strip` raises.
+        ValueError: The suffix is another, ``fps`` is out of range, or what :func:`~skelblocks.viz.clip_strip` raises.
 
     Example:
         >>> import tempfile, torch
@@ -73,6 +73,8 @@ def animate_clip(
         ...     [file.name for file in Path(folder).iterdir()]
         ['clip.gif']
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: expected the name of a file, got {path!r}; pass for instance 'clip.gif'")
     path = Path(path)
     writers: dict[str, Callable[[Callable[[], Iterator[Picture]], Path, float], None]]
     writers = {".gif": _write_gif, ".mp4": _write_mp4}

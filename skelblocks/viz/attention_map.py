@@ -49,7 +49,9 @@ def attention_map(
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: other axes, another number of names than maps, limits in the wrong order, NaN.
+        TypeError: The maps do not hold numbers, or come as a dict.
+        ValueError: The axes differ, there is not one name for each map, the limits are in the wrong order, or a number
+            is not finite.
 
     Example:
         >>> import torch
@@ -70,8 +72,8 @@ def attention_map(
     if not stack or any(matrix.ndim != 2 or 0 in matrix.shape for matrix in stack):
         shapes = [matrix.shape for matrix in stack]
         raise ValueError(f"attention: expected (t, t), (s, t, t) or a sequence of (t, t), got {shapes or 'none'}")
-    if names is not None and len(names) != len(stack):
-        raise ValueError(f"names: expected one for each of {len(stack)} maps, got {len(names)}")
+    if names is not None and (isinstance(names, str) or len(names) != len(stack)):
+        raise ValueError(f"names: expected a list with one for each of {len(stack)} maps, got {names!r}")
     palette = range_of_colors(limits, min(float(m.min()) for m in stack), max(float(m.max()) for m in stack))
     ticker = require("matplotlib.ticker", extra="viz")
     columns = min(len(stack), _ROW)

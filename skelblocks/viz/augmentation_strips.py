@@ -13,7 +13,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_axes, check_floating, check_positive
+from skelblocks._utils.checks import check_axes, check_floating, check_integer, check_positive
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.viz._bodies import Look, LookOptions, frames_shown, see
 from skelblocks.viz._strips import Strip, strips_figure
@@ -44,10 +44,10 @@ def augmentation_strips(
         clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn.
         transforms: By name, what is called as ``transform(clips, generator=generator)`` with clips
             ``(1, c, t, v, m)`` and gives clips: the random modules of ``skelblocks.augment``, their compositions, or a
-            function of one's own.
+            function of your own.
         layout: The skeleton: a name, a dict or a layout.
-        frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
-        seed: Of the generator. Each transform gets one of its own, so that none depends on the others.
+        frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
+        seed: Seed of the generator. Each transform gets its own generator, so that none depends on the others.
         fps: Frames a second, for times in seconds below the frames; default, frame numbers.
         title: Title above all.
         **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
@@ -57,9 +57,10 @@ def augmentation_strips(
 
     Raises:
         ImportError: matplotlib is missing.
-        TypeError: a clip that is not a floating-point tensor, or a transform that gives something else.
-        ValueError: no transform, one that gives other channels, joints or persons, or what
-            :func:`~skelblocks.viz.clip_strip` refuses.
+        TypeError: The clip is not a floating-point tensor, the transforms are not a dict, or a transform does not
+            return such a tensor.
+        ValueError: There is no transform, a transform changes channels, joints or persons, or what
+            :func:`~skelblocks.viz.clip_strip` raises.
 
     Example:
         >>> from skelblocks.augment import RandomShear, RandomSpatialFlip
@@ -73,6 +74,7 @@ def augmentation_strips(
     style = Look(layouts.get(layout), **look)
     check_axes(clip, "c t v m", name="clip", v=style.layout.num_joints)
     check_floating(clip, name="clip")
+    check_integer(seed, name="seed", least=0)
     check_by_name(transforms, name="transforms", of="transforms", example="{'shear': RandomShear()}")
     if "original" in transforms:
         raise ValueError("transforms: expected other names than 'original', the clip's own row, got it; rename it")

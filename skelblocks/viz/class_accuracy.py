@@ -25,7 +25,7 @@ def class_accuracy(
     A class without samples has no bar and no part in the mean; its name says so.
 
     Args:
-        matrix: As for :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
+        matrix: As in :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
         class_names: A name for each class. Default: their numbers.
         sort: Best class first, instead of in their order.
         title: Above the diagram.
@@ -35,7 +35,7 @@ def class_accuracy(
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: as :func:`confusion_matrix`; or no class has a sample.
+        ValueError: What :func:`confusion_matrix` raises, or no class has a sample.
 
     Example:
         >>> figure = class_accuracy(([0, 1, 1, 0], [0, 1, 1, 1]), class_names=["clap", "wave"])

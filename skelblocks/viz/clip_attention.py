@@ -43,9 +43,9 @@ def clip_attention(
 ) -> Figure:
     """Draw weights of joints in frames: on skeletons, larger and darker, and below as a raster of joints by frames.
 
-    Weights of a feature map have fewer frames than the clip. Each frame shows those of the nearest step, unsmoothed:
-    step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are centered. Bear
-    in mind that a step has seen many frames around it, and an encoder's joint its neighbors.
+    Weights of a feature map have fewer frames than the clip. Each frame shows the weights of the nearest step,
+    unsmoothed: step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are
+    centered. Bear in mind that a step has seen many frames around it, and an encoder's joint its neighbors.
 
     What the blocks give for sample 0 of a feature map ``(n, m, c, t', v)``:
 
@@ -62,7 +62,7 @@ def clip_attention(
         attention: ``(m, t', v)``, or ``(t', v)`` for all persons; numbers or booleans.
         layout: The skeleton: a name, a dict or a layout.
         stride: Frames of the clip between two of the attention. Default: ``ceil(t / t')``.
-        frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
+        frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
         limits: Numbers of the palest and of the darkest color; default, 0 or less and the greatest. A soft mask may
             hardly vary: give its range.
         label: What the numbers are.
@@ -74,9 +74,10 @@ def clip_attention(
 
     Raises:
         ImportError: matplotlib is missing.
-        TypeError: something else than numbers.
-        ValueError: a clip or attention of other axes, persons or joints, more steps than frames, a stride with which
-            steps would lie outside the clip, limits in the wrong order, a clip in which nobody is seen, NaN.
+        TypeError: The clip or the attention does not hold numbers.
+        ValueError: The clip and the attention differ in persons or joints, there are more steps than frames, a stride
+            would place steps outside the clip, the limits are in the wrong order, the clip is empty, or a number is
+            not finite.
 
     Example:
         >>> import torch
@@ -170,7 +171,7 @@ def _draw_rasters(
 def _in_clip_time(
     attention: Tensor | NDArray[Any], sizes: tuple[int, int, int], stride: int | None
 ) -> NDArray[np.float64]:
-    """Weights ``(m, t, v)``: of every frame of the clip those of the nearest step; of two, the later."""
+    """Weights ``(m, t, v)``: each frame of the clip has the weights of the nearest step; of two, the later."""
     m, t, v = sizes
     boolean = getattr(attention, "dtype", None) in (torch.bool, np.bool_)
     given = to_array(attention * 1 if boolean else attention, name="attention").astype(np.float64)

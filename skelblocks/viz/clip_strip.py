@@ -38,7 +38,8 @@ def clip_strip(
     Args:
         clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
         layout: The skeleton: a name, a dict or a layout.
-        frames: How many of each clip, spread evenly up to the last frame in which anybody is seen, or which ones.
+        frames: Number of frames of each clip, spread evenly up to the last one with a person in it, or a list of
+            frames.
         fps: Frames a second, for times in seconds below the frames; default, frame numbers.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
         title: Title above all.
@@ -49,9 +50,11 @@ def clip_strip(
 
     Raises:
         ImportError: matplotlib is missing.
-        TypeError: something else than numbers; ``hidden`` that is not boolean, or not a dict where the clips are one.
-        ValueError: other axes, joints that are not the layout's, coordinates or frames that are not there, an unknown
-            ``color_by`` or name, ``hidden`` of another shape, a clip in which nobody is seen, NaN, an ``fps`` of 0.
+        TypeError: A clip does not hold numbers, several clips are not in a dict, ``hidden`` is not boolean, or it is a
+            dict where the clip is none.
+        ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` or a name
+            in ``hidden`` is unknown, ``hidden`` has another shape, a clip is empty, a number is not finite, or ``fps``
+            is not positive.
 
     Example:
         >>> import torch

@@ -56,8 +56,8 @@ def confusion_matrix(
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: a matrix that is not square or has negative counts, predictions that do not match the labels,
-            another number of names than classes, an unknown ``normalize``, NaN.
+        ValueError: The matrix is not square or has negative counts, the predictions do not match the labels, the number
+            of names differs from the number of classes, ``normalize`` is unknown, or a number is not finite.
 
     Example:
         >>> figure = confusion_matrix(([0, 1, 1, 0], [0, 1, 1, 1]), class_names=["wave", "clap"])

@@ -41,8 +41,9 @@ def curves(
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: no curve, one without values, steps that do not match the values, NaN, or values that are not
-            positive with ``log``.
+        TypeError: ``series`` is not a dict, or values are not numbers.
+        ValueError: There is no curve, a curve has no values, the steps do not match the values, a number is not finite,
+            or a value is not positive with ``log``.
 
     Example:
         >>> figure = curves({"loss": [3.0, 2.0, 1.5], "kNN": ([1, 3], [0.2, 0.6])}, title="Pre-training")

@@ -42,7 +42,7 @@ def draw_skeleton(
         clip: ``(c, t, v, m)``, or one frame ``(c, v, m)``; of a batch, ``clips[i]``. Persons and frames that are all
             zero are not drawn.
         layout: The skeleton: a name, a dict or a layout.
-        frames: How many, spread evenly up to the last frame in which anybody is seen, or which ones.
+        frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
         color_by: ``"body"`` or ``"part"`` for a color each, of the layout's partitions; the second person is then
             dashed and hollow. None for a color a person.
         axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up:
@@ -59,9 +59,9 @@ def draw_skeleton(
 
     Raises:
         ImportError: matplotlib is missing.
-        TypeError: something else than numbers; ``hidden`` that is not boolean.
-        ValueError: other axes, joints that are not the layout's, coordinates or frames that are not there, an unknown
-            ``color_by``, ``hidden`` of another shape, a clip in which nobody is seen, NaN.
+        TypeError: The clip does not hold numbers, or ``hidden`` is not boolean.
+        ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` is
+            unknown, ``hidden`` has another shape, the clip is empty, or a number is not finite.
 
     Example:
         >>> import torch

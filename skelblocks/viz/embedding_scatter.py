@@ -61,7 +61,7 @@ def embedding_scatter(
         method: ``"tsne"``, which needs scikit-learn; ``"umap"``, which needs umap-learn (extra ``umap``); ``"pca"``; or
             None for points ``(n, 2)`` that were computed elsewhere, drawn where they are.
         class_names: A name for each class, for the legend; only classes that occur are listed. Default: their numbers.
-        perplexity: How many neighbors t-SNE looks at, about; at most a third of n is used, which t-SNE needs.
+        perplexity: About how many neighbors t-SNE looks at; at most a third of n is used, which t-SNE needs.
         neighbors: How many neighbors UMAP looks at, less than n. 15 is umap-learn's own default.
         seed: For t-SNE and UMAP; the global generators are left alone. Another version of either draws another picture.
         title: Title above the diagram.
@@ -71,8 +71,9 @@ def embedding_scatter(
 
     Raises:
         ImportError: matplotlib, for t-SNE scikit-learn, or for UMAP umap-learn, is missing.
-        ValueError: other axes, fewer than three samples, points that are not ``(n, 2)``, labels without a name, fewer
-            than two neighbors, NaN, an unknown method.
+        TypeError: The features or labels are not numbers.
+        ValueError: The axes differ, there are fewer than three samples, points are not ``(n, 2)``, a label has no name,
+            there are fewer than two neighbors, a number is not finite, or the method is unknown.
 
     Example:
         >>> import torch
@@ -84,7 +85,7 @@ def embedding_scatter(
     check_positive(perplexity, name="perplexity")
     check_integer(neighbors, name="neighbors", least=2)
     check_integer(seed, name="seed", least=0)
-    x = to_array(features, name="features")
+    x = to_array(features, name="features", drawn=method is None)
     if x.ndim != 2 or len(x) < 3 or not x.shape[1]:
         raise ValueError(f"features: expected (n, d) with n >= 3, got shape {x.shape}")
     y = to_labels(labels, name="labels", n=len(x))

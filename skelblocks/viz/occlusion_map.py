@@ -48,12 +48,13 @@ def occlusion_map(
       ``~(joints[0, :, None, :] & steps[0, :, :, None]).permute(1, 2, 0)``.
 
     Args:
-        hidden: True where a joint is hidden, ``(s, v)``, or ``(s, v, m)`` for persons of their own.
+        hidden: True where a joint is hidden, ``(s, v)``, or ``(s, v, m)`` with a mask for each person.
         clip: The clip that it belongs to, ``(c, t, v, m)``. With fewer mask frames than frames, as an encoder has, the
-            i-th stands at frame ``i * ceil(t / s)``, and a frame has that of the nearest; more are refused. Absent
-            persons get no map, frames without them are pale.
+            i-th stands at frame ``i * ceil(t / s)``, and a frame has the mask of the nearest one; more mask frames are
+            refused. Absent persons get no map, frames without them are pale.
         layout: The skeleton: a name, a dict or a layout. Joints are ordered by its bodies.
-        frames: Of the clip below the map: how many, spread evenly up to the last in which anybody is seen, or which.
+        frames: Number of the clip's frames below the map, spread evenly up to the last one with a person in it, or a
+            list of frames.
         fps: Frames a second, for times in seconds below the bodies; default, frame numbers.
         title: Title above all.
         **view: ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
@@ -64,8 +65,8 @@ def occlusion_map(
     Raises:
         ImportError: matplotlib is missing.
         TypeError: ``hidden`` is not boolean.
-        ValueError: other axes, joints that are not the layout's, more mask frames or other persons than the clip's, or
-            what :func:`~skelblocks.viz.clip_strip` refuses.
+        ValueError: The axes or joints are not the layout's, the mask has more frames or other persons than the clip, or
+            what :func:`~skelblocks.viz.clip_strip` raises.
 
     Example:
         >>> import torch

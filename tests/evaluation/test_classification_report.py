@@ -159,7 +159,7 @@ def test_travels(travel):
         ({"labels": torch.tensor([0, 3])}, r"labels: expected classes in 0..2, got 0..3"),
         ({"scores": torch.full((2, 3), torch.nan)}, "NaN"),
         ({"topk": (0,)}, "topk: expected an integer >= 1, got 0"),
-        ({"class_names": ["a", "b"]}, "class_names: expected 3 names, one a column of scores, got 2"),
+        ({"class_names": ["a", "b"]}, "class_names: expected 3 names, one for each column of scores, got 2"),
         ({"class_names": ["a", "b", "a"]}, "class_names: expected different names, got 'a' more than once"),
     ],
 )

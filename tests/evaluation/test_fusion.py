@@ -127,7 +127,7 @@ def three(**change):
 @pytest.mark.parametrize(
     ("streams", "options", "message"),
     [
-        ({}, {}, "streams: expected at least one, got none"),
+        ({}, {}, "streams: expected at least one stream, got an empty dict"),
         (
             three(depth=StreamScores(["a"], torch.zeros(1, 3))),
             {},

@@ -56,7 +56,7 @@ def test_maps_of_zeros_and_of_negative_numbers_have_a_scale(rendered):
         ([], None, "got none"),
         (torch.zeros(0, 3, 3), None, "got none"),
         ([torch.zeros(2, 2), torch.zeros(2)], None, "attention: expected"),
-        (torch.zeros(2, 3, 3), ["one"], "names: expected one for each of 2 maps, got 1"),
+        (torch.zeros(2, 3, 3), ["one"], "names: expected a list with one for each of 2 maps"),
         (torch.full((3, 3), torch.nan), None, "attention: expected finite numbers"),
     ],
 )
