@@ -198,7 +198,9 @@ def test_a_method_of_ones_own_names_its_streams(small):
         page.train(small(page))
 
 
-@pytest.mark.parametrize("write", [(write_pyskl, "pyskl", "xsub"), (write_nw_ucla, "nw-ucla", "xview")], ids=str)
+@pytest.mark.parametrize(
+    "write", [(write_pyskl, "pyskl", "xsub"), (write_nw_ucla, "nw-ucla", "xview")], ids=["pyskl", "nw-ucla"]
+)
 def test_a_prepared_set_trains(small, tmp_path, write):
     make, name, protocol = write
     make(tmp_path / "raw", clips=24, seed=0)
