@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelblocks import layouts
+from skelblocks import layouts, testing
 from skelblocks.augment import RandomShear
 from skelblocks.streams import STREAMS, bone, convert, joint, motion
 
@@ -74,26 +74,100 @@ def test_replaying_an_augmentation_on_the_stream_is_augmenting_first(stream):
     torch.testing.assert_close(shearing.transform(convert(x, stream, layout="ntu-rgb+d"), params), first)
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-@pytest.mark.parametrize("order", ["graph", "index"])
-def test_absent_persons_dtype_memory_layout_and_compilation(stream, order):
-    def op(x):
-        return convert(x, stream, layout="ntu-rgb+d", order=order)
+def op(stream, order="graph", **options):
+    return lambda x: convert(x, stream, layout="ntu-rgb+d", order=order, **options)
 
+
+STREAMS_AND_OPTIONS = [
+    pytest.param(op("joint"), id="joint"),
+    pytest.param(op("bone"), id="bone"),
+    pytest.param(op("bone", "index"), id="bone by index"),
+    pytest.param(op("motion"), id="motion"),
+    pytest.param(op("motion", across_absence=True), id="motion across absence"),
+]
+every_stream = pytest.mark.parametrize("op", STREAMS_AND_OPTIONS)
+
+
+def clips_of_a_person_who_leaves():
     x = torch.randn(2, 3, 6, 25, 2)
     x[0, ..., 1] = 0
-    kept = x.clone()
+    x[1, :, 3:, :, 1] = 0
+    return x
+
+
+@every_stream
+def test_absent_persons_stay_absent(op):
+    x = clips_of_a_person_who_leaves()
     assert (op(x)[0, ..., 1] == 0).all()
-    assert x.equal(kept)
-    strided = x.permute(0, 4, 2, 3, 1).contiguous().permute(0, 4, 2, 3, 1)
-    assert op(strided).equal(op(x))
-    assert torch.compile(op, backend="eager", fullgraph=True)(x).equal(op(x))
-    for dtype in (torch.float64, torch.bfloat16, torch.float16):
-        assert op(x.to(dtype)).dtype == dtype
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert op(x).dtype == torch.float32
-    small = torch.randn(1, 2, 3, 25, 1, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(op, (small,))
+
+
+@every_stream
+def test_promises_of_a_block(op):
+    x = clips_of_a_person_who_leaves()
+    testing.check_inputs_unchanged(op, [x])
+    testing.check_strides(op, [x], rtol=0, atol=0)
+    testing.check_compiles(op, [x], rtol=0, atol=0)
+    testing.check_dtypes(op, [x])
+    for dtype in (torch.bfloat16, torch.float16):
+        testing.check_autocast(op, [x], dtype=dtype, out_dtype=torch.float32, exact=True)
+    testing.check_gradients(op, [torch.randn(1, 2, 3, 25, 1)])
+    testing.check_no_float64(op, [x.requires_grad_()])
+    testing.check_meta(op, [x])
+    testing.check_vmap(op, [x.detach()])
+
+
+@testing.with_cuda
+@every_stream
+def test_cuda(op):
+    testing.check_cuda(op, [clips_of_a_person_who_leaves()])
+
+
+@pytest.mark.parametrize("how", ["padded tail", "leaves", "enters", "gap", "late second person"])
+def test_there_is_no_motion_where_a_person_enters_or_leaves(how):
+    x = torch.randn(2, 3, 8, 25, 2, dtype=torch.float64) + 5
+    absent = torch.zeros(2, 8, 2, dtype=torch.bool)
+    if how == "padded tail":
+        absent[0, 5:] = True
+    elif how == "leaves":
+        absent[0, 5:, 0] = True
+    elif how == "enters":
+        absent[1, :3, 0] = True
+    elif how == "gap":
+        absent[0, 3:5] = True
+    else:
+        absent[:, :7, 1] = True
+    x = x.masked_fill(absent[:, None, :, None, :], 0)
+    ours, released = motion(x), motion(x, across_absence=True)
+    for n in range(2):
+        for t in range(7):
+            for m in range(2):
+                moves = not (absent[n, t, m] or absent[n, t + 1, m])
+                step = x[n, :, t + 1, :, m] - x[n, :, t, :, m]
+                assert ours[n, :, t, :, m].equal(step if moves else torch.zeros_like(step))
+                assert released[n, :, t, :, m].equal(step)
+    assert ours.equal(convert(x, "motion", layout="ntu-rgb+d"))
+    assert released.equal(convert(x, "motion", layout="ntu-rgb+d", across_absence=True))
+
+
+def test_a_joint_that_is_hidden_for_a_frame_moves():
+    """Only whole persons are absent: a joint at the origin is a place like any other."""
+    x = torch.ones(1, 3, 3, 25, 1)
+    x[:, :, 1, 4] = 0
+    assert motion(x)[0, 0, :, 4, 0].tolist() == [-1, 1, 0]
+
+
+def test_a_nan_counts_as_present():
+    x = torch.ones(1, 3, 3, 25, 1)
+    x[:, :, 1] = 0
+    x[0, 0, 1, 3, 0] = torch.nan
+    assert motion(x)[0, 1, 0, 0, 0] == -1
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
+def test_clips_are_floating_point(dtype):
+    for function in (joint, motion, lambda x: bone(x, layout="ntu-rgb+d")):
+        with pytest.raises(TypeError, match=f"x: expected a floating-point tensor, got {dtype}"):
+            function(torch.ones(1, 3, 2, 25, 1, dtype=dtype))
 
 
 @pytest.mark.parametrize(
@@ -110,13 +184,3 @@ def test_absent_persons_dtype_memory_layout_and_compilation(stream, order):
 def test_wrong_arguments_say_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("stream", STREAMS)
-def test_cuda_agrees_with_cpu(stream):
-    x = torch.randn(2, 3, 6, 25, 2)
-    torch.testing.assert_close(
-        convert(x.cuda(), stream, layout="ntu-rgb+d").cpu(), convert(x, stream, layout="ntu-rgb+d")
-    )

@@ -1,6 +1,4 @@
-import copy
 import itertools
-import pickle
 import random
 from collections import Counter
 from math import comb
@@ -164,19 +162,8 @@ def test_a_generator_decides_alone_and_params_replay(multiset):
     assert first.equal(second)
     assert torch.get_rng_state().equal(before)
     params = masking.sample(x.shape)
-    for twin in (pickle.loads(pickle.dumps(masking)), copy.deepcopy(masking)):
-        assert twin.transform(x, params).equal(masking.transform(x.double() * 0, params))  # the clip does not matter
-        assert repr(twin) == repr(masking) == f"CentralSpatialMask('ntu-rgb+d', ratio=0.32, same_on_batch={multiset})"
-    assert masking.state_dict() == {}
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert masking.transform(x, params).equal(masking.transform(x, params))
-
-
-def test_transform_compiles_in_one_graph():
-    masking, x = CentralSpatialMask("ntu-rgb+d"), torch.randn(3, 3, 5, 25, 2)
-    params = masking.sample(x.shape)
-    compiled = torch.compile(masking.transform, backend="eager", fullgraph=True)
-    assert compiled(x, params).equal(masking.transform(x, params))
+    assert masking.transform(x, params).equal(masking.transform(x.double() * 0, params))  # the clip does not matter
+    assert repr(masking) == f"CentralSpatialMask('ntu-rgb+d', ratio=0.32, same_on_batch={multiset})"
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.0, 0.99])
@@ -207,15 +194,3 @@ def test_wrong_shapes_say_what_was_expected():
             mask(torch.zeros(size), DEGREES, hidden=-1)
         with pytest.raises(ValueError, match="hidden: expected 0 to 5 of the 6 joints, so that one is left, got 6"):
             mask(torch.zeros(size), DEGREES, hidden=6)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("multiset", [False, True])
-def test_cuda_agrees_with_cpu(multiset):
-    masking, x = CentralSpatialMask("ntu-rgb+d", same_on_batch=multiset), torch.zeros(4, 3, 5, 25, 2)
-    params = masking.sample(x.shape)
-    kept = masking.transform(x.cuda(), CentralSpatialMaskParams(params.draws.cuda()))
-    assert kept.is_cuda
-    assert kept.cpu().equal(masking.transform(x, params))
-    assert masking(x.cuda(), generator=torch.Generator("cuda").manual_seed(0)).is_cuda

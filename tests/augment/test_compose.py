@@ -43,6 +43,13 @@ def test_takes_anything_that_samples_and_transforms():
     assert (y == 0).all()
 
 
+def test_one_transform_or_a_class_in_place_of_instances():
+    with pytest.raises(TypeError, match=r"transforms: expected a list of them, got one RandomShear; pass \[transform\]"):
+        Compose(RandomShear())
+    with pytest.raises(TypeError, match=r"transforms\[0\]: .*, got the class RandomShear; pass an instance"):
+        Compose([RandomShear])
+
+
 @pytest.mark.parametrize("bad", [nn.Linear(2, 2), shear, "shear"])
 def test_other_things_are_refused(bad):
     with pytest.raises(

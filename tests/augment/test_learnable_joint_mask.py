@@ -1,5 +1,3 @@
-import copy
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +95,7 @@ def test_official_masks_have_the_same_form(name, count):
 
 
 @pytest.mark.parametrize(("v", "ratio", "count"), [(25, 0.1, 2), (25, 0.3, 7), (20, 0.1, 2), (15, 0.1, 1), (5, 1.0, 5)])
-def test_every_frame_hides_so_many_joints_and_favours_none(v, ratio, count):
+def test_every_frame_hides_so_many_joints_and_favors_none(v, ratio, count):
     mask = LearnableJointMask(ratio).sample((40, 3, 100, v, 2), generator=torch.Generator().manual_seed(0)).mask
     assert (mask.sum(dim=2) == count).all()
     assert (mask.float().mean(dim=(0, 1)) - count / v).abs().max() < 0.05
@@ -150,17 +148,6 @@ def test_a_generator_decides_alone_and_leaves_the_global_rng():
     assert not torch.get_rng_state().equal(before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-def test_keeps_the_dtype_also_under_autocast(dtype):
-    masking, x = filled_with(0.5), clips()
-    params = masking.sample(x.shape)
-    y = masking.transform(x.to(dtype), params)
-    assert y.dtype == dtype
-    torch.testing.assert_close(y.float(), masking.transform(x, params), rtol=0.01, atol=0.01)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert masking.transform(x, params).equal(masking.transform(x, params).float())
-
-
 def test_compiles_in_one_graph():
     masking, x = filled_with(0.5), clips()
     x[0, ..., 1] = 0
@@ -171,12 +158,9 @@ def test_compiles_in_one_graph():
     assert torch.autograd.grad(ours.sum(), masking.fill) == torch.autograd.grad(theirs.sum(), masking.fill)
 
 
-def test_composes_pickles_and_copies():
+def test_composes():
     masking, x = filled_with(0.5, same_on_batch=True), clips()
-    params = masking.sample(x.shape)
-    for twin in (pickle.loads(pickle.dumps(masking)), copy.deepcopy(masking)):
-        assert twin.transform(x, params).equal(masking.transform(x, params))
-        assert repr(twin) == "LearnableJointMask(ratio=0.1, same_on_batch=True, on_absent_persons=False)"
+    assert repr(masking) == "LearnableJointMask(ratio=0.1, same_on_batch=True, on_absent_persons=False)"
     composed = Compose([RandomShear(), masking])
     assert [p is masking.fill for p in composed.parameters()] == [True]
     assert composed(x).shape == x.shape
@@ -222,15 +206,3 @@ def test_wrong_shapes_and_types_say_what_was_expected():
         fill_joints(x.long(), mask, fill)
     with pytest.raises(ValueError, match=r"shape: expected 5 sizes \(n, c, t, v, m\)"):
         LearnableJointMask().sample((3, 6, 25, 2))
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees_with_cpu():
-    masking, x = filled_with(0.5), clips()
-    params = masking.sample(x.shape)
-    expected = masking.transform(x, params)
-    masking = masking.cuda()
-    moved = LearnableJointMaskParams(params.mask.cuda())
-    torch.testing.assert_close(masking.transform(x.cuda(), moved).cpu(), expected)
-    assert masking(x.cuda(), generator=torch.Generator("cuda").manual_seed(0)).is_cuda

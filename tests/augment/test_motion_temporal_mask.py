@@ -1,5 +1,3 @@
-import copy
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -159,12 +157,9 @@ def test_replay_leaves_the_input_and_the_global_rng():
     params = masking.sample(x.shape)
     strided = x.permute(0, 4, 2, 3, 1).contiguous().permute(0, 4, 2, 3, 1)
     assert masking.transform(strided, params).equal(masking.transform(x, params))
-    for twin in (pickle.loads(pickle.dumps(masking)), copy.deepcopy(masking)):
-        assert twin.transform(x, params).equal(masking.transform(x, params))
-        assert repr(twin) == (
-            "MotionTemporalMask(moving_ratio=0.2, kept_ratio=0.6, same_on_batch=False, across_absence=False)"
-        )
-    assert masking.state_dict() == {}
+    assert repr(masking) == (
+        "MotionTemporalMask(moving_ratio=0.2, kept_ratio=0.6, same_on_batch=False, across_absence=False)"
+    )
 
 
 def test_gradients_reach_the_kept_frames_alone():
@@ -259,13 +254,3 @@ def test_ratios_out_of_range_are_refused(moving_ratio, kept_ratio):
         match=r"moving_ratio: expected a ratio in \[0, 1\)|kept_ratio: expected a ratio in \(0, 1\]|a sum of at most 1",
     ):
         MotionTemporalMask(moving_ratio=moving_ratio, kept_ratio=kept_ratio)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees_with_cpu():
-    masking, x = MotionTemporalMask(), clips(dtype=torch.float64)
-    params = masking.sample(x.shape)
-    y = masking.transform(x.cuda(), MotionTemporalMaskParams(params.draws.cuda()))
-    assert y.cpu().equal(masking.transform(x, params))
-    assert masking(x.cuda(), generator=torch.Generator("cuda").manual_seed(0)).is_cuda

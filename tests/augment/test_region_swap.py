@@ -1,5 +1,3 @@
-import copy
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -204,35 +202,14 @@ def test_a_generator_decides_alone_and_leaves_the_global_rng():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-def test_values_are_copied_in_every_dtype_and_under_autocast(dtype):
+def test_values_are_copied_in_every_dtype(dtype):
     op, x = RandomRegionSwap("ntu-rgb+d"), clips()
     params = op.sample(x.shape)
     assert op.transform(x.to(dtype), params).clips.equal(op.transform(x, params).clips.to(dtype))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert op.transform(x, params).clips.equal(op.transform(x, params).clips.float())
 
 
-def test_transform_compiles_in_one_graph():
-    op, x = RandomRegionSwap("ntu-rgb+d"), clips()
-    params = op.sample(x.shape)
-    compiled = torch.compile(op.transform, backend="eager", fullgraph=True)
-    assert all(a.equal(b) for a, b in zip(compiled(x, params), op.transform(x, params), strict=True))
-
-
-def test_gradients():
-    op, x = RandomRegionSwap("sbu"), clips(3, 5, 15, 1).double().requires_grad_()
-    params = op.sample(x.shape)
-    assert torch.autograd.gradcheck(lambda x: op.transform(x, params).clips, (x,))
-
-
-def test_pickles_and_copies_and_holds_no_state():
-    op, x = RandomRegionSwap("nw-ucla", same_on_batch=True), clips(v=20)
-    params = op.sample(x.shape)
-    for twin in (pickle.loads(pickle.dumps(op)), copy.deepcopy(op)):
-        assert twin.transform(x, params).clips.equal(op.transform(x, params).clips)
-        assert repr(twin) == repr(op)
-    assert op.state_dict() == {}
-    assert repr(op) == (
+def test_repr():
+    assert repr(RandomRegionSwap("nw-ucla", same_on_batch=True)) == (
         "RandomRegionSwap('nw-ucla', body_ratio=(0.6, 0.8), block_ratio=(0.25, 0.4375), stride=4, same_on_batch=True, "
         "on_absent_persons=False)"
     )
@@ -305,13 +282,3 @@ def test_settings_out_of_range_are_refused(bad):
             RandomRegionSwap("sbu", stride=stride)
     with pytest.raises(ValueError, match="no layout is named 'kinect'"):
         RandomRegionSwap("kinect")
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees_with_cpu():
-    op, x = RandomRegionSwap("ntu-rgb+d"), clips()
-    params = op.sample(x.shape)
-    on_cuda = op.transform(x.cuda(), RegionSwapParams(*(field.cuda() for field in params)))
-    assert all(a.cpu().equal(b) for a, b in zip(on_cuda, op.transform(x, params), strict=True))
-    assert all(field.is_cuda for field in op(x.cuda(), generator=torch.Generator("cuda").manual_seed(0)))
