@@ -69,9 +69,7 @@ def test_ends_of_the_interval(case, end):
 
 
 @pytest.mark.parametrize("case", PAIRS)
-@pytest.mark.parametrize(
-    "value", [0.5, "ab", None, (0.5,), (0.2, 0.3, 0.4), (0.6, 0.4), (-0.1, 1), (0, 1.1), (0.1, "1")]
-)
+@pytest.mark.parametrize("value", [0.5, "ab", None, (0.5,), (0.2, 0.3, 0.4), (0.6, 0.4), (-0.1, 1), (0, 2), (0.1, "1")])
 def test_pairs_of_ratios(case, value):
     name, make, sign = PAIRS[case]
     with pytest.raises((TypeError, ValueError)) as error:

@@ -59,7 +59,5 @@ def test_the_clips_are_checked_before_the_draws():
 def test_an_unknown_or_positional_argument_is_named():
     with pytest.raises(TypeError, match=r"RandomShear: expected arguments among amplitude, got amplitud; did you mean"):
         RandomShear(amplitud=0.3)
-    with pytest.raises(
-        TypeError, match=r"RandomSpatialFlip: expected 1 positional argument \(layout\), got 2; .* p=\.\.\."
-    ):
+    with pytest.raises(TypeError, match=r"RandomSpatialFlip: expected 1 positional .*layout.*, got 2; .* p=\.\.\."):
         augment.RandomSpatialFlip("sbu", 0.3)

@@ -44,7 +44,9 @@ def test_takes_anything_that_samples_and_transforms():
 
 
 def test_one_transform_or_a_class_in_place_of_instances():
-    with pytest.raises(TypeError, match=r"transforms: expected a list of them, got one RandomShear; pass \[transform\]"):
+    with pytest.raises(
+        TypeError, match=r"transforms: expected a list of them, got one RandomShear; pass \[transform\]"
+    ):
         Compose(RandomShear())
     with pytest.raises(TypeError, match=r"transforms\[0\]: .*, got the class RandomShear; pass an instance"):
         Compose([RandomShear])

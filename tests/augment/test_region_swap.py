@@ -132,6 +132,20 @@ def test_every_shift_body_length_and_start_is_drawn_and_none_is_favoured():
     assert ((counts[1:] - 100).abs() < 60).all()
 
 
+def test_the_start_is_what_one_draw_in_float64_gives():
+    """The place without float64: seeded runs draw as they did with it."""
+    op, generator, reference = RandomRegionSwap("ntu-rgb+d"), torch.Generator(), torch.Generator()
+    for seed in range(50):
+        params = op.sample((64, 3, 64, 25, 2), generator=generator.manual_seed(seed))
+        torch.randint(1, 64, (1,), generator=reference.manual_seed(seed))
+        torch.randint(3, 5, (64, 1), generator=reference)
+        torch.rand(64, 5, generator=reference)
+        torch.randint(4, 8, (64,), generator=reference)
+        unit = torch.rand(64, dtype=torch.float64, generator=reference)
+        assert params.start.equal((unit * (16 - params.length + 1)).long())
+        assert generator.get_state().equal(reference.get_state())
+
+
 def test_clips_draw_their_own_regions_unless_shared(generator):
     own = RandomRegionSwap("sbu").sample((32, 3, 64, 15, 1), generator=generator)
     one = RandomRegionSwap("sbu", same_on_batch=True).sample((32, 3, 64, 15, 1), generator=generator)
