@@ -10,12 +10,11 @@ from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
 from skelblocks._utils.explain_arguments import explain_arguments
-from skelblocks.clips.frame_mask import frame_mask
+from skelblocks.clips.frame_steps import frame_steps
 from skelblocks.layouts import SkeletonLayout, get
 
 __all__ = ["ORDERS", "STREAMS", "Order", "Stream", "bone", "convert", "joint", "motion"]
@@ -115,11 +114,7 @@ def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     _check(x)
     if x.shape[2] == 0:
         return x
-    change = x[:, :, 1:] - x[:, :, :-1]
-    if not across_absence:
-        present = frame_mask(x)
-        change = torch.where(rearrange(present[:, 1:] & present[:, :-1], "n t m -> n 1 t 1 m"), change, 0)
-    return F.pad(change, (0, 0, 0, 0, 0, 1))
+    return F.pad(frame_steps(x, across_absence=across_absence), (0, 0, 0, 0, 0, 1))
 
 
 @explain_arguments

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
@@ -19,7 +18,7 @@ from skelblocks._utils.deprecated import renamed_arguments, renamed_attribute, w
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_index, check_ratio, clip_sizes, take_frames
 from skelblocks.augment.base import DrawOptions, RandomTransform
-from skelblocks.clips.frame_mask import frame_mask
+from skelblocks.clips.frame_steps import frame_steps
 
 
 class MotionTemporalMaskParams(NamedTuple):
@@ -56,11 +55,7 @@ def frame_motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     check_clips(x)
     check_filled(x, "n c t v m", name="x", filled="t")
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    change = x.diff(dim=2)
-    if not across_absence:
-        present = frame_mask(x)
-        change = torch.where(rearrange(present[:, 1:] & present[:, :-1], "n t m -> n 1 t 1 m"), change, 0)
-    return F.pad(change.square().mean(dim=(1, 3, 4)), (0, 1))
+    return F.pad(frame_steps(x, across_absence=across_absence).square().mean(dim=(1, 3, 4)), (0, 1))
 
 
 @explain_arguments

@@ -57,7 +57,7 @@ def test_the_clips_are_checked_before_the_draws():
 
 
 def test_an_unknown_or_positional_argument_is_named():
-    with pytest.raises(TypeError, match=r"RandomShear: expected arguments among amplitude, got amplitudes; did you mean"):
+    with pytest.raises(TypeError, match=r"RandomShear: expected arguments among amplitude, got amplitudes; did"):
         RandomShear(amplitudes=0.3)
     with pytest.raises(TypeError, match=r"RandomSpatialFlip: expected 1 positional .*layout.*, got 2; .* p=\.\.\."):
         augment.RandomSpatialFlip("sbu", 0.3)
