@@ -75,7 +75,7 @@ STRIPS = {
 
 def texts_of(figure):
     """Draw the figure; every text in it, and whether it may be read as mathematics."""
-    figure.savefig(io.BytesIO(), format="png")
+    figure.savefig(io.BytesIO(), format="png", dpi=30)
     found = figure.findobj(matplotlib.text.Text)
     return {text.get_text(): text.get_parse_math() for text in found if text.get_text() and text.get_visible()}
 
@@ -89,10 +89,9 @@ def test_names_are_drawn_as_they_are_written(picture):
 
 @pytest.mark.parametrize("picture", PICTURES | STRIPS)
 def test_titles_are_drawn_as_they_are_written(picture):
-    for title in ("$a_$\nsecond $line_$", "lone \udc80", "x" * 5000):
-        found = texts_of((PICTURES | STRIPS)[picture](title))
-        shown = title if "$" in title else r"lone \udc80" if "lone" in title else next(x for x in found if "x…x" in x)
-        assert found[shown] is False
+    title = "$a_$\nlone \udc80\n" + "x" * 5000
+    shown = "$a_$\n" + r"lone \udc80" + "\n" + "x" * 120 + "…" + "x" * 119
+    assert texts_of((PICTURES | STRIPS)[picture](title))[shown] is False
 
 
 @pytest.mark.parametrize("picture", ["clip_strip", "augmentation_strips"])
