@@ -1,27 +1,11 @@
 """Small sets, and a run's folder as every training leaves it, made without the training."""
 
-import numpy as np
 import torch
 
-from skelblocks import layouts
 from skelblocks.clips import Preprocessing
 from skelblocks.encoders import STGCN
 from skelblocks.interop import save_pretrained
 from skelblocks.training import DataOptions, load_sets
-
-
-def write_clips(path, layout="utd-mhad", *, seed=0, **changes):
-    """An .npz file of 24 clips; ``changes`` are arrays besides, or in place of its own; None leaves one out."""
-    joints = layouts.get(layout).joints
-    rng = np.random.default_rng(seed)
-    arrays = {
-        "x": rng.standard_normal((24, 3, 20, len(joints), 1)).astype(np.float32),
-        "y": np.arange(24) % 3,
-        "subject": 1 + np.arange(24) % 4,
-        "joint_names": np.array(joints),
-    }
-    np.savez(path, **{name: values for name, values in {**arrays, **changes}.items() if values is not None})
-    return str(path)
 
 
 def save_run(

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from saved_run import save_run, write_clips
+from saved_run import save_run
+from small_run import write_set
 
 from skelblocks import layouts
 from skelblocks.cli import main
@@ -167,7 +168,7 @@ def test_the_interval_is_over_people_whatever_the_split(run, tmp_path):
 
 
 def test_a_class_of_the_test_set_alone(run, tmp_path):
-    arrays = dict(np.load(write_clips(tmp_path / "mine.npz")))
+    arrays = dict(np.load(write_set(tmp_path / "mine.npz")))
     arrays["y"][(arrays["subject"] == 2).nonzero()[0][:2]] = 3
     folder = run()
     np.savez(tmp_path / "mine.npz", **arrays)
@@ -311,8 +312,8 @@ def test_cost_is_table_9(tmp_path):
 
 
 def test_transfer_by_the_joints_that_both_have(tmp_path):
-    here = write_clips(tmp_path / "here.npz", "utd-mhad")
-    there = write_clips(tmp_path / "there.npz", "nw-ucla", seed=1)
+    here = write_set(tmp_path / "here.npz", "utd-mhad")
+    there = write_set(tmp_path / "there.npz", "nw-ucla", seed=1)
     shared = layouts.shared_joints("utd-mhad", "nw-ucla")
     folder = tmp_path / "run"
     restricted = layouts.restrict("utd-mhad", shared)
@@ -341,7 +342,7 @@ def test_the_pretrained_folder_of_a_run_is_evaluated_as_the_run_is(run, tmp_path
 
 
 def test_a_pretrained_folder_of_no_run_is_told_the_clips(tmp_path):
-    data, encoder = write_clips(tmp_path / "mine.npz"), STGCN("utd-mhad", base_channels=4, out_channels=16)
+    data, encoder = write_set(tmp_path / "mine.npz"), STGCN("utd-mhad", base_channels=4, out_channels=16)
     place = str(tmp_path / "mine")
     save_pretrained(place, encoder=encoder, preprocessing=Preprocessing(frames=16), stream="bone")
     with pytest.raises(ValueError, match=r"data.path: '.*mine' does not say which clips its encoder was trained on"):
@@ -355,7 +356,7 @@ def test_the_class_of_a_new_clip_as_the_page_says(protocol, tmp_path, monkeypatc
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
     code = page.split("### The class of a new clip")[1].split("```python\n")[1].split("```")[0]
     names = np.array(["wave", "clap", "walk"])
-    data = write_clips(tmp_path / "mine.npz", class_names=names)
+    data = write_set(tmp_path / "mine.npz", class_names=names)
     monkeypatch.chdir(tmp_path)
     save_run(tmp_path / "runs" / "mine", data, stream="bone")
     evaluate(protocol, ["runs/mine", *QUICK])
@@ -377,13 +378,13 @@ def test_classifiers_of_several_runs_and_of_chosen_joints(run, tmp_path):
     assert saved.stream == "bone"
     assert saved.preprocessing.frames == 16
     assert saved.metadata["run"]["method"] == "mine"
-    other = write_clips(tmp_path / "kinect.npz", "nw-ucla", seed=1)  # other joints, which are chosen after centering
+    other = write_set(tmp_path / "kinect.npz", "nw-ucla", seed=1)  # other joints, which are chosen after centering
     evaluate("linear", [run(seed=1), "--data.path", other, *QUICK])
     assert from_pretrained(tmp_path / "joint_1" / "evaluation" / "linear_kinect_model").preprocessing is None
 
 
 def test_a_stream_of_several_trained_together(tmp_path):
-    data = write_clips(tmp_path / "mine.npz")
+    data = write_set(tmp_path / "mine.npz")
     for stream in ("joint", "bone"):
         save_run(tmp_path / "run", data, stream=stream, where=f"encoder_{stream}")
     found = evaluate("linear", [f"{tmp_path / 'run'}:bone", *QUICK])
@@ -405,7 +406,7 @@ def test_two_encoders_side_by_side_go_the_whole_way(run, tmp_path, monkeypatch):
 
 def test_clips_without_labels_are_refused(tmp_path):
     path = tmp_path / "mine.npz"
-    arrays = dict(np.load(write_clips(path)))
+    arrays = dict(np.load(write_set(path)))
     del arrays["y"]
     np.savez(path, **arrays)
     save_run(tmp_path / "run", str(path))
@@ -414,7 +415,7 @@ def test_clips_without_labels_are_refused(tmp_path):
 
 
 def test_a_run_on_ones_own_skeleton(tmp_path):
-    data = write_clips(tmp_path / "mine.npz", joint_names=None)
+    data = write_set(tmp_path / "mine.npz", joint_names=None)
     own = layouts.SkeletonLayout.from_dict({**layouts.get("utd-mhad").to_dict(), "name": "of my own"})
     save_run(tmp_path / "run", data, layout=own, data={"layout": "of my own"})
     assert "of my own" not in layouts.available()
@@ -439,7 +440,7 @@ def test_clips_that_were_moved_keep_the_runs_split(run, tmp_path):
 
 def test_results_that_differ_have_files_of_their_own(run, tmp_path):
     folder = run()
-    other = write_clips(tmp_path / "other.npz", seed=1)
+    other = write_set(tmp_path / "other.npz", seed=1)
     evaluate("knn", [folder, *QUICK])
     evaluate("knn", [folder, "--data.path", other, *QUICK])
     evaluate("knn", [folder, "--evaluate.select", "test", *QUICK])
@@ -448,7 +449,7 @@ def test_results_that_differ_have_files_of_their_own(run, tmp_path):
 
 
 def test_runs_on_other_clips_are_not_put_together(run, tmp_path):
-    other = write_clips(tmp_path / "other.npz", seed=1)
+    other = write_set(tmp_path / "other.npz", seed=1)
     for second in (run(seed=1, path=other), run("bone", path=other)):
         with pytest.raises(ValueError, match="has other test clips than"):
             evaluate("linear", [run(), second, *QUICK])
@@ -568,7 +569,7 @@ def test_a_prepared_set_must_have_the_encoders_preprocessing(run, tmp_path, sett
 
 @pytest.mark.parametrize("settings", [{"per": "clip"}, {"scale": "bones"}, {"origin": "first"}, {"align": "clip"}])
 def test_clips_are_preprocessed_as_the_encoders(tmp_path, settings):
-    data = write_clips(tmp_path / "mine.npz")
+    data = write_set(tmp_path / "mine.npz")
     encoder = STGCN("utd-mhad", base_channels=4, out_channels=16)
     made = Preprocessing(frames=16, **settings)
     save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=made, stream="joint")

@@ -2,7 +2,8 @@ import json
 
 import pytest
 import torch
-from saved_run import save_run, write_clips
+from saved_run import save_run
+from small_run import write_set
 
 from skelblocks import layouts
 from skelblocks.clips import Preprocessing
@@ -69,7 +70,7 @@ def test_what_is_there_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder '.*gone'"):
         open_encoder(tmp_path / "gone")
     with pytest.raises(FileNotFoundError, match=r"is a file; give the folder of a run"):
-        open_encoder(write_clips(tmp_path / "clips.npz"))
+        open_encoder(write_set(tmp_path / "clips.npz"))
     with pytest.raises(FileNotFoundError, match="there is no run and no pretrained encoder in"):
         open_encoder(tmp_path)
     save_run(tmp_path / "runs" / "one", "c.npz")
