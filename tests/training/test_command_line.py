@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from small_run import SMALL, in_groups
@@ -188,3 +189,8 @@ def test_the_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert re.fullmatch(r"skelblocks \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+def test_the_page_on_options_has_every_renamed_option():
+    page = (Path(__file__).parents[2] / "docs" / "options.md").read_text()
+    assert dict(re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|$", page, re.MULTILINE)) == RENAMED_OPTIONS
