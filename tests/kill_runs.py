@@ -51,12 +51,12 @@ def digest(value):
     return whole.hexdigest()
 
 
-def train(name, folder, *, after=None):
+def train(name, folder, *, after=None, seed=0):
     """A whole run, or what is left of it."""
     page = load_page(name)
     one = {"streams": ["joint"]} if name == "crossmoco" else {}
     small = {"layout": "sbu", "frames": FRAMES, "epochs": EPOCHS, "out_channels": 8, "embedding": 4, "folder": "run"}
-    options = small_options(page, **small, **one, base_channels=2)
+    options = small_options(page, **small, **one, base_channels=2, seed=seed)
     fabric = make_fabric(options.train)
     torch.manual_seed(0)
     method = page.build(options, layout=LAYOUT, persons=1)

@@ -57,3 +57,16 @@ def _visible(character: str) -> str:
     if character in _JOINERS or unicodedata.category(character) not in _UNSAFE:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def one_line(message: object) -> str:
+    r"""A whole message on one line, safe to print.
+
+    Args:
+        message: Text, or an error.
+
+    Example:
+        >>> one_line("a file\n  named \x1b[31m")
+        'a file named \\x1b[31m'
+    """
+    return escape(" ".join(str(message).split()))

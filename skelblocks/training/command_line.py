@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 import torch
 
 import skelblocks
+from skelblocks._utils.escape import one_line
 from skelblocks._utils.optional import require
 from skelblocks.distributed import is_main_process
 from skelblocks.training.errors import TrainingError
@@ -173,7 +174,7 @@ def run_main(page: Page[Any], arguments: Sequence[str] | None = None) -> None:
     try:
         run_page(page, arguments)
     except USER_ERRORS as error:
-        raise SystemExit(f"error: {error}{place_of(error)}") from None
+        raise SystemExit(f"error: {one_line(error)}{place_of(error)}") from None
 
 
 def run_page(page: Page[Any], arguments: Sequence[str] | None = None, *, prog: str | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from skelblocks._utils.escape import one_line
 from skelblocks._utils.optional import require
 from skelblocks.distributed import is_main_process
 from skelblocks.training.run_folder import RunFolder
@@ -19,7 +20,7 @@ from skelblocks.training.run_folder import RunFolder
 def tell(line: str) -> None:
     """Print a line on the first process, without breaking a progress bar."""
     if is_main_process():
-        require("tqdm", extra="train").tqdm.write(line)
+        require("tqdm", extra="train").tqdm.write(one_line(line))
 
 
 class Monitor:

@@ -168,6 +168,24 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+def test_with_debug_an_error_has_its_traceback(capsys):
+    for arguments in (["--debug", "train", "nope"], ["train", "msmclr", "--train.epochs", "0", "--debug"]):
+        assert main(arguments) == 1
+        assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mred", "two\nlines", "left\u202eright"])
+def test_names_do_not_reach_the_terminal_as_they_are(tmp_path, capsys, name):
+    main(["train", str(tmp_path / f"{name}.py")])
+    main(["train", "msmclr", "--data.path", str(tmp_path / f"{name}.npz"), "--train.folder", str(tmp_path / "run")])
+    main(["train", "msmclr", "--config", str(tmp_path / name)])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert line.startswith("error: ")
+        assert line.isprintable()
+
+
 def test_copying(tmp_path, capsys):
     assert main(["copy"]) == 0
     listed = capsys.readouterr().out.split()

@@ -42,6 +42,23 @@ def test_runs_that_are_killed_at_a_hundred_random_moments_resume_to_the_same_bit
     assert found["runs"] >= 10
 
 
+@pytest.mark.slow
+def test_two_runs_at_once_in_one_folder_leave_one_whole_run(tmp_path):
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "pair_runs.py"), "40", "0", str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["refused"] >= 10
+    assert found["killed"] >= 2
+    assert found["finished"] >= 10
+
+
 def state(number, *, size=10):
     return {"history": [number], "method": {"weight": torch.full((size,), float(number))}}
 
