@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +98,7 @@ def _open(path: Path, part: Part | None, pretrained: Pretrained) -> ClipDataset:
         raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r}")
     if path.is_dir():
         prepared = PreparedSet(path, part=part)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            check_fits(prepared, pretrained)
-        for warning in caught:
-            print(warning.message, file=sys.stderr)
+        check_fits(prepared, pretrained)
         return prepared
     if pretrained.preprocessing is None:
         raise ValueError(

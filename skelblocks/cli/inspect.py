@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks import layouts
+from skelblocks._utils.escape import escape
 from skelblocks._utils.optional import require
 from skelblocks.data import (
     ClipFormatError,
@@ -65,18 +66,18 @@ def run(given: argparse.Namespace) -> None:
     facts = {**content.facts, **_looked_at(content)}
     if content.layout is not None:
         facts["layout"] = f"{content.layout.name}, {content.layout.num_joints} joints"
-    width = max(map(len, facts))
-    print(given.path)
+    width = max(len(escape(name)) for name in facts)
+    print(escape(given.path))
     for name, value in facts.items():
-        print(f"  {name:{width}}  {value}")
+        print(f"  {escape(name):{width}}  {escape(value)}")
     if given.draw is not None:
         _draw(content, given.draw)
-        print(f"drawn: {given.draw}")
+        print(f"drawn: {escape(given.draw)}")
 
 
 def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Content:
     if not path.exists():
-        raise FileNotFoundError(f"path: there is no file or folder {str(path)!r} (looked in {Path.cwd()})")
+        raise FileNotFoundError(f"path: there is no file or folder {escape(path)!r} (looked in {escape(Path.cwd())})")
     if path.is_dir():
         return _folder(path)
     if path.suffix == ".skeleton":
@@ -94,7 +95,7 @@ def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Co
         )
     if path.suffix == ".pkl":
         clips = read_pyskl(path)
-        flat = clips[0].x.shape[2] == 17
+        flat = next(_readable(clips)).x.shape[2] == 17
         content = _raw(clips, "pyskl", layout or ("coco-17" if flat else "ntu-rgb+d"))
         splits = {name: len(part) for name, part in clips.splits.items()}
         return content._replace(facts={**content.facts, "splits": splits or "none"})
@@ -108,7 +109,7 @@ def _folder(path: Path) -> _Content:
         kinds = Counter(file.suffix or file.name for file in path.rglob("*") if file.is_file())
         there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)) or "no file"
         raise FileNotFoundError(
-            f"path: no prepared set in {str(path)!r}, which has {there}; name one file, or prepare it"
+            f"path: no prepared set in {escape(path)!r}, which has {escape(there)}; name one file, or prepare it"
         )
     dataset = PreparedSet(path)
     manifest = dataset.manifest
@@ -126,16 +127,28 @@ def _folder(path: Path) -> _Content:
 
 
 def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _Content:
-    first = clips[0]
+    first = next(_readable(clips))
     facts: dict[str, object] = {"kind": kind, "clips": len(clips), "first": first.name, "label": first.label}
-    facts |= {"origin": dict(first.origin), "axes": f"(c, t, v, bodies) = {first.x.shape}"}
-    facts["frames with each body"] = first.seen.sum(axis=0).tolist()
+    facts |= {"origin": dict(first.origin), "axes": f"(c, t, v, tracks) = {first.x.shape}"}
+    facts["frames with each track"] = first.seen.sum(axis=0).tolist()
 
     def clip(i: int) -> tuple[str, NDArray[Any]]:
         one = clips[i]
         return one.name, one.x
 
     return _Content(facts, len(clips), clip, layouts.get(layout))
+
+
+def _readable(clips: Sequence[RawClip]) -> Iterator[RawClip]:
+    """The clips that are not damaged; the first one's error where all are."""
+    first: ClipFormatError | None = None
+    for i in range(len(clips)):
+        try:
+            yield clips[i]
+        except ClipFormatError as error:  # noqa: PERF203  (one bad clip, not the loop, is given up)
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
@@ -151,10 +164,13 @@ def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
     if layout is None:
         known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
         try:
-            skeleton = recognize_layout(num_joints=clips.shape[3], joint_names=list(arrays.get("joint_names", ())))
+            skeleton = recognize_layout(
+                num_joints=clips.shape[3], joint_names=[str(name) for name in np.ravel(arrays.get("joint_names", ()))]
+            )
         except ValueError:
-            facts["layouts of so many joints"] = ", ".join(known) or "none"
-    names = arrays["names"] if len(arrays.get("names", ())) == len(clips) else range(len(clips))
+            facts["layouts with as many joints"] = ", ".join(known) or "none"
+    given = arrays.get("names")
+    names = range(len(clips)) if given is None or given.shape != (len(clips),) else given
     return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton)
 
 

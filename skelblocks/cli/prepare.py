@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.cli.shown import Shown
 from skelblocks.clips.preprocessing import ALIGNMENTS, ORIGINS, PER, SCALES, Preprocessing
 from skelblocks.data import Progress, find_clips, read_missing_list
 from skelblocks.data import prepare as prepare_clips
-from skelblocks.data.formats.find_clips import SETS
+from skelblocks.data.formats.find_clips import PROTOCOLS, SETS
 from skelblocks.data.steps.choose_bodies import BY
 from skelblocks.data.steps.fill_gaps import HOW
 
@@ -29,7 +30,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     parser.add_argument(
         "--protocol",
-        choices=("xsub", "xview", "xset", "given"),
+        choices=PROTOCOLS,
         help="which clips train; 'given': position files called train*. Default: no parts",
     )
     parser.add_argument("--frames", type=int, default=50, help="frames per clip after resampling (50)")
@@ -40,6 +41,9 @@ def add(commands: Any) -> None:
         dest="score",
         action="store_false",
         help="of pyskl's keypoints in pictures, keep the two coordinates alone, which can be turned and sheared",
+    )
+    parser.add_argument(
+        "--layout", help="the skeleton of pyskl's pickles and position files, a name or a .json file (the set's own)"
     )
     parser.add_argument("--denoise", action="store_true", help="drop short and wide bodies before, as pyskl does")
     parser.add_argument("--gaps", choices=HOW, default="keep", help="frames without a person (keep)")
@@ -83,7 +87,8 @@ def _preprocessing(given: argparse.Namespace, *, persons: int) -> Preprocessing:
 def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
     missing = frozenset[str]() if given.missing_list is None else read_missing_list(given.missing_list)
-    found = find_clips(given.kind, given.root, protocol=given.protocol, score=given.score)
+    layout = None if given.layout is None else layouts.get_or_load(given.layout)
+    found = find_clips(given.kind, given.root, protocol=given.protocol, score=given.score, layout=layout)
     with Shown(len(found.clips), unit="files") as shown:
 
         def progress(each: Progress) -> None:

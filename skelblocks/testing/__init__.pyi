@@ -8,7 +8,7 @@ from skelblocks.testing.check_inputs import check_inputs_unchanged, check_stride
 from skelblocks.testing.check_vmap import check_vmap
 from skelblocks.testing.no_float64 import NoFloat64, check_no_float64
 from skelblocks.testing.write_ntu_skeleton import write_ntu_skeleton
-from skelblocks.testing.write_owner_formats import write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
+from skelblocks.testing.write_raw_formats import write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
 
 __all__ = [
     "BlockTester",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skelblocks._utils.escape import escape
 
 KEYS: Mapping[str, str] = {
     "clips": "x",
@@ -56,7 +58,7 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
     if unknown:
         raise ValueError(f"keys: expected some of {sorted(KEYS)}, got {unknown}")
     if not path.is_file():
-        raise FileNotFoundError(f"path: there is no file {str(path)!r} (looked in {Path.cwd()})")
+        raise FileNotFoundError(f"path: there is no file {escape(path)!r} (looked in {escape(Path.cwd())})")
     if path.suffix == ".npy":
         if keys:
             raise ValueError("keys: a .npy file holds one array without a name; leave keys out")
@@ -65,34 +67,61 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
         raise ValueError(f"path: expected a .npz or .npy file, got {path.name!r}")
     with _load(path) as file:
         try:
+            _check_sizes(file.zip, path)
             arrays = {name: file[name] for name in file.files}
-        except (ValueError, *_DAMAGED) as error:
+        except Exception as error:
             raise _wrong(path, error) from error
     for purpose, name in {**KEYS, **(keys or {})}.items():
         if name in arrays:
             arrays[purpose] = arrays.pop(name)
         elif purpose == "clips" or purpose in (keys or {}):
-            raise ValueError(
-                f"keys: {path.name!r} has no array {name!r} for the {purpose}; it has {sorted(arrays)}; "
-                f"name the right one with keys={{{purpose!r}: ...}}"
-            )
+            raise ValueError(f"keys: {_missing(path, name, purpose, arrays)}")
     return arrays
+
+
+def _missing(path: Path, name: str, purpose: str, arrays: Mapping[str, Any]) -> str:
+    there = ", ".join(map(escape, sorted(arrays))) or "no array"
+    found = f"{escape(path.name)!r} has no array {escape(name)!r} for the {purpose}; it has {there}"
+    if {"poses", "betas"} <= arrays.keys():
+        return (
+            f"{found}, the parameters of a body model, as in AMASS; compute the joints' positions with that model, and "
+            "save them as x (n, c, t, v, m)"
+        )
+    return f"{found}; name the right one with keys={{{purpose!r}: ...}}"
 
 
 def _load(path: Path, **options: Any) -> Any:
     try:
         return np.load(path, allow_pickle=False, **options)
-    except (ValueError, *_DAMAGED) as error:
+    except Exception as error:  # zipfile and numpy's parser of headers let much through
         raise _wrong(path, error) from error
 
 
-_DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error)
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse an array that claims more numbers than the file has, before memory is asked for it."""
+    for member in archive.infolist():
+        with archive.open(member) as file:
+            try:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+            except (ValueError, EOFError):  # not an array, as numpy will say
+                continue
+            claimed = math.prod(shape) * dtype.itemsize
+            held = min(member.file_size, _DENSEST * member.compress_size) - file.tell()
+            if not dtype.hasobject and claimed > held:
+                raise ValueError(f"{escape(member.filename)} claims {claimed:,} bytes, and the file has {held:,}")
+
+
+_DENSEST = 1100  # deflate packs at most 1032 bytes into one
 
 
 def _wrong(path: Path, error: Exception) -> ValueError:
+    if isinstance(error, MemoryError):
+        return ValueError(f"path: {escape(path)!r} needs more memory than there is: {error}")
     if "pickle" not in str(error).lower():  # numpy has no type of its own for these
-        return ValueError(f"path: {str(path)!r} is not a whole numpy file: {error}")
+        return ValueError(f"path: {escape(path)!r} is not a whole numpy file: {escape(error)}")
     return ValueError(
-        f"path: {str(path)!r} is not a file of plain numbers and strings; pickled objects are not read, since they can "
-        "run code: save each as an array of its own"
+        f"path: {escape(path)!r} is not a file of plain numbers and strings; pickled objects are not read, since they "
+        "can run code: save each as an array of its own"
     )

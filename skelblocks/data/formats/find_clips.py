@@ -1,4 +1,4 @@
-"""The clips that are in an owner's folder, and the part of a protocol that each belongs to."""
+"""The clips that are in a folder of raw files, and the part of a protocol that each belongs to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal, get_args
 
+from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.escape import escape
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.find_archives import find_position, find_pyskl
 from skelblocks.data.formats.found_clips import FoundClips, part_by_lists, part_by_origin
@@ -17,17 +20,27 @@ from skelblocks.data.formats.read_nw_ucla import read_nw_ucla
 from skelblocks.data.formats.read_pku_mmd import PkuMmdVideo, read_pku_mmd, read_pku_mmd_split
 from skelblocks.data.prepared.prepare import Part
 from skelblocks.data.prepared.prepare_shard import Source
+from skelblocks.layouts import SkeletonLayout
 
-SETS = ("ntu60", "ntu120", "pku-mmd", "nw-ucla", "pyskl", "position")
+RawSet = Literal["ntu60", "ntu120", "pku-mmd", "nw-ucla", "pyskl", "position"]
+ProtocolName = Literal["xsub", "xview", "xset", "given"]
+SETS: tuple[RawSet, ...] = get_args(RawSet)
+PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
+_ANY_SKELETON = ("pyskl", "position")
 _VIDEO = re.compile(r"(\d{4}|A\d{2}N\d{2})-[LMR]")
 _VIDEOS_IN_A_SHARD = 32
 _SPLITS = {"xsub": "cross-subject*.txt", "xview": "cross-view*.txt"}
 
 
 def find_clips(
-    kind: str, root: str | os.PathLike[str], *, protocol: str | None = None, score: bool = True
+    kind: RawSet,
+    root: str | os.PathLike[str],
+    *,
+    protocol: ProtocolName | None = None,
+    score: bool = True,
+    layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
 ) -> FoundClips:
-    """Find the clips of a set as its owner distributes it; files are looked for in all folders below ``root``.
+    """Find the clips of a raw data set; files are looked for in all folders below ``root``.
 
     Args:
         kind: ``"ntu60"``, ``"ntu120"``: ``*.skeleton``. ``"pku-mmd"``: two files of text for each video, such as
@@ -39,6 +52,8 @@ def find_clips(
             for position pairs alone: those in files called ``train*`` train.
         score: For pyskl's keypoints in pictures, whether their score is the third channel. Without it clips have two
             coordinates, which the augmentations can turn and shear.
+        layout: For pyskl's pickles and position pairs of another skeleton: a name, a dict or a layout with as many
+            joints as they have. Default: the set's own.
 
     Returns:
         What there is, for :func:`~skelblocks.data.prepare`.
@@ -46,8 +61,8 @@ def find_clips(
     Raises:
         FileNotFoundError: no such folder, or nothing of that kind in it.
         ClipFormatError: a file that tells what there is, such as a split, is damaged.
-        ValueError: an unknown kind, a protocol that the set does not have, ``score=False`` for a set without scores, or
-            two files for the same clip.
+        ValueError: an unknown kind, a protocol or a layout that the set does not have, ``score=False`` for a set
+            without scores, or two files for the same clip.
 
     Example:
         >>> import tempfile
@@ -62,11 +77,18 @@ def find_clips(
     check_choice(kind, SETS, name="kind")
     root = Path(root)
     if not root.exists():
-        raise FileNotFoundError(f"root: there is no folder {str(root)!r} (looked in {Path.cwd()})")
+        raise FileNotFoundError(f"root: there is no folder {escape(root)!r} (looked in {escape(Path.cwd())})")
+    skeleton = None if layout is None else layouts.get(layout)
+    if skeleton is not None and kind not in _ANY_SKELETON:
+        raise ValueError(
+            f"layout: expected none for {kind!r}, which has its own; only {' and '.join(_ANY_SKELETON)} vary"
+        )
     if kind == "pyskl":
-        return find_pyskl(root, protocol, score=score)
+        return find_pyskl(root, protocol, score=score, layout=skeleton)
     if not score:
         raise ValueError(f"score: {kind!r} has none to leave out; only keypoints in pictures, of 'pyskl', do")
+    if kind == "position":
+        return find_position(root, protocol, layout=skeleton)
     return _FIND[kind](root, protocol)
 
 
@@ -94,11 +116,11 @@ def _find_ucla(root: Path, protocol: str | None) -> FoundClips:
 
 def _find_pku(root: Path, protocol: str | None) -> FoundClips:
     texts = [path for path in root.rglob("*.txt") if _VIDEO.fullmatch(path.stem)]
-    labelled = {path: b"," in _start(path) for path in texts}
-    labels = {path.stem: path for path in _unique(path for path in texts if labelled[path])}
-    videos = _unique(path for path in texts if not labelled[path])
+    labeled = {path: b"," in _start(path) for path in texts}
+    labels = {path.stem: path for path in _unique(path for path in texts if labeled[path])}
+    videos = _unique(path for path in texts if not labeled[path])
     if not videos:
-        raise FileNotFoundError(f"root: there are no files such as 0002-L.txt or A01N01-L.txt in {str(root)!r}")
+        raise FileNotFoundError(f"root: there are no files such as 0002-L.txt or A01N01-L.txt in {escape(root)!r}")
     clips: list[Source] = [(path.stem, partial(_read_pku, path, labels.get(path.stem))) for path in videos]
     return FoundClips(clips, "ntu-rgb+d", _pku_part(root, protocol), shard=_VIDEOS_IN_A_SHARD)
 
@@ -116,7 +138,7 @@ def _pku_part(root: Path, protocol: str | None) -> Part | None:
     found = sorted(root.rglob(_SPLITS[protocol]))
     if len(found) != 1:
         shown = ", ".join(str(path.relative_to(root)) for path in found) or "none"
-        raise ValueError(f"protocol: expected one file {_SPLITS[protocol]} below {str(root)!r}, got {shown}")
+        raise ValueError(f"protocol: expected one file {_SPLITS[protocol]} below {escape(root)!r}, got {shown}")
     by_video = part_by_lists(*read_pku_mmd_split(found[0]))
     return lambda names, origin: by_video([name.split("_")[0] for name in names], origin)
 
@@ -124,7 +146,7 @@ def _pku_part(root: Path, protocol: str | None) -> Part | None:
 def _paths(root: Path, pattern: str) -> list[Path]:
     paths = _unique(root.rglob(pattern))
     if not paths:
-        raise FileNotFoundError(f"root: there are no files {pattern} in {str(root)!r}")
+        raise FileNotFoundError(f"root: there are no files {pattern} in {escape(root)!r}")
     return paths
 
 
@@ -132,7 +154,7 @@ def _unique(paths: Iterable[Path]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in paths:
         if path.stem in found:
-            raise ValueError(f"root: two files for one clip, {str(found[path.stem])!r} and {str(path)!r}")
+            raise ValueError(f"root: two files for one clip, {escape(found[path.stem])!r} and {escape(path)!r}")
         found[path.stem] = path
     return [found[name] for name in sorted(found)]
 
@@ -147,5 +169,4 @@ _FIND: Mapping[str, Callable[[Path, str | None], FoundClips]] = {
     "ntu120": partial(_find_ntu, kind="ntu120", actions=120),
     "pku-mmd": _find_pku,
     "nw-ucla": _find_ucla,
-    "position": find_position,
 }

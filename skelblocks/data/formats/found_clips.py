@@ -12,6 +12,7 @@ from skelblocks._utils.checks import check_choice
 from skelblocks.data.prepared.prepare import Part
 from skelblocks.data.prepared.prepare_shard import Source
 from skelblocks.data.splits import Protocol, check_disjoint, protocol_split
+from skelblocks.layouts import SkeletonLayout
 
 _PROTOCOLS = {"ntu60": ("xsub", "xview"), "ntu120": ("xsub", "xset"), "nw-ucla": ("xview",)}
 
@@ -30,7 +31,7 @@ class FoundClips(NamedTuple):
     """
 
     clips: list[Source]
-    layout: str
+    layout: str | SkeletonLayout
     part: Part | None
     persons: int = 2
     shard: int = 1024

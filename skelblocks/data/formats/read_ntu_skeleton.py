@@ -150,6 +150,8 @@ class _Lines:
 def _walk(lines: _Lines) -> list[int]:
     """The number of bodies in each frame."""
     frames = lines.integer(0, "the count of frames")
+    if len(lines) == 1:
+        raise lines.error("expected frames after their count, got the end of the file", 0)
     if not 1 <= frames < len(lines):
         raise lines.error(f"expected 1..{len(lines) - 1} frames for {len(lines)} lines, got {frames}", 0)
     counts: list[int] = []

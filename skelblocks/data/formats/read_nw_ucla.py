@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from einops import rearrange
 
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 
@@ -100,4 +101,4 @@ def _coordinates(frames: Any, path: Path) -> Any:
                 raise ClipFormatError(path, f"frame {t}: expected three numbers a joint")
             if not all(abs(i) < 1e30 for i in joint):
                 raise ClipFormatError(path, f"frame {t}: a coordinate that is not finite, or too large")
-    return np.ascontiguousarray(np.array(frames, dtype=np.float32).transpose(2, 0, 1)[..., None])
+    return np.ascontiguousarray(rearrange(np.array(frames, dtype=np.float32), "t v c -> c t v 1"))

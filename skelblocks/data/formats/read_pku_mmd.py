@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
+from skelblocks.clips.raw_clips import RawClips
 
 _NUMBERS = 150  # two bodies of 25 joints
 _CLASSES = 51
@@ -24,7 +26,7 @@ _VIDEO = re.compile(r"(?:(?P<video>\d{4})|A\d{2}N\d{2})-(?P<view>[LMR])")
 _VIEWS = {"L": 1, "M": 2, "R": 3}
 
 
-class PkuMmdVideo(Sequence[RawClip]):
+class PkuMmdVideo(RawClips):
     """The clips of one video, in the order of its label file.
 
     A label whose frames the video does not have raises :class:`~skelblocks.data.ClipFormatError` when its clip is asked
@@ -46,16 +48,8 @@ class PkuMmdVideo(Sequence[RawClip]):
     def __len__(self) -> int:
         return len(self.intervals)
 
-    @overload
-    def __getitem__(self, index: int) -> RawClip: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RawClip]: ...
-    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
-        index %= len(self)
+    def read(self, index: int) -> RawClip:
+        """One clip."""
         action, start, end = self.intervals[index]
         if not 1 <= start <= end <= self.x.shape[1]:
             reason = f"expected frames within 1..{self.x.shape[1]}, those of the video, got {start}..{end}"
@@ -175,7 +169,7 @@ def _read_skeleton(path: Path) -> NDArray[np.float32]:
             raise ClipFormatError(path, "a coordinate that is not a finite number", line=number)
     if not frames:
         raise ClipFormatError(path, "no frame in it")
-    return np.ascontiguousarray(np.stack(frames).reshape(-1, 2, 25, 3).transpose(3, 0, 2, 1))
+    return np.ascontiguousarray(rearrange(np.stack(frames), "t (b v c) -> c t v b", b=2, v=25))
 
 
 def _read_labels(path: Path) -> tuple[tuple[int, int, int], ...]:

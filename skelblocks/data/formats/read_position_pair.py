@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
+from skelblocks.clips.raw_clips import RawClips
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name
 from skelblocks.data.pickles.restricted_pickle import load_restricted
 
@@ -22,7 +23,7 @@ _MOST_CLASSES = 100_000
 _PKU = re.compile(r"(?:F(?P<video>\d{3})|A\d{3}N\d{3})V(?P<view>\d{3})C(?P<action>\d{3})L\d{3}")
 
 
-class PositionPair(Sequence[RawClip]):
+class PositionPair(RawClips):
     """The clips of a pair of files, each read from disk when it is asked for.
 
     A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is asked for; the others can be read.
@@ -42,15 +43,8 @@ class PositionPair(Sequence[RawClip]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, index: int) -> RawClip: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RawClip]: ...
-    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
+    def read(self, index: int) -> RawClip:
+        """One clip."""
         name = self.names[index]
         with np.errstate(over="ignore"):
             x = np.array(self._clips[index], dtype=np.float32, order="C")

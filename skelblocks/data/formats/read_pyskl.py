@@ -6,21 +6,23 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
+from skelblocks.clips.raw_clips import RawClips
 from skelblocks.data.formats.read_position_pair import check_label, origin_of
 from skelblocks.data.pickles.restricted_pickle import load_restricted
 
 _JOINTS = {3: 25, 2: 17}  # Kinect v2 in space, COCO in pictures
 
 
-class PysklClips(Sequence[RawClip]):
+class PysklClips(RawClips):
     """The annotations of a pyskl file as clips.
 
     A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is asked for; the others can be read.
@@ -48,15 +50,8 @@ class PysklClips(Sequence[RawClip]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, index: int) -> RawClip: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RawClip]: ...
-    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
+    def read(self, index: int) -> RawClip:
+        """One clip."""
         one, name = self._annotations[index], self.names[index]
         check_label(one.get("label"), self._path, name)
         keypoint = self._array(one, "keypoint", name)
@@ -64,7 +59,11 @@ class PysklClips(Sequence[RawClip]):
             raise self._wrong(name, f"expected keypoint (m, t, v, c) with c 2 or 3, got shape {keypoint.shape}")
         joints = _JOINTS[keypoint.shape[3]] if self._joints is None else self._joints
         if keypoint.shape[2] != joints:
-            raise self._wrong(name, f"expected {joints} joints, got {keypoint.shape[2]}; give the number with joints=")
+            raise self._wrong(
+                name,
+                f"expected {joints} joints, got {keypoint.shape[2]}; say joints={keypoint.shape[2]}, or when the "
+                "set is prepared, name a layout with as many joints, layout= (--layout)",
+            )
         frames = one.get("total_frames")
         if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames != keypoint.shape[1]:
             raise self._wrong(name, f"expected total_frames to be the {keypoint.shape[1]} frames of keypoint")
@@ -131,7 +130,8 @@ def to_pyskl(x: NDArray[Any]) -> NDArray[Any]:
         >>> to_pyskl(np.zeros((8, 3, 50, 25, 2))).shape
         (8, 2, 50, 25, 3)
     """
-    return _swapped(x, "x: expected (..., c, t, v, m)")
+    _check_axes(x, "x: expected (..., c, t, v, m)")
+    return np.array(rearrange(x, "... c t v m -> ... m t v c"), order="C")
 
 
 def from_pyskl(keypoint: NDArray[Any]) -> NDArray[Any]:
@@ -144,13 +144,15 @@ def from_pyskl(keypoint: NDArray[Any]) -> NDArray[Any]:
         >>> from_pyskl(np.zeros((2, 50, 25, 3))).shape
         (3, 50, 25, 2)
     """
-    return _swapped(keypoint, "keypoint: expected (..., m, t, v, c)")
+    _check_axes(keypoint, "keypoint: expected (..., m, t, v, c)")
+    return np.array(rearrange(keypoint, "... m t v c -> ... c t v m"), order="C")
 
 
-def _swapped(x: NDArray[Any], expected: str) -> NDArray[Any]:
+def _check_axes(x: NDArray[Any], expected: str) -> None:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{expected}, got a masked array; fill what it hides from the frames around it")
     if x.ndim < 4:
         raise ValueError(f"{expected}, got shape {x.shape}")
-    return np.array(x.swapaxes(-4, -1), order="C")
 
 
 def _is_name(value: object) -> bool:

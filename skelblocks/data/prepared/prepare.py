@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.escape import escape
 from skelblocks._utils.locks import locked
 from skelblocks._utils.missing import refuse_missing
 from skelblocks.clips.flat_settings import FLAT, take_flat_settings
@@ -118,7 +119,7 @@ def prepare(
     sources, folder = _sources(clips), Path(out)
     plan = _plan(sources, preparation, class_names, shard, missing)
     folder.mkdir(parents=True, exist_ok=True)
-    busy = f"out: another process is preparing a set in {str(folder)!r}; wait for it, or choose another folder"
+    busy = f"out: another process is preparing a set in {escape(folder)!r}; wait for it, or choose another folder"
     with locked(folder / files.LOCK, busy=busy):
         finished = files.open_folder(folder, plan, {"protocol": protocol}, overwrite=overwrite)
         if finished is not None:
@@ -159,7 +160,7 @@ def _check_part(folder: Path, part: Part | None) -> None:
     index = files.map_array(folder / files.INDEX)
     if not np.array_equal(_parts(part, index), index["part"]):
         raise ValueError(
-            f"part: {str(folder)!r} holds these clips with another split; choose another folder, or overwrite "
+            f"part: {escape(folder)!r} holds these clips with another split; choose another folder, or overwrite "
             "this one with overwrite=True (--overwrite)"
         )
 
@@ -248,7 +249,8 @@ def _finish(
             entry = {key: record[key] for key in ("sha256", "plan")}
             shards.append({"file": files.shard_name(number), "clips": len(record["clips"]), **entry})
     if not clips:
-        first = "; ".join(f"{one['name']}: {one['reason']}" for one in rejected[:3])
+        first = "; ".join(f"{escape(one['name'])}: {escape(one['reason'])}" for one in rejected[:3])
+        shutil.rmtree(folder / files.UNFINISHED, ignore_errors=True)  # other settings may do
         raise ValueError(f"clips: none of {len(rejected)} could be prepared: {first}")
     name, times = Counter(clip["name"] for clip in clips).most_common(1)[0]
     if times > 1:

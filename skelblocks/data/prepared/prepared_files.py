@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.escape import escape
 from skelblocks._utils.whole_file import remove_partial_files, whole_file
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError
@@ -150,7 +151,7 @@ def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, ove
             _start_over(folder, plan)
         remove_partial_files(unfinished)
     elif any(path.name not in (UNFINISHED, LOCK) for path in folder.iterdir()):
-        raise ValueError(f"out: {str(folder)!r} holds files that are no prepared set; choose another folder")
+        raise ValueError(f"out: {escape(folder)!r} holds files that are no prepared set; choose another folder")
     else:
         _start_over(folder, plan)
     return None
@@ -159,7 +160,7 @@ def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, ove
 def _refuse(folder: Path, other: Sequence[str], overwrite: bool) -> None:
     if not overwrite:
         raise ValueError(
-            f"out: {str(folder)!r} holds a prepared set with other {', '.join(other)}; choose another folder, or "
+            f"out: {escape(folder)!r} holds a prepared set with other {', '.join(other)}; choose another folder, or "
             "overwrite it with overwrite=True (--overwrite)"
         )
 

@@ -21,6 +21,7 @@ from typing_extensions import Self
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.escape import escape
 from skelblocks.clips.batches import batches
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError
@@ -78,14 +79,14 @@ class PreparedSet(Dataset[Sample]):
         manifest = self.folder / files.MANIFEST
         if not manifest.is_file():
             more = "; its preparation is unfinished: run it again" if (self.folder / files.UNFINISHED).is_dir() else ""
-            raise FileNotFoundError(f"folder: there is no prepared set in {str(self.folder)!r}{more}")
+            raise FileNotFoundError(f"folder: there is no prepared set in {escape(self.folder)!r}{more}")
         self.manifest = files.read_json(manifest)
         index = self._open()
         chosen = np.arange(len(index)) if part is None else np.flatnonzero(index["part"] == PARTS[part])
         if not len(chosen):
             protocol = self.manifest["protocol"]
-            why = f"the set's protocol is {protocol!r}" if protocol else "prepare it again with a protocol"
-            raise ValueError(f"part: no clip is in {part!r} of {str(self.folder)!r}; {why}")
+            why = f"the set's protocol is {escape(protocol)!r}" if protocol else "prepare it again with a protocol"
+            raise ValueError(f"part: no clip is in {part!r} of {escape(self.folder)!r}; {why}")
         self.num_classes = len(self.class_names) or int(index["label"].max()) + 1
         self.names: tuple[str, ...] = tuple(map(str, index["name"].tolist()))
         self.labels = torch.from_numpy(index["label"].astype(np.int64))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from skelblocks import layouts
@@ -170,4 +171,4 @@ def sample_motion(
     x = film(torch.stack(bodies), views, clip)
     x = sense(x, joints, clip, noise=noise, occlusion=occlusion)
     x = x * tables.present[:, labels][:, None, None, :, None]
-    return x.permute(3, 2, 4, 1, 0).contiguous().to(dtype or torch.float32)
+    return rearrange(x, "m v c n t -> n c t v m").contiguous().to(dtype or torch.float32)

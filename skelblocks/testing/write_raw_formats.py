@@ -12,6 +12,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 
 _UCLA_ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
@@ -75,7 +76,7 @@ def write_pyskl(
     folder, generator = _folder(folder), np.random.default_rng(seed)
     annotations: list[dict[str, object]] = []
     for i in range(clips):
-        x = _motion(generator, 27 + i, 17 if flat else 25, _bodies(i)).transpose(3, 1, 2, 0)  # (m, t, v, c)
+        x = rearrange(_motion(generator, 27 + i, 17 if flat else 25, _bodies(i)), "c t v m -> m t v c")
         one = {"frame_dir": _ntu_name(i), "label": _action(i) - 1, "total_frames": x.shape[1], "keypoint": x}
         if flat:
             one["keypoint"] = (x[..., :2] * 200 + 500).astype(np.float16)
@@ -111,7 +112,7 @@ def write_nw_ucla(folder: str | os.PathLike[str], *, clips: int = 10, seed: int 
     for i in range(clips):
         action = _UCLA_ACTIONS[i % 10]
         name = f"a{action:02}_s{i // 10 % 10 + 1:02}_e{i // 100:02}_v{i % 3 + 1:02}"
-        skeletons = _motion(generator, 20 + i % 30, 20, 1)[..., 0].transpose(1, 2, 0).round(6).tolist()
+        skeletons = rearrange(_motion(generator, 20 + i % 30, 20, 1), "c t v 1 -> t v c").round(6).tolist()
         paths.append(folder / f"{name}.json")
         paths[-1].write_text(json.dumps({"file_name": name, "skeletons": skeletons, "label": i % 10 + 1}))
     return paths
@@ -154,7 +155,7 @@ def write_pku_mmd(
         x = _motion(generator, 30 * clips, 25, 2)
         for j in range(1, clips, 2):
             x[:, 30 * j : 30 * j + 30, :, 1] = 0
-        rows = x.transpose(1, 3, 2, 0).reshape(30 * clips, 150)
+        rows = rearrange(x, "c t v m -> t (m v c)")
         skeletons.append(_folder(folder / "skeleton") / f"{name}.txt")
         skeletons[-1].write_text("".join(" ".join(f"{value:.6f}" for value in row) + "\n" for row in rows))
         labels.append(_folder(folder / "label") / f"{name}.txt")
