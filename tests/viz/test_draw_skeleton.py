@@ -73,7 +73,8 @@ def test_a_limb_has_its_colour_on_every_layout():
 
     ntu = colors("ntu-rgb+d")
     assert len(set(ntu.values())) == 10
-    for name in layouts.available():
+    bodies = [name for name in layouts.available() if name != "hand-21"]  # a hand has no limbs
+    for name in bodies:
         assert colors(name).items() <= ntu.items()
 
 

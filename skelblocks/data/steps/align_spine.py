@@ -20,7 +20,7 @@ from skelblocks.layouts.recognize_layout import recognize_layout
 
 MODES = ("spine", "official")
 HIP = ("spine_base", "hip_center", "pelvis")
-_SPINE = ("spine_middle", "spine", "lower_back")
+_SPINE = ("spine_middle", "spine", "lower_back", "spine_naval", "spine1")
 _SMALL = 1e-6
 
 
@@ -50,7 +50,8 @@ def align_spine(
         layout: The skeleton, for the joints: a name, a dict or a layout.
         hip: Name or number of the lower end of the spine. Default: the layout's ``spine_base``, ``hip_center`` or
             ``pelvis``.
-        spine: The joint above it. Default: ``spine_middle``, ``spine`` or ``lower_back``.
+        spine: The joint above it. Default: ``spine_middle``, ``spine``, ``lower_back``, ``spine_naval`` or
+            ``spine1``.
         left: Default: ``shoulder_left``.
         right: Default: ``shoulder_right``.
         mode: ``"spine"``: as above, by the first person who is seen in the clip, in the first frame in which both lines

@@ -97,7 +97,8 @@ def test_however_the_camera_stood_the_result_is_the_same(seed):
 def test_the_spine_stands_and_the_shoulders_lie_along_their_axes(name):
     layout = layouts.get(name)
     hip = next(joint for joint in HIP if joint in layout.joints)
-    spine = next(joint for joint in ("spine_middle", "spine", "lower_back") if joint in layout.joints)
+    names = ("spine_middle", "spine", "lower_back", "spine_naval", "spine1")
+    spine = next(joint for joint in names if joint in layout.joints)
     x = clips((2, 3, 4, layout.num_joints, 2))
     y = align_spine(x, layout=layout)[:, :, 0, :, 0]
     up = y[..., layout.index(spine)] - y[..., layout.index(hip)]
