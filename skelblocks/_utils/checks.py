@@ -117,7 +117,7 @@ def check_weights_dtype(x: Tensor, weight: Tensor, *, name: str) -> None:
         >>> check_weights_dtype(torch.zeros(2, dtype=torch.float64), torch.zeros(2), name="x")
         Traceback (most recent call last):
         ...
-        TypeError: x: expected torch.float32 as the module's weights, got torch.float64; convert it with x.float()
+        TypeError: x: expected torch.float32 like the module's weights, got torch.float64; convert it with x.float()
     """
     check_floating(x, name=name)
     if x.dtype == weight.dtype or not weight.is_floating_point():
@@ -128,7 +128,9 @@ def check_weights_dtype(x: Tensor, weight: Tensor, *, name: str) -> None:
     remedy = {torch.float32: f"{name}.float()", torch.float64: f"{name}.double()"}.get(
         weight.dtype, f"{name}.to({weight.dtype})"
     )
-    raise TypeError(f"{name}: expected {weight.dtype} as the module's weights, got {x.dtype}; convert it with {remedy}")
+    raise TypeError(
+        f"{name}: expected {weight.dtype} like the module's weights, got {x.dtype}; convert it with {remedy}"
+    )
 
 
 def _autocasts(device_type: str) -> bool:

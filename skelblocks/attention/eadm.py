@@ -1,4 +1,4 @@
-"""Energy-based attention-guided drop (EADM) of AimCLR: take away what stands out, so that the rest must do.
+"""Energy-based attention-guided drop (EADM) of AimCLR: drop the features that stand out, so that others are learned.
 
 Axes: n samples, m persons, c channels, t frames, v joints; a row is one map (c, t, v).
 """
@@ -94,7 +94,8 @@ def eadm(
 
     Raises:
         TypeError: ``x`` is not floating-point.
-        ValueError: fewer than three axes, an empty row, an unknown option, or a margin that cannot act.
+        ValueError: fewer than three axes, an empty row, an unknown option, or a ``keep_margin`` outside
+            (sigmoid(0.5), 1).
 
     Example:
         >>> y, (joints, frames) = eadm(torch.randn(2, 2, 256, 13, 25), keep_margin=0.674)
@@ -142,7 +143,7 @@ class EADM(nn.Module):
             encoder passes (the 0.9 of the released class itself is never used).
         variant: ``"paper"``: algorithm 1, whose second mask is "temporal", with the counts of each row and the variance
             of eq. 3. ``"official"``, the released code: the second mask is of single entries by their own attention;
-            counts are over the whole batch, so that a clip's scale depends on its neighbours; and the variance is the
+            counts are over the whole batch, so that a clip's scale depends on its neighbors; and the variance is the
             unbiased one. Where nothing passes, the released code divides by zero; here something stays in every row.
         regularization: See :func:`energy_attention`.
         always: Drop in evaluation mode too, as the released code does. By default the map then passes unchanged.
@@ -154,7 +155,8 @@ class EADM(nn.Module):
 
     Raises:
         TypeError: a map that is not floating-point.
-        ValueError: fewer than three axes, an empty row, an unknown option, or a margin that cannot act.
+        ValueError: fewer than three axes, an empty row, an unknown option, or a ``keep_margin`` outside
+            (sigmoid(0.5), 1).
 
     Example:
         >>> drop = EADM(keep_margin=0.7)

@@ -15,7 +15,7 @@ from skelblocks._utils.explain_arguments import explain_arguments
 
 @explain_arguments
 class MHSAM(nn.Module):
-    r"""A soft mask, one number in (0, 1) an entry, from the attention of all positions to each other.
+    r"""A soft mask with a number in (0, 1) for each entry, from the self-attention of all positions.
 
     .. math:: Q, K, V = \operatorname{Linear}(\operatorname{LayerNorm}(f)), \qquad
         M_s = \operatorname{sigmoid}\Big(\lambda \operatorname{proj}\big(
@@ -25,8 +25,8 @@ class MHSAM(nn.Module):
     follows the query encoder on the mixed clip; :func:`soft_mask_pool` splits that map and, with the same mask, the map
     that the key encoder gives for the clip that was not mixed. The key branch has no attention of its own.
 
-    **Paper and code.** The layer normalisation over channels is that of the released code; eq. 2 prints none, and
-    ``mask.norm = nn.Identity()`` gives it as printed. Only the attention sees normalised features: the mask multiplies
+    **Paper and code.** The layer normalization over channels is that of the released code; eq. 2 prints none, and
+    ``mask.norm = nn.Identity()`` gives it as printed. Only the attention sees normalized features: the mask multiplies
     the map as it came. Persons are rows of their own, as released, so that they do not attend to each other. The paper
     writes of a feature ``(n, c)`` of any encoder: for a recurrent one, which has no joints, let ``v`` be 1.
 
@@ -67,7 +67,7 @@ class MHSAM(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, feature_map: Tensor) -> Tensor:
-        """The mask of salient entries; that of the others is one minus it."""
+        """The mask of salient entries; one minus it is the mask of the other entries."""
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels)
         check_weights_dtype(feature_map, self.qkv.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t v")

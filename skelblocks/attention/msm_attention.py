@@ -175,10 +175,10 @@ class MsMAttention(nn.Module):
 
 
 def _set_members(module: MsMAttention, _: object = None) -> None:
-    """Say which joints are in which group. The state dict does not: an empty module has it from here, once loaded.
+    """Set the buffers that say which joints form each group. They are not in the state dict, and are set after loading.
 
-    A joint counts as the largest power of two with which the sum over its group stays a mean at most: such a factor is
-    exact, and the sum of large features stays in the range of float16.
+    The weight of a joint is the largest power of two that is at most one over the size of its group. Such a weight is
+    exact in every dtype, and keeps the sum of large features in the range of float16.
     """
     like = module.conv_down.weight
     for name in module.scales:

@@ -1,4 +1,4 @@
-"""From a feature map and a soft mask to two features a clip: of what is salient, and of the rest.
+"""From a feature map and a soft mask to two features per clip: salient and non-salient.
 
 Axes: n samples, m persons, c channels, t frames, v joints.
 """

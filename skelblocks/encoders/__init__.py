@@ -1,4 +1,4 @@
-"""Encoders from clips to feature maps, pooling, projection heads, initialisation."""
+"""Encoders from clips to feature maps, pooling, projection heads, initialization."""
 
 from skelblocks._utils.lazy import attach
 

@@ -11,7 +11,7 @@ from skelblocks._utils.checks import check_axes, check_filled, check_weights_dty
 def check_clips(x: Tensor, *, in_channels: int, joints: int, weight: Tensor) -> None:
     """Raise unless ``x`` holds clips ``(n, in_channels, t, joints, m)`` with frames, in the dtype of ``weight``.
 
-    Of clips in another order of axes, those pass whose sizes happen to be the same.
+    Only sizes are compared: clips in another order of axes pass if they happen to have the same sizes.
 
     Example:
         >>> import torch
@@ -35,8 +35,8 @@ def check_clips(x: Tensor, *, in_channels: int, joints: int, weight: Tensor) -> 
 def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
     """Raise if a feature map ``(n, m, c, t, v)`` has the shape of clips ``(n, c, t, v, m)``, which also have five axes.
 
-    Three "persons" of one or two "joints", in at least 12 "frames" and without a gradient, are taken for the three
-    coordinates of one or two persons. Clips in the plane cannot be told from maps by their shape.
+    A tensor without a gradient whose axes would mean three persons, at least 12 frames, and one or two joints is taken
+    for clips of one or two persons in space. Clips of two coordinates cannot be told from maps by their shape.
 
     Args:
         feature_map: What the caller was given, with any axes.
@@ -50,16 +50,16 @@ def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
         >>> check_no_clips(torch.zeros(8, 3, 50, 25, 2), name="feature_map", instead="feature_map.flatten(0, 1)")
         Traceback (most recent call last):
         ...
-        ValueError: feature_map: expected an encoder's map (n, m, c, t, v), got shape (8, 3, 50, 25, 2), as clips
-        (n, c, t, v, m) have it; pass encoder(x), or for a map of 3 persons take feature_map.flatten(0, 1)
+        ValueError: feature_map: expected an encoder's map (n, m, c, t, v), got shape (8, 3, 50, 25, 2), which looks
+        like clips (n, c, t, v, m); pass encoder(x), or for a map of 3 persons use feature_map.flatten(0, 1)
     """
     if feature_map.ndim != 5 or feature_map.requires_grad or torch.compiler.is_compiling():
         return  # a graph may keep its sizes open, and must not be asked for them
     _, first, _, fourth, last = feature_map.shape
     if first == 3 and fourth >= 12 and last <= 2:
         raise ValueError(
-            f"{name}: expected an encoder's map (n, m, c, t, v), got shape {tuple(feature_map.shape)}, as clips "
-            f"(n, c, t, v, m) have it; pass encoder(x), or for a map of 3 persons take {instead}"
+            f"{name}: expected an encoder's map (n, m, c, t, v), got shape {tuple(feature_map.shape)}, which looks "
+            f"like clips (n, c, t, v, m); pass encoder(x), or for a map of 3 persons use {instead}"
         )
 
 

@@ -13,12 +13,13 @@ from skelblocks._utils.explain_arguments import explain_arguments
 
 @explain_arguments
 class BarlowProjector(nn.Module):
-    """Twice linear, batch normalisation and ReLU, then linear: from a pooled feature to where views are decorrelated.
+    """Map a pooled feature into the space in which views are decorrelated: three linear layers, used in pre-training.
 
-    Linear layers have no bias: a normalisation follows each, the last one in the loss. Used in pre-training only.
+    Batch normalization and ReLU follow the first two layers. No layer has a bias, because a normalization follows each
+    of them; the one after the last layer is part of the loss.
 
-    Defaults are those of PSTL's released code, 256-6144-6144-6144, which is 77 million parameters where its ST-GCN has
-    0.8 million. Its checkpoints' ``projector.N.*`` are ``layers.N.*`` here.
+    The defaults come from PSTL's released code, 256-6144-6144-6144. They give 77 million parameters, while its ST-GCN
+    has 0.8 million. ``projector.N.*`` in its checkpoints is ``layers.N.*`` here.
 
     Args:
         in_features: c, channels of the encoder's feature map.
@@ -26,7 +27,7 @@ class BarlowProjector(nn.Module):
         out_features: d.
 
     Shape:
-        ``(n, c)`` to ``(n, d)``, neither centred nor normalised: that is part of the loss.
+        ``(n, c)`` to ``(n, d)``, neither centered nor normalized, which the loss does.
 
     Raises:
         ValueError: another shape, a training batch of one, or a size below 1.
@@ -65,7 +66,7 @@ class BarlowProjector(nn.Module):
         check_floating(x, name="x")
         if self.training and x.shape[0] == 1:
             raise ValueError(
-                "x: expected at least 2 samples, got 1: in training, batch normalisation divides by the batch's "
+                "x: expected at least 2 samples, got 1: in training, batch normalization divides by the batch's "
                 "spread; use a larger batch (drop_last=True for a left-over sample) or .eval()"
             )
         y: Tensor = self.layers(x)

@@ -1,4 +1,4 @@
-"""Bidirectional GRU, an encoder of SkeAttnCLR: a recurrence over whole frames, without a graph.
+"""Bidirectional GRU, an encoder of SkeAttnCLR: a recurrence over frames that needs no graph.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -20,41 +20,40 @@ from skelblocks.encoders._clips import check_clips
 
 @explain_arguments
 class BiGRU(nn.Module):
-    r"""All persons' joints in a frame are one vector; a bidirectional GRU reads the frames.
+    r"""Read the frames with a bidirectional GRU; the joints of all persons in a frame form one vector.
 
     .. math:: h^{l,\rightarrow}_t = \operatorname{GRU}\big(x^l_t, h^{l,\rightarrow}_{t-1}\big), \quad
         h^{l,\leftarrow}_t = \operatorname{GRU}\big(x^l_t, h^{l,\leftarrow}_{t+1}\big), \quad
         x^{l+1}_t = \big[h^{l,\rightarrow}_t, h^{l,\leftarrow}_t\big]
 
-    from zero states, where :math:`x^1_t` holds the ``v * c * m`` coordinates of frame t (joints outermost, persons
-    innermost, as in the released code) after a batch normalisation over all frames of the batch. An absent person's
-    zeros are part of the vector.
+    The states start at zero. :math:`x^1_t` holds the ``v * c * m`` coordinates of frame t in the released code's order
+    ``(v c m)``, after a batch normalization over all frames of the batch. The zeros of absent persons are part of it.
 
-    The released code feeds one frame a call and carries both states on, so that no output sees a later frame: both
-    directions run forward in time, :math:`h^{l,\leftarrow}_{t-1}` in place of :math:`h^{l,\leftarrow}_{t+1}`.
-    ``causal=True`` computes just that, a layer at a time and so without its loop over frames.
+    The released code passes one frame per call and keeps both states, so no output sees a later frame: both directions
+    run forward in time, with :math:`h^{l,\leftarrow}_{t-1}` in place of :math:`h^{l,\leftarrow}_{t+1}`.
+    ``causal=True`` computes the same layer by layer, without a loop over frames.
 
-    ``pool`` averages the frames, as SkeAttnCLR's section 3.1 has it. The released code takes the last frame:
-    ``pool(feature_map[..., -1:, :])``. That suits ``causal=True``; in a bidirectional GRU, the backward half of the
-    last layer has run over no other frame there.
+    ``pool`` averages the frames, as in section 3.1 of SkeAttnCLR. The released code takes the last frame:
+    ``pool(feature_map[..., -1:, :])``. That suits ``causal=True``. With ``causal=False``, the backward half of the last
+    layer has seen only that frame.
 
     Args:
         layout: The skeleton: a name, a dict or a layout. Only its number of joints counts.
         in_channels: Coordinates of a joint. 3 here, 25 joints and 2 persons give the input size 150 of SkeAttnCLR's
             table 13.
-        persons: m. Every clip must have as many; 2 in the released code.
-        hidden_features: Size of a direction's state; 1024 in table 13. The map has twice as many channels.
+        persons: m, the same for every clip; 2 in the released code.
+        hidden_features: Size of the state of one direction; 1024 in table 13. The map has twice as many channels.
         num_layers: 3 in table 13.
         causal: Run both directions forward in time, as the released code does. The
             weights have the same names and shapes, but those trained with one value do not fit the other.
 
     Weight matrices are drawn from Xavier's uniform distribution, biases from torch's default, as in the released code.
-    Its checkpoints' ``encoder.gru.*`` are ``gru.*`` here, and ``input_norm.*`` are ``data_norm.*``.
+    In its checkpoints, ``gru.*`` is ``encoder.gru.*`` and ``data_norm.*`` is ``input_norm.*``.
 
     Shape:
         ``(n, in_channels, t, v, persons)`` to the feature map ``(n, 1, 2 * hidden_features, t, 1)``: persons and joints
-        are merged, and a mask of persons has nothing to choose from. The first half of the channels is the forward
-        direction. Any number of frames, all of which stay.
+        are merged, so a person mask does not apply. The first half of the channels is the forward direction. Any
+        number of frames is accepted, and all are kept.
 
     Raises:
         ValueError: clips with other axes, channels, joints or persons than the encoder's, or without a frame; in
@@ -126,7 +125,7 @@ class BiGRU(nn.Module):
             )
         if self.training and n * t == 1:
             raise ValueError(
-                "x: expected at least 2 frames in the batch, got 1: in training, batch normalisation divides by the "
+                "x: expected at least 2 frames in the batch, got 1: in training, batch normalization divides by the "
                 "batch's spread; use a larger batch or .eval()"
             )
 

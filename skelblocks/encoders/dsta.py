@@ -24,25 +24,27 @@ TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64,
 
 @explain_arguments
 class DSTA(nn.Module):
-    """Decoupled spatial-temporal attention network: no graph, every joint sees every joint, every frame every frame.
+    """Decoupled spatial-temporal attention network, which needs no graph.
 
-    A 1 x 1 convolution, batch normalisation and leaky ReLU, then blocks of attention between joints and attention
-    between frames, see :class:`DSTABlock`. Each person goes through them alone; an absent person's zeros count in the
-    statistics, as in all released codes. The weights start as in the released code, normal with a variance of 2 by the
-    outputs.
+    A 1 x 1 convolution, batch normalization and leaky ReLU come first. Then each :class:`DSTABlock` attends between all
+    joints and between all frames. Persons are encoded separately. The zeros of absent persons count in the statistics,
+    as in all released codes. The weights start as in the released code: normal, with variance 2 / fan_out.
 
-    Queries, keys and shortcuts know joints and frames by their place, so an encoder is made for one number of frames.
+    Queries and keys contain an encoding of joints and frames, so an encoder is made for one number of frames.
+
+    Before training, the normalizations have no statistics in evaluation mode. Features then grow from block to block,
+    beyond the range of float16.
 
     Args:
         layout: The skeleton: a name, a dict or a layout. Only its number of joints matters.
         frames: t; 64 in SkeAttnCLR (table 14).
         in_channels: Coordinates of a joint.
-        layers: One row ``(in, out, inner, stride)`` a block, as table 14's config list, which is the default: channels
-            of the input, of the output and of a query, and which frames are kept.
-        num_subsets: Attention maps side by side; 3 in the released code. Table 14's "number of heads", 8, is what the
-            released soft mask has, see ``MHSAM``, and no argument of this network.
-        dropout: 0.5 in table 14, which does not say where. It is on each block's last shortcut, in training, the only
-            dropout that the released network applies (there 0 unless set; HiCLR pre-trains with 0.5).
+        layers: One row ``(in, out, inner, stride)`` per block: the channels of the input, the output and a query, and
+            the stride in time. The default is the list of table 14.
+        num_subsets: Parallel attention maps; 3 in the released code. The "number of heads" in table 14, 8, belongs to
+            the released soft mask, see ``MHSAM``.
+        dropout: 0.5 in table 14, which does not say where. The released network applies it to the last shortcut of each
+            block, in training (there 0 unless set; HiCLR pre-trains with 0.5).
 
     Shape:
         ``(n, in_channels, frames, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; with the default layers
@@ -103,7 +105,9 @@ class DSTA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The feature map of each clip."""
-        check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.input[0].weight)  # type: ignore[arg-type]
+        check_clips(
+            x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=next(self.input.parameters())
+        )
         n, _, t, _, m = x.shape
         if t != self.frames:
             raise ValueError(

@@ -39,24 +39,25 @@ _SLOPE = 0.1  # of the leaky ReLU, in the released code
 def decoupled_attention(
     x: Tensor, query: Tensor, key: Tensor, *, alpha: Tensor, table: Tensor | None = None, over: Over = "joints"
 ) -> Tensor:
-    r"""Mix the joints of a clip, or its frames, by one attention map a clip and subset.
+    r"""Mix the joints of a clip, or its frames, by one attention map per clip and subset.
 
     .. math:: A_{suv} = \alpha_s \tanh\Big(\frac{1}{c't} \sum_{c',\,t} q_{sc'tu} \, k_{sc'tv}\Big) + G_{suv}, \qquad
         y_{sctv} = \sum_u x_{ctu} A_{suv}
 
-    over joints; over frames, frames and joints change places. The map is the same for all frames (or joints) of a clip,
-    which is what is decoupled. Nothing is normalised to a sum of one, and a weight may be negative.
+    over joints; over frames, frames and joints change places. All frames (or joints) of a clip share one map, which is
+    why the attention is called decoupled. The weights do not sum to one and may be negative.
 
     Args:
         x: Features ``(b, c, t, v)``.
         query: ``(b, s, c', t, v)``; the positions that give.
         key: ``(b, s, c', t, v)``; the positions that receive.
-        alpha: ``(s,)``, the weight of the clip's own map.
-        table: ``(s, v, v)``, or ``(s, t, t)`` over frames: a map for all clips, the paper's global regularisation.
+        alpha: ``(s,)``, the weight of the map computed from the clip.
+        table: ``(s, v, v)``, or ``(s, t, t)`` over frames: a learned map for all clips, the paper's global
+            regularization.
         over: ``"joints"`` or ``"frames"``.
 
     Returns:
-        ``(b, s * c, t, v)``, all channels of the first subset first.
+        ``(b, s * c, t, v)``, with all channels of the first subset first.
 
     Raises:
         ValueError: a shape does not fit the others, or another ``over``.
@@ -94,11 +95,11 @@ class DSTABlock(nn.Module):
 
     .. math:: h = \sigma(r_1(x) + W_o(\operatorname{Attention}(x))), \qquad y = \sigma(r_2(x) + W_f(h))
 
-    with :math:`\sigma` the leaky ReLU of slope 0.1, :math:`W` a 1 x 1 convolution with batch normalisation, and
+    with :math:`\sigma` the leaky ReLU of slope 0.1, :math:`W` a 1 x 1 convolution with batch normalization, and
     :func:`decoupled_attention` over joints; then the same again over frames. Queries and keys are a 1 x 1 convolution
     of the features plus their :func:`~skelblocks.encoders.positional_encoding`; the values are the features themselves.
     The second shortcut :math:`r_2` starts at the input too, not at :math:`h`: so the released code. Shortcuts are
-    identities, or four 1 x 1 convolutions with batch normalisation where the block changes channels or frames.
+    identities, or four 1 x 1 convolutions with batch normalization where the block changes channels or frames.
 
     Args:
         in_channels: Channels of the input.

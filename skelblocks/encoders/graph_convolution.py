@@ -1,7 +1,7 @@
 """Spatial graph convolution: mix each frame's joints along the skeleton's bones.
 
 Axes: b rows (samples x persons), c input channels, o output channels, t frames, v joints, s subsets of the
-neighbourhood.
+neighborhood.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from skelblocks._utils.explain_arguments import explain_arguments
 
 
 def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency: Tensor) -> Tensor:
-    r"""Carry every joint's features to its neighbours, one weight matrix a subset, and sum.
+    r"""Send the features of each joint to its neighbors, with one weight matrix per subset, and sum.
 
     .. math:: y_{bow} = \sum_s \sum_v \Big(\sum_c W_{soc} \, x_{bcv} + \beta_{so}\Big) A_{svw}
 
-    in each frame. The neighbours are gathered before the weights are applied, which gives the same sum for less work
-    where there are more output than input channels. The bias goes through the adjacency, as in ST-GCN's code: a target
-    whose column of ``A`` does not sum to one gets more or less of it.
+    in each frame. Neighbors are gathered before the weights are applied, which is less work if there are more output
+    than input channels. The bias also goes through the adjacency, as in ST-GCN's code: a target whose column of ``A``
+    does not sum to one gets more or less of it.
 
     Args:
         x: Features ``(b, c, t, v)``. Fastest with ``channels_last`` strides.
         weight: ``(s * o, c)``; row ``k * o + i`` makes channel ``i`` from subset ``k``.
         bias: ``(s * o)`` in the same order, or None.
-        adjacency: ``(s, v, w)``, from source v to target w, for instance from ``layouts.adjacency``; or one a row,
-            ``(b, s, v, w)``.
+        adjacency: ``(s, v, w)``, from source v to target w, for instance from ``layouts.adjacency``; or
+            ``(b, s, v, w)``, one for each row.
 
     Returns:
         ``(b, o, t, w)``, with ``channels_last`` strides.
@@ -78,13 +78,13 @@ class GraphConvolution(nn.Module):
         out_channels: o.
         subsets: s, the matrices of the adjacency.
         joints: v, needed only for the edge importance.
-        edge_importance: Whether to learn a factor an entry, starting at one (ST-GCN's edge importance weighting). It
-            can fade or strengthen a bone, but make no new one.
+        edge_importance: Whether to learn a factor for each entry, starting at one (ST-GCN's edge importance weighting).
+            It can weaken or strengthen a bone but cannot add one.
 
     Shape:
         ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, o, t, v)``. Where only some joints are present,
         ``keep_joints`` says which, ``(v')`` for all rows or ``(b, v')``: ``(b, c, t, v')`` to ``(b, o, t, v')``. Their
-        rows and columns of the adjacency are taken as they are, without another normalisation.
+        rows and columns of the adjacency are taken as they are, without another normalization.
 
     Example:
         >>> from skelblocks import layouts

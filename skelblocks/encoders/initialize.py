@@ -1,4 +1,4 @@
-"""The weight initialisation of the released training code."""
+"""The weight initialization of the released training code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 def initialize_official(module: Module, *, std: float = 0.02, generator: torch.Generator | None = None) -> Module:
     """Redraw all weights as the processors of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and SkeAttnCLR do.
 
-    Convolutions and linear layers get weights from ``N(0, std)``, batch normalisations from ``N(1, std)``; all biases
+    Convolutions and linear layers get weights from ``N(0, std)``, batch normalizations from ``N(1, std)``; all biases
     become zero. Running statistics, edge importance and everything else stay.
 
     The released code does this to the whole model after it has copied the query encoder to the key encoder, so that the

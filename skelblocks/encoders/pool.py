@@ -1,4 +1,4 @@
-"""From a feature map to one feature a clip: the mean over space, time and persons.
+"""From a feature map to one feature per clip: the mean over space, time and persons.
 
 Axes: n samples, m persons, c channels, t frames, v joints.
 """
@@ -17,17 +17,19 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
 
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder. ``v`` may be joints, parts or bodies.
-        person_mask: Boolean ``(n, m)``, true where a person is present: the mean is then over those. By default it is
-            over all m, absent ones included, as in all released codes: an encoder gives something else than zero for a
-            person that is not there. A clip in which nobody is present keeps the mean over all, so that nothing
-            becomes NaN; otherwise whoever is left out has no part, whatever the map holds there.
+        person_mask: Boolean ``(n, m)``, true where a person is present. Masked persons do not contribute, even if their
+            features are NaN. A clip without any person keeps the mean over all persons, which avoids NaN. By default
+            the mean is over all m, as in all released codes. Absent persons then contribute too, because an encoder
+            does not map their zeros to zero.
 
     Returns:
         ``(n, c)``.
 
     Raises:
-        ValueError: other axes, or a mask that is not ``(n, m)``.
-        TypeError: a mask that is not boolean.
+        TypeError: a map that is not floating-point, or a mask that is not boolean.
+        ValueError: other axes; a map without persons, frames or joints; a map that looks like clips
+            ``(n, c, t, v, m)``, with three persons, one or two joints, at least 12 frames and no gradient; or a mask
+            that is not ``(n, m)``.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""From a feature map to two features a clip: the mean inside a region of frames and joints, and the mean outside it.
+"""From a feature map to two features per clip: the means inside and outside a region of frames and joints.
 
 Axes: n samples, m persons, c channels, t frames of the map, v joints.
 """
@@ -32,9 +32,9 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
     .. math:: p = \frac{\sum_{tv} M_{tv}\, f_{tv}}{\sum_{tv} M_{tv}}, \qquad
         c = \frac{\sum_{tv} (1 - M_{tv})\, f_{tv}}{\sum_{tv} (1 - M_{tv})}
 
-    SkeleMixCLR's spatio-temporal mask pooling, as in its released code: of a clip into which a region of another was
-    pasted, :math:`p` is the feature of what was pasted and :math:`c` that of the rest. These are true means, each
-    divided by the size of its own side.
+    This is SkeleMixCLR's spatio-temporal mask pooling, as in its released code. In a clip with a pasted region of
+    another clip, :math:`p` is the feature of the pasted region and :math:`c` the feature of the rest. Each sum is
+    divided by the number of its own positions.
 
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder.
@@ -77,7 +77,7 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
 def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) -> Tensor:
     """Take the mask of a clip down to the fewer frames of its feature map.
 
-    Row i of the map takes the clip's frame ``i * stride``, the one on which its convolutions are centred: every fourth
+    Row i of the map takes the clip's frame ``i * stride``, the one on which its convolutions are centered: every fourth
     frame for :class:`~skelblocks.encoders.STGCN`, from 64 frames to 16 and from 50 to 13. Nothing is lost if the region
     consists of whole blocks of that length.
 

@@ -26,8 +26,8 @@ _STRIDED = (4, 7)  # the blocks that halve the frames and double the channels
 class STGCN(nn.Module):
     """Spatial-temporal graph convolutional network: ten blocks over the skeleton's bones and time.
 
-    Clips are normalised by a batch normalisation a joint and coordinate, in which an absent person's zeros count, as in
-    all released codes. Each person goes through the blocks alone. With ``h = base_channels`` the blocks have
+    A batch normalization for each joint and coordinate comes first. The zeros of absent persons count in it, as in all
+    released codes. Persons are encoded separately. With ``h = base_channels`` the blocks have
     ``h, h, h, h, 2h, 2h, 2h, 4h, 4h, out_channels`` channels; the fifth and the eighth halve the frames.
 
     Args:
@@ -40,7 +40,7 @@ class STGCN(nn.Module):
         dropout: In every block but the first, in training; 0.5 in the released configs.
         strategy: How bones are partitioned, see ``layouts.adjacency``. ``"spatial"`` is what MsMCLR, AimCLR and
             CrosSCLR release; SkeAttnCLR and SkeleMixCLR call ``"agcn"`` by that name.
-        max_hop: How many bones a neighbour may be away.
+        max_hop: Largest distance of a neighbor, in bones.
         dilation: Take only every ``dilation``-th hop.
         edge_importance: Whether each block learns a factor for every entry of the adjacency.
 
@@ -51,7 +51,7 @@ class STGCN(nn.Module):
 
     Raises:
         ValueError: clips with other channels, joints or axes than the encoder's, or without frames; in training, clips
-            so few and short that a normalisation would see one number a channel; or joints to keep that are not joints
+            so few and short that a normalization would see one number a channel; or joints to keep that are not joints
             of it.
         TypeError: clips that are not floating-point, joints to keep that are not int64, or a size that is not an
             integer.
@@ -121,12 +121,14 @@ class STGCN(nn.Module):
             x: Clips ``(n, in_channels, t, v, m)``.
             keep_joints: Work on these joints alone, ``(v',)`` int64 for the batch or ``(n, v')``, one set a sample;
                 for instance from :class:`~skelblocks.augment.CentralSpatialMask`. The map's joints are in their order.
-                As in PSTL's released code, the clip is normalised with all its joints, then the others leave features
-                and graph: a bone to one of them is gone, and the weights of those that stay are not scaled up. Default:
-                all joints.
+                As in PSTL's released code, the clip is normalized with all its joints. Then the other joints and their
+                bones are removed, and the weights of the remaining bones are not scaled up. Default: all joints.
 
-        On CPU, joints that are out of range or repeated raise ``ValueError``. On other devices, and in a compiled
-        graph, values are not looked at, which would wait for the device.
+        On the CPU, joints that are out of range or repeated raise ``ValueError``. On other devices, and in a compiled
+        graph, the values are not checked, because reading them would wait for the device.
+
+        Clips in another order of axes, such as ``(n, m, t, v, c)``, are recognized by their sizes. If there are as many
+        persons as coordinates, the sizes are the same and nothing is raised.
         """
         check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.data_norm.weight)
         n, c, t, v, m = x.shape
@@ -148,7 +150,7 @@ class STGCN(nn.Module):
         return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
 
     def _check_numbers(self, x: Tensor, joints: int) -> None:
-        """Before any normalisation has moved its statistics, that none of them gets a single number a channel."""
+        """Before any normalization has moved its statistics, that none of them gets a single number a channel."""
         n, _, t, _, m = x.shape
         t_map = -(-t // 2 ** len(_STRIDED))
         if not self.training or 1 not in (n * m * t, n * m * t_map * joints):
@@ -157,7 +159,7 @@ class STGCN(nn.Module):
             frames = "the clip has one frame" if n * m * t == 1 else "its map has one frame and joint"
             raise ValueError(
                 f"x: expected more than one number a channel, got shape {tuple(x.shape)}: one person, and {frames}; in "
-                "training, batch normalisation divides by a channel's spread: use a larger batch (drop_last=True for a "
+                "training, batch normalization divides by a channel's spread: use a larger batch (drop_last=True for a "
                 "left-over sample), longer clips, or .eval()"
             )
 

@@ -1,6 +1,6 @@
 """One block of ST-GCN: a graph convolution in space, then a convolution in time.
 
-Axes: b rows (samples x persons), c channels, t frames, v joints, s subsets of the neighbourhood.
+Axes: b rows (samples x persons), c channels, t frames, v joints, s subsets of the neighborhood.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class STGCNBlock(nn.Module):
         \operatorname{ReLU}(\operatorname{BN}(\operatorname{GraphConv}(x)))))\big) + r(x)\Big)
 
     The residual :math:`r` is the identity where input and output have the same shape, else a strided 1 x 1 convolution
-    with batch normalisation.
+    with batch normalization.
 
     Args:
         in_channels: Channels of the input.
@@ -86,7 +86,7 @@ class STGCNBlock(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``, then in time."""
-        # In place: neither a normalisation nor a sum keeps what it gave.
+        # In place: neither a normalization nor a sum keeps what it gave.
         y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)), inplace=True)
         y = self.dropout(self.temporal_norm(self.temporal(y)))
         if self.has_residual:

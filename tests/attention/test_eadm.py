@@ -159,7 +159,7 @@ def test_ties_are_not_broken_by_rounding(variant):
     assert y.equal(x)
 
 
-def test_in_the_released_code_a_clips_scale_depends_on_its_neighbours():
+def test_in_the_released_code_a_clips_scale_depends_on_its_neighbors():
     x = features(4, 8, 7, 25)
     y, alone = (eadm(part, keep_margin=0.67, variant="official")[0][0] for part in (x, x[:1]))
     ratio = y[y != 0] / alone[y != 0]

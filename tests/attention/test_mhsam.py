@@ -42,8 +42,8 @@ def reference(module, row):
     positions = [row[:, t, v] for t in range(row.shape[1]) for v in range(row.shape[2])]
     normed = []
     for x in positions:
-        centred = x - sum(x) / c
-        normed.append(centred / torch.sqrt(sum(centred**2) / c + 1e-5) * module.norm.weight + module.norm.bias)
+        centered = x - sum(x) / c
+        normed.append(centered / torch.sqrt(sum(centered**2) / c + 1e-5) * module.norm.weight + module.norm.bias)
     qkv = [module.qkv.weight @ x + module.qkv.bias for x in normed]
     mask = torch.empty_like(row)
     for i, looking in enumerate(qkv):

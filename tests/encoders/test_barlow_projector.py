@@ -15,7 +15,7 @@ def _seed():
 
 
 def barlow(first, second, weight):
-    """The loss as PSTL writes it, both views normalised over the batch."""
+    """The loss as PSTL writes it, both views normalized over the batch."""
 
     def standard(z):
         return (z - z.mean(dim=0)) / (z.var(dim=0, unbiased=False) + 1e-5).sqrt()

@@ -42,7 +42,7 @@ def as_vectors(x):
 
 
 def standard(x):
-    """Batch normalisation in training, at its first weights."""
+    """Batch normalization in training, at its first weights."""
     return (x - x.mean(dim=(0, 1))) / (x.var(dim=(0, 1), unbiased=False) + 1e-5).sqrt()
 
 

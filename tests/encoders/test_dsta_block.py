@@ -90,7 +90,7 @@ def test_attention_refuses_what_does_not_fit():
 
 
 def convolved(pair, x, stride=1):
-    """A 1 x 1 convolution and batch normalisation in training."""
+    """A 1 x 1 convolution and batch normalization in training."""
     convolution, norm = pair
     y = torch.einsum("oi,bitv->botv", convolution.weight[:, :, 0, 0], x[:, :, ::stride])
     y = y + convolution.bias[:, None, None]

@@ -13,7 +13,7 @@ def _seed():
 
 
 def reference(x, weight, bias, adjacency):
-    """Weights first, neighbours after, target by target: the order in which ST-GCN prints it."""
+    """Weights first, neighbors after, target by target: the order in which ST-GCN prints it."""
     subsets = len(adjacency)
     y = torch.zeros(x.shape[0], len(weight) // subsets, x.shape[2], adjacency.shape[2], dtype=x.dtype)
     for k in range(subsets):
@@ -100,7 +100,7 @@ def test_keeping_joints_takes_their_rows_and_columns(edge_importance):
         torch.testing.assert_close(convolution(x, adjacency, keep[row])[row : row + 1], expected, rtol=1e-9, atol=1e-10)
 
 
-def test_a_joint_is_reached_from_its_neighbours_only():
+def test_a_joint_is_reached_from_its_neighbors_only():
     adjacency = layouts.adjacency("ntu-rgb+d", dtype=torch.float64)
     x, weight, bias, _ = arguments(1, 2, 1, 25, 3, 4)
     x.requires_grad_()

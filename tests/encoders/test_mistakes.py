@@ -116,7 +116,7 @@ def test_a_deviation_that_is_none_changes_no_weight(std):
 def test_clips_of_another_dtype(encoder):
     x = torch.zeros(2, 3, 12, 15, 2)
     for dtype, shown in ((torch.float64, "torch.float64"), (torch.float16, "torch.float16")):
-        message = rf"x: expected torch.float32 as the module's weights, got {shown}; convert it with x\.float\(\)"
+        message = rf"x: expected torch.float32 like the module's weights, got {shown}; convert it with x\.float\(\)"
         with pytest.raises(TypeError, match=message):
             encoder(x.to(dtype))
     with pytest.raises(TypeError, match=r"x: expected torch.float64 .* convert it with x\.double\(\)"):
@@ -165,7 +165,7 @@ def test_clips_without_persons_or_samples(encoder):
 @pytest.mark.parametrize("persons", [1, 2])
 def test_clips_are_no_feature_maps(persons):
     clips = torch.randn(4, 3, 50, 25, persons)
-    message = r"expected an encoder's map \(n, m, c, t, v\), got shape \(4, 3, 50, 25, .\), as clips"
+    message = r"expected an encoder's map \(n, m, c, t, v\), got shape \(4, 3, 50, 25, .\), which looks like clips"
     for call in (
         pool,
         Pool(),

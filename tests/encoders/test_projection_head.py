@@ -47,7 +47,7 @@ def test_hidden_layers_are_linear_norm_relu_and_one_linear_layer_follows(hidden_
     torch.testing.assert_close(head(x), y)
 
 
-def test_no_hidden_layer_leaves_nothing_to_normalise():
+def test_no_hidden_layer_leaves_nothing_to_normalize():
     assert ProjectionHead(6, out_features=4, batch_norm=True, hidden_layers=0)(torch.randn(1, 6)).shape == (1, 4)
     with pytest.raises(ValueError, match="hidden_layers: expected an integer >= 0, got -1"):
         ProjectionHead(hidden_layers=-1)

@@ -128,11 +128,11 @@ def test_without_a_stride_the_only_one_that_fits_is_taken_and_several_are_refuse
 
 @pytest.mark.parametrize("t", range(1, 71))
 def test_a_short_clip_comes_down_as_its_map_does(t):
-    centre = torch.arange(t).view(1, 1, t)
+    center = torch.arange(t).view(1, 1, t)
     for _ in range(2):  # the two blocks that halve the frames
-        centre = centre[..., ::2]
+        center = center[..., ::2]
     mask = torch.rand(t, 5) < 0.5
-    assert region_to_frames(mask, frames=centre.numel(), stride=4).equal(mask[centre.flatten()])
+    assert region_to_frames(mask, frames=center.numel(), stride=4).equal(mask[center.flatten()])
 
 
 def test_a_stride_that_does_not_give_the_frames_is_refused():

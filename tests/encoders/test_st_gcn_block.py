@@ -24,7 +24,7 @@ def block_and_graph(inputs, outputs, **options):
 
 
 def normalized(y, norm):
-    """Batch normalisation in training, channel by channel."""
+    """Batch normalization in training, channel by channel."""
     mean, var = y.mean((0, 2, 3), keepdim=True), y.var((0, 2, 3), keepdim=True, unbiased=False)
     return (y - mean) / (var + 1e-5).sqrt() * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
 
@@ -37,10 +37,10 @@ def reference(block, x, adjacency, stride, dropout=1.0):
     y = torch.einsum("nkctv,kvw->nctw", y.unflatten(1, (len(a), out)), a)
     y = normalized(y, block.graph_norm).clamp(min=0)
     frames = []
-    for centre in range(0, y.shape[2], stride):
+    for center in range(0, y.shape[2], stride):
         frame = block.temporal.bias.view(1, -1, 1).expand(len(x), -1, y.shape[3])
         for tap in range(9):
-            at = centre + tap - 4
+            at = center + tap - 4
             if 0 <= at < y.shape[2]:
                 frame = frame + torch.einsum("oi,niv->nov", block.temporal.weight[:, :, tap, 0], y[:, :, at])
         frames.append(frame)

@@ -35,7 +35,7 @@ def clips(n=2, t=12, v=25, m=2):
 
 
 def reference(encoder, x, keep):
-    """Normalise all joints, then run ten blocks made for a skeleton that has only the joints to keep."""
+    """Normalize all joints, then run ten blocks made for a skeleton that has only the joints to keep."""
     n, _, _, _, m = x.shape
     keep = keep.tolist()
     norm, rows = encoder.data_norm, x.permute(0, 4, 3, 1, 2).flatten(2, 3).flatten(0, 1)
@@ -211,7 +211,7 @@ def test_one_joint_of_one_short_clip_cannot_train(t):
 
 
 @pytest.mark.parametrize("training", [nn.BatchNorm1d, nn.BatchNorm2d])
-def test_nor_can_it_where_only_some_normalisations_train(training):
+def test_nor_can_it_where_only_some_normalizations_train(training):
     encoder = make().train()
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
