@@ -14,7 +14,7 @@ from skelblocks.attention import (
     motion_difference,
     soft_mask_pool,
 )
-from skelblocks.testing import BlockTester, check_parameters_learn, check_state_dict
+from skelblocks.testing import BlockTester, NoFloat64, check_parameters_learn, check_state_dict
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,11 @@ class MsMTester(MapTester):
 
     def test_parameters_learn(self):
         check_parameters_learn(self.make(), self.inputs())
+
+    def test_no_float64_in_the_constructor(self):
+        with NoFloat64("meta"), torch.device("meta"):
+            module = self.make()
+        assert all(x.is_meta for x in (*module.parameters(), *module.buffers()))
 
 
 class TestMsMAttention(MsMTester):
