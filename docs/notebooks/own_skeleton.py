@@ -60,17 +60,18 @@ except ValueError as error:
 # %% [markdown]
 # ## Clips of yours
 #
-# Arrays come in any order of axes and in any length; `from_arrays` pads them, `ArrayDataset` centres and resamples.
+# Arrays come in any order of axes and in any length; `from_arrays` pads them, `ArrayDataset` centers and resamples.
 # The names of these joints are those of the synthetic body, which stands in for a recording.
 
 # %%
 from skelblocks import ArrayDataset, synthetic_motion
-from skelblocks.data import from_arrays
+from skelblocks.data import Preprocessing, from_arrays
 
 motion = synthetic_motion(layout, classes=6, subjects=8, views=1, frames=40, occlusion=0.0)
 recorded = [clip[:, : 30 + i % 10, :, 0].permute(1, 2, 0).numpy() for i, clip in enumerate(motion.x)]  # t v c
 padded = from_arrays(recorded, "T V C", layout=layout)
-dataset = ArrayDataset(padded.clips, layout=layout, lengths=padded.lengths, labels=motion.labels.numpy(), frames=24)
+settings, labels = Preprocessing(frames=24), motion.labels.numpy()
+dataset = ArrayDataset(padded.clips, layout=layout, lengths=padded.lengths, labels=labels, preprocessing=settings)
 dataset
 
 # %%

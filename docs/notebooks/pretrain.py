@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from skelblocks import ArrayDataset, recipes, synthetic_motion, viz
+from skelblocks.data import Preprocessing
 
 motion = synthetic_motion("ntu-rgb+d", classes=5, subjects=16, views=1, frames=24, occlusion=0.0)
-dataset = ArrayDataset(motion.x.numpy(), layout="ntu-rgb+d", labels=motion.labels.numpy(), frames=24)  # centred
+settings = Preprocessing(frames=24)  # and centered
+dataset = ArrayDataset(motion.x.numpy(), layout="ntu-rgb+d", labels=motion.labels.numpy(), preprocessing=settings)
 train, test = (dataset.subset(part.numpy()) for part in (motion.cross_subject(), ~motion.cross_subject()))
 len(train), len(test)
 
@@ -119,9 +121,8 @@ viz.embedding_scatter(features, test.labels, class_names=motion.class_names, met
 import tempfile
 
 from skelblocks import from_pretrained, save_pretrained
-from skelblocks.interop import InputDescription
 
 with tempfile.TemporaryDirectory() as folder:
-    save_pretrained(f"{folder}/mine", encoder=encoder, input=InputDescription(frames=24, persons=1))
+    save_pretrained(f"{folder}/mine", encoder=encoder, preprocessing=Preprocessing(frames=24, persons=1))
     found = from_pretrained(f"{folder}/mine")
-found.layout.name, found.input
+found.layout.name, found.preprocessing
