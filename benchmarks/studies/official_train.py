@@ -1,6 +1,6 @@
 """Train released code on a real set: `official_code.py` starts this with the name of a job's file.
 
-What is theirs runs as it is: model, feeder, initialisation, optimiser, training loop. What is put in its place here:
+What is theirs runs as it is: model, feeder, initialization, optimizer, training loop. What is put in its place here:
 
 - what only NTU RGB+D has: edges, left and right, parts, the number of joints, frames and persons, bones;
 - what only a GPU or their environment has: ``.cuda()``, the device's number, TensorBoard, the loader of models;
@@ -103,7 +103,7 @@ def main(path: str) -> None:
 def make_processor(
     released: official_code.Released, method: str, options: MethodOptions, *, device: torch.device
 ) -> Any:
-    """Their trainer with their model and optimiser, without its command line, files and screen."""
+    """Their trainer with their model and optimizer, without its command line, files and screen."""
     kind = import_class(released.processor)
     processor = kind.__new__(kind)
     sizes: dict[str, Any] = {

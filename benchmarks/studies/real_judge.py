@@ -31,7 +31,7 @@ class Judged(NamedTuple):
 
 
 def judge(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, *, classes: int) -> Judged:
-    """Cosine nearest neighbours, logistic regression (C 1, standardised) and our linear probe (standardised)."""
+    """Cosine nearest neighbors, logistic regression (C 1, standardized) and our linear probe (standardized)."""
     neighbors = knn_scores(test, train, train_labels, k=(1, min(5, len(train))), num_classes=classes)
     probe = linear_probe(
         train,

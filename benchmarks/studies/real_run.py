@@ -42,7 +42,7 @@ class Job(NamedTuple):
         set_name: Of the real set.
         protocol: Of the settings.
         method: Or "untrained" or "raw".
-        variant: Of a baseline: the initialisation, or the alignment.
+        variant: Of a baseline: the initialization, or the alignment.
         side: "ours" or "official".
         changed: The options that the command line has changed, as text.
         fold: The fold that tests, where there are folds.

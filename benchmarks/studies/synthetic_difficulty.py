@@ -3,7 +3,7 @@
     python -m benchmarks.studies.synthetic_difficulty --classes 10 --clips 2 --epochs 30
 
 The numbers at which the set's difficulty is frozen are recorded in tests/data/synthetic/test_synthetic_motion.py. All
-accuracies are in percent, of one nearest neighbour by cosine.
+accuracies are in percent, of one nearest neighbor by cosine.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def measure(clips: SyntheticClips, *, layout: str, base: int, epochs: int, seed:
         encoder = STGCN(layout, base_channels=16, out_channels=256, dropout=0.0).to(x.device)
         untrained = nearest(embed(encoder, x), clips.labels, train)
         with torch.no_grad():
-            for _ in range(3):  # its batch normalisations alone see the training clips
+            for _ in range(3):  # its batch normalizations alone see the training clips
                 encoder.train()
                 encoder(x[train][torch.randperm(int(train.sum()), device=x.device)[:128]])
         settled = nearest(embed(encoder, x), clips.labels, train)

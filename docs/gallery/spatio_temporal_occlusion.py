@@ -31,8 +31,8 @@ def spatio_temporal_occlusion_readings() -> Figure:
 
 def spatio_temporal_occlusion_units() -> Figure:
     frame = clips()[6, :, 10:11]
-    neighbours, bones = occlusion_units(LAYOUT), occlusion_units(LAYOUT, unit="bone")
-    units = (neighbours[5], bones[5], neighbours[0], bones[0])
+    neighbors, bones = occlusion_units(LAYOUT), occlusion_units(LAYOUT, unit="bone")
+    units = (neighbors[5], bones[5], neighbors[0], bones[0])
     hidden = torch.zeros(4, 25, dtype=torch.bool)
     for row, unit in zip(hidden, units, strict=True):
         row[list(unit)] = True

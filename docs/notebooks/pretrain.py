@@ -83,7 +83,7 @@ evaluate()
 # %% [markdown]
 # ## Training
 #
-# The order of a step: loss, backward, optimiser, key branch, queue. The first losses are small, since an untrained
+# The order of a step: loss, backward, optimizer, key branch, queue. The first losses are small, since an untrained
 # encoder gives all clips nearly the same embedding, and the queue holds random directions.
 
 # %%

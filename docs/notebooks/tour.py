@@ -12,14 +12,14 @@ import torch
 from skelblocks import layouts, synthetic_motion, viz
 
 layout = layouts.get("ntu-rgb+d")
-print(layout.num_joints, "joints, the centre is", layout.joints[layout.center])
+print(layout.num_joints, "joints, the center is", layout.joints[layout.center])
 [group.name for group in layout.parts]
 
 # %% [markdown]
 # ## Clips
 #
 # A batch of clips is `(N, C, T, V, M)`: samples, coordinates, frames, joints, persons. `synthetic_motion` makes
-# labelled ones of articulated bodies that act in front of cameras.
+# labeled ones of articulated bodies that act in front of cameras.
 
 # %%
 clips = synthetic_motion(layout, classes=4, subjects=4, views=1, frames=32, seed=1)
@@ -114,7 +114,7 @@ round(loss.item(), 3)
 # %% [markdown]
 # ## A step
 #
-# Loss from the old bank, backward, optimiser, and only then the key branch and the queue.
+# Loss from the old bank, backward, optimizer, and only then the key branch and the queue.
 
 # %%
 optimizer = torch.optim.SGD([*branch.parameters(), *attend.parameters()], lr=0.02, momentum=0.9)

@@ -74,7 +74,7 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
     AS-CAL has ``std=0.05, p=1``.
 
     Args:
-        std: Standard deviation, in the clip's length unit (metres in NTU RGB+D).
+        std: Standard deviation, in the clip's length unit (meters in NTU RGB+D).
         p: How likely a clip gets noise.
         on_absent_persons: See :func:`gaussian_noise`; True is the released code.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class RawClip(NamedTuple):
-    """One clip as its owner's file has it: nothing centred, resampled, chosen or smoothed.
+    """One clip as its owner's file has it: nothing centered, resampled, chosen or smoothed.
 
     Attributes:
         name: Unique in its set, such as ``"S001C002P003R002A013"``.

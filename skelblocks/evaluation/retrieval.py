@@ -47,7 +47,7 @@ def nearest_neighbors(
         query: Features ``(n, d)``; their length does not matter, and a zero feature has the cosine 0 with all.
         bank: Features ``(k, d)``.
         k: Number of neighbors.
-        exclude_self: Whether ``query`` is the bank, and row i is no neighbour of query i.
+        exclude_self: Whether ``query`` is the bank, and row i is no neighbor of query i.
         chunk_size: Queries at a time; memory is a few times ``chunk_size`` times the rows of the bank.
 
     Returns:
@@ -71,7 +71,7 @@ def nearest_neighbors(
         raise ValueError(f"k: expected an integer in 1..{rows}, the rows of the bank to choose from, got {k}")
     cosines, indices = [], []
     for _, similarity in _chunks(query, bank, chunk_size=chunk_size, exclude_self=exclude_self):
-        # torch.topk leaves open which of equal values it takes: only the value of the last neighbour is taken from it.
+        # torch.topk leaves open which of equal values it takes: only the value of the last neighbor is taken from it.
         least = similarity.topk(k, dim=1).values[:, -1:]
         above, equal = similarity > least, similarity == least
         spare = k - above.sum(dim=1, keepdim=True)

@@ -31,7 +31,7 @@ def nearest_neighbor_mask(
     Args:
         logits_per_branch: One matrix ``(n, 1 + k)`` a branch, all against the same bank. AimCLR: query, extreme view,
             extreme view after EADM. MsMCLR's code: query, joint, part, body (its paper has no mining).
-        top_k: Neighbours a branch names. 1 in AimCLR (section 4.2).
+        top_k: Neighbors a branch names. 1 in AimCLR (section 4.2).
         exclude: ``(n, k)`` boolean, true for rows that are no neighbors, such as older keys of the same clip
             (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). Rows whose logit is already ``-inf`` are left out
             anyhow.

@@ -56,7 +56,7 @@ def test_widths_fill_their_range(generator):
     impulse = torch.zeros(4000, 1, 31, 1, 1, dtype=torch.float64)
     impulse[:, :, 15] = 1
     y = RandomGaussianBlur((0.5, 2.0), p=1.0, normalize=False)(impulse, generator=generator)[:, 0, :, 0, 0]
-    sigma = (-0.5 / y[:, 16].log()).sqrt()  # the neighbouring weight is exp(-1 / 2 sigma^2)
+    sigma = (-0.5 / y[:, 16].log()).sqrt()  # the neighboring weight is exp(-1 / 2 sigma^2)
     assert 0.5 - 1e-6 <= sigma.min() < 0.51
     assert 1.99 < sigma.max() <= 2 + 1e-6
     assert abs(sigma.mean() - 1.25) < 0.03

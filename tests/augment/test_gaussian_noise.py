@@ -37,8 +37,8 @@ def test_noise_is_normal_with_the_std_and_independent(generator):
     assert abs(noise.mean()) < 1e-3
     assert abs(noise.std() - 0.05) < 1e-3
     assert abs((noise.abs() < 0.05).double().mean() - 0.6827) < 0.01
-    neighbours = torch.corrcoef(torch.stack((noise[:, :, 1:].flatten(), noise[:, :, :-1].flatten())))[0, 1]
-    assert abs(neighbours) < 0.01
+    neighbors = torch.corrcoef(torch.stack((noise[:, :, 1:].flatten(), noise[:, :, :-1].flatten())))[0, 1]
+    assert abs(neighbors) < 0.01
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_counts_fill_their_range_and_scale_with_the_skeleton_and_the_length(t, v
         assert (counts.nonzero().flatten() == torch.arange(low, high + 1)).all()
         expected = 3000 / (high - low + 1)
         assert ((counts[low : high + 1] - expected).abs() < 6 * expected**0.5).all()
-        often = mask.float().mean(dim=0)  # no place is favoured
+        often = mask.float().mean(dim=0)  # no place is favored
         assert (often - often.mean()).abs().max() < 0.05
 
 

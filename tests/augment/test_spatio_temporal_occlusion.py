@@ -35,14 +35,14 @@ def as_set(mask):
 @pytest.mark.parametrize("name", layouts.available())
 def test_units_are_what_the_graph_says(name):
     layout = layouts.get(name)
-    near = layouts.adjacency(layout, strategy="uniform")[0] > 0  # a joint is its own neighbour
+    near = layouts.adjacency(layout, strategy="uniform")[0] > 0  # a joint is its own neighbor
     for joint, (whole, bone) in enumerate(
         zip(occlusion_units(name), occlusion_units(layout, unit="bone"), strict=True)
     ):
         assert whole == tuple(near[:, joint].nonzero().flatten().tolist())
         assert set(bone) == {joint, layout.parents[joint]} <= set(whole)
         assert list(bone) == sorted(bone)
-    assert sum(len(unit) == 1 for unit in occlusion_units(name, unit="bone")) == 1  # the centre
+    assert sum(len(unit) == 1 for unit in occlusion_units(name, unit="bone")) == 1  # the center
 
 
 def test_the_noise_of_a_product_decides_no_tie():

@@ -44,7 +44,7 @@ def blocks(base=16, frames=50):
 
 
 def table9_by_hand(*, frames=50, persons=2, joints=25, base=16):
-    """One clip through encoder and head: 1x1 and 9x1 convolutions, linear layers, 2 a normalised number."""
+    """One clip through encoder and head: 1x1 and 9x1 convolutions, linear layers, 2 a normalized number."""
     total = 2 * 3 * frames * joints
     for i, c, o, t, t_out in blocks(base, frames):
         total += joints * (3 * c * o * t + 2 * o * t + 9 * o * o * t_out + 2 * o * t_out)
@@ -54,7 +54,7 @@ def table9_by_hand(*, frames=50, persons=2, joints=25, base=16):
 
 
 def torch_by_hand(*, frames=50, persons=2, joints=25, base=16):
-    """Products of one clip in this package's order: neighbours gathered, weights applied, then the convolutions."""
+    """Products of one clip in this package's order: neighbors gathered, weights applied, then the convolutions."""
     total = bias = 0
     for i, c, o, t, t_out in blocks(base, frames):
         total += t * joints * 3 * c * joints + t * joints * 3 * c * o + joints * 9 * o * o * t_out

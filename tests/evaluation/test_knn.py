@@ -12,7 +12,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def reference(query, bank, labels, k, temperature, classes, weights="exponential"):
-    """One query and neighbour at a time, in Python floats."""
+    """One query and neighbor at a time, in Python floats."""
     out = []
     for q in query.tolist():
         cosines = []

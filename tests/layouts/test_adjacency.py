@@ -13,12 +13,12 @@ OFFICIAL = {"ntu-rgb+d": "ntu-rgb+d", "nw-ucla": "nw-ucla", "openpose-18": "open
 
 def reference(layout, strategy, max_hop):
     """The definition, pair by pair, with distances found by walking."""
-    neighbours = {j: {a for e in layout.edges for a, b in (e, e[::-1]) if b == j} for j in range(layout.num_joints)}
+    neighbors = {j: {a for e in layout.edges for a, b in (e, e[::-1]) if b == j} for j in range(layout.num_joints)}
 
     def distance(a, b):
         seen, ring, hops = {a}, {a}, 0
         while b not in seen:
-            ring = {n for j in ring for n in neighbours[j]} - seen
+            ring = {n for j in ring for n in neighbors[j]} - seen
             seen |= ring
             hops += 1
         return hops

@@ -17,7 +17,7 @@ def layouts_and_joints(draw):
 
 
 def way_up(layout, joint):
-    """From a joint to the centre, the joint first."""
+    """From a joint to the center, the joint first."""
     way = [joint]
     while way[-1] != layout.center:
         way.append(layout.parents[way[-1]])
@@ -61,7 +61,7 @@ def test_the_graph_keeps_its_symmetry(given_):
     if part.swap[part.center] == part.center:
         bones = {frozenset(edge) for edge in part.edges}
         assert {frozenset(part.swap[joint] for joint in bone) for bone in bones} == bones
-    else:  # nothing of the midline hangs from outside; else it would be the centre
+    else:  # nothing of the midline hangs from outside; else it would be the center
         assert all(
             any(layout.joints[old] in both for old in way_up(layout, layout.index(joint))[1:])
             for i, joint in enumerate(both)

@@ -106,7 +106,7 @@ def test_a_cycle_is_allowed_and_parents_take_the_shortest_way():
         ({"bodies": {"a": [0, 1, 2], "b": [2, 3, 4]}}, r"bodies: .* missing \[\], twice \[2\]"),
         ({"parts": {"a": [0, 1, 2, 3, 4], "b": []}}, "at least one joint in every group"),
         ({"bodies": [("a", [0, 1, 2]), ("a", [3, 4])]}, "bodies: expected distinct names of groups .* got .'a', 'a'"),
-        ({"colour": 1}, r"unknown \['colour'\]"),
+        ({"color": 1}, r"unknown \['color'\]"),
     ],
 )
 def test_what_is_not_a_skeleton_is_refused(change, message):

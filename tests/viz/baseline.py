@@ -4,8 +4,8 @@
 change, ``SKELBLOCKS_REDRAW=1 python -m pytest tests/viz`` writes the pictures afresh; look at each before it is kept.
 
 Another matplotlib or FreeType smooths edges otherwise and puts a glyph or a line a pixel further. So a pixel counts as
-different only where its colour lies outside those of the pixels around it, ``REACH`` away at most, by more than
-``LEVELS`` of 256 in a channel, and a picture only with more than ``PIXELS`` of them. A bone, a point, a colour or a
+different only where its color lies outside those of the pixels around it, ``REACH`` away at most, by more than
+``LEVELS`` of 256 in a channel, and a picture only with more than ``PIXELS`` of them. A bone, a point, a color or a
 word that changes makes more; one letter of a small label may not: test texts by what they say.
 """
 
@@ -53,7 +53,7 @@ def different(one, other):
 
 
 def _beyond(picture, reference):
-    """Where no pixel of the reference within reach, nor a mixture of them, has the picture's colour."""
+    """Where no pixel of the reference within reach, nor a mixture of them, has the picture's color."""
     padded = np.pad(reference, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(padded, (2 * REACH + 1,) * 2, axis=(0, 1))
     low, high = around.min(axis=(-2, -1)), around.max(axis=(-2, -1))
@@ -89,7 +89,7 @@ def _write(path, picture):
     from PIL import Image
 
     path.parent.mkdir(exist_ok=True)
-    # A palette makes the file a third as large; it moves colours by less than LEVELS.
+    # A palette makes the file a third as large; it moves colors by less than LEVELS.
     small = Image.fromarray(picture).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
 
@@ -114,7 +114,7 @@ def _beside(*pictures):
 
 
 def waving(*, frames=8, persons=1):
-    """Somebody in Kinect's 25 joints who waves, ``(3, frames, 25, persons)``: right, up, away, in metres."""
+    """Somebody in Kinect's 25 joints who waves, ``(3, frames, 25, persons)``: right, up, away, in meters."""
     still = np.zeros((25, 3))
     still[[0, 1, 20, 2, 3], :2] = [(0, 0), (0, 0.25), (0, 0.5), (0, 0.58), (0, 0.75)]
     for side, sign in ((4, -1), (8, 1)):

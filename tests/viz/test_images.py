@@ -36,7 +36,7 @@ def triangle():
 
 
 def counts(classes):
-    """A confusion matrix: neighbours are confused, the last class but one never occurs."""
+    """A confusion matrix: neighbors are confused, the last class but one never occurs."""
     i = np.arange(classes)
     matrix = (
         np.diag(20 + i * 7 % 11) + np.where(i == i[:, None] + 1, i * 3 % 8, 0) + np.where(i == i[:, None] - 3, 2, 0)

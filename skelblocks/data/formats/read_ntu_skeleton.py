@@ -55,7 +55,7 @@ def read_ntu_skeleton(path: str | os.PathLike[str]) -> RawClip:
     """Read one clip of NTU RGB+D 60 or 120 from its owners' ``.skeleton`` text.
 
     The file counts its frames; each frame counts its bodies; each body has a line of 10 numbers, the tracker's id
-    first, a line with the joint count, 25, and 25 lines of 12 numbers, of which the first three are x, y, z in metres.
+    first, a line with the joint count, 25, and 25 lines of 12 numbers, of which the first three are x, y, z in meters.
     The other nine are counted, not read, whatever stands there.
 
     A body is followed through the frames by its id. Should a frame list one id twice, the second of them is followed as
@@ -226,7 +226,7 @@ def _coordinates(lines: _Lines, first: NDArray[np.int64]) -> NDArray[np.float32]
             place = next(i for i, token in enumerate(tokens) if not _is_coordinate(token))
             entry, joint = divmod(place // 3, JOINTS)
             line = int(first[entry]) + 2 + joint
-            raise lines.error(f"expected a finite {'xyz'[place % 3]} in metres, got {_shown(tokens[place])}", line)
+            raise lines.error(f"expected a finite {'xyz'[place % 3]} in meters, got {_shown(tokens[place])}", line)
     return xyz.reshape(-1, JOINTS, 3)
 
 

@@ -46,7 +46,7 @@ def align_spine(
     it. A rotation never mirrors, and two persons keep their distance and angle.
 
     Args:
-        x: Clips ``(..., 3, t, v, m)`` of floating-point coordinates, centred on the point to turn about.
+        x: Clips ``(..., 3, t, v, m)`` of floating-point coordinates, centered on the point to turn about.
         layout: The skeleton, for the joints: a name, a dict or a layout.
         hip: Name or number of the lower end of the spine. Default: the layout's ``spine_base``, ``hip_center`` or
             ``pelvis``.

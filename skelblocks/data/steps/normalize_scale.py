@@ -37,7 +37,7 @@ def body_length(
     Args:
         x: Clips ``(..., c, t, v, m)`` of floating-point coordinates, without a channel of scores.
         layout: The skeleton, for the bones: a name, a dict or a layout.
-        by: ``"bones"``: the mean of all bones. ``"spine"``: along the bones from the hip to the layout's centre, which
+        by: ``"bones"``: the mean of all bones. ``"spine"``: along the bones from the hip to the layout's center, which
             for Kinect skeletons is the joint between the shoulders.
         hip: For ``"spine"``, name or number of where it starts. Default: the layout's ``spine_base``, ``hip_center`` or
             ``pelvis``.
@@ -52,7 +52,7 @@ def body_length(
 
     Example:
         >>> x = np.zeros((1, 2, 20, 1))
-        >>> x[0, 0, :3, 0] = 0.0, 0.2, 0.5  # hip centre, spine and shoulder centre; nobody in the second frame
+        >>> x[0, 0, :3, 0] = 0.0, 0.2, 0.5  # hip center, spine and shoulder center; nobody in the second frame
         >>> body_length(x, layout="nw-ucla", by="spine").round(6).tolist()
         0.5
     """
@@ -136,7 +136,7 @@ def scale_to_body(
 
 
 def _spine(layout: SkeletonLayout, hip: str | int | None) -> list[tuple[int, int]]:
-    """The bones on the way from the hip to the centre."""
+    """The bones on the way from the hip to the center."""
     joint = find_joint(hip, layout, HIP, name="hip")
     bones = []
     while joint != layout.center:

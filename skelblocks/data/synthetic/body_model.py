@@ -1,6 +1,6 @@
 """A human body as a tree of bones, and where its joints go when it bends them.
 
-The body's own axes are x to its right, y up, z to its back: those of a Kinect that it faces. Lengths in metres.
+The body's own axes are x to its right, y up, z to its back: those of a Kinect that it faces. Lengths in meters.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def forward_kinematics(rotations: Mapping[str, Tensor], *, scales: Tensor) -> Te
     Example:
         >>> raised = forward_kinematics({"shoulder_right": torch.tensor([torch.pi / 2, 0, 0])}, scales=torch.ones(10))
         >>> shoulder, wrist = (raised[JOINTS.index(name)] for name in ("shoulder_right", "wrist_right"))
-        >>> [round(number) for number in (100 * (wrist - shoulder)).tolist()]  # centimetres: straight ahead
+        >>> [round(number) for number in (100 * (wrist - shoulder)).tolist()]  # centimeters: straight ahead
         [0, 0, -53]
     """
     turns = {joint: _rotation(vector) for joint, vector in rotations.items()}

@@ -20,7 +20,7 @@ class Role(NamedTuple):
     """What one actor of a class does: a joint turns by ``hold + swing * s(phase) + quarter * s(phase + 1/4)``.
 
     ``s`` rises from 0 to 1 and falls back, once a cycle. ``delays`` are in cycles. ``travel`` is how far the body goes,
-    in metres in its own axes, when ``s`` is 1. ``place`` is where it stands, and how far it is turned to its left from
+    in meters in its own axes, when ``s`` is 1. ``place`` is where it stands, and how far it is turned to its left from
     facing the sensor: ``(x, z, angle)``.
     """
 
@@ -168,7 +168,7 @@ def _sided(pose: Pose, sides: tuple[str, ...]) -> dict[str, Vector]:
 
 
 def _together(name: str, gap: float, first: tuple[_Move, str, float], second: tuple[_Move, str, float]) -> MotionClass:
-    """Two actors, face to face across the gap, in metres; each with a move, its limbs and its delay."""
+    """Two actors, face to face across the gap, in meters; each with a move, its limbs and its delay."""
     tempo = name.rpartition(", ")[2]
     facing = ((-gap / 2, 0.0, -math.pi / 2), (gap / 2, 0.0, math.pi / 2))
     roles = tuple(

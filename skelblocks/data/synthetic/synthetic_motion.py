@@ -66,7 +66,7 @@ def synthetic_motion(
         clips: How many performances of each class by each subject before each view. Views do not see the same ones.
         frames: Into which the few seconds of a performance are cut.
         persons: With 2, every sixth class has two actors; the others have an absent second body, all zero.
-        noise: Standard deviation of the sensor, in metres; twice that in depth.
+        noise: Standard deviation of the sensor, in meters; twice that in depth.
         occlusion: How large a part of the time a joint is lost and reported where it was last seen, 0 to 0.25.
         seed: The same seed gives the same clips, bit for bit on one kind of device. A clip does not depend on how many
             classes, subjects, views or clips there are.
@@ -74,7 +74,7 @@ def synthetic_motion(
         dtype: Default: float32.
 
     Returns:
-        The clips, in metres and Kinect axes (x to the side, y up, z away from the sensor), not centred. Ordered by
+        The clips, in meters and Kinect axes (x to the side, y up, z away from the sensor), not centered. Ordered by
         label, then subject, view and repetition.
 
     Raises:

@@ -292,7 +292,7 @@ def test_a_wrong_selection_is_refused(dataset, selection, message):
     [
         ({"x": None}, {}, r"has no array 'x' for the clips; it has .*keys=\{'clips': \.\.\.\}"),
         ({}, {"keys": {"labels": "target"}}, "has no array 'target' for the labels"),
-        ({}, {"keys": {"colour": "x"}}, "keys: expected some of"),
+        ({}, {"keys": {"color": "x"}}, "keys: expected some of"),
         ({"is_train": None}, {"split": "train"}, "no array 'is_train'"),
         ({}, {"split": "half"}, "split: expected one of"),
         ({"joint_names": None}, {}, "without the names of their joints; pass the layout; layouts with 20 joints"),

@@ -151,12 +151,12 @@ BAD = {  # of 3 frames with one body: what is done, the line, the reason
     "line lost": (lambda lines: [*lines[:9], *lines[10:]], 29, "12 numbers, got 1"),
     "line twice": (lambda lines: [*lines[:9], *lines[8:]], 30, "count of bodies"),
     "blank line": (lambda lines: [*lines[:9], "", *lines[9:]], 10, "12 numbers, got 0"),
-    "nan": (first_of(10, "nan"), 10, "finite x in metres, got 'nan'"),
-    "infinite": (first_of(33, "-inf"), 33, "finite x in metres, got '-inf'"),
-    "infinite as float32": (first_of(33, "1e39"), 33, "finite x in metres, got '1e39'"),
-    "infinite as float64": (first_of(33, "1e999"), 33, "finite x in metres, got '1e999'"),
-    "underscore": (first_of(33, "1_0"), 33, "finite x in metres, got '1_0'"),
-    "not a number": (first_of(85, "0.1.2"), 85, r"finite x in metres, got '0\.1\.2'"),
+    "nan": (first_of(10, "nan"), 10, "finite x in meters, got 'nan'"),
+    "infinite": (first_of(33, "-inf"), 33, "finite x in meters, got '-inf'"),
+    "infinite as float32": (first_of(33, "1e39"), 33, "finite x in meters, got '1e39'"),
+    "infinite as float64": (first_of(33, "1e999"), 33, "finite x in meters, got '1e999'"),
+    "underscore": (first_of(33, "1_0"), 33, "finite x in meters, got '1_0'"),
+    "not a number": (first_of(85, "0.1.2"), 85, r"finite x in meters, got '0\.1\.2'"),
 }
 
 

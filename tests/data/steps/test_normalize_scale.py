@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skelblocks import layouts
 from skelblocks.data import body_length, center, normalize_scale
 
-SPINES = {  # from the hip to the layout's centre
+SPINES = {  # from the hip to the layout's center
     "ntu-rgb+d": ("spine_base", "spine_middle", "spine_shoulder"),
     "nw-ucla": ("hip_center", "spine", "shoulder_center"),
     "utd-mhad": ("hip_center", "spine", "shoulder_center"),

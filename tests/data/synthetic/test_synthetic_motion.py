@@ -4,13 +4,13 @@ The nuisances were weighed with an eye on a short plain MoCo run, too. The small
 were chosen on the set afterwards (docs/recipes.md).
 
 `python benchmarks/studies/synthetic_difficulty.py` (10 classes, 20 subjects, 3 views, 2 clips of each: 1200 clips, seed
-0), in percent, by the nearest neighbour in cosine unless it says otherwise:
+0), in percent, by the nearest neighbor in cosine unless it says otherwise:
 
                                                            cross-subject    cross-view
     supervised ceiling: small ST-GCN, 30 epochs                     98.5          96.0
-    raw coordinates, centred in each frame                          70.2          57.8
+    raw coordinates, centered in each frame                          70.2          57.8
     untrained ST-GCN                                                26.7          19.8
-    untrained ST-GCN, its batch normalisations settled              30.8          26.2
+    untrained ST-GCN, its batch normalizations settled              30.8          26.2
     chance                                                          10.0          10.0
 
 With 20 classes (`--classes 20`, 2400 clips), in the same order of rows: 96.3, 55.9, 14.4, 17.9 cross-subject and 86.5,
@@ -156,7 +156,7 @@ def test_the_second_body_is_there_in_classes_of_two_and_zero_in_the_others():
         assert (len(motion.roles) == 2) == (label % 6 == 5)
     gap = (clips.x[clips.labels == 5][:, :, :, 0, 0] - clips.x[clips.labels == 5][:, :, :, 0, 1]).norm(dim=1)
     assert gap.min() > 0.5
-    assert gap.max() < 1.5  # metres between two who shake hands
+    assert gap.max() < 1.5  # meters between two who shake hands
 
 
 def test_bones_keep_their_lengths_and_a_subject_keeps_its_body():
