@@ -68,8 +68,10 @@ class ArrayDataset(Dataset[Sample]):
 
     Attributes:
         labels: int64 tensor ``(n,)``, -1 where there are none.
-        names, class_names: Tuples of strings.
-        subjects, views: Arrays, or None.
+        names: Tuple of strings.
+        class_names: Tuple of strings.
+        subjects: Array, or None.
+        views: Array, or None.
         arrays: A dict of arrays.
         layout: The :class:`~skelblocks.layouts.SkeletonLayout`.
         num_classes: Also of a subset that lacks some of the classes.

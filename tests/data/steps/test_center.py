@@ -87,7 +87,7 @@ def test_keeps_the_dtype_and_does_not_write_to_its_input():
 
 
 def test_preprocessing_equals_the_official_one():
-    """Centered on joint 20 in every frame, resampled, turned to the camera; the second clip with its official length."""
+    """Centered on joint 20 in every frame, resampled, turned to the camera; the second clip has its official length."""
     with np.load(GOLDEN / "preprocess_ntu.npz") as golden:
         x = center(golden["raw_head"], joint=20)
         length = [int(golden["length_used_sample0"]), int(golden["length_used_sample1"])]
