@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.studies import official_code, official_fit, real_data, real_judge, real_run, real_sets, real_tables
+from benchmarks.studies import official_code, official_fit, real_data, real_evaluate, real_run, real_sets, real_tables
 from skelblocks import layouts
 from skelblocks.training import DataOptions
 from skelblocks.training.renamed_options import RENAMED_OPTIONS
@@ -111,7 +111,7 @@ def test_raw_coordinates_serve_both_splits_of_nw_ucla(data, tmp_path):
     whole = DataOptions(path=str(tmp_path / "nw_ucla.npz"), frames=20, split="cross-view", train_ids=[1, 2])
     sets = real_sets.load(whole).sets
     train, test = (part.as_tensor().flatten(1).numpy() for part in sets)
-    scores = real_judge.logistic(train, sets.train.labels.numpy(), test, classes=3)
+    scores = real_evaluate.logistic(train, sets.train.labels.numpy(), test, classes=3)
     assert plain["predictions"]["linear"] == scores.argmax(1).tolist()
 
 
@@ -170,7 +170,7 @@ def write_result(folder, predicted, *, clips="abcd", **changes):
     result |= {"changed": "", "fold": None, "seed": 0, "options": {"precision": "32-true"}, "versions": {"torch": "x"}}
     result |= {"training": {"epochs": 2, "loss": 1.5, "clips_per_second": 10.0}, "people": None}
     result |= {"clips": list(clips), "labels": [LABELS[clip] for clip in clips], "parts": {"all": [True] * len(clips)}}
-    result |= {"predictions": dict.fromkeys(real_judge.MEASURES, predicted), **changes}
+    result |= {"predictions": dict.fromkeys(real_evaluate.MEASURES, predicted), **changes}
     folder = folder / str(len(list(folder.iterdir())))
     folder.mkdir()
     scores = np.eye(2, dtype=np.float32)[predicted]

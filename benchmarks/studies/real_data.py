@@ -11,7 +11,7 @@ cloned from GitHub when it is first asked for; `--official-source` names a folde
 
 Every run is a folder RESULTS/SET/PROTOCOL/NAME with result.json and scores.npz, which are there once it is whole: then
 it is skipped, and until then the same command goes on where a killed one stopped. Both sides get the same clips,
-prepared in the same way, as many steps of as many clips, and the same judge, `real_judge.py`.
+prepared in the same way, as many steps of as many clips, and the same evaluation, `real_evaluate.py`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RAW_FRAMES = 20
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the methods on real sets, beside their released code.")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train and judge; further options are those of skelblocks train METHOD")
+    run = commands.add_parser("run", help="train and evaluate; further options are those of skelblocks train METHOD")
     run.add_argument("--method", required=True, choices=(*METHODS, *BASELINES))
     run.add_argument("--set", required=True, choices=tuple(real_sets.FILES))
     run.add_argument("--protocol", default="recipe", help="a file of benchmarks/studies/protocols, without .yaml")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import skelblocks
-from benchmarks.studies import official_code, real_judge, real_sets
+from benchmarks.studies import official_code, real_evaluate, real_sets
 from skelblocks import streams
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.data import ArrayDataset
@@ -66,7 +66,7 @@ class Job(NamedTuple):
 
 
 def run(job: Job) -> None:
-    """Train, or go on, and judge; unless that is done.
+    """Train, or go on, and evaluate; unless that is done.
 
     Raises:
         RuntimeError: the training has failed.
@@ -95,8 +95,8 @@ def run(job: Job) -> None:
     seconds = time.perf_counter() - started
     labels, true = real.sets.train.labels, real.sets.test.labels
     classes = max(real.sets.train.num_classes, real.sets.test.num_classes)
-    judged = real_judge.judge(train, labels, test, true, classes=classes)
-    hits = {name: np.array(predicted) == true.numpy() for name, predicted in judged.predictions.items()}
+    evaluated = real_evaluate.evaluate(train, labels, test, true, classes=classes)
+    hits = {name: np.array(predicted) == true.numpy() for name, predicted in evaluated.predictions.items()}
     shares = {
         part: {name: 100 * float(each[mask].mean()) for name, each in hits.items()} for part, mask in real.parts.items()
     }
@@ -120,10 +120,10 @@ def run(job: Job) -> None:
         "labels": true.tolist(),
         "people": None if real.people is None else np.asarray(real.people).tolist(),
         "parts": {part: mask.tolist() for part, mask in real.parts.items()},
-        "predictions": judged.predictions,
+        "predictions": evaluated.predictions,
     }
     with whole_file(job.folder / "scores.npz") as partial:
-        np.savez_compressed(partial, clips=np.array(real.sets.test.names), **judged.scores)  # type: ignore[arg-type]
+        np.savez_compressed(partial, clips=np.array(real.sets.test.names), **evaluated.scores)  # type: ignore[arg-type]
     with whole_file(job.folder / "result.json") as partial:  # the last one: it says that all is there
         partial.write_text(json.dumps(result) + "\n")
     told = [f"{part}: " + ", ".join(f"{k} {share:.1f}" for k, share in each.items()) for part, each in shares.items()]

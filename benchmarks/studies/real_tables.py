@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.studies.real_judge import MEASURES
+from benchmarks.studies.real_evaluate import MEASURES
 from benchmarks.studies.real_run import finished
 from skelblocks.evaluation import (
     FUSION_WEIGHTS,

@@ -129,12 +129,12 @@ def sample_motion(
         views: ``(n)``, any integers from 0.
         repetitions: ``(n)``, any integers from 0. New ones are new performances, so that a training can draw on.
         layout: See :func:`synthetic_motion`, as for the other arguments.
-        frames: See there.
-        persons: See there.
-        noise: See there.
-        occlusion: See there.
-        seed: See there.
-        dtype: See there.
+        frames: As for :func:`synthetic_motion`.
+        persons: As for :func:`synthetic_motion`.
+        noise: As for :func:`synthetic_motion`.
+        occlusion: As for :func:`synthetic_motion`.
+        seed: As for :func:`synthetic_motion`.
+        dtype: As for :func:`synthetic_motion`.
 
     Returns:
         ``(n, 3, frames, v, persons)``.

@@ -18,7 +18,7 @@ MEASURES = ("knn1", "knn5", "linear", "probe")
 _UNSEEN = -1e4  # a class without a training clip
 
 
-class Judged(NamedTuple):
+class Evaluated(NamedTuple):
     """Scores of the test clips.
 
     Attributes:
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
     scores: dict[str, NDArray[np.float32]]
 
 
-def judge(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, *, classes: int) -> Judged:
+def evaluate(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, *, classes: int) -> Evaluated:
     """Cosine nearest neighbors, logistic regression (C 1, standardized) and our linear probe (standardized)."""
     neighbors = knn_scores(test, train, train_labels, k=(1, min(5, len(train))), num_classes=classes)
     probe = linear_probe(
@@ -48,7 +48,7 @@ def judge(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor
     }
     votes = {"knn1": neighbors[1], "knn5": neighbors[max(neighbors)]}
     predictions = {name: each.argmax(1).tolist() for name, each in (votes | scores).items()}
-    return Judged(predictions, scores)
+    return Evaluated(predictions, scores)
 
 
 def logistic(
