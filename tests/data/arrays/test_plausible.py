@@ -31,7 +31,7 @@ def test_good_clips_give_no_warning(motion, clips):
 
 def test_pixels_scores_zeros_and_exchanged_axes_are_told(motion):
     flat = motion[:, :2]
-    with pytest.warns(UserWarning, match=r"a body is about \d+ units long .*Preprocessing\(scale='bones'\)"):
+    with pytest.warns(UserWarning, match=r"a body is about \d+ units long, .*Preprocessing\(scale='bones'\)"):
         read(flat * 200)
     score = np.random.default_rng(0).uniform(0.2, 1, flat[:, :1].shape).astype(np.float32)
     with pytest.warns(UserWarning, match="third channel is in 0..1 and looks like a detector's score"):
