@@ -1,4 +1,4 @@
-"""What a clip is: a sample, its persons, a clip as its owner has it."""
+"""What a clip is: a sample, its persons, a raw clip, how it is preprocessed, and a set of clips."""
 
 from skelblocks._utils.lazy import attach
 

@@ -100,6 +100,9 @@ class ReadoutTester(BlockTester):
     def inputs(self):
         return (torch.randn(2, 2, 3, 6, 20, generator=torch.Generator().manual_seed(1)),)
 
+    def gradient_inputs(self):
+        return (torch.randn(1, 1, 1, 3, 20, generator=torch.Generator().manual_seed(1)),)
+
 
 class TestBody(ReadoutTester):
     kind = "body"
