@@ -46,7 +46,7 @@ def test_runs_that_are_killed_at_a_hundred_random_moments_resume_to_the_same_bit
 def test_two_runs_at_once_in_one_folder_leave_one_whole_run(tmp_path):
     paths = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "pair_runs.py"), "40", "0", str(tmp_path)],
+        [sys.executable, str(ROOT / "tests" / "pair_runs.py"), "50", "0", str(tmp_path)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
         capture_output=True,
         text=True,

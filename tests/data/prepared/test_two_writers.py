@@ -7,8 +7,11 @@ import sys
 import time
 
 import pytest
+import torch
 
 from skelblocks.data import PreparedSet, Preprocessing, prepare
+from skelblocks.encoders import STGCN
+from skelblocks.evaluation import cached_features, extract_features
 from skelblocks.interop import from_pretrained
 
 PREPARE = """
@@ -40,6 +43,20 @@ with torch.no_grad():
 for _ in range(20):
     save_pretrained(sys.argv[1], encoder=encoder, preprocessing=Preprocessing(frames=frames), overwrite=True)
 """
+CACHE = """
+import sys
+import torch
+from skelblocks.encoders import STGCN
+from skelblocks.evaluation import cached_features
+
+folder, seed = sys.argv[1], int(sys.argv[2])
+torch.manual_seed(seed)
+encoder = STGCN("nw-ucla", base_channels=4, out_channels=8)
+torch.manual_seed(0)
+clips = [torch.randn(4, 3, 8, 20, 1) for _ in range(12)]
+for x in clips:
+    cached_features(encoder, x, folder=folder)
+"""
 
 
 def run_pair(script, arguments, rng):
@@ -61,6 +78,7 @@ def said_well(error):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_preparations_of_one_folder(tmp_path):
     from skelblocks.testing import write_nw_ucla
 
@@ -76,7 +94,7 @@ def test_two_preparations_of_one_folder(tmp_path):
         made = prepare(sources, out=tmp_path / f"set{frames}", layout="nw-ucla", preprocessing=settings, shard=2)
         expected[frames] = made["sha256"]
     whole = 0
-    for i in range(24):
+    for i in range(50):
         out, other = tmp_path / f"out{i // 3}", rng.choice([4, 6])  # three pairs in a row on one folder
         calls = [(tmp_path / "raw", out, frames, rng.choice([1, 2])) for frames in (4, other)]
         assert all(map(said_well, run_pair(script, calls, rng)))
@@ -85,15 +103,16 @@ def test_two_preparations_of_one_folder(tmp_path):
             dataset.verify()
             assert dataset.manifest["sha256"] == expected[dataset.preprocessing.frames]
             whole += 1
-    assert whole > 12
+    assert whole > 25
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_that_save_to_one_pretrained_folder(tmp_path):
     pytest.importorskip("safetensors")
     rng, script, whole = random.Random(1), tmp_path / "run.py", 0
     script.write_text(SAVE)
-    for i in range(24):
+    for i in range(50):
         out = tmp_path / f"encoder{i // 3}"
         assert all(map(said_well, run_pair(script, [(out, 4), (out, 6)], rng)))
         if (out / "config.json").is_file():
@@ -102,4 +121,22 @@ def test_two_that_save_to_one_pretrained_folder(tmp_path):
             assert weights == {float(found.preprocessing.frames)}
             assert json.loads((out / "config.json").read_text())["version"] == 2
             whole += 1
-    assert whole > 12
+    assert whole > 25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_that_keep_features_in_one_folder(tmp_path):
+    rng, script, kept = random.Random(2), tmp_path / "run.py", 0
+    script.write_text(CACHE)
+    torch.manual_seed(0)
+    clips = [torch.randn(4, 3, 8, 20, 1) for _ in range(12)]
+    for i in range(50):
+        folder = tmp_path / f"features{i // 5}"
+        assert all(map(said_well, run_pair(script, [(folder, 0), (folder, rng.choice([0, 1]))], rng)))
+        torch.manual_seed(0)
+        encoder = STGCN("nw-ucla", base_channels=4, out_channels=8)
+        x = rng.choice(clips)
+        kept += len(list(folder.glob("*.npy"))) if folder.is_dir() else 0
+        assert cached_features(encoder, x, folder=folder).allclose(extract_features(encoder, x), atol=1e-6)
+    assert kept > 50
