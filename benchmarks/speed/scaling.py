@@ -3,8 +3,9 @@
     python -m benchmarks.speed.scaling                            # MsMCLR, 16 clips in each of 1, 2 and 4 processes
     python -m benchmarks.speed.scaling --processes 1 8 --clips 128 --accelerator auto --json scaling.json
 
-A step is that of the examples: views, forward, backward with the gradients' average, optimizer, momentum encoder, queue
-with the keys of all. Clips are random and in memory: of the loader's speed this says nothing. A process has one thread.
+A step does what training does: views, forward, backward with averaged gradients, optimizer, momentum encoder, and a
+queue that takes the keys of all processes. Clips are random and in memory, so the loader's speed is not measured. Each
+process has one thread.
 Times are medians over the steps, on the first process. The processor's own time for a clip, which other work on the
 machine hardly changes, says what several processes add where there are fewer cores than processes.
 """

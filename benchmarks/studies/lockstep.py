@@ -4,7 +4,7 @@
 
 Prints both losses of each step, in float64, by the recipe, with the options that make a method what its released code
 does. Theirs is trained for an epoch of so many steps; ours then repeats it. `--epoch` chooses the stage: mining begins
-after half of the epochs. Further options are those of `skelblocks train METHOD`.
+after half of the epochs. It also takes the options of `skelblocks train METHOD`.
 """
 
 from __future__ import annotations

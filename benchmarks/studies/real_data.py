@@ -41,7 +41,7 @@ RAW_FRAMES = 20
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the methods on real sets, beside their released code.")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train and evaluate; further options are those of skelblocks train METHOD")
+    run = commands.add_parser("run", help="train and evaluate; also takes the options of skelblocks train METHOD")
     run.add_argument("--method", required=True, choices=(*METHODS, *BASELINES))
     run.add_argument("--set", required=True, choices=tuple(real_sets.FILES))
     run.add_argument("--protocol", default="recipe", help="a file of benchmarks/studies/protocols, without .yaml")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,16 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.missing import refuse_missing
-from skelblocks.clips.batches import batches
 from skelblocks.clips.flat_settings import take_flat_settings
 from skelblocks.clips.preprocessing import Preprocessing
-from skelblocks.clips.sample import Sample
 from skelblocks.data.arrays.array_checks import (
     Part,
     check_clips,
@@ -37,6 +34,7 @@ from skelblocks.data.arrays.array_checks import (
 )
 from skelblocks.data.arrays.plausible import warn_if_implausible
 from skelblocks.data.arrays.read_arrays import read_arrays
+from skelblocks.data.clip_set import ClipSet
 from skelblocks.data.known_groups import known_groups
 from skelblocks.data.split_mask import boolean_mask
 from skelblocks.data.steps.preprocess import preprocess
@@ -46,7 +44,7 @@ from skelblocks.layouts.recognize_layout import recognize_layout
 _CHUNK = 256  # clips prepared at once
 
 
-class ArrayDataset(Dataset[Sample]):
+class ArrayDataset(ClipSet):
     """Clips in an array, preprocessed when they are read; map style, for ``torch.utils.data.DataLoader``.
 
     A set that fits into memory needs no loader: :meth:`as_tensor` prepares it once, :meth:`batches` goes through it.
@@ -338,41 +336,8 @@ class ArrayDataset(Dataset[Sample]):
         """
         return self._prepare(check_places(indices, len(self)))
 
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        shuffle: bool | None = None,
-        drop_last: bool | None = None,
-        generator: torch.Generator | None = None,
-        seed: int | None = None,
-        epoch: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        start: int = 0,
-    ) -> Iterator[Sample]:
-        """Go through an epoch, a batch at a time: :func:`skelblocks.clips.batches` of this set, with its arguments."""
-        return batches(
-            self,
-            batch_size,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            generator=generator,
-            seed=seed,
-            epoch=epoch,
-            rank=rank,
-            world_size=world_size,
-            start=start,
-        )
-
     def __len__(self) -> int:
         return len(self._rows)
-
-    def __getitem__(self, index: int) -> Sample:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
-        index = int(index) % len(self)
-        return Sample(self.batch([index])[0], self.labels[index], torch.tensor(index))
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers that are started afresh open the file again; pickling would read all of it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.escape import escape
-from skelblocks.clips.batches import batches
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.clips.raw_clip import ClipFormatError
-from skelblocks.clips.sample import Sample
 from skelblocks.data.arrays.array_checks import Part, check_places, mask_or_places
+from skelblocks.data.clip_set import ClipSet
 from skelblocks.data.prepared import prepared_files as files
 from skelblocks.data.prepared.clip_preparation import ClipPreparation
 from skelblocks.layouts import SkeletonLayout
@@ -34,7 +32,7 @@ from skelblocks.layouts import SkeletonLayout
 PARTS: Mapping[Part, int] = {"train": 1, "test": 0}
 
 
-class PreparedSet(Dataset[Sample]):
+class PreparedSet(ClipSet):
     """A set that :func:`~skelblocks.data.prepare` has written; clips are mapped from disk, and may exceed the memory.
 
     Map style, for ``torch.utils.data.DataLoader``; :meth:`batches` needs none. It pickles by its folder.
@@ -174,33 +172,6 @@ class PreparedSet(Dataset[Sample]):
             out[group] = self._shards[shard[group[0]]][row[group]]
         return torch.from_numpy(out)
 
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        shuffle: bool | None = None,
-        drop_last: bool | None = None,
-        generator: torch.Generator | None = None,
-        seed: int | None = None,
-        epoch: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        start: int = 0,
-    ) -> Iterator[Sample]:
-        """Go through an epoch, a batch at a time: :func:`skelblocks.clips.batches` of this set, with its arguments."""
-        return batches(
-            self,
-            batch_size,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            generator=generator,
-            seed=seed,
-            epoch=epoch,
-            rank=rank,
-            world_size=world_size,
-            start=start,
-        )
-
     def verify(self) -> None:
         """Read every file and compare it with its sha256, and the settings with those of each shard.
 
@@ -219,12 +190,6 @@ class PreparedSet(Dataset[Sample]):
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def __getitem__(self, index: int) -> Sample:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
-        place = int(index) % len(self)
-        return Sample(self.batch([place])[0], self.labels[place], torch.tensor(place))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the folder: worker processes map the files again."""
