@@ -62,6 +62,9 @@ def look_through(folder, expected):
     return seed, done
 
 
+_LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT  # whether a child has ended, without taking its status
+
+
 def main():
     tqdm.set_lock(threading.RLock())  # its own is one of all forks
     tqdm.monitor_interval = 0
@@ -86,9 +89,11 @@ def main():
         children = [fork(folder, seed=seeds[0])]
         time.sleep(draw.random() * draw.choice((0.0, 0.02, seconds)))
         children.append(fork(folder, seed=seeds[1]))
-        if draw.random() < 0.5:
+        if draw.random() < 2 / 3:  # of two processes one, so a third of all
             time.sleep(draw.random() * seconds / 2)
-            os.kill(draw.choice(children), signal.SIGKILL)  # no one has waited for it, so it is still ours
+            running = [child for child in children if os.waitid(os.P_PID, child, _LOOK) is None]
+            if running:
+                os.kill(draw.choice(running), signal.SIGKILL)  # no one has waited for it, so it is still ours
         for child in children:
             status = os.waitpid(child, 0)[1]
             code = "killed" if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)

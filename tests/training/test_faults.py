@@ -55,7 +55,7 @@ def test_two_runs_at_once_in_one_folder_leave_one_whole_run(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["refused"] >= 10
-    assert found["killed"] >= 2
+    assert found["killed"] >= 10
     assert found["finished"] >= 10
 
 
