@@ -32,6 +32,8 @@ class RawClip(NamedTuple):
             the file has none.
         layout: The skeleton's name, such as ``"body-25"``, or a layout of your own. None where the file does not tell.
         fps: Frames a second. None where the file does not tell.
+        tracked: Whether a place of ``x`` is one person throughout. False where the file gives no ids, so that a place is
+            only a rank in the frame's list.
     """
 
     name: str
@@ -43,6 +45,7 @@ class RawClip(NamedTuple):
     scores: NDArray[np.float32] | None = None
     layout: str | SkeletonLayout | None = None
     fps: float | None = None
+    tracked: bool = True
 
     @property
     def seen_joints(self) -> NDArray[np.bool_]:
