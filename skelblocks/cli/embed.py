@@ -22,6 +22,8 @@ from skelblocks.cli.shown import Shown
 from skelblocks.clips import ClipDataset, batches
 from skelblocks.data import ArrayDataset, PreparedSet
 from skelblocks.data.arrays.array_checks import Part
+from skelblocks.encoders import READOUTS, ReadoutEncoder
+from skelblocks.encoders.readout import Readout
 from skelblocks.evaluation import extract_features
 from skelblocks.evaluation.retrieval import nearest_neighbors
 from skelblocks.interop.pretrained.check_fits import check_fits
@@ -43,6 +45,9 @@ def add(commands: Any) -> None:
     parser.add_argument("clips", type=Path, help="a prepared set, or a .npz or .npy file, which is prepared")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
     parser.add_argument("--part", choices=("train", "test"), help="of the set. Default: everything")
+    parser.add_argument(
+        "--readout", choices=READOUTS, help="how features are taken from the map (as the encoder was saved)"
+    )
     parser.add_argument("--neighbors", type=int, help=f"for each clip; 0 for no table ({_NEIGHBORS}, or all others)")
     parser.add_argument("--batch-size", type=int, default=256, help="clips at a time (256)")
     parser.add_argument("--device", help="where the encoder runs (cuda where there is one, else cpu)")
@@ -67,7 +72,7 @@ def run(given: argparse.Namespace) -> None:
     neighbors = min(_NEIGHBORS, len(dataset) - 1) if given.neighbors is None else given.neighbors
     if neighbors >= len(dataset):
         raise ValueError(f"neighbors: expected less than the {len(dataset)} clips, got {neighbors}")
-    features = _features(pretrained, dataset, given.batch_size)
+    features = _features(pretrained, dataset, given.batch_size, given.readout or pretrained.readout)
     arrays = {"embeddings": features.numpy(), "names": np.array(dataset.names), "labels": dataset.labels.numpy()}
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -109,15 +114,16 @@ def _open(path: Path, part: Part | None, pretrained: Pretrained) -> ClipDataset:
 
 
 @torch.no_grad()
-def _features(pretrained: Pretrained, dataset: ClipDataset, batch_size: int) -> Tensor:
+def _features(pretrained: Pretrained, dataset: ClipDataset, batch_size: int, readout: Readout) -> Tensor:
     """``(n, d)`` float32, on the CPU."""
+    encoder = ReadoutEncoder(pretrained.encoder, readout)
     dtype = next(pretrained.encoder.parameters()).dtype
     parts, done, seen = [], 0, False
     with Shown(len(dataset), unit="clips") as shown:
         for sample in batches(dataset, batch_size):
             seen = seen or bool(sample.clip.any())
             x = pretrained.finish(sample.clip.to(dtype))
-            parts.append(extract_features(pretrained.encoder, [x]).float().cpu())
+            parts.append(extract_features(encoder, [x]).float().cpu())
             done += len(x)
             shown.show(done)
     if not seen:

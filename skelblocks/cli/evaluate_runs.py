@@ -103,6 +103,8 @@ def _file_name(command: str, folders: Sequence[str], options: ProtocolOptions) -
         parts.append(stream)
     if options.data.path is not None:
         parts.append(Path(options.data.path).stem)
+    if options.readout is not None:
+        parts.append(options.readout)
     if options.evaluate.select != "last":
         parts.append(options.evaluate.select)
     return "_".join(parts)

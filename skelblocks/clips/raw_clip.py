@@ -32,8 +32,8 @@ class RawClip(NamedTuple):
             the file has none.
         layout: The skeleton's name, such as ``"body-25"``, or a layout of your own. None where the file does not tell.
         fps: Frames a second. None where the file does not tell.
-        tracked: Whether a place of ``x`` is one person throughout. False where the file gives no ids, so that a place is
-            only a rank in the frame's list.
+        tracked: Whether a place of ``x`` is one person throughout. False where the file gives no ids, so that a place
+            is only a rank in the frame's list.
     """
 
     name: str

@@ -9,6 +9,7 @@ from skelblocks.encoders.pool import Pool, pool
 from skelblocks.encoders.positional_encoding import positional_encoding
 from skelblocks.encoders.projection_head import ProjectionHead
 from skelblocks.encoders.readout import READOUTS, ReadoutPool, readout
+from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.encoders.region_pool import RegionPool, RegionPooled, region_pool, region_to_frames
 from skelblocks.encoders.side_by_side import SideBySide
 from skelblocks.encoders.st_gcn import STGCN
@@ -24,6 +25,7 @@ __all__ = [
     "GraphConvolution",
     "Pool",
     "ProjectionHead",
+    "ReadoutEncoder",
     "ReadoutPool",
     "RegionPool",
     "RegionPooled",

@@ -5,7 +5,7 @@ Axes: n samples, m persons, c channels, t frames, v joints, g groups of a readou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -18,13 +18,13 @@ from skelblocks._utils.checks import check_axes, check_choice, check_floating
 from skelblocks.encoders.pool import pool
 from skelblocks.layouts import SkeletonLayout
 
-Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive"]
+Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks"]
 READOUTS: tuple[Readout, ...] = get_args(Readout)
 """The names of the readouts."""
 
 
 def readout(
-    feature_map: Tensor,
+    feature_map: Tensor | Sequence[Tensor],
     kind: Readout = "mean",
     *,
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
@@ -35,7 +35,7 @@ def readout(
     Every readout describes each person and then averages over persons, as :func:`pool` does.
 
     Args:
-        feature_map: ``(n, m, c, t, v)``, from an encoder.
+        feature_map: ``(n, m, c, t, v)``, from an encoder. For ``"blocks"`` several maps, whose c, t and v may differ.
         kind: Which description.
 
             - ``"mean"``: the mean over frames and joints, ``g = 1``. This is :func:`pool`, the default of the papers.
@@ -47,14 +47,20 @@ def readout(
             - ``"mean_std"``: the mean and the standard deviation over frames and joints, ``g = 2``.
             - ``"positive"``: the share of positive values over frames and joints, ``g = 1``. MiniRocket describes its
               convolutions by this number. It has no gradient.
+            - ``"blocks"``: the mean over frames and joints of each of several maps, one after the other. With
+              ``encoder.block_maps(x)[-3:]`` these are the last three blocks of an ``STGCN``; so does
+              :class:`~skelblocks.encoders.ReadoutEncoder`. Earlier blocks know less about the classes that an encoder
+              was trained on, and more about the motion itself.
         layout: The skeleton of the map's joints; needed for ``"body"`` and ``"part"``.
         person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
 
     Returns:
-        ``(n, g * c)``: all channels of the first group, then of the second, and so on.
+        ``(n, g * c)``: all channels of the first group, then of the second, and so on. For ``"blocks"`` all channels
+        of the first map, then of the second, and so on.
 
     Raises:
-        TypeError: if ``feature_map`` is not a floating-point tensor, or the mask is not boolean.
+        TypeError: if ``feature_map`` is not a floating-point tensor, the mask is not boolean, or ``"blocks"`` gets a
+            single map.
         ValueError: for other axes, an unknown ``kind``, a missing layout, or a map with other joints than the layout.
 
     Example:
@@ -62,10 +68,26 @@ def readout(
         >>> readout(feature_map, "body", layout="ntu-rgb+d").shape, readout(feature_map, "thirds").shape
         (torch.Size([4, 1280]), torch.Size([4, 768]))
     """
+    check_choice(kind, READOUTS, name="kind")
+    return _described(feature_map, kind, _group_matrix(kind, layout), person_mask)
+
+
+def _described(
+    feature_map: Tensor | Sequence[Tensor], kind: Readout, matrix: Tensor | None, person_mask: Tensor | None
+) -> Tensor:
+    if kind == "blocks":
+        if not isinstance(feature_map, Sequence) or not feature_map:
+            raise TypeError(
+                f"feature_map: the readout 'blocks' expected several maps, got {type(feature_map).__name__}; pass "
+                "encoder.block_maps(x)[-3:] of an STGCN, or call ReadoutEncoder(encoder, 'blocks')(x)"
+            )
+        return torch.cat([pool(each, person_mask) for each in feature_map], dim=1)
+    if isinstance(feature_map, Sequence):
+        raise TypeError(
+            f"feature_map: the readout {kind!r} expected one map, got {type(feature_map).__name__}; pass encoder(x)"
+        )
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
-    check_choice(kind, READOUTS, name="kind")
-    matrix = _group_matrix(kind, layout)
     return pool(_groups(feature_map, kind, matrix), person_mask)
 
 
@@ -113,7 +135,8 @@ class ReadoutPool(nn.Module):
         layout: The skeleton, for ``"body"`` and ``"part"``.
 
     Shape:
-        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, groups * c)``.
+        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, groups * c)``. For
+        ``"blocks"`` several maps to the sum of their channels.
 
     Example:
         >>> ReadoutPool("part", layout="ntu-rgb+d")(torch.ones(2, 1, 8, 13, 25)).shape
@@ -134,16 +157,14 @@ class ReadoutPool(nn.Module):
 
     @property
     def groups(self) -> int:
-        """How many times the channels of the map the readout has."""
+        """How many times the channels of the map the readout has; 1 for ``"blocks"``, of all maps together."""
         if self.matrix is not None:
             return self.matrix.shape[1]
         return {"thirds": 3, "mean_std": 2}.get(self.kind, 1)
 
-    def forward(self, feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
+    def forward(self, feature_map: Tensor | Sequence[Tensor], person_mask: Tensor | None = None) -> Tensor:
         """Features ``(n, groups * c)``."""
-        check_axes(feature_map, "n m c t v", name="feature_map")
-        check_floating(feature_map, name="feature_map")
-        return pool(_groups(feature_map, self.kind, self.matrix), person_mask)
+        return _described(feature_map, self.kind, self.matrix, person_mask)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

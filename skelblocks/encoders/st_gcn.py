@@ -130,24 +130,64 @@ class STGCN(nn.Module):
         Clips in another order of axes, such as ``(n, m, t, v, c)``, are recognized by their sizes. If there are as many
         persons as coordinates, the sizes are the same and nothing is raised.
         """
+        n, m = self._check(x, keep_joints)
+        h = self._normalized(x, keep_joints)
+        if keep_joints is not None and keep_joints.ndim == 2:
+            keep_joints = keep_joints.repeat_interleave(m, dim=0)
+        for block in self.blocks:
+            h = block(h, self.adjacency, keep_joints)
+        return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
+
+    def block_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The feature map of each clip after every block; the last one is what ``forward`` gives.
+
+        Earlier blocks see less of the clip and have fewer channels. The last three have the same frames.
+
+        Args:
+            x: Clips ``(n, in_channels, t, v, m)``.
+
+        Returns:
+            Ten maps ``(n, m, c, t', v)``.
+
+        Raises:
+            ValueError: what ``forward`` refuses.
+            TypeError: what ``forward`` refuses.
+
+        Example:
+            >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
+            >>> [tuple(each.shape) for each in encoder.block_maps(torch.randn(2, 3, 50, 25, 1))[-3:]]
+            [(2, 1, 16, 13, 25), (2, 1, 16, 13, 25), (2, 1, 16, 13, 25)]
+        """
+        n, m = self._check(x, None)
+        h = self._normalized(x, None)
+        maps = []
+        for block in self.blocks:
+            h = block(h, self.adjacency, None)
+            maps.append(rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m))
+        return tuple(maps)
+
+    def _check(self, x: Tensor, keep_joints: Tensor | None) -> tuple[int, int]:
+        """Samples and persons of clips that the encoder takes."""
         check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.data_norm.weight)
-        n, c, t, v, m = x.shape
+        n, _, _, v, m = x.shape
         if keep_joints is not None:
             _check_keep_joints(keep_joints, n, v)
         self._check_numbers(x, v if keep_joints is None else keep_joints.shape[-1])
+        return n, m
+
+    def _normalized(self, x: Tensor, keep_joints: Tensor | None) -> Tensor:
+        """Normalized coordinates ``(b, c, t, v)`` of the joints to keep, with channels-last strides."""
+        _, c, _, v, m = x.shape
         h: Tensor = self.data_norm(rearrange(x, "n c t v m -> (n m) (v c) t"))
         h = rearrange(h, "b (v c) t -> b v c t", v=v, c=c)
         if keep_joints is not None:
             if keep_joints.ndim == 1:
                 h = h.index_select(1, keep_joints)
             else:
-                keep_joints = keep_joints.repeat_interleave(m, dim=0)
-                h = h.gather(1, keep_joints[:, :, None, None].expand(-1, -1, c, t))
-        # Channels-last strides. einops says nothing of strides, and vmap rejects the argument memory_format.
-        h = h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)
-        for block in self.blocks:
-            h = block(h, self.adjacency, keep_joints)
-        return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
+                rows = keep_joints.repeat_interleave(m, dim=0)
+                h = h.gather(1, rows[:, :, None, None].expand(-1, -1, c, x.shape[2]))
+        # einops says nothing of strides, and vmap rejects the argument memory_format.
+        return h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)
 
     def _check_numbers(self, x: Tensor, joints: int) -> None:
         """Before any normalization has moved its statistics, that none of them gets a single number a channel."""

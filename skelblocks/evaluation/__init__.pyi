@@ -14,6 +14,7 @@ from skelblocks.evaluation.linear_probe import LinearProbeResult, linear_probe
 from skelblocks.evaluation.retrieval import RetrievalScores, nearest_neighbors, retrieval_scores
 from skelblocks.evaluation.ridge_probe import RidgeProbeResult, ridge_probe
 from skelblocks.evaluation.seeds import SeedSummary, summarize_seeds
+from skelblocks.evaluation.softmax_temperature import softmax_temperature
 
 __all__ = [
     "FUSION_WEIGHTS",
@@ -48,6 +49,7 @@ __all__ = [
     "paired_bootstrap",
     "retrieval_scores",
     "ridge_probe",
+    "softmax_temperature",
     "summarize_seeds",
     "weights_fingerprint",
 ]

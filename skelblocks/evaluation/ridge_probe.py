@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
 from skelblocks._utils.missing import refuse_missing
 from skelblocks.evaluation.accuracy import accuracy, check_labels
+from skelblocks.evaluation.softmax_temperature import softmax_temperature
 
 CONSTANTS = tuple(float(value) for value in np.logspace(-3, 5, 15))
 
@@ -28,6 +29,8 @@ class RidgeProbeResult(NamedTuple):
         logits: Test scores ``(n, c)``, float32: near 1 for the class, near -1 for the others.
         head: The classifier, for features as they were passed in.
         constant: The regularization that cross-validation chose.
+        temperature: ``softmax(logits / temperature)`` are probabilities, fitted to the held-out training clips, see
+            :func:`~skelblocks.evaluation.softmax_temperature`.
         validation: The cross-validated score of each constant: the accuracy over held-out groups, or without groups
             minus the mean squared error.
     """
@@ -36,6 +39,7 @@ class RidgeProbeResult(NamedTuple):
     logits: Tensor
     head: nn.Linear
     constant: float
+    temperature: float
     validation: dict[float, float]
 
 
@@ -95,15 +99,19 @@ def ridge_probe(
     classes = int(max(train_labels.max(), test_labels.max())) + 1 if num_classes is None else num_classes
     targets = torch.full((len(x), classes), -1.0, dtype=torch.float64)
     targets[torch.arange(len(x)), labels] = 1.0
+    fit = _Fit(x, targets)
     if groups is None:
-        validation = _leave_one_out(_Fit(x, targets), chosen)
+        held_out = _leave_one_out(fit, chosen)
+        validation = {each: -float((targets - held_out[each]).square().mean()) for each in chosen}
     else:
-        validation = _leave_groups_out(x, targets, labels, _fold_of(groups, n=len(x), folds=folds), chosen)
+        held_out = _leave_groups_out(x, targets, _fold_of(groups, n=len(x), folds=folds), chosen)
+        validation = {each: float((held_out[each].argmax(dim=1) == labels).double().mean()) for each in chosen}
     constant = max(chosen, key=lambda each: (validation[each], each))
-    head = _Fit(x, targets).head(constant)
+    head = fit.head(constant)
     logits = head(test_features.detach().cpu().double()).detach().float()
     share = accuracy(logits, test_labels.cpu(), topk=(1,))[1]
-    return RidgeProbeResult(share, logits, head.float(), constant, validation)
+    temperature = softmax_temperature(held_out[constant], labels)
+    return RidgeProbeResult(share, logits, head.float(), constant, temperature, validation)
 
 
 class _Fit:
@@ -142,29 +150,28 @@ class _Fit:
         return head
 
 
-def _leave_one_out(fit: _Fit, constants: Sequence[float]) -> dict[float, float]:
-    """Minus the mean squared error of each clip's prediction by the other clips, in closed form."""
+def _leave_one_out(fit: _Fit, constants: Sequence[float]) -> dict[float, Tensor]:
+    """The prediction ``(n, c)`` of each clip by the other clips, in closed form."""
     n = len(fit.targets)
-    scores = {}
+    predictions = {}
     for constant in constants:
         shrunk = fit.scores / (fit.values + constant)
         leverage = (shrunk * fit.onto.T).sum(dim=1) + 1 / n
         residual = (fit.targets - fit.offset - shrunk @ fit.responses) / (1 - leverage).clamp(min=1e-12)[:, None]
-        scores[constant] = -float(residual.square().mean())
-    return scores
+        predictions[constant] = fit.targets - residual
+    return predictions
 
 
 def _leave_groups_out(
-    x: Tensor, targets: Tensor, labels: Tensor, fold: NDArray[np.int64], constants: Sequence[float]
-) -> dict[float, float]:
-    """The accuracy on held-out groups."""
-    right = dict.fromkeys(constants, 0)
+    x: Tensor, targets: Tensor, fold: NDArray[np.int64], constants: Sequence[float]
+) -> dict[float, Tensor]:
+    """The prediction ``(n, c)`` of each clip by the clips of other groups."""
+    predictions = {constant: torch.empty_like(targets) for constant in constants}
     for held in range(int(fold.max()) + 1):
         out = torch.from_numpy(fold == held)
-        predictions = _Fit(x[~out], targets[~out]).predict(x[out], constants)
-        for constant, predicted in zip(constants, predictions, strict=True):
-            right[constant] += int((predicted.argmax(dim=1) == labels[out]).sum())
-    return {constant: count / len(x) for constant, count in right.items()}
+        for constant, predicted in zip(constants, _Fit(x[~out], targets[~out]).predict(x[out], constants), strict=True):
+            predictions[constant][out] = predicted
+    return predictions
 
 
 def _fold_of(groups: ArrayLike, *, n: int, folds: int) -> NDArray[np.int64]:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks._utils.optional import require
 from skelblocks.clips import ClipDataset
+from skelblocks.encoders.readout import Readout
+from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.evaluation import StreamScores, accuracy, cached_features, extract_features
 from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets, pretrained_apart
 from skelblocks.protocols.options import ProtocolOptions
@@ -34,7 +36,7 @@ class ProtocolResult(NamedTuple):
         scores: Of the test clips.
         selected: How the number was chosen, for instance ``"last epoch"``.
         details: Anything else worth keeping, plain numbers.
-        classifier: The encoder and the linear layer on its pooled features, of a protocol whose classifier is kept.
+        classifier: The encoder and the linear layer on its features, of a protocol whose classifier is kept.
     """
 
     protocol: str
@@ -60,6 +62,7 @@ class EvaluatedRun:
         held: Places of the training clips that select.
         data: Which clips these are.
         pretrained_apart: Whether the training kept to this split of these clips; None: the run does not say.
+        readout: How the features were taken from the encoder's map.
     """
 
     trained: TrainedEncoder
@@ -70,6 +73,7 @@ class EvaluatedRun:
     held: Tensor
     data: DataOptions
     pretrained_apart: bool | None
+    readout: Readout = "mean"
 
     @property
     def labels(self) -> tuple[Tensor, Tensor]:
@@ -125,7 +129,8 @@ def load_evaluated_run(
     sets, chosen = evaluated_sets(trained, chosen, layout=options.data.layout, tell=keep)
     held = _held_out(sets, chosen, options)
     cache = trained.results_folder / "features" if keep else None
-    train, test = (_features(trained, part, folder=cache) for part in sets)
+    readout = trained.readout if options.readout is None else options.readout
+    train, test = (_features(trained, part, readout=readout, folder=cache) for part in sets)
     places = torch.arange(len(held))
     return EvaluatedRun(
         trained=trained,
@@ -136,6 +141,7 @@ def load_evaluated_run(
         held=places[held],
         data=chosen,
         pretrained_apart=pretrained_apart(trained, chosen),
+        readout=readout,
     )
 
 
@@ -164,9 +170,10 @@ def _held_out(sets: Sets, chosen: DataOptions, options: ProtocolOptions) -> Tens
     return held
 
 
-def _features(trained: TrainedEncoder, part: ClipDataset, *, folder: Path | None) -> Tensor:
-    """Pooled features ``(n, d)`` of all clips, on the CPU."""
+def _features(trained: TrainedEncoder, part: ClipDataset, *, readout: Readout, folder: Path | None) -> Tensor:
+    """Features ``(n, d)`` of all clips, on the CPU."""
     dtype = next(trained.encoder.parameters()).dtype
+    model = ReadoutEncoder(trained.encoder, readout)
     tqdm = require("tqdm", extra="train").tqdm
     every = 0.5 if os.isatty(2) else 15
     with tqdm(total=len(part), desc="features", unit="clip", mininterval=every, delay=2) as shown:
@@ -176,6 +183,6 @@ def _features(trained: TrainedEncoder, part: ClipDataset, *, folder: Path | None
             return streams.convert(clips, trained.stream, layout=trained.layout).to(dtype)
 
         if folder is None:
-            return extract_features(trained.encoder, clips_of(part), transform=convert).cpu()
+            return extract_features(model, clips_of(part), transform=convert).cpu()
         settings = {"stream": trained.stream, "layout": trained.layout.to_dict()}
-        return cached_features(trained.encoder, part, folder=folder, settings=settings, transform=convert).cpu()
+        return cached_features(model, part, folder=folder, settings=settings, transform=convert).cpu()

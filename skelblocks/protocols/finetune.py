@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.optional import require
+from skelblocks.encoders.readout import Readout
 from skelblocks.evaluation import accuracy
 from skelblocks.protocols.finetune_options import FinetuneOptions
 from skelblocks.protocols.finetune_steps import FinetuneSteps
@@ -38,7 +39,7 @@ class FinetuneResult(NamedTuple):
         epoch: After which the model was tested, counted from 1.
         selected: How that epoch was chosen, in words.
         history: One row of metrics an epoch.
-        model: Clips of the stream ``(n, c, t, v, m)`` to logits: encoder, pooling, linear layer; on the CPU.
+        model: Clips of the stream ``(n, c, t, v, m)`` to logits: encoder, readout, linear layer; on the CPU.
     """
 
     accuracy: float
@@ -61,6 +62,7 @@ def finetune(
     select: Select = "last",
     seed: int = 0,
     accelerator: str = "auto",
+    readout: Readout = "mean",
 ) -> FinetuneResult:
     """Train a copy of an encoder, with a linear layer drawn from N(0, 0.02) on its pooled map, by cross-entropy.
 
@@ -77,6 +79,7 @@ def finetune(
         select: Which epoch is reported: ``"last"``, the best on ``"validation"``, or, as released codes, on ``"test"``.
         seed: Of the classifier's weights, the order of the clips, augmentation and dropout.
         accelerator: As in training, for instance ``"cpu"``.
+        readout: How features are taken from the encoder's map, see :func:`~skelblocks.encoders.readout`.
 
     Returns:
         The accuracy, the scores and the model.
@@ -101,7 +104,14 @@ def finetune(
     train, held = choose_clips(sets.train, rows=rows, validation=validation, select=select)
     test = labeled_clips(sets.test)
     steps = FinetuneSteps(
-        encoder, sets, options, clips=len(train.labels), stream=stream, seed=seed, accelerator=accelerator
+        encoder,
+        sets,
+        options,
+        clips=len(train.labels),
+        stream=stream,
+        seed=seed,
+        accelerator=accelerator,
+        readout=readout,
     )
     watched = {"last": None, "validation": held, "test": test}[select]
     history, epoch = _train(steps, train, watched, select=select)

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from skelblocks import streams
 from skelblocks.augment import Compose, recipes
-from skelblocks.encoders import Pool
+from skelblocks.encoders import ReadoutEncoder
+from skelblocks.encoders.readout import Readout
 from skelblocks.protocols.finetune_options import FinetuneOptions
 from skelblocks.protocols.labeled_clips import LabeledClips
 from skelblocks.streams import Stream
@@ -37,6 +38,7 @@ class FinetuneSteps:
         stream: What the encoder takes.
         seed: Of the classifier's weights, the order of the clips, augmentation and dropout.
         accelerator: As in training.
+        readout: How features are taken from the encoder's map.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class FinetuneSteps:
         stream: Stream,
         seed: int,
         accelerator: str,
+        readout: Readout = "mean",
     ) -> None:
         self.options, self.clips, self.stream, self.seed, self.layout = options, clips, stream, seed, sets.layout
         self.plan = _plan(options, clips=clips, seed=seed, accelerator=accelerator)
-        self.plain = make_model(encoder, sets, stream=stream, seed=seed)
+        self.plain = make_model(encoder, sets, stream=stream, seed=seed, readout=readout)
         self.fabric = make_fabric(self.plan)
         self.updates = make_optimizer(self.plain, options)
         self.model, self.optimizer = self.fabric.setup(self.plain, self.updates)
@@ -124,9 +127,11 @@ class FinetuneSteps:
         return logits
 
 
-def make_model(encoder: nn.Module, sets: Sets, *, stream: Stream, seed: int) -> nn.Sequential:
-    """A copy of an encoder, pooling, and a linear layer with weights from N(0, 0.02); on the CPU, in float32."""
-    body = nn.Sequential(copy.deepcopy(encoder).cpu().float().requires_grad_(), Pool())
+def make_model(
+    encoder: nn.Module, sets: Sets, *, stream: Stream, seed: int, readout: Readout = "mean"
+) -> nn.Sequential:
+    """A copy of an encoder, its readout, and a linear layer with weights from N(0, 0.02); on the CPU, in float32."""
+    body = ReadoutEncoder(copy.deepcopy(encoder).cpu().float().requires_grad_(), readout)
     clip = streams.convert(sets.test[0].clip[None], stream, layout=sets.layout)
     with torch.no_grad():
         features: int = body.eval()(clip).shape[1]
@@ -135,7 +140,7 @@ def make_model(encoder: nn.Module, sets: Sets, *, stream: Stream, seed: int) -> 
     generator = torch.Generator().manual_seed(derive_seed(seed, "classifier"))
     nn.init.normal_(head.weight, std=0.02, generator=generator)
     nn.init.zeros_(head.bias)
-    return nn.Sequential(*body, head)
+    return nn.Sequential(body, head)
 
 
 def make_optimizer(model: nn.Module, options: FinetuneOptions) -> torch.optim.Optimizer:

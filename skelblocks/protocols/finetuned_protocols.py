@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skelblocks.encoders import ReadoutEncoder
 from skelblocks.evaluation import labeled_draw
 from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
 from skelblocks.protocols.finetune import finetune
@@ -65,8 +66,10 @@ def _finetuned(
         select=select,
         seed=options.evaluate.seed,
         accelerator=options.evaluate.accelerator,
+        readout=run.readout,
     )
     result = run.result(name, found.logits, selected=found.selected, epoch=found.epoch, history=found.history)
-    encoder, *_, head = found.model.children()
+    model, head = found.model.children()
+    assert isinstance(model, ReadoutEncoder)
     assert isinstance(head, nn.Linear)
-    return result._replace(classifier=(encoder, head))
+    return result._replace(classifier=(model.encoder, head))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_probe, retrieval_scores
+from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_probe, retrieval_scores, ridge_probe
 from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
 from skelblocks.protocols.options import ProtocolOptions
 from skelblocks.training.accuracies import probe_settings
+from skelblocks.training.dataset_split import groups
 from skelblocks.training.options import EvaluateOptions
 
 
@@ -58,6 +60,10 @@ def knn_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolResult:
 def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor | None = None) -> ProtocolResult:
     """Train a linear classifier on the frozen features.
 
+    With ``options.evaluate.probe = "ridge"`` it is :func:`~skelblocks.evaluation.ridge_probe`, whose constant is chosen
+    by cross-validation on the training clips: over the groups of the split (subjects, views or folds) where there are
+    several, else over single clips. The kept classifier gives probabilities by its softmax.
+
     Args:
         run: The encoder with its clips.
         options: The probe, else the run's own, and how the epoch is selected.
@@ -69,6 +75,8 @@ def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor
     rows = run.fit if rows is None else rows
     own = run.trained.restored(EvaluateOptions, "evaluate")
     select = options.evaluate.select
+    if options.evaluate.probe == "ridge":
+        return _ridge(run, rows)
     result = linear_probe(
         run.train[rows],
         run.labels[0][rows],
@@ -81,6 +89,27 @@ def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor
         generator=torch.Generator().manual_seed(options.evaluate.seed),
     )
     found = run.result("linear", result.logits, selected=result.selected, epoch=result.epoch)
+    return found._replace(classifier=(run.trained.encoder, result.head))
+
+
+def _ridge(run: EvaluatedRun, rows: Tensor) -> ProtocolResult:
+    who = groups(run.sets.train, run.data.split)
+    kept = None if who is None else who[rows.numpy()]
+    several = kept is not None and len(np.unique(kept)) > 1
+    result = ridge_probe(
+        run.train[rows],
+        run.labels[0][rows],
+        run.test,
+        run.labels[1],
+        groups=kept if several else None,
+        num_classes=run.num_classes,
+    )
+    over = f"groups ({run.data.split})" if several else "single clips"
+    selected = f"ridge, constant by cross-validation over {over} of the training clips"
+    with torch.no_grad():  # the kept layer's softmax gives probabilities
+        result.head.weight.div_(result.temperature)
+        result.head.bias.div_(result.temperature)
+    found = run.result("linear", result.logits, selected=selected, probe="ridge", constant=result.constant)
     return found._replace(classifier=(run.trained.encoder, result.head))
 
 

@@ -10,6 +10,7 @@ from math import inf
 from typing import Literal
 
 from skelblocks._utils.checks import check_choice
+from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.protocols.finetune_options import FinetuneOptions, SemiOptions
 from skelblocks.training.option_checks import check_count, check_finite
 from skelblocks.training.options import Split
@@ -36,14 +37,14 @@ class MeasureOptions:
     select: Literal["last", "validation", "test"] = "last"  # epoch that is reported; "test" is named so in the result
     neighbors: list[int] = field(default_factory=lambda: [1, 5, 10, 20, 40])  # of kNN; all are in the details
     k: int | None = None  # number of neighbors that is reported; default: the run's evaluate.neighbors
-    probe: Literal["paper", "standardized"] | None = None  # of the linear protocol; default: the run's
+    probe: Literal["paper", "standardized", "ridge"] | None = None  # of the linear protocol; default: the run's
     seed: int = 0  # of the classifiers and of the draws of labels
     accelerator: str = "auto"  # one device
 
     def __post_init__(self) -> None:
         check_finite(self, group="evaluate")
         check_choice(self.select, _SELECTS, name="evaluate.select")
-        check_choice(self.probe, (None, "paper", "standardized"), name="evaluate.probe")
+        check_choice(self.probe, (None, "paper", "standardized", "ridge"), name="evaluate.probe")
         if not self.neighbors:
             raise ValueError("evaluate.neighbors: expected at least one number of neighbors, got []")
         for number in self.neighbors:
@@ -69,10 +70,12 @@ class ProtocolOptions:
     semi: SemiOptions = field(default_factory=SemiOptions)
     finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
     out: str | None = None  # folder; default: `evaluation` in the first run's, NAME_evaluation beside a pretrained NAME
+    readout: Readout | None = None  # how features are taken from the map; default: as the encoder was saved
     names: list[str] | None = None  # of the runs' rows, one a run; runs of one name are seeds; default: the methods
     weights: dict[str, float] | None = None  # of the streams in a fusion; default: joint 0.6, bone 0.6, motion 0.4
 
     def __post_init__(self) -> None:
+        check_choice(self.readout, (None, *READOUTS), name="readout")
         weights = (self.weights or {}).values()
         if not all(0 < weight < inf for weight in weights):
             raise ValueError(f"weights: expected finite numbers above 0, got {self.weights}")

@@ -35,6 +35,7 @@ def save_classifier(run: EvaluatedRun, result: ProtocolResult, folder: str | Pat
         sets=run.sets,
         stream=run.trained.stream,
         metadata=_metadata(run, result),
+        readout=run.readout,
         classifier=classifier,
     )
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from skelblocks import layouts
 from skelblocks.clips import Preprocessing
+from skelblocks.encoders.readout import Readout
 from skelblocks.interop import Pretrained, from_pretrained
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import STREAMS, Stream
@@ -36,6 +37,7 @@ class TrainedEncoder:
         layout: Of what it takes.
         preprocessing: Of its clips, or None where its folder does not say.
         stream: What its clips are converted to.
+        readout: How features are taken from its map.
         method: The method that trained it, or None where its folder does not say.
         seed: Of the training; 0 where it is not known.
         options: Of the training in groups, ``{"data": {"path": ...}, ...}``; empty where they are not known.
@@ -48,6 +50,7 @@ class TrainedEncoder:
     layout: SkeletonLayout
     preprocessing: Preprocessing | None
     stream: Stream
+    readout: Readout = "mean"
     method: str | None = None
     seed: int = 0
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -116,6 +119,7 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
         layout=found.layout,
         preprocessing=found.preprocessing,
         stream=own,
+        readout=found.readout,
         method=run.get("method"),
         seed=run.get("seed", 0),
         options=options,

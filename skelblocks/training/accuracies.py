@@ -10,26 +10,32 @@ from torch import Tensor, nn
 
 from skelblocks import streams
 from skelblocks.clips import ClipDataset, batches
+from skelblocks.encoders.readout import Readout
+from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
 from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
 from skelblocks.training.options import EvaluateOptions
 
 
-def frozen_features(encoder: nn.Module, sets: Sets, *, stream: Stream) -> tuple[Tensor, Tensor]:
-    """Pooled features ``(n, d)`` of the training and of the test clips, by the encoder as it is, without augmentation.
+def frozen_features(
+    encoder: nn.Module, sets: Sets, *, stream: Stream, readout: Readout = "mean"
+) -> tuple[Tensor, Tensor]:
+    """Features ``(n, d)`` of the training and of the test clips, by the encoder as it is, without augmentation.
 
     Args:
         encoder: Clips ``(n, c, t, v, m)`` to feature maps.
         sets: The clips.
         stream: What they are converted to first.
+        readout: How features are taken from the map.
     """
 
     def convert(clips: Tensor) -> Tensor:
         return streams.convert(clips, stream, layout=sets.layout).to(dtype)
 
     dtype = next(encoder.parameters()).dtype
-    train, test = (extract_features(encoder, clips_of(part), transform=convert).cpu() for part in sets)
+    model = ReadoutEncoder(encoder, readout)
+    train, test = (extract_features(model, clips_of(part), transform=convert).cpu() for part in sets)
     return train, test
 
 
@@ -48,13 +54,13 @@ def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stre
     Args:
         encoder: The encoder, which stays as it is.
         sets: Labeled clips.
-        options: Number of neighbors, and settings of the probe.
+        options: Number of neighbors, readout, and settings of the probe.
         stream: What the encoder takes.
 
     Returns:
         ``{"knn": ..., "linear": ...}``.
     """
-    train, test = frozen_features(encoder, sets, stream=stream)
+    train, test = frozen_features(encoder, sets, stream=stream, readout=options.readout)
     labels = sets.train.labels, sets.test.labels
     probe = linear_probe(
         train,

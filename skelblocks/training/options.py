@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_type_hints
 
+from skelblocks._utils.checks import check_choice
 from skelblocks.clips.preprocessing import Align, Origin, Per, Preprocessing, Scale
+from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.streams import Stream
 from skelblocks.training.option_checks import check_count, check_finite, check_number
 
@@ -142,9 +144,11 @@ class EvaluateOptions:
     probe_rate: float = 3.0  # learning rate of the papers' probe; a tenth after the milestone of its 100 epochs
     probe_milestone: int = 80  # the epoch after which that rate is divided by ten
     neighbors: int = 20  # of the kNN accuracy
+    readout: Readout = "mean"  # how features are taken from the encoder's map; kept in the saved encoder
 
     def __post_init__(self) -> None:
         check_finite(self, group="evaluate")
+        check_choice(self.readout, READOUTS, name="evaluate.readout")
         check_count(self.every, name="evaluate.every", least=0)
         check_count(self.neighbors, name="evaluate.neighbors")
         check_count(self.probe_milestone, name="evaluate.probe_milestone")

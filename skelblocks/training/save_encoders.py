@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from skelblocks.encoders import ProjectionHead
+from skelblocks.encoders.readout import Readout
 from skelblocks.interop import save_pretrained
 from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
@@ -34,7 +35,8 @@ def save_encoders(
     for stream, encoder in encoders.items():
         place = folder / ("encoder" if len(encoders) == 1 else f"encoder_{stream}")
         run = {"method": method, "stream": stream, "seed": options.train.seed, "options": options.to_dict()}
-        save_encoder(encoder, place, sets=sets, stream=stream, metadata={"run": run})
+        readout = options.evaluate.readout
+        save_encoder(encoder, place, sets=sets, stream=stream, readout=readout, metadata={"run": run})
 
 
 def save_encoder(
@@ -44,6 +46,7 @@ def save_encoder(
     sets: Sets,
     stream: Stream,
     metadata: Mapping[str, Any],
+    readout: Readout = "mean",
     classifier: nn.Linear | None = None,
 ) -> None:
     """Save an encoder with what was done to its clips, in place of what an earlier run left.
@@ -54,7 +57,8 @@ def save_encoder(
         sets: Clips that it was trained on or evaluated by.
         stream: What the encoder takes.
         metadata: Of the folder.
-        classifier: On the pooled features; it becomes the folder's head.
+        readout: How features are taken from the encoder's map.
+        classifier: On these features; it becomes the folder's head.
     """
     settings = sets.train.preprocessing  # None for clips of some joints, which are centered with all of them
     _, frames, _, persons = sets.train.shape
@@ -69,6 +73,7 @@ def save_encoder(
         head=head,
         preprocessing=settings and dataclasses.replace(settings, frames=frames, persons=persons),
         stream=stream,
+        readout=readout,
         metadata=metadata,
         overwrite=True,
     )

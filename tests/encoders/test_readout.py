@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from skelblocks import layouts, pool
-from skelblocks.encoders import READOUTS, ReadoutPool, readout
+from skelblocks.encoders import DSTA, READOUTS, STGCN, ReadoutEncoder, ReadoutPool, readout
 from skelblocks.testing import BlockTester
 
 LAYOUT = layouts.get("ntu-rgb+d")
+OF_ONE_MAP = [kind for kind in READOUTS if kind != "blocks"]
 
 
 def feature_map(n=3, m=2, c=4, t=7, v=25):
@@ -35,14 +36,14 @@ def describe(person, kind):
     return torch.tensor([[float(value) for value in group] for group in groups], dtype=torch.float64).flatten()
 
 
-@pytest.mark.parametrize("kind", READOUTS)
+@pytest.mark.parametrize("kind", OF_ONE_MAP)
 def test_equals_plain_loops(kind):
     x = feature_map()
     expected = torch.stack([torch.stack([describe(person, kind) for person in clip]).mean(dim=0) for clip in x])
     torch.testing.assert_close(readout(x, kind, layout=LAYOUT), expected)
 
 
-@pytest.mark.parametrize("kind", READOUTS)
+@pytest.mark.parametrize("kind", OF_ONE_MAP)
 def test_absent_persons_do_not_count(kind):
     x = feature_map()
     mask = torch.tensor([[True, False], [True, True], [True, False]])
@@ -56,7 +57,7 @@ def test_mean_is_pool():
     assert readout(feature_map()).equal(pool(feature_map()))
 
 
-@pytest.mark.parametrize("kind", READOUTS)
+@pytest.mark.parametrize("kind", OF_ONE_MAP)
 def test_module_knows_its_width(kind):
     module = ReadoutPool(kind, layout=LAYOUT)
     assert module(feature_map()).shape == (3, 4 * module.groups)
@@ -65,6 +66,58 @@ def test_module_knows_its_width(kind):
 def test_thirds_of_fewer_than_three_frames_repeat_them():
     x = feature_map(t=1)
     assert readout(x, "thirds").equal(readout(x).repeat(1, 3))
+
+
+def test_blocks_are_the_means_of_several_maps():
+    maps = [feature_map(c=2, t=5), feature_map(c=3, t=4)]
+    mask = torch.tensor([[True, False], [True, True], [False, True]])
+    expected = torch.cat([readout(each, person_mask=mask) for each in maps], dim=1)
+    assert readout(maps, "blocks", person_mask=mask).equal(expected)
+    assert ReadoutPool("blocks")(maps, mask).equal(expected)
+
+
+def test_blocks_want_several_maps_and_the_others_one():
+    with pytest.raises(TypeError, match=r"'blocks' expected several maps, got Tensor; pass encoder\.block_maps"):
+        readout(feature_map(), "blocks")
+    with pytest.raises(TypeError, match="'blocks' expected several maps, got list"):
+        readout([], "blocks")
+    with pytest.raises(TypeError, match="'body' expected one map, got tuple"):
+        readout((feature_map(), feature_map()), "body", layout=LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return STGCN("nw-ucla", base_channels=2, out_channels=4).eval()
+
+
+def test_block_maps_end_with_the_encoders_map(encoder):
+    x = torch.randn(2, 3, 9, 20, 2)
+    seen = []
+    hooks = [block.register_forward_hook(lambda *given: seen.append(given[2])) for block in encoder.blocks]
+    expected = encoder(x)
+    for hook in hooks:
+        hook.remove()
+    maps = encoder.block_maps(x)
+    assert maps[-1].equal(expected)
+    for found, inside in zip(maps, seen, strict=True):
+        assert found.flatten(0, 1).equal(inside)
+    with pytest.raises(ValueError, match="x: expected"):
+        encoder.block_maps(x[:, :2])
+
+
+@pytest.mark.parametrize("kind", READOUTS)
+def test_an_encoder_with_its_readout(encoder, kind):
+    x, mask = torch.randn(2, 3, 9, 20, 2), torch.tensor([[True, False], [True, True]])
+    maps = encoder.block_maps(x)[-3:] if kind == "blocks" else encoder(x)
+    model = ReadoutEncoder(encoder, kind)
+    assert model.kind == kind
+    assert model(x, mask).equal(readout(maps, kind, layout="nw-ucla", person_mask=mask))
+
+
+def test_blocks_need_an_encoder_that_has_them():
+    with pytest.raises(TypeError, match="expected an encoder with a method block_maps, such as STGCN, got DSTA"):
+        ReadoutEncoder(DSTA("nw-ucla", frames=8, layers=[(4, 4, 2, 1)]), "blocks")
 
 
 @pytest.mark.parametrize("kind", ["body", "part"])
@@ -120,3 +173,14 @@ class TestPositive(ReadoutTester):
     kind = "positive"
     test_gradients = None  # a share of positive values has none
     test_autocast = None
+
+
+class TestReadoutEncoder(BlockTester):
+    def make(self):
+        torch.manual_seed(0)
+        return ReadoutEncoder(STGCN("coco-17", base_channels=1, out_channels=2, dropout=0.0).eval(), "blocks")
+
+    def inputs(self):
+        return (torch.randn(2, 3, 6, 17, 1, generator=torch.Generator().manual_seed(1)),)
+
+    test_gradients = None  # of the encoder and of the readouts, tested apart

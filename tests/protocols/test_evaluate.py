@@ -13,7 +13,7 @@ from skelblocks.cli import main
 from skelblocks.cli.evaluate_runs import evaluate
 from skelblocks.clips import Preprocessing
 from skelblocks.data import ArrayDataset, find_clips, prepare
-from skelblocks.encoders import STGCN, SideBySide, build_encoder
+from skelblocks.encoders import STGCN, ReadoutEncoder, SideBySide, build_encoder
 from skelblocks.evaluation import (
     StreamScores,
     bootstrap_interval,
@@ -21,6 +21,7 @@ from skelblocks.evaluation import (
     knn_accuracy,
     linear_probe,
     retrieval_scores,
+    ridge_probe,
 )
 from skelblocks.interop import from_pretrained, save_pretrained
 from skelblocks.protocols import (
@@ -82,6 +83,33 @@ def test_knn_and_linear_are_the_librarys_on_the_runs_features(run, capsys):
     low, high = found["interval_95"]
     assert low <= found["accuracy"] <= high
     assert f"| joint | {found['accuracy']:.1f} |" in capsys.readouterr().out
+
+
+def test_a_readout_is_the_libraries_and_is_kept_with_the_classifier(run, tmp_path):
+    folder = run()
+    evaluate("linear", [folder, "--readout", "body", "--out", str(tmp_path / "out"), *QUICK])
+    found = from_pretrained(tmp_path / "out/linear_body_model")
+    assert (found.readout, found.head.in_features) == ("body", 5 * 16)
+    again = loaded(tmp_path / "out/linear_body_model", path=str(tmp_path / "mine.npz"), split="cross-subject")
+    assert again.readout == "body"
+    features = ReadoutEncoder(found.encoder, "body")(again.sets.test.as_tensor())
+    torch.testing.assert_close(again.test, features)
+    evaluate("finetune", [folder, "--readout", "blocks", "--out", str(tmp_path / "out"), *QUICK])
+    tuned = from_pretrained(tmp_path / "out/finetune_blocks_model")
+    assert (tuned.readout, tuned.head.in_features) == ("blocks", 3 * 16)
+
+
+def test_the_ridge_probe_takes_its_constant_from_groups_of_training_clips(run, tmp_path):
+    found = evaluate("linear", [run(), "--evaluate.probe", "ridge", "--out", str(tmp_path / "out"), *QUICK])
+    same = loaded(run())
+    sets = same.train, same.labels[0], same.test, same.labels[1]
+    expected = ridge_probe(*sets, groups=same.sets.train.groups("subject"))
+    result = results(found)["linear"]
+    assert result["accuracy"] == pytest.approx(100 * expected.accuracy)
+    assert result["constant"] == expected.constant
+    assert result["selected"] == "ridge, constant by cross-validation over groups (cross-subject) of the training clips"
+    head = from_pretrained(tmp_path / "out/linear_model").head  # its softmax gives probabilities
+    torch.testing.assert_close(head(same.test), expected.logits / expected.temperature)
 
 
 def test_features_are_extracted_once(run, monkeypatch):

@@ -60,16 +60,16 @@ def test_the_released_mode_freezes_batch_norms_and_dropout():
     sets, encoder = small_sets(), small_encoder(dropout=0.5)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     frozen, trained = (finetune(encoder, sets, options(mode=mode)).model for mode in ("eval", "train"))
-    old, held, moved = buffers(encoder), buffers(frozen[0]), buffers(trained[0])
+    old, held, moved = buffers(encoder), buffers(frozen[0].encoder), buffers(trained[0].encoder)
     assert old
     assert all(held[name].equal(old[name]) for name in old)
     assert not any(moved[name].equal(old[name]) for name in old)
     for model in (frozen, trained):
-        assert not model[0].blocks[0].temporal.weight.equal(encoder.blocks[0].temporal.weight)
+        assert not model[0].encoder.blocks[0].temporal.weight.equal(encoder.blocks[0].temporal.weight)
     assert all(value.equal(before[name]) for name, value in encoder.state_dict().items())  # a copy was trained
     # Without dropout, its rate does not matter.
     other = finetune(small_encoder(dropout=0.0), sets, options(mode="eval")).model
-    assert other[0].blocks[0].temporal.weight.equal(frozen[0].blocks[0].temporal.weight)
+    assert other[0].encoder.blocks[0].temporal.weight.equal(frozen[0].encoder.blocks[0].temporal.weight)
 
 
 @pytest.mark.parametrize("encoder", ["dsta", "bigru"])

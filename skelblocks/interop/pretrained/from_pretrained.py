@@ -66,6 +66,7 @@ def _read(folder: Path, device: torch.device) -> Pretrained:
     try:
         layout = files.read_layout(config["layout"])
         preprocessing, stream = files.read_preprocessing(config)
+        readout = files.read_readout(config)
     except (ValueError, TypeError, AttributeError) as error:
         raise PretrainedFormatError(f"{files.CONFIG}: {str(error)[:300]}") from error
     parts = {role: config[role] for role in files.ROLES if role == "encoder" or config[role] is not None}
@@ -82,4 +83,6 @@ def _read(folder: Path, device: torch.device) -> Pretrained:
         # Assigned and not copied, so that weights keep the dtype in which they were saved.
         module.load_state_dict(own, strict=True, assign=True)
         modules[role] = module.eval().to(device)
-    return Pretrained(**modules, preprocessing=preprocessing, stream=stream, metadata=config["metadata"])
+    return Pretrained(
+        **modules, preprocessing=preprocessing, stream=stream, readout=readout, metadata=config["metadata"]
+    )

@@ -63,7 +63,7 @@ def _hub_encoder() -> type[nn.Module]:
             super().__init__()
             self.encoder, self.head, self.attention = pretrained.encoder, pretrained.head, pretrained.attention
             self.preprocessing, self.stream = pretrained.preprocessing, pretrained.stream
-            self.metadata = pretrained.metadata
+            self.readout, self.metadata = pretrained.readout, pretrained.metadata
 
         @property
         def pretrained(self) -> Pretrained:
@@ -74,6 +74,7 @@ def _hub_encoder() -> type[nn.Module]:
                 attention=self.attention,
                 preprocessing=self.preprocessing,
                 stream=self.stream,
+                readout=self.readout,
                 metadata=self.metadata,
             )
 

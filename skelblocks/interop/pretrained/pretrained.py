@@ -17,6 +17,8 @@ from skelblocks._utils.escape import escape
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data import ArrayDataset
 from skelblocks.data.arrays.array_checks import check_clips
+from skelblocks.encoders.readout import READOUTS, Readout
+from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.interop.pretrained.finish import finish_clips
 from skelblocks.interop.pretrained.input_description import InputDescription, describe_input, takes_input
 from skelblocks.layouts import SkeletonLayout
@@ -33,6 +35,8 @@ class Pretrained:
         attention: The attention block, or None.
         preprocessing: What was done to the clips that the encoder was trained on; None where the folder does not tell.
         stream: What the encoder takes: ``"joint"``, ``"bone"`` or ``"motion"``.
+        readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`. A classifier takes
+            these features.
         metadata: What was saved with it.
     """
 
@@ -41,12 +45,14 @@ class Pretrained:
     attention: nn.Module | None = None
     preprocessing: Preprocessing | None = None
     stream: Stream = "joint"
+    readout: Readout = "mean"
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.preprocessing is not None and not isinstance(self.preprocessing, Preprocessing):
             raise TypeError(f"preprocessing: expected Preprocessing(...), got {type(self.preprocessing).__name__}")
         check_choice(self.stream, STREAMS, name="stream")
+        check_choice(self.readout, READOUTS, name="readout")
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -54,6 +60,14 @@ class Pretrained:
         layout = self.encoder.layout
         assert isinstance(layout, SkeletonLayout)
         return layout
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that the head tells apart; empty where the head is no classifier."""
+        names, classes = self.metadata.get("class_names"), getattr(self.head, "out_features", None)
+        if not isinstance(names, list) or len(names) != classes or not all(isinstance(name, str) for name in names):
+            return ()
+        return tuple(names)
 
     @property
     def input(self) -> InputDescription | None:
@@ -110,6 +124,26 @@ class Pretrained:
             )
         dataset = ArrayDataset(array, layout=self.layout, lengths=lengths, preprocessing=self.preprocessing)
         return self.finish(dataset.as_tensor().to(next(self.encoder.parameters()).dtype))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features of clips by the encoder and its readout, as it is: in the mode and with the gradients that are set.
+
+        Args:
+            x: Clips from :meth:`prepare` or :meth:`finish`, on the encoder's device.
+
+        Returns:
+            ``(n, d)``; ``head`` takes them if it is a classifier.
+
+        Example:
+            >>> import torch
+            >>> from skelblocks.encoders import STGCN
+            >>> encoder = STGCN("nw-ucla", base_channels=4, out_channels=16).eval()
+            >>> found = Pretrained(encoder=encoder, preprocessing=Preprocessing(), readout="thirds")
+            >>> found.features(found.prepare(torch.randn(2, 3, 90, 20, 1))).shape
+            torch.Size([2, 48])
+        """
+        features: Tensor = ReadoutEncoder(self.encoder, self.readout)(x)
+        return features
 
     def finish(self, x: Tensor) -> Tensor:
         """Do what is left to do to preprocessed clips, those of a data set: room for persons, and the stream.

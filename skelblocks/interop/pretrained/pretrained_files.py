@@ -17,11 +17,12 @@ from torch import Tensor
 from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.interop.pretrained.config_checks import PretrainedFormatError
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import STREAMS, Stream
 
-FORMAT, VERSION = "skelblocks pretrained", 2
+FORMAT, VERSION = "skelblocks pretrained", 3
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 # The configuration of weights that are already there, while a folder is replaced.
 NEXT_CONFIG = "config.json.next"
@@ -29,6 +30,7 @@ ROLES = ("encoder", "head", "attention")
 _KEYS = {
     1: frozenset({"format", "version", "layout", "input", "metadata", *ROLES}),
     2: frozenset({"format", "version", "layout", "preprocessing", "stream", "metadata", *ROLES}),
+    3: frozenset({"format", "version", "layout", "preprocessing", "stream", "readout", "metadata", *ROLES}),
 }
 _INPUT = frozenset({"stream", "frames", "center", "per", "body", "align", "persons"})  # of version 1
 _DIGEST = "skelblocks.config.sha256"
@@ -188,6 +190,15 @@ def read_preprocessing(config: Mapping[str, Any]) -> tuple[Preprocessing | None,
         if isinstance(values.get(name), int) and values[name] > most:
             raise ValueError(f"preprocessing: expected at most {most} {name}")
     return Preprocessing.from_dict(values), stream
+
+
+def read_readout(config: Mapping[str, Any]) -> Readout:
+    """The readout of a configuration; the mean in those of earlier versions."""
+    given = config.get("readout", "mean")
+    for kind in READOUTS:
+        if kind == given:
+            return kind
+    raise ValueError(f"readout: expected one of {', '.join(map(repr, READOUTS))}, got {str(given)[:100]!r}")
 
 
 def read_layout(values: object) -> SkeletonLayout:

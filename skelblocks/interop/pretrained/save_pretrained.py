@@ -16,6 +16,7 @@ from skelblocks._utils.escape import escape
 from skelblocks._utils.locks import locked
 from skelblocks._utils.whole_file import remove_partial_files
 from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.encoders.readout import Readout
 from skelblocks.interop.pretrained import pretrained_files as files
 from skelblocks.interop.pretrained.input_description import takes_input
 from skelblocks.interop.pretrained.module_config import describe_module
@@ -34,23 +35,26 @@ def save_pretrained(
     attention: nn.Module | None = None,
     preprocessing: Preprocessing | None = None,
     stream: Stream = "joint",
+    readout: Readout = "mean",
     metadata: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Save an encoder so that :func:`from_pretrained` gives it again, anywhere: no pickle, no code, the whole layout.
 
-    The folder holds ``config.json`` (classes, constructor arguments, layout, preprocessing, stream, metadata) and
-    ``model.safetensors``, with keys ``encoder.*``, ``head.*`` and ``attention.*``. It appears complete or not at all,
-    and one that is replaced is the old one or the new one at any moment, even if the process is killed. Processes that
-    save to the same folder do so one after the other. Needs the extra ``hub``.
+    The folder holds ``config.json`` (classes, constructor arguments, layout, preprocessing, stream, readout, metadata)
+    and ``model.safetensors``, with keys ``encoder.*``, ``head.*`` and ``attention.*``. It appears complete or not at
+    all, and one that is replaced is the old one or the new one at any moment, even if the process is killed. Processes
+    that save to the same folder do so one after the other. Needs the extra ``hub``.
 
     Args:
         folder: Where; made, with its parents.
         encoder: An ``STGCN``, ``DSTA`` or ``BiGRU``, on any device, or several as a ``SideBySide``.
-        head: A ``ProjectionHead`` or ``BarlowProjector``.
+        head: A ``ProjectionHead`` or ``BarlowProjector``. A classifier is a ``ProjectionHead`` without hidden layers,
+            with the names of its classes as ``metadata["class_names"]``.
         attention: An ``MsMAttention`` of the same layout, or an ``MHSAM``.
         preprocessing: What was done to the clips it was trained on; leave it out and users must know.
         stream: What it takes: ``"joint"``, ``"bone"`` or ``"motion"``.
+        readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`.
         metadata: Whatever JSON can hold: method, data set, epochs. With the rest, less than 1 MiB.
         overwrite: Whether a pretrained folder there is replaced.
 
@@ -76,6 +80,7 @@ def save_pretrained(
         attention=attention,
         preprocessing=preprocessing,
         stream=stream,
+        readout=readout,
         metadata=dict(metadata or {}),
     )
     config, weights = describe_pretrained(given)
@@ -110,6 +115,7 @@ def describe_pretrained(pretrained: Pretrained) -> tuple[bytes, dict[str, Tensor
             "layout": layout.to_dict(),
             "preprocessing": None if given is None else given.to_dict(),
             "stream": pretrained.stream,
+            "readout": pretrained.readout,
             "metadata": pretrained.metadata,
             **described,
         }

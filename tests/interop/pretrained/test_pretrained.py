@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from skelblocks import layouts
 from skelblocks.attention import MHSAM, MsMAttention
 from skelblocks.data import Preprocessing
-from skelblocks.encoders import DSTA, STGCN, BarlowProjector, BiGRU, ProjectionHead
+from skelblocks.encoders import DSTA, STGCN, BarlowProjector, BiGRU, ProjectionHead, readout
 from skelblocks.interop import (
     Pretrained,
     PretrainedFormatError,
@@ -196,7 +196,7 @@ def test_leftovers_of_killed_processes_beside_the_folder_go(folder):
 def test_a_folder_of_version_0_2_loads(folder):
     """Its configuration, as that version wrote it."""
     config = json.loads((folder / "config.json").read_text())
-    del config["preprocessing"], config["stream"]
+    del config["preprocessing"], config["stream"], config["readout"]
     config["version"] = 1
     config["input"] = {"stream": "bone", "frames": 12, "center": "elbow", "per": "clip", "body": "first",
                        "align": None, "persons": 1}  # fmt: skip
@@ -212,6 +212,34 @@ def test_a_folder_of_version_0_2_loads(folder):
         (folder / "config.json").write_text(json.dumps(config))
         with pytest.raises(PretrainedFormatError, match=r"input: expected|frames: expected|stream: expected"):
             from_pretrained(folder)
+
+
+def test_a_folder_of_version_0_3_loads(folder):
+    """It had no readout: features were the mean."""
+    config = json.loads((folder / "config.json").read_text())
+    del config["readout"]
+    config["version"] = 2
+    (folder / "config.json").write_text(json.dumps(config))
+    assert from_pretrained(folder).readout == "mean"
+
+
+def test_the_readout_is_kept_and_gives_the_features(tmp_path):
+    encoder = small()
+    save_pretrained(tmp_path / "mine", encoder=encoder.eval(), preprocessing=SETTINGS, readout="thirds")
+    found = from_pretrained(tmp_path / "mine")
+    assert found.readout == "thirds"
+    x = found.prepare(torch.randn(2, 3, 20, 3, 1))
+    assert found.features(x).equal(readout(found.encoder(x), "thirds"))
+    with pytest.raises(ValueError, match="readout: expected one of 'mean'"):
+        save_pretrained(tmp_path / "mine", encoder=encoder, readout="median", overwrite=True)
+
+
+def test_class_names_are_those_of_a_classifier(tmp_path):
+    head = ProjectionHead(16, out_features=2, hidden_layers=0)
+    for names, expected in ([["sit", "stand"], ("sit", "stand")], [["sit"], ()], [None, ()], [["sit", 3], ()]):
+        metadata = {} if names is None else {"class_names": names}
+        assert Pretrained(encoder=small(), head=head, metadata=metadata).class_names == expected
+    assert Pretrained(encoder=small(), metadata={"class_names": ["sit", "stand"]}).class_names == ()
 
 
 def test_the_old_words_for_the_input_work_and_warn(tmp_path):
@@ -263,8 +291,8 @@ def layout_of(key, value):
     ("change", "message"),
     [
         (place("format", "other"), "expected an object with 'format'"),
-        (place("version", 3), "expected version 1 to 2, got 3"),
-        (place("version", True), "expected version 1 to 2, got True"),
+        (place("version", 4), "expected version 1 to 3, got 4"),
+        (place("version", True), "expected version 1 to 3, got True"),
         (drop("stream"), "expected the keys"),
         (place("_target_", "os.system"), "expected the keys"),
         (place("metadata", []), "expected an object as metadata"),
@@ -288,6 +316,8 @@ def layout_of(key, value):
         (place("preprocessing", {**SETTINGS.to_dict(), "frames": "50"}), "frames: expected an integer"),
         (place("stream", "../../etc"), "stream: expected one of"),
         (place("stream", []), "stream: expected one of"),
+        (place("readout", "median"), "readout: expected one of 'mean', 'body'"),
+        (place("readout", ["mean"]), "readout: expected one of"),
         (place("preprocessing", {**SETTINGS.to_dict(), "center": [1]}), "center: expected"),
         (put("encoder", "in_channels", 2), "model.safetensors: expected torch.float32"),
         (put("encoder", "out_channels", 1 << 20), "missing"),

@@ -1,0 +1,63 @@
+"""An encoder together with its readout: from clips to one feature a clip.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons, d features.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import check_choice
+from skelblocks.encoders.readout import READOUTS, Readout, ReadoutPool
+
+_LAST_BLOCKS = 3  # of ST-GCN; they have the same frames
+
+
+class ReadoutEncoder(nn.Module):
+    """Encode clips and describe their feature maps by one of the readouts.
+
+    Args:
+        encoder: An encoder of this package, or a module from clips to feature maps with an attribute ``layout``.
+        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"`` needs an encoder with a method
+            ``block_maps``, such as ``STGCN``, and takes its last three maps.
+
+    Shape:
+        Clips ``(n, c, t, v, m)`` and, if wanted, ``person_mask`` ``(n, m)`` to features ``(n, d)``.
+
+    Raises:
+        TypeError: ``"blocks"`` with an encoder that does not give the maps of its blocks.
+        ValueError: an unknown ``kind``.
+
+    Example:
+        >>> import torch
+        >>> from skelblocks.encoders import STGCN
+        >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16).eval()
+        >>> clips = torch.randn(2, 3, 50, 25, 1)
+        >>> ReadoutEncoder(encoder, "body")(clips).shape, ReadoutEncoder(encoder, "blocks")(clips).shape
+        (torch.Size([2, 80]), torch.Size([2, 48]))
+    """
+
+    def __init__(self, encoder: nn.Module, kind: Readout = "mean") -> None:
+        super().__init__()
+        check_choice(kind, READOUTS, name="kind")
+        if kind == "blocks" and not hasattr(encoder, "block_maps"):
+            raise TypeError(
+                "encoder: the readout 'blocks' expected an encoder with a method block_maps, such as STGCN, got "
+                f"{type(encoder).__name__}; choose another readout"
+            )
+        self.encoder = encoder
+        self.readout = ReadoutPool(kind, layout=getattr(encoder, "layout", None))
+
+    @property
+    def kind(self) -> Readout:
+        """Which readout."""
+        return self.readout.kind
+
+    def forward(self, x: Tensor, person_mask: Tensor | None = None) -> Tensor:
+        """Features ``(n, d)``."""
+        if self.kind == "blocks":
+            maps = self.encoder.block_maps(x)  # type: ignore[operator]
+            features: Tensor = self.readout(maps[-_LAST_BLOCKS:], person_mask)
+        else:
+            features = self.readout(self.encoder(x), person_mask)
+        return features
