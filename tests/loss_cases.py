@@ -11,8 +11,10 @@ from skelblocks.losses import (
     HierarchicalD3MLoss,
     InfoNCELoss,
     NearestNeighborLoss,
+    NegativeCosineLoss,
     RegionContrastLoss,
     SalientContrastLoss,
+    SimilarityDistillationLoss,
     d3m_loss_from_embeddings,
     feature_distillation_loss,
     info_nce_from_embeddings,
@@ -74,6 +76,10 @@ def two_features(dtype):
     return tuple(matrices(2, dtype, D))
 
 
+def two_streams(dtype):
+    return *matrices(2, dtype, D), bank(dtype), bank(dtype, seed=2)
+
+
 def region(dtype):
     return *matrices(3, dtype, D), torch.arange(N), bank(dtype)
 
@@ -110,6 +116,8 @@ LOSSES = {
     "hierarchical_d3m": (HierarchicalD3MLoss, {}, chain),
     "cross_view_mining": (CrossViewMiningLoss, {"top_k": 2}, chain),
     "feature_distillation": (Function, {"function": feature_distillation_loss}, two_features),
+    "negative_cosine": (NegativeCosineLoss, {}, two_features),
+    "similarity_distillation": (SimilarityDistillationLoss, {"top_k": 4}, two_streams),
     "region_contrast": (RegionContrastLoss, {}, region),
     "salient_contrast": (SalientContrastLoss, {}, salient),
     "cross_momentum_ratio": (CrossMomentumContrastLoss, {}, crossed),

@@ -7,6 +7,7 @@ from skelblocks.encoders.graph_convolution import GraphConvolution, graph_convol
 from skelblocks.encoders.initialize import initialize_official
 from skelblocks.encoders.pool import Pool, pool
 from skelblocks.encoders.positional_encoding import positional_encoding
+from skelblocks.encoders.predictor import Predictor
 from skelblocks.encoders.projection_head import ProjectionHead
 from skelblocks.encoders.readout import READOUTS, ReadoutPool, readout
 from skelblocks.encoders.readout_encoder import ReadoutEncoder
@@ -24,6 +25,7 @@ __all__ = [
     "DSTABlock",
     "GraphConvolution",
     "Pool",
+    "Predictor",
     "ProjectionHead",
     "ReadoutEncoder",
     "ReadoutPool",

@@ -12,8 +12,11 @@ from skelblocks.losses.nearest_neighbor_mining import (
     nearest_neighbor_mask,
     nearest_neighbor_mining,
 )
+from skelblocks.losses.negative_cosine import NegativeCosineLoss, negative_cosine_loss
 from skelblocks.losses.region_contrast import RegionContrastLoss, RegionLogits, region_contrast, region_logits
 from skelblocks.losses.salient_contrast import SalientContrastLoss, salient_contrast
+from skelblocks.losses.similarity_distillation import SimilarityDistillationLoss, similarity_distillation_loss
+from skelblocks.losses.variance_covariance import VarianceCovarianceLoss, variance_covariance_loss
 
 __all__ = [
     "BarlowTwinsLoss",
@@ -25,9 +28,12 @@ __all__ = [
     "HierarchicalD3MLoss",
     "InfoNCELoss",
     "NearestNeighborLoss",
+    "NegativeCosineLoss",
     "RegionContrastLoss",
     "RegionLogits",
     "SalientContrastLoss",
+    "SimilarityDistillationLoss",
+    "VarianceCovarianceLoss",
     "bank_logsumexp",
     "barlow_twins_loss",
     "cross_momentum_contrast",
@@ -42,7 +48,10 @@ __all__ = [
     "nearest_neighbor_loss",
     "nearest_neighbor_mask",
     "nearest_neighbor_mining",
+    "negative_cosine_loss",
     "region_contrast",
     "region_logits",
     "salient_contrast",
+    "similarity_distillation_loss",
+    "variance_covariance_loss",
 ]

@@ -14,6 +14,7 @@ from skelblocks.losses import (
     NearestNeighborLoss,
     RegionContrastLoss,
     SalientContrastLoss,
+    VarianceCovarianceLoss,
     bank_logsumexp,
 )
 from skelblocks.testing import BlockTester, with_cuda
@@ -30,6 +31,7 @@ def query_and_bank(dtype):
 CASES = {name: (make, {**options, "reduction": "none"}, inputs) for name, (make, options, inputs) in LOSSES.items()}
 CASES |= {
     "barlow_twins": (BarlowTwinsLoss, {}, two_views),
+    "variance_covariance": (VarianceCovarianceLoss, {}, two_views),
     "bank_logsumexp": (Function, {"function": bank_logsumexp, "temperature": 0.3, "chunk_size": 4}, query_and_bank),
 }
 

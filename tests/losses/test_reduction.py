@@ -66,6 +66,6 @@ def test_repr_has_the_reduction():
 
 def test_no_loss_is_left_out():
     modules = {getattr(losses, name) for name in losses.__all__ if name.endswith("Loss")}
-    # Barlow Twins has no loss of a clip; the other's module holds statistics, so its function is here.
-    elsewhere = {losses.BarlowTwinsLoss, losses.FeatureDistillationLoss}
+    # Two have no loss of a clip; the module of feature distillation holds statistics, so its function is here.
+    elsewhere = {losses.BarlowTwinsLoss, losses.VarianceCovarianceLoss, losses.FeatureDistillationLoss}
     assert modules - {make for make, *_ in LOSSES.values()} == elsewhere
