@@ -16,6 +16,7 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_integer, check_probability
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
+from skelblocks.encoders.distinct_persons import distinct_persons
 from skelblocks.encoders.dsta_block import DSTABlock
 
 # Of SkeAttnCLR: channels in, out and of a query, and stride, a row for each block.
@@ -114,9 +115,15 @@ class DSTA(nn.Module):
                 f"x: expected (n, c, t={self.frames}, v, m), got shape {tuple(x.shape)}; axis 't' is {t}: this encoder "
                 f"is made for {self.frames} frames; resample the clips, or construct it with frames={t}"
             )
-        h: Tensor = F.leaky_relu(self.input(rearrange(x, "n c t v m -> (n m) c t v")), 0.1)
+        rows = rearrange(x, "n c t v m -> (n m) c t v")
+        distinct = distinct_persons(x, encoder=self)
+        if distinct is not None:
+            rows = rows[distinct[0]]
+        h: Tensor = F.leaky_relu(self.input(rows), 0.1)
         for block in self.blocks:
             h = block(h)
+        if distinct is not None:
+            h = h[distinct[1]]
         return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
 
     def extra_repr(self) -> str:

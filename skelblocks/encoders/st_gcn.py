@@ -16,6 +16,7 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_integer, check_probability, values_visible
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
+from skelblocks.encoders.distinct_persons import distinct_persons
 from skelblocks.encoders.st_gcn_block import STGCNBlock
 from skelblocks.layouts.adjacency import Strategy
 
@@ -131,11 +132,17 @@ class STGCN(nn.Module):
         persons as coordinates, the sizes are the same and nothing is raised.
         """
         n, m = self._check(x, keep_joints)
-        h = self._normalized(x, keep_joints)
+        rows = rearrange(x, "n c t v m -> (n m) c t v")
+        distinct = distinct_persons(x, encoder=self) if keep_joints is None else None
+        if distinct is not None:
+            rows = rows[distinct[0]]
         if keep_joints is not None and keep_joints.ndim == 2:
             keep_joints = keep_joints.repeat_interleave(m, dim=0)
+        h = self._normalized(rows, keep_joints)
         for block in self.blocks:
             h = block(h, self.adjacency, keep_joints)
+        if distinct is not None:
+            h = h[distinct[1]]
         return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
 
     def block_maps(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -159,7 +166,7 @@ class STGCN(nn.Module):
             [(2, 1, 16, 13, 25), (2, 1, 16, 13, 25), (2, 1, 16, 13, 25)]
         """
         n, m = self._check(x, None)
-        h = self._normalized(x, None)
+        h = self._normalized(rearrange(x, "n c t v m -> (n m) c t v"), None)
         maps = []
         for block in self.blocks:
             h = block(h, self.adjacency, None)
@@ -175,17 +182,16 @@ class STGCN(nn.Module):
         self._check_numbers(x, v if keep_joints is None else keep_joints.shape[-1])
         return n, m
 
-    def _normalized(self, x: Tensor, keep_joints: Tensor | None) -> Tensor:
+    def _normalized(self, rows: Tensor, keep_joints: Tensor | None) -> Tensor:
         """Normalized coordinates ``(b, c, t, v)`` of the joints to keep, with channels-last strides."""
-        _, c, _, v, m = x.shape
-        h: Tensor = self.data_norm(rearrange(x, "n c t v m -> (n m) (v c) t"))
+        _, c, t, v = rows.shape
+        h: Tensor = self.data_norm(rearrange(rows, "b c t v -> b (v c) t"))
         h = rearrange(h, "b (v c) t -> b v c t", v=v, c=c)
         if keep_joints is not None:
             if keep_joints.ndim == 1:
                 h = h.index_select(1, keep_joints)
             else:
-                rows = keep_joints.repeat_interleave(m, dim=0)
-                h = h.gather(1, rows[:, :, None, None].expand(-1, -1, c, x.shape[2]))
+                h = h.gather(1, keep_joints[:, :, None, None].expand(-1, -1, c, t))
         # einops says nothing of strides, and vmap rejects the argument memory_format.
         return h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)
 

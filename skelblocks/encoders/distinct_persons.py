@@ -1,0 +1,52 @@
+"""In evaluation, all absent persons have the same features: an encoder computes them once.
+
+Axes: n samples, c channels, t frames, v joints, m persons, b = n m rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks._utils.checks import values_visible
+from skelblocks.clips.person_mask import person_mask
+
+_BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+def distinct_persons(x: Tensor, *, encoder: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Find the rows that an encoder has to compute, if it may compute absent persons once.
+
+    A clip of one person is filled up to the persons of its batch with zeros. An encoder maps these zeros to a constant
+    of its weights, as long as no row depends on the others: in evaluation, without dropout and batch statistics. In
+    NTU RGB+D four clips of five show one person of two, so that two rows of five need not be computed.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        encoder: Whose batch normalization and dropout decide.
+
+    Returns:
+        None where every row is to be computed: in training, for clips that require a gradient, in a compiled or traced
+        graph, under ``vmap``, on other devices than the CPU, where reading the mask would wait for the device, and with
+        at most one absent person. Otherwise
+        ``compute``, the rows to compute of ``(n m)``, with one absent person at the end, and ``place`` ``(b,)``: for
+        every row its place among them.
+
+    Example:
+        >>> x = torch.ones(2, 3, 8, 25, 2)
+        >>> x[..., 1] = 0  # both clips show one person
+        >>> compute, place = distinct_persons(x, encoder=nn.Identity().eval())
+        >>> compute.tolist(), place.tolist()
+        ([0, 2, 1], [0, 2, 1, 2])
+    """
+    if x.shape[-1] < 2 or encoder.training or x.requires_grad or torch.jit.is_tracing() or not values_visible(x):
+        return None
+    if any(module.training for module in encoder.modules() if isinstance(module, _BATCH_DEPENDENT)):
+        return None
+    present = person_mask(x).flatten()
+    absent = (~present).nonzero()[:, 0]
+    if len(absent) < 2:
+        return None
+    compute = torch.cat((present.nonzero()[:, 0], absent[:1]))
+    place = torch.where(present, present.cumsum(dim=0) - 1, len(compute) - 1)
+    return compute, place
