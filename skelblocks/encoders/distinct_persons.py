@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from skelblocks._utils.checks import values_visible
 from skelblocks.clips.person_mask import person_mask
 
-_BATCH_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+_BATCH_DEPENDENT = nn.BatchNorm1d | nn.BatchNorm2d | nn.Dropout
 
 
 def distinct_persons(x: Tensor, *, encoder: nn.Module) -> tuple[Tensor, Tensor] | None:
@@ -39,7 +39,7 @@ def distinct_persons(x: Tensor, *, encoder: nn.Module) -> tuple[Tensor, Tensor] 
         >>> compute.tolist(), place.tolist()
         ([0, 2, 1], [0, 2, 1, 2])
     """
-    if x.shape[-1] < 2 or encoder.training or x.requires_grad or torch.jit.is_tracing() or not values_visible(x):
+    if x.shape[-1] < 2 or encoder.training or x.requires_grad or torch._C._get_tracing_state() or not values_visible(x):
         return None
     if any(module.training for module in encoder.modules() if isinstance(module, _BATCH_DEPENDENT)):
         return None
