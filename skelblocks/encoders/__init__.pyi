@@ -3,6 +3,7 @@ from skelblocks.encoders.bigru import BiGRU
 from skelblocks.encoders.build import build_encoder
 from skelblocks.encoders.dsta import DSTA
 from skelblocks.encoders.dsta_block import DSTABlock, decoupled_attention
+from skelblocks.encoders.fold_batch_norm import fold_batch_norm
 from skelblocks.encoders.graph_convolution import GraphConvolution, graph_convolution
 from skelblocks.encoders.initialize import initialize_official
 from skelblocks.encoders.pool import Pool, pool
@@ -35,6 +36,7 @@ __all__ = [
     "SideBySide",
     "build_encoder",
     "decoupled_attention",
+    "fold_batch_norm",
     "graph_convolution",
     "initialize_official",
     "pool",
