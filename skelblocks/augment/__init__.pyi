@@ -9,6 +9,8 @@ from skelblocks.augment.central_spatial_mask import (
 )
 from skelblocks.augment.channel_mask import ChannelMaskParams, RandomChannelMask, channel_mask
 from skelblocks.augment.compose import Compose
+from skelblocks.augment.estimator_noise import EstimatorNoise, EstimatorNoiseParams
+from skelblocks.augment.fill_unseen import fill_unseen
 from skelblocks.augment.gaussian_blur import GaussianBlurParams, RandomGaussianBlur, gaussian_blur
 from skelblocks.augment.gaussian_noise import GaussianNoiseParams, RandomGaussianNoise, gaussian_noise
 from skelblocks.augment.joint_mask import JointMaskParams, RandomJointMask, joint_mask
@@ -20,6 +22,7 @@ from skelblocks.augment.motion_temporal_mask import (
     motion_temporal_mask,
 )
 from skelblocks.augment.noise_joints import NoiseJointsParams, RandomNoiseJoints, noise_joints
+from skelblocks.augment.random_camera import CameraParams, RandomCamera, project
 from skelblocks.augment.region_swap import Mixed, RandomRegionSwap, RegionSwapParams, region_swap
 from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
 from skelblocks.augment.shear import RandomShear, ShearParams, shear
@@ -35,10 +38,13 @@ from skelblocks.augment.temporal_crop import RandomTemporalCrop, TemporalCropPar
 from skelblocks.augment.temporal_flip import RandomTemporalFlip, TemporalFlipParams, temporal_flip
 
 __all__ = [
+    "CameraParams",
     "CentralSpatialMask",
     "CentralSpatialMaskParams",
     "ChannelMaskParams",
     "Compose",
+    "EstimatorNoise",
+    "EstimatorNoiseParams",
     "GaussianBlurParams",
     "GaussianNoiseParams",
     "JointMaskParams",
@@ -48,6 +54,7 @@ __all__ = [
     "MotionTemporalMask",
     "MotionTemporalMaskParams",
     "NoiseJointsParams",
+    "RandomCamera",
     "RandomChannelMask",
     "RandomGaussianBlur",
     "RandomGaussianNoise",
@@ -72,6 +79,7 @@ __all__ = [
     "central_spatial_mask_multiset",
     "channel_mask",
     "fill_joints",
+    "fill_unseen",
     "frame_motion",
     "gaussian_blur",
     "gaussian_noise",
@@ -82,6 +90,7 @@ __all__ = [
     "occlude",
     "occluded_joints",
     "occlusion_units",
+    "project",
     "recipes",
     "region_swap",
     "rotation",

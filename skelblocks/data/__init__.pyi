@@ -37,6 +37,7 @@ from skelblocks.data.steps.fill_gaps import fill_gaps
 from skelblocks.data.steps.normalize_scale import body_length, normalize_scale
 from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.data.steps.resample import clip_lengths, resample
+from skelblocks.data.synthetic.mixed_motion import mixed_motion, motion_batches
 from skelblocks.data.synthetic.synthetic_motion import SyntheticClips, sample_motion, synthetic_motion
 from skelblocks.layouts.recognize_layout import recognize_layout
 
@@ -80,6 +81,8 @@ __all__ = [
     "leave_one_subject_out",
     "load_restricted",
     "merge_bodies",
+    "mixed_motion",
+    "motion_batches",
     "normalize_scale",
     "parse_ntu_name",
     "person_mask",

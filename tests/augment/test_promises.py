@@ -13,6 +13,7 @@ TRANSFORMS = {
     "rotation, two-sided": lambda layout: augment.RandomRotation(45.0, minor_angle=5.0, two_sided=True),
     "gaussian_noise": lambda layout: augment.RandomGaussianNoise(),
     "gaussian_noise, official": lambda layout: augment.RandomGaussianNoise(on_absent_persons=True),
+    "estimator_noise": augment.EstimatorNoise,
     "gaussian_blur": lambda layout: augment.RandomGaussianBlur(),
     "gaussian_blur, official": lambda layout: augment.RandomGaussianBlur(normalize=False, padding="zeros"),
     "joint_mask": lambda layout: augment.RandomJointMask(),

@@ -42,7 +42,9 @@ class MotionClass(NamedTuple):
     double: bool
 
 
-class _Move(NamedTuple):
+class Move(NamedTuple):
+    """What a limb (arm, leg, trunk or whole body) does, with the turns of a :class:`Role`, for the right side."""
+
     name: str
     limb: str
     swing: Pose
@@ -51,38 +53,38 @@ class _Move(NamedTuple):
     travel: Vector = (0.0, 0.0, 0.0)
 
 
-_RAISE = _Move("raise forward", "arm", {"shoulder": (1.9, 0, 0)}, {"elbow": (0.2, 0, 0)})
-_KICK = _Move("kick", "leg", {"hip": (1.1, 0, 0), "knee": (0.5, 0, 0)}, {"knee": (-0.6, 0, 0)})
-_SPREAD = _Move("raise sideways", "arm", {"shoulder": (0, 0, 1.7)}, {"elbow": (0.2, 0, 0)})
-_BOW = _Move("bow", "trunk", {"pelvis": (-0.5, 0, 0), "hip": (0.5, 0, 0), "upper_back": (-0.7, 0, 0)})
-_PUNCH = _Move("punch", "arm", {"shoulder": (1.3, 0, 0), "elbow": (-1.9, 0, 0)}, {"elbow": (2.0, 0, 0)})
-_REACH = _Move("reach up", "arm", {"shoulder": (0.3, 0, 2.6), "elbow": (-1.2, 0, 0)}, {"elbow": (1.4, 0, 0)})
-_MOVES = (
+_RAISE = Move("raise forward", "arm", {"shoulder": (1.9, 0, 0)}, {"elbow": (0.2, 0, 0)})
+_KICK = Move("kick", "leg", {"hip": (1.1, 0, 0), "knee": (0.5, 0, 0)}, {"knee": (-0.6, 0, 0)})
+_SPREAD = Move("raise sideways", "arm", {"shoulder": (0, 0, 1.7)}, {"elbow": (0.2, 0, 0)})
+_BOW = Move("bow", "trunk", {"pelvis": (-0.5, 0, 0), "hip": (0.5, 0, 0), "upper_back": (-0.7, 0, 0)})
+_PUNCH = Move("punch", "arm", {"shoulder": (1.3, 0, 0), "elbow": (-1.9, 0, 0)}, {"elbow": (2.0, 0, 0)})
+_REACH = Move("reach up", "arm", {"shoulder": (0.3, 0, 2.6), "elbow": (-1.2, 0, 0)}, {"elbow": (1.4, 0, 0)})
+MOVES = (
     *(_RAISE, _KICK, _SPREAD, _BOW),
-    _Move("wave", "arm", {"elbow": (0, 0, -1.2)}, {"shoulder": (0.3, 0, 1.5), "elbow": (1.2, 0, 0.9)}),
-    _Move("squat", "whole", {"hip": (1.5, 0, 0.1), "knee": (-2.0, 0, 0), "ankle": (0.6, 0, 0)}),
+    Move("wave", "arm", {"elbow": (0, 0, -1.2)}, {"shoulder": (0.3, 0, 1.5), "elbow": (1.2, 0, 0.9)}),
+    Move("squat", "whole", {"hip": (1.5, 0, 0.1), "knee": (-2.0, 0, 0), "ankle": (0.6, 0, 0)}),
     _PUNCH,
-    _Move("lift the knee", "leg", {"hip": (1.5, 0, 0), "knee": (-1.6, 0, 0)}),
-    _Move("circle", "arm", {"shoulder": (1.3, 0, 0)}, {"shoulder": (0.5, 0, 0.2)}, {"shoulder": (0, 0, 1.1)}),
-    _Move("twist", "trunk", {"spine": (0, 0.8, 0), "upper_back": (0, 0.8, 0)}, {"spine": (0, -0.8, 0)}),
-    _Move("curl", "arm", {"elbow": (2.2, 0, 0)}),
-    _Move("raise sideways", "leg", {"hip": (0, 0, 0.9)}),
+    Move("lift the knee", "leg", {"hip": (1.5, 0, 0), "knee": (-1.6, 0, 0)}),
+    Move("circle", "arm", {"shoulder": (1.3, 0, 0)}, {"shoulder": (0.5, 0, 0.2)}, {"shoulder": (0, 0, 1.1)}),
+    Move("twist", "trunk", {"spine": (0, 0.8, 0), "upper_back": (0, 0.8, 0)}, {"spine": (0, -0.8, 0)}),
+    Move("curl", "arm", {"elbow": (2.2, 0, 0)}),
+    Move("raise sideways", "leg", {"hip": (0, 0, 0.9)}),
     _REACH,
-    _Move("lean sideways", "trunk", {"spine": (0, 0, 0.7), "upper_back": (0, 0, 0.6)}, {"spine": (0, 0, -0.6)}),
-    _Move("sweep across", "arm", {"shoulder": (0, 1.7, 0)}, {"shoulder": (1.4, -0.9, 0)}),
-    _Move("swing back", "leg", {"hip": (-0.8, 0, 0), "knee": (-0.9, 0, 0)}),
-    _Move(
+    Move("lean sideways", "trunk", {"spine": (0, 0, 0.7), "upper_back": (0, 0, 0.6)}, {"spine": (0, 0, -0.6)}),
+    Move("sweep across", "arm", {"shoulder": (0, 1.7, 0)}, {"shoulder": (1.4, -0.9, 0)}),
+    Move("swing back", "leg", {"hip": (-0.8, 0, 0), "knee": (-0.9, 0, 0)}),
+    Move(
         *("jump", "whole", {"knee": (0.9, 0, 0), "hip": (-0.6, 0, 0), "shoulder": (0.8, 0, 0)}),
         hold={"knee": (-0.9, 0, 0), "hip": (0.6, 0, 0)},
         travel=(0, 0.35, 0),
     ),
-    _Move("nod", "trunk", {"neck": (-0.9, 0, 0)}),
+    Move("nod", "trunk", {"neck": (-0.9, 0, 0)}),
 )
-_STEP_FORWARD = _Move("", "leg", {"hip": (0.6, 0, 0), "knee": (-0.4, 0, 0)}, travel=(0, 0, -0.5))
-_STEP_BACK = _Move("", "leg", {"hip": (-0.4, 0, 0), "upper_back": (0.4, 0, 0)}, travel=(0, 0, 0.4))
-_SHAKE = _Move("", "arm", {"elbow": (0.7, 0, 0)}, {"shoulder": (0.9, 0, 0), "elbow": (0.4, 0, 0)})
-_EMBRACE = _Move("", "arm", {"shoulder": (1.3, 0, 0.6), "elbow": (0.6, 0, 0)}, travel=(0, 0, -0.3))
-_STAND = _Move("", "arm", {})
+_STEP_FORWARD = Move("", "leg", {"hip": (0.6, 0, 0), "knee": (-0.4, 0, 0)}, travel=(0, 0, -0.5))
+_STEP_BACK = Move("", "leg", {"hip": (-0.4, 0, 0), "upper_back": (0.4, 0, 0)}, travel=(0, 0, 0.4))
+_SHAKE = Move("", "arm", {"elbow": (0.7, 0, 0)}, {"shoulder": (0.9, 0, 0), "elbow": (0.4, 0, 0)})
+_EMBRACE = Move("", "arm", {"shoulder": (1.3, 0, 0.6), "elbow": (0.6, 0, 0)}, travel=(0, 0, -0.3))
+_STAND = Move("", "arm", {})
 
 _TEMPI = {"slowly": (1.0, False), "fast": (2.5, False), "twice": (1.25, True)}  # cycles in a clip, double beat
 _LIMBS = {"arm": ("one arm", "both arms", "alternating arms"), "leg": ("one leg", "alternating legs")}
@@ -123,7 +125,7 @@ def motion_classes(count: int, *, persons: int = 1) -> tuple[MotionClass, ...]:
 def _alone(count: int) -> tuple[MotionClass, ...]:
     classes: list[MotionClass] = []
     for turn in numbers():
-        for number, move in enumerate(_MOVES):
+        for number, move in enumerate(MOVES):
             variants = _variants(move.limb)
             if turn < len(variants):
                 limb, tempo = variants[(number // 2 + turn) % len(variants)]
@@ -141,13 +143,13 @@ def _variants(limb: str) -> list[tuple[str, str]]:
     return [(limbs[(i + i // period) % len(limbs)], tempi[i % len(tempi)]) for i in range(len(limbs) * len(tempi))]
 
 
-def _role(move: _Move, limb: str, *, delay: float = 0.0, place: Vector = (0.0, 0.0, 0.0)) -> Role:
+def _role(move: Move, limb: str, *, delay: float = 0.0, place: Vector = (0.0, 0.0, 0.0)) -> Role:
     sides = ("right",) if limb.startswith("one") else ("right", "left")
     delays = {f"{joint}_left": 0.5 for joint in _SIDED} if limb.startswith("alternating") else {}
     return Role(
-        hold=_sided(move.hold, sides),
-        swing=_sided(move.swing, sides),
-        quarter=_sided(move.quarter, sides),
+        hold=sided(move.hold, sides),
+        swing=sided(move.swing, sides),
+        quarter=sided(move.quarter, sides),
         delays=delays,
         delay=delay,
         travel=move.travel,
@@ -155,7 +157,7 @@ def _role(move: _Move, limb: str, *, delay: float = 0.0, place: Vector = (0.0, 0
     )
 
 
-def _sided(pose: Pose, sides: tuple[str, ...]) -> dict[str, Vector]:
+def sided(pose: Pose, sides: tuple[str, ...]) -> dict[str, Vector]:
     """The turns of the joints of these sides; the left ones are mirror images."""
     sided: dict[str, Vector] = {}
     for joint, (x, y, z) in pose.items():
@@ -167,7 +169,7 @@ def _sided(pose: Pose, sides: tuple[str, ...]) -> dict[str, Vector]:
     return sided
 
 
-def _together(name: str, gap: float, first: tuple[_Move, str, float], second: tuple[_Move, str, float]) -> MotionClass:
+def _together(name: str, gap: float, first: tuple[Move, str, float], second: tuple[Move, str, float]) -> MotionClass:
     """Two actors, face to face across the gap, in meters; each with a move, its limbs and its delay."""
     tempo = name.rpartition(", ")[2]
     facing = ((-gap / 2, 0.0, -math.pi / 2), (gap / 2, 0.0, math.pi / 2))
