@@ -33,10 +33,14 @@ from skelblocks.data.steps.align_view import align_view
 from skelblocks.data.steps.center import center
 from skelblocks.data.steps.choose_bodies import body_energy, choose_bodies
 from skelblocks.data.steps.denoise_bodies import denoise_bodies, drop_short_bodies, drop_wide_bodies, merge_bodies
+from skelblocks.data.steps.drop_ghosts import drop_ghosts
 from skelblocks.data.steps.fill_gaps import fill_gaps
+from skelblocks.data.steps.follow_persons import follow_persons
 from skelblocks.data.steps.normalize_scale import body_length, normalize_scale
 from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.data.steps.resample import clip_lengths, resample
+from skelblocks.data.steps.split_persons import split_persons
+from skelblocks.data.steps.track_persons import track_persons
 from skelblocks.data.synthetic.mixed_motion import mixed_motion, motion_batches
 from skelblocks.data.synthetic.synthetic_motion import SyntheticClips, sample_motion, synthetic_motion
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -71,10 +75,12 @@ __all__ = [
     "cross_subject",
     "cross_view",
     "denoise_bodies",
+    "drop_ghosts",
     "drop_short_bodies",
     "drop_wide_bodies",
     "fill_gaps",
     "find_clips",
+    "follow_persons",
     "from_arrays",
     "from_axes",
     "from_pyskl",
@@ -102,7 +108,9 @@ __all__ = [
     "recognize_layout",
     "resample",
     "sample_motion",
+    "split_persons",
     "synthetic_motion",
     "to_axes",
     "to_pyskl",
+    "track_persons",
 ]
