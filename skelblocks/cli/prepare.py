@@ -10,12 +10,13 @@ from typing import Any
 from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.cli.shown import Shown
-from skelblocks.clips.preprocessing import ALIGNMENTS, ORIGINS, PER, SCALES, Preprocessing
+from skelblocks.clips.preprocessing import ALIGNMENTS, COORDINATES, ORIGINS, PER, SCALES, YS, Preprocessing
 from skelblocks.data import Progress, find_clips, read_missing_list
 from skelblocks.data import prepare as prepare_clips
 from skelblocks.data.formats.find_clips import PROTOCOLS, SETS
 from skelblocks.data.steps.choose_bodies import BY
 from skelblocks.data.steps.fill_gaps import HOW
+from skelblocks.layouts.remap import MISSING
 
 
 def add(commands: Any) -> None:
@@ -66,6 +67,19 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--scale", choices=("none", *SCALES), default="none", help="divide by the length of the body, for pixels (none)"
     )
+    parser.add_argument("--to", metavar="LAYOUT", help="turn clips into this skeleton, a name or a .json file (none)")
+    parser.add_argument(
+        "--missing", choices=MISSING, default="error", help="joints of --to that cannot be made from others (error)"
+    )
+    parser.add_argument(
+        "--y",
+        choices=YS,
+        default="up",
+        help="where the second coordinate grows: down in pictures; auto: by shoulders and hips (up)",
+    )
+    parser.add_argument(
+        "--coordinates", type=int, choices=COORDINATES, help="3: add a zero depth to 2-D clips; 2: drop the third"
+    )
     parser.add_argument("--missing-list", type=Path, help="the published list of clips to leave out, of NTU RGB+D")
     parser.add_argument("--workers", type=int, default=1, help="processes (1)")
     parser.add_argument("--overwrite", action="store_true", help="delete a prepared set in --out and make it again")
@@ -81,6 +95,10 @@ def _preprocessing(given: argparse.Namespace, *, persons: int) -> Preprocessing:
         align=None if given.align == "none" else given.align,
         persons=persons if given.persons is None else given.persons,
         scale=None if given.scale == "none" else given.scale,
+        y=given.y,
+        to=None if given.to is None else layouts.get_or_load(given.to),
+        missing=given.missing,
+        coordinates=given.coordinates,
     )
 
 

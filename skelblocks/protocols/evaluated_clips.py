@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.clips import Preprocessing
 from skelblocks.data import PreparedSet
@@ -31,7 +32,12 @@ def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataO
     theirs = trained.restored(DataOptions, "data")
     if theirs.joints is not None:
         theirs.joints = list(trained.layout.joints)  # what the option came to
-    given = {name: getattr(options, name) for name in ("path", "layout", "split", "train_ids")}
+    if trained.preprocessing is not None:  # what the encoder's folder says counts, also where no run is known
+        own = trained.preprocessing
+        theirs.y, theirs.missing, theirs.coordinates = own.y, own.missing, own.coordinates
+        theirs.to = own.to if isinstance(own.to, str) else None
+    names = ("path", "layout", "y", "to", "missing", "coordinates", "split", "train_ids")
+    given = {name: getattr(options, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if _knows_its_data(trained) and same_data(given.get("path", theirs.path), theirs.path):
         if given.get("split", split_of(theirs)) != split_of(theirs):
@@ -43,8 +49,9 @@ def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataO
             "and --data.split"
         )
     else:
-        kept = {each.name: getattr(theirs, each.name) for each in dataclasses.fields(Preprocessing)}
-        chosen = DataOptions(**kept, **given)
+        there = {each.name for each in dataclasses.fields(theirs)}
+        kept = {each.name for each in dataclasses.fields(Preprocessing)} & there
+        chosen = DataOptions(**{**{name: getattr(theirs, name) for name in kept}, **given})
     chosen = dataclasses.replace(chosen, split=split_of(chosen))
     if chosen.split == "none":
         raise ValueError(
@@ -116,11 +123,18 @@ def _load(chosen: DataOptions, expected: Preprocessing | None, *, layout: Skelet
             "runs: the encoder's folder does not say to how many frames clips are resampled; save it with "
             "preprocessing=Preprocessing(frames=...)"
         )
-    settings = {**expected.to_dict(), "persons": None}
-    sets = load_sets(dataclasses.replace(chosen, **settings), layout=layout)
+    settings = dataclasses.replace(
+        expected,
+        persons=None,
+        y=chosen.y,
+        to=expected.to if chosen.to is None else layouts.get_or_load(chosen.to),
+        missing=chosen.missing,
+        coordinates=chosen.coordinates,
+    )
+    sets = load_sets(chosen, layout=layout, preprocessing=settings)
     if expected.persons is None or sets.persons >= expected.persons:
         return sets
-    return load_sets(dataclasses.replace(chosen, **{**settings, "persons": expected.persons}), layout=layout)
+    return load_sets(chosen, layout=layout, preprocessing=dataclasses.replace(settings, persons=expected.persons))
 
 
 def _check_prepared(path: str, expected: Preprocessing) -> None:
@@ -141,6 +155,8 @@ def _knows_its_data(trained: TrainedEncoder) -> bool:
 def _clips_layout(trained: TrainedEncoder, layout: str | None, path: str, *, tell: bool) -> SkeletonLayout | None:
     """The run's, where the clips have it or do not say; None where they or the user say another."""
     mine = trained.clips_layout
+    if layout is not None and layout == trained.layout.name:
+        return trained.layout
     if mine is None or layout not in (None, mine.name):
         return None
     own = _knows_its_data(trained) and same_data(path, trained.restored(DataOptions, "data").path)
@@ -152,4 +168,6 @@ def _clips_layout(trained: TrainedEncoder, layout: str | None, path: str, *, tel
             f"{escape(path)} does not name its joints; this assumes the run's, those of {escape(mine.name)}. If the "
             "clips have others, pass --data.layout."
         )
+    if names == trained.layout.joints:
+        return trained.layout
     return mine if names in (None, mine.joints) else None

@@ -10,7 +10,9 @@ from math import inf
 from typing import Literal
 
 from skelblocks._utils.checks import check_choice
+from skelblocks.clips.preprocessing import Y
 from skelblocks.encoders.readout import READOUTS, Readout
+from skelblocks.layouts.remap import Missing
 from skelblocks.protocols.finetune_options import FinetuneOptions, SemiOptions
 from skelblocks.training.option_checks import check_count, check_finite
 from skelblocks.training.options import Split
@@ -25,6 +27,10 @@ class EvaluatedDataOptions:
 
     path: str | None = None  # default: the run's; another set that has the encoder's joints: transfer
     layout: str | None = None  # of that set, a name or a .json file; default: by its joint names, else the run's
+    y: Y | None = None  # where the second coordinate grows in that set; default: as in the run's
+    to: str | None = None  # turn the clips into this skeleton, the encoder's; default: as in the training
+    missing: Missing | None = None  # joints of data.to that cannot be made; default: as in the training
+    coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third; default: as in the training
     split: Split | None = None  # what decides who tests; default: the run's
     train_ids: list[int] | None = None  # default: the run's; with another split or set as in training
     validation_ids: list[int] = field(default_factory=list)  # training subjects (cameras, folds) to select on

@@ -112,7 +112,9 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
     is_run = pretrained != place
     chosen = options.get("data", {}).get("joints") is not None
     kept = place / _CLIPS_LAYOUT
-    whole = (layouts.load(kept) if is_run and kept.is_file() else None) if chosen else found.layout
+    source = None if found.preprocessing is None else found.preprocessing.source
+    recorded = found.layout if source is None else layouts.get(source)
+    whole = (layouts.load(kept) if is_run and kept.is_file() else None) if chosen else recorded
     return TrainedEncoder(
         folder=place,
         encoder=found.encoder,

@@ -48,12 +48,15 @@ class Sets(NamedTuple):
         return all(bool((part.labels >= 0).all()) for part in self)
 
 
-def load_sets(options: DataOptions, *, layout: SkeletonLayout | None = None) -> Sets:
+def load_sets(
+    options: DataOptions, *, layout: SkeletonLayout | None = None, preprocessing: Preprocessing | None = None
+) -> Sets:
     """Read or make the clips, preprocess them, keep the chosen joints, and split them.
 
     Args:
         options: Where the clips are and what is done to them.
         layout: The skeleton of the clips with all their joints, in place of ``options.layout``.
+        preprocessing: What is done to clips that are not of a prepared set, in place of ``options.preprocessing``.
 
     Returns:
         The two parts.
@@ -69,8 +72,10 @@ def load_sets(options: DataOptions, *, layout: SkeletonLayout | None = None) -> 
         >>> len(sets.train), len(sets.test), sets.layout.name, sets.persons
         (12, 12, 'sbu', 1)
     """
-    load = _load_prepared if Path(options.path).is_dir() else _load_arrays
-    sets = load(options, layout)
+    if Path(options.path).is_dir():
+        sets = _load_prepared(options, layout)
+    else:
+        sets = _load_arrays(options, layout, options.preprocessing if preprocessing is None else preprocessing)
     _check_useful(sets, data=options.path)
     return sets
 
@@ -120,10 +125,9 @@ _PREPARED = (
 )
 
 
-def _load_arrays(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
+def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, given: Preprocessing) -> Sets:
     if layout is None and options.layout is not None:
         layout = layouts.get_or_load(options.layout)
-    given = options.preprocessing
     if options.path == "synthetic":
         whole = _make_synthetic(options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), given=given)
     else:
@@ -209,14 +213,21 @@ def _settings(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a set was prepared with, and what the options ask for: the frames, and whatever is not a default."""
     own, default = prepared.preprocessing, DataOptions()
-    there = {"frames": prepared.shape[1], "layout": prepared.layout.name}
+    recorded = layouts.get(own.source or prepared.layout)
+    there = {"frames": prepared.shape[1], "layout": recorded.name}
     asked: dict[str, Any] = {"frames": options.frames}
     if options.layout is not None:
-        same = is_file_name(options.layout) and (layout or layouts.load(options.layout)) == prepared.layout
-        asked["layout"] = prepared.layout.name if same else options.layout
-    for name in ("center", "per", "origin", "align", "persons", "scale"):
-        if getattr(options, name) != getattr(default, name):
+        file = is_file_name(options.layout)
+        same = (layout or layouts.load(options.layout)) in (recorded, prepared.layout) if file else False
+        same = same or options.layout == prepared.layout.name
+        asked["layout"] = there["layout"] if same else options.layout
+    for name in ("center", "per", "origin", "align", "persons", "scale", "y", "coordinates"):
+        if getattr(options, name) not in (getattr(default, name), "auto"):
             there[name], asked[name] = getattr(own, name), getattr(options, name)
+    if options.to is not None:
+        target = layouts.get_or_load(options.to)
+        there["to"] = prepared.layout.name
+        asked["to"] = there["to"] if target.joints == prepared.layout.joints else target.name
     if "center" in asked:  # a joint's name and "layout" may be the same
         joints = [each.center_joint(prepared.layout) for each in (own, options.preprocessing)]
         asked["center"] = there["center"] if joints[0] == joints[1] else asked["center"]

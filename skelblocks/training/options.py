@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from skelblocks._utils.checks import check_choice
-from skelblocks.clips.preprocessing import Align, Origin, Per, Preprocessing, Scale
+from skelblocks.clips.preprocessing import Align, Origin, Per, Preprocessing, Scale, Y
 from skelblocks.encoders.readout import READOUTS, Readout
+from skelblocks.layouts.layout_file import get_or_load
+from skelblocks.layouts.remap import Missing
 from skelblocks.streams import Stream
 from skelblocks.training.option_checks import check_count, check_finite, check_number
 
@@ -38,6 +40,10 @@ class DataOptions:
     align: Align | None = None  # turn the shoulders to the camera
     persons: int | None = None  # that a clip has room for; default: as in the file
     scale: Scale | None = None  # divide by a length of the body, for coordinates in pixels or of an unknown unit
+    y: Y = "up"  # where the second coordinate grows: down in pictures; auto: by shoulders and hips
+    to: str | None = None  # turn the clips into this skeleton, a name or a .json file
+    missing: Missing = "error"  # joints of data.to that cannot be made: an error, or put where the nearest joint is
+    coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third coordinate
     split: Split | None = None  # what decides who tests; default: cross-subject; of a prepared set, its protocol
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     joints: list[str] | str | None = None  # keep only these, after centering; or those shared with a layout
@@ -52,7 +58,9 @@ class DataOptions:
     @property
     def preprocessing(self) -> Preprocessing:
         """What is done to every clip."""
-        return Preprocessing(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Preprocessing)})
+        own = {field.name for field in dataclasses.fields(self)}
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(Preprocessing) if each.name in own}
+        return Preprocessing(**{**values, "to": None if self.to is None else get_or_load(self.to)})
 
 
 @dataclass(kw_only=True)

@@ -114,7 +114,10 @@ def _settled(options: T, sets: Sets, *, folder: str) -> T:
         tell(warning)
     data = dataclasses.replace(options.data, split=split_of(options.data))
     if sets.train.preprocessing is not None:  # a prepared set has its own
-        known = {name: value for name, value in sets.train.preprocessing.to_dict().items() if value is not None}
+        # The skeleton of `to` stays as the options name it.
+        names = {field.name for field in dataclasses.fields(data)} - {"to"}
+        values = {name: getattr(sets.train.preprocessing, name, None) for name in names}
+        known = {name: value for name, value in values.items() if value is not None}
         data = dataclasses.replace(data, **{"center": None, **known})
     return dataclasses.replace(options, data=data, train=dataclasses.replace(options.train, folder=folder))
 
@@ -142,16 +145,19 @@ def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | 
 
     Where a skeleton's file is gone, the run's folder has kept what was in it.
     """
-    chosen, layout = options.data, None
+    chosen, layout, preprocessing = options.data, None, None
     if options.train.resume and (folder / "checkpoint.pt").is_file():
         if _gone(chosen.joints) and (folder / LAYOUT).is_file():
             chosen = dataclasses.replace(chosen, joints=list(layouts.load(folder / LAYOUT).joints))
         if _gone(chosen.layout):
             layout = kept_layout(folder, joints=chosen.joints is not None)
-        if layout is not None or chosen is not options.data:
+        if _gone(chosen.to) and chosen.joints is None and (folder / LAYOUT).is_file():
+            target = layouts.load(folder / LAYOUT)
+            preprocessing = dataclasses.replace(dataclasses.replace(chosen, to=None).preprocessing, to=target)
+        if layout is not None or preprocessing is not None or chosen is not options.data:
             tell(f"The skeleton's file is gone; the run resumes with the skeleton that is kept in {folder}.")
     if chosen.joints is None:
-        return load_sets(chosen, layout=layout), None
+        return load_sets(chosen, layout=layout, preprocessing=preprocessing), None
     if layout is None and chosen.layout is not None:
         layout = layouts.get_or_load(chosen.layout)
     return load_sets(chosen, layout=layout), layout

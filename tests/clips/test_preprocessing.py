@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -18,9 +19,12 @@ OTHER = {
 }
 
 
+OF_RAW_CLIPS = {"y": "down", "to": "nw-ucla", "missing": "nearest", "coordinates": 3, "source": "nw-ucla"}
+
+
 def test_every_setting_is_told_apart_and_comes_back():
     plain = Preprocessing(persons=2)
-    assert {field.name for field in dataclasses.fields(Preprocessing)} == set(OTHER)
+    assert {field.name for field in dataclasses.fields(Preprocessing)} == {*OTHER, *OF_RAW_CLIPS}
     for name, value in OTHER.items():
         other = dataclasses.replace(plain, **{name: value})
         (line,) = other.differences(plain, layout="ntu-rgb+d")
@@ -29,6 +33,42 @@ def test_every_setting_is_told_apart_and_comes_back():
     everything = Preprocessing(**OTHER)
     assert len(everything.differences(plain, layout="ntu-rgb+d")) == len(OTHER)
     assert everything.differences(everything, layout="ntu-rgb+d") == []
+
+
+def test_what_speaks_of_the_raw_clips_is_no_difference():
+    plain = Preprocessing()
+    assert not OF_RAW_CLIPS.keys() & plain.to_dict().keys()  # earlier versions read what they know
+    for name, value in OF_RAW_CLIPS.items():
+        other = dataclasses.replace(plain, **{name: value})
+        assert Preprocessing.from_dict(other.to_dict()) == other != plain
+        assert other.differences(plain, layout="nw-ucla") == []
+    assert Preprocessing(to="sbu").differences(plain, layout="sbu") == []
+    assert "to='sbu', not None" in Preprocessing(to="sbu", center=None).differences(plain, layout="nw-ucla")
+
+
+def test_a_layout_of_ones_own_goes_along_whole():
+    mine = dataclasses.replace(layouts.get("sbu"), name="mine")
+    settings = Preprocessing(to=mine)
+    values = json.loads(json.dumps(settings.to_dict()))
+    assert values["to"]["name"] == "mine"
+    assert Preprocessing.from_dict(values) == settings
+    assert Preprocessing(to=layouts.get("sbu")).to == "sbu"
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"to": "ntu"}, ValueError, "to: layout: no layout is named 'ntu'"),
+        ({"to": 3}, TypeError, "to: layout: expected a name"),
+        ({"y": "left"}, ValueError, "y: expected one of 'up', 'down', 'auto'"),
+        ({"coordinates": 4}, ValueError, "coordinates: expected one of 2, 3, got 4"),
+        ({"coordinates": 2.0}, TypeError, "coordinates: expected an integer"),
+        ({"missing": "zero"}, ValueError, "missing: expected one of"),
+    ],
+)
+def test_settings_of_raw_clips_that_are_refused(values, error, message):
+    with pytest.raises(error, match=message):
+        Preprocessing(**values)
 
 
 def test_what_says_nothing_is_no_difference():
@@ -59,6 +99,11 @@ def test_dicts_of_earlier_versions():
         ({"center": "tail"}, "ntu-rgb+d", 3, "tail"),
         ({"align": "clip"}, "ntu-rgb+d", 2, "align: expected 3 coordinates .*, got 2 coordinates"),
         ({"align": "clip", "center": None}, "arm", 3, "align: .* layout 'arm'"),
+        ({"to": "ntu-rgb+d"}, "hand-21", 3, "to: source: 'hand-21' lacks"),
+        ({"to": "sbu", "center": "spine_base"}, "ntu-rgb+d", 3, "spine_base"),
+        ({"coordinates": 3}, "sbu", 4, "coordinates: expected clips with 2 or 3 coordinates, got 4"),
+        ({"coordinates": 2, "align": "clip"}, "ntu-rgb+d", 3, "align: expected 3 coordinates"),
+        ({"y": "down"}, "sbu", 1, "y: expected clips with at least 2 coordinates, got 1"),
     ],
 )
 def test_settings_that_do_not_fit(options, layout, channels, message):
@@ -121,3 +166,19 @@ def test_flat_settings_work_and_warn(tmp_path):
         ArrayDataset(x, layout="nw-ucla", center=20)
     with pytest.raises(TypeError, match=r"preprocessing: expected Preprocessing\(\.\.\.\), got dict"):
         prepare([("a", lambda: None)], out=tmp_path / "set", layout="nw-ucla", preprocessing={"frames": 3})
+
+
+def test_raw_clips_are_turned_remapped_and_deepened_before_the_rest():
+    x = np.random.default_rng(0).standard_normal((3, 2, 20, 20, 2))
+    x[1, :, 12:] = 0
+    x[2, ..., 1] = 0
+    kept = Preprocessing(frames=8, scale="spine", align="clip", persons=2)
+    settings = dataclasses.replace(kept, y="down", to="ntu-rgb+d", coordinates=3)
+    upright = np.pad(x * np.array([1.0, -1.0])[:, None, None, None], ((0, 0), (0, 1), (0, 0), (0, 0), (0, 0)))
+    remapped, _ = layouts.remap(upright, source="nw-ucla", target="ntu-rgb+d")
+    expected = preprocess(remapped, layout="ntu-rgb+d", preprocessing=kept)
+    got = preprocess(x, layout="nw-ucla", preprocessing=settings)
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+    assert not got[2, ..., 1].any()
+    flat = preprocess(remapped, layout="ntu-rgb+d", preprocessing=Preprocessing(coordinates=2))
+    np.testing.assert_array_equal(flat, preprocess(remapped[:, :2], layout="ntu-rgb+d", preprocessing=Preprocessing()))

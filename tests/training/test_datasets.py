@@ -217,3 +217,29 @@ def test_missing_joints_are_named(tmp_path):
         load_sets(DataOptions(path=path, joints="two"))
     with pytest.raises(ValueError, match="has no palm, tip; they share no joint by name"):
         match_joints(load_sets(DataOptions(path=path)), layouts.get("two"))
+
+
+def test_a_set_of_another_skeleton(tmp_path):
+    folder, _ = prepared(
+        tmp_path, write=write_nw_ucla, name="nw-ucla", protocol="xview", to="ntu-rgb+d", y="down", coordinates=2
+    )
+    for options in (
+        {},
+        {"layout": "nw-ucla"},
+        {"layout": "ntu-rgb+d"},
+        {"to": "ntu-rgb+d", "y": "down", "coordinates": 2},
+        {"y": "auto"},
+    ):
+        sets = load_sets(DataOptions(path=folder, frames=16, **options))
+        assert (sets.layout.name, sets.coordinates) == ("ntu-rgb+d", 2)
+    for options, message in (
+        ({"to": "sbu"}, "data.to: the set in .* was prepared with 'ntu-rgb\\+d', not 'sbu'"),
+        ({"coordinates": 3}, "data.coordinates: the set in .* was prepared with 2, not 3"),
+        ({"layout": "sbu"}, "data.layout: the set in .* was prepared with 'nw-ucla', not 'sbu'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_sets(DataOptions(path=folder, frames=16, **options))
+    layouts.save({**layouts.get("ntu-rgb+d").to_dict(), "name": "mine"}, tmp_path / "mine.json")
+    made = {"layout": "nw-ucla", "frames": 16, "synthetic": {"classes": 2, "subjects": 4, "frames": 16}}
+    sets = load_sets(DataOptions(**made, to=str(tmp_path / "mine.json")))
+    assert (sets.layout.name, sets.train.preprocessing.source) == ("mine", "nw-ucla")

@@ -38,6 +38,7 @@ from skelblocks.data.clip_set import ClipSet
 from skelblocks.data.known_groups import known_groups
 from skelblocks.data.split_mask import boolean_mask
 from skelblocks.data.steps.preprocess import preprocess
+from skelblocks.data.steps.vertical import with_known_y
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
 
@@ -51,11 +52,11 @@ class ArrayDataset(ClipSet):
 
     Args:
         clips: ``(n, c, t, v, m)``, floating-point, padded with zeros at the end of time and where a person is absent.
-        layout: The skeleton: a name, a dict or a layout.
+        layout: The skeleton of ``clips``: a name, a dict or a layout.
         labels: ``(n,)``, integers from 0. Of labels that start from 1, subtract 1: as they are, they make a class 0
             that no clip has.
         lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
-        preprocessing: What is done to every clip: frames, center, alignment, persons, scale. Default:
+        preprocessing: What is done to every clip: frames, center, alignment, persons, scale, another skeleton. Default:
             ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released preprocessing.
         names: A name a clip, for messages and reports. Default: its number.
         class_names: A name a class.
@@ -71,7 +72,7 @@ class ArrayDataset(ClipSet):
         subjects: Array, or None.
         views: Array, or None.
         arrays: A dict of arrays.
-        layout: The :class:`~skelblocks.layouts.SkeletonLayout`.
+        layout: The :class:`~skelblocks.layouts.SkeletonLayout` of the preprocessed clips.
         num_classes: Also of a subset that lacks some of the classes.
 
     Raises:
@@ -109,11 +110,13 @@ class ArrayDataset(ClipSet):
     ) -> None:
         check_clips(clips)
         self._clips = clips
-        self.layout = self._clips_layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
-        self._preprocessing = take_flat_settings(
-            preprocessing, flat, function=type(self).__name__, layout=self.layout, default=Preprocessing()
+        self._clips_layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
+        settings = take_flat_settings(
+            preprocessing, flat, function=type(self).__name__, layout=self._clips_layout, default=Preprocessing()
         )
-        self._preprocessing.validate(layout=self.layout, channels=clips.shape[1])
+        settings.validate(layout=self._clips_layout, channels=clips.shape[1])
+        self.layout = self._prepared_layout = settings.layout_of(self._clips_layout)
+        self._preprocessing = settings.for_clips_of(self._clips_layout)
         self._joints: NDArray[Any] | None = None
         self._rows = np.arange(len(clips))
         self._mapped_from: Path | None = None
@@ -162,6 +165,7 @@ class ArrayDataset(ClipSet):
             for start in range(0, len(self._clips), _CHUNK):
                 rows = slice(start, start + _CHUNK)
                 check_finite(self._clips[rows], self.names[rows])
+        self._preprocessing = with_known_y(self._preprocessing, self._clips, layout=self._clips_layout)
         warn_if_implausible(self._clips, self._clips_layout, self._preprocessing)
 
     @classmethod
@@ -239,12 +243,16 @@ class ArrayDataset(ClipSet):
         """Of every clip, ``(c, t, v, m)``."""
         settings = self._preprocessing
         c, t, _, m = self._clips.shape[1:]
+        c = settings.channels_of(c)
         frames = t if settings.frames is None else settings.frames
         return c, frames, self.layout.num_joints, m if settings.persons is None else settings.persons
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """What is done to every clip; None after :meth:`select_joints`, for it is done with all joints."""
+        """What is done to every clip; None after :meth:`select_joints`, for it is done with all joints.
+
+        What the class was given, but with ``y="auto"`` decided, and with the ``source`` that ``to`` remaps.
+        """
         return self._preprocessing if self._joints is None else None
 
     @property
@@ -315,7 +323,7 @@ class ArrayDataset(ClipSet):
         restricted = layouts.restrict(self.layout, names)
         part = copy.copy(self)
         part.layout = joints if isinstance(joints, SkeletonLayout) else restricted
-        part._joints = np.array([self._clips_layout.index(name) for name in names])
+        part._joints = np.array([self._prepared_layout.index(name) for name in names])
         return part
 
     def as_tensor(self) -> Tensor:
@@ -349,8 +357,8 @@ class ArrayDataset(ClipSet):
             self._clips = read_arrays(self._mapped_from)["clips"]
 
     def __repr__(self) -> str:
-        joint = self._preprocessing.center_joint(self._clips_layout)
-        origin = None if joint is None else self._clips_layout.joints[joint]
+        joint = self._preprocessing.center_joint(self._prepared_layout)
+        origin = None if joint is None else self._prepared_layout.joints[joint]
         return (
             f"{type(self).__name__}({len(self)} clips, {self.num_classes} classes, layout={self.layout.name!r}, "
             f"frames={self._preprocessing.frames}, center={origin!r})"

@@ -38,9 +38,10 @@ class ClipPreparation:
     track's frames.
 
     Args:
-        layout: The skeleton: a name, a dict or a layout.
-        preprocessing: Frames, center, alignment, persons and scale. Without a number of persons there are 2, as many as
-            the sets of the papers have. Default: ``Preprocessing(persons=2)``.
+        layout: The skeleton of the raw clips: a name, a dict or a layout.
+        preprocessing: Frames, center, alignment, persons, scale and another skeleton. Without a number of persons there
+            are 2, as many as the sets of the papers have. ``y="auto"`` is decided for each clip by itself;
+            :func:`~skelblocks.data.prepare` decides it for the whole set. Default: ``Preprocessing(persons=2)``.
         channels: c, which a clip must have.
         denoise: Whether :func:`~skelblocks.data.denoise_bodies` comes first, as in PYSKL.
         bodies: ``"energy"`` or ``"first"``, for :func:`~skelblocks.data.choose_bodies`.
@@ -89,14 +90,15 @@ class ClipPreparation:
         if preprocessing.persons is None:
             preprocessing = replace(preprocessing, persons=_DEFAULT.persons)
         preprocessing.validate(layout=layout, channels=channels)
+        preprocessing = preprocessing.for_clips_of(layout)
         values = (layout, preprocessing, channels, bool(denoise), bodies, gaps)
         for name, value in zip(("layout", "preprocessing", *_OWN), values, strict=True):
             object.__setattr__(self, name, value)
 
     @property
     def skeleton(self) -> SkeletonLayout:
-        """The layout."""
-        return self.layout
+        """The layout of what comes out."""
+        return self.preprocessing.layout_of(self.layout)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -104,7 +106,12 @@ class ClipPreparation:
         frames, persons = self.preprocessing.frames, self.preprocessing.persons
         assert frames is not None
         assert persons is not None
-        return self.channels, frames, self.layout.num_joints, persons
+        return self.preprocessing.channels_of(self.channels), frames, self.skeleton.num_joints, persons
+
+    def with_preprocessing(self, preprocessing: Preprocessing) -> Self:
+        """The same preparation with other settings of the preprocessing."""
+        own = {name: getattr(self, name) for name in _OWN}
+        return type(self)(self.layout, preprocessing=preprocessing, **own)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers, lists and dicts, for JSON."""
@@ -137,7 +144,7 @@ class ClipPreparation:
         Raises:
             ClipFormatError: another number of coordinates or joints, no visible person, or a number that is not finite.
         """
-        c, _, v, persons = self.shape
+        c, v, persons = self.channels, self.layout.num_joints, self.shape[3]
         if clip.x.ndim != 4 or clip.x.shape[0] != c or clip.x.shape[2] != v:
             raise ClipFormatError(clip.name, f"expected (c={c}, t, v={v}, b), got shape {clip.x.shape}")
         if isinstance(clip.x, np.ma.MaskedArray):

@@ -28,6 +28,7 @@ from skelblocks.clips.flat_settings import FLAT, take_flat_settings
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.prepared import prepared_files as files
 from skelblocks.data.prepared.clip_preparation import ClipPreparation
+from skelblocks.data.prepared.decide_y import decide_y
 from skelblocks.data.prepared.prepare_shard import (
     PreparedShard,
     Progress,
@@ -72,8 +73,10 @@ def prepare(
             must pickle: ``functools.partial(read_ntu_skeleton, path)``.
         out: The folder, which is made. An unfinished run with the same sources and settings is resumed; a finished set
             is left untouched.
-        layout: The skeleton.
-        preprocessing: Frames, center, alignment, persons and scale, as for :class:`~skelblocks.data.ClipPreparation`.
+        layout: The skeleton of the raw clips.
+        preprocessing: Frames, center, alignment, persons, scale and another skeleton, as for
+            :class:`~skelblocks.data.ClipPreparation`. ``y="auto"`` is decided for the whole set, by the clips of up to
+            256 sources that are spread evenly over it; they are read once more.
         part: From the names ``(n,)`` of all clips and their origins, arrays ``(n,)``, which of them train: booleans,
             or 1, 0 for the test part and -1 for neither. Default: neither. Such as
             ``lambda names, origin: cross_subject(origin["subject"], train=(1, 3))``.
@@ -115,8 +118,8 @@ def prepare(
         preprocessing = take_flat_settings(
             preprocessing, flat, function="prepare", layout=skeleton, default=Preprocessing(persons=2)
         )
-    preparation = ClipPreparation(layout, preprocessing=preprocessing, **settings)
     sources, folder = _sources(clips), Path(out)
+    preparation = decide_y(ClipPreparation(layout, preprocessing=preprocessing, **settings), sources)
     plan = _plan(sources, preparation, class_names, shard, missing)
     folder.mkdir(parents=True, exist_ok=True)
     busy = f"out: another process is preparing a set in {escape(folder)!r}; wait for it, or choose another folder"

@@ -45,7 +45,7 @@ class PreparedSet(ClipSet):
         names: Of the clips.
         labels: int64 tensor ``(n,)``, -1 where a label is not known.
         origin: Arrays ``(n,)`` such as ``"subject"``, counted as the owner counts; -1 where it is not known.
-        layout: The :class:`~skelblocks.layouts.SkeletonLayout`.
+        layout: The :class:`~skelblocks.layouts.SkeletonLayout` of the prepared clips.
         class_names: A tuple, empty where they are not known.
         num_classes: Of the whole set, also for a part that lacks some of the classes.
         manifest: All that the file says: counts, settings, hashes, rejected files with their reasons.
@@ -206,8 +206,9 @@ class PreparedSet(ClipSet):
             versions = " or ".join(map(str, files.READABLE))
             raise ClipFormatError(path, f"expected a {files.FORMAT!r}, version {versions}")
         try:
-            self.layout = _in_order(layouts.get(content["settings"]["layout"]))
-            preparation = ClipPreparation.from_dict(content["settings"], layout=self.layout)
+            recorded = _in_order(layouts.get(content["settings"]["layout"]))
+            preparation = ClipPreparation.from_dict(content["settings"], layout=recorded)
+            self.layout = preparation.skeleton
             self._preprocessing = preparation.preprocessing
             self.class_names = tuple(map(str, content["class_names"] or ()))
             self._shape = tuple(int(size) for size in content["shape"])

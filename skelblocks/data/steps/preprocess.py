@@ -17,7 +17,9 @@ from skelblocks.data.steps.align_view import align_view
 from skelblocks.data.steps.center import center
 from skelblocks.data.steps.normalize_scale import scale_to_body
 from skelblocks.data.steps.resample import check_lengths, clip_lengths, resample
+from skelblocks.data.steps.vertical import with_known_y
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.remap import remap
 
 
 def preprocess(
@@ -28,22 +30,23 @@ def preprocess(
     lengths: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> NDArray[Any]:
-    """Scale, center, resample and align clips, then make room for persons: what :class:`Preprocessing` says.
+    """Turn clips upright, remap, scale, center, resample and align them, then make room for persons.
 
-    This is the order of the released preprocessing, which does not scale. :class:`~skelblocks.data.ArrayDataset`,
-    :func:`~skelblocks.data.prepare` and :meth:`Pretrained.prepare <skelblocks.interop.Pretrained.prepare>` all call it.
+    :class:`Preprocessing` says what of this is done. The order is that of the released preprocessing, which begins with
+    centering. :class:`~skelblocks.data.ArrayDataset`, :func:`~skelblocks.data.prepare` and
+    :meth:`Pretrained.prepare <skelblocks.interop.Pretrained.prepare>` all call this function.
 
     Args:
         x: Clips ``(n, c, t, v, m)`` of finite floating-point coordinates, zero at the end of time and where a person is
             absent.
-        layout: The skeleton: a name, a dict or a layout.
-        preprocessing: The settings.
+        layout: The skeleton of ``x``: a name, a dict or a layout.
+        preprocessing: The settings. ``y="auto"`` is decided by all of ``x`` together.
         lengths: Frames of each clip, ``(n,)``; what follows them is not used. Default: up to the last frame in which
             anybody is seen.
         names: Names of the clips, for messages. Default: their numbers.
 
     Returns:
-        ``(n, c, frames, v, persons)``, same dtype.
+        ``(n, c, frames, v, persons)``, same dtype, with the joints of ``preprocessing.layout_of(layout)``.
 
     Raises:
         TypeError: ``x`` is not a floating-point array, or the lengths are not integers.
@@ -65,6 +68,8 @@ def preprocess(
             f"persons={m}"
         )
     frames_of = clip_lengths(x) if lengths is None else check_lengths(lengths, n, t)
+    x = _recorded_as_expected(x, layout=layout, preprocessing=with_known_y(preprocessing, x, layout=layout))
+    layout = preprocessing.layout_of(layout)
     if preprocessing.scale is not None:
         x = scale_to_body(_cut(x, frames_of), layout=layout, by=preprocessing.scale, names=names)
     joint = preprocessing.center_joint(layout)
@@ -77,6 +82,22 @@ def preprocess(
         x = align_view(x, left=left, right=right, mode=preprocessing.align)
     if m < persons:
         x = np.pad(x, ((0, 0),) * 4 + ((0, persons - m),))
+    return x
+
+
+def _recorded_as_expected(x: NDArray[Any], *, layout: SkeletonLayout, preprocessing: Preprocessing) -> NDArray[Any]:
+    """The clips with the second coordinate upwards, with the target's joints and with the number of coordinates."""
+    target = preprocessing.layout_of(layout)
+    if target != layout:
+        x, _ = remap(np.asarray(x), source=layout, target=target, missing=preprocessing.missing)
+    channels = preprocessing.channels_of(x.shape[1])
+    if channels < x.shape[1]:
+        x = x[:, :channels]
+    elif channels > x.shape[1]:
+        x = np.pad(x, ((0, 0), (0, channels - x.shape[1]), (0, 0), (0, 0), (0, 0)))
+    if preprocessing.y == "down":
+        signs = np.where(np.arange(x.shape[1]) == 1, -1, 1).astype(x.dtype)
+        x = x * signs[:, None, None, None] + 0  # zero has no sign
     return x
 
 

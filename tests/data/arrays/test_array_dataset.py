@@ -16,6 +16,7 @@ from skelblocks.data import (
     normalize_scale,
     read_arrays,
     resample,
+    synthetic_motion,
 )
 
 LENGTHS = [12, 7, 1, 9, 12, 3]
@@ -347,3 +348,39 @@ def test_splits():
         cross_view([1, 2], ())
     with pytest.raises(ValueError, match="one a clip"):
         cross_subject([[1, 2]], (1,))
+
+
+def performed(layout, **options):
+    return synthetic_motion(layout, classes=2, subjects=2, frames=16, noise=0.0, **options).x.numpy()
+
+
+def test_a_clip_of_another_skeleton_is_that_of_the_target():
+    source, target = layouts.get("nw-ucla"), layouts.get("ntu-rgb+d")
+    settings = Preprocessing(frames=16, to="ntu-rgb+d")
+    remapped = ArrayDataset(performed(source), layout=source, preprocessing=settings)
+    own = ArrayDataset(performed(target), layout=target, preprocessing=settings)
+    assert remapped.layout == own.layout == target
+    assert remapped.shape == own.shape == (3, 16, 25, 1)
+    assert (remapped.preprocessing.source, own.preprocessing.source) == ("nw-ucla", None)
+    assert remapped.preprocessing.differences(own.preprocessing, layout=target) == []
+    error = (remapped.as_tensor() - own.as_tensor()).norm(dim=1).mean(dim=(0, 1, 3))
+    measured = [target.index(name) for name in ("head", "elbow_left", "knee_right", "spine_base", "hand_left")]
+    assert error[measured].max() < 1e-5
+    assert error.max() < 0.15  # joints that are made, in meters
+    head = remapped.select_joints(["head"]).as_tensor()
+    assert head.equal(remapped.as_tensor()[:, :, :, [target.index("head")]])
+
+
+def test_the_direction_of_y_is_decided_once_for_the_set():
+    x = performed("coco-17")[:, :2]
+    down = x * np.array([1, -1], dtype=np.float32)[:, None, None, None]
+    down[0] = x[0]  # one person does a handstand
+    auto = ArrayDataset(down, layout="coco-17", preprocessing=Preprocessing(frames=16, y="auto"))
+    assert auto.preprocessing.y == "down"
+    fixed = ArrayDataset(x, layout="coco-17", preprocessing=Preprocessing(frames=16, y="auto"))
+    assert fixed.preprocessing.y == "up"
+    assert auto.as_tensor()[1:].equal(fixed.as_tensor()[1:])
+    assert auto.subset([0]).preprocessing.y == "down"
+    assert pickle.loads(pickle.dumps(auto)).as_tensor().equal(auto.as_tensor())
+    with pytest.raises(ValueError, match="y: expected a layout with shoulders and hips for 'auto', got 'hand-21'"):
+        ArrayDataset(np.ones((1, 2, 3, 21, 1)), layout="hand-21", preprocessing=Preprocessing(y="auto"))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 
 from skelblocks import layouts
 from skelblocks.data import (
+    ArrayDataset,
     ClipFormatError,
     ClipPreparation,
     PreparedSet,
@@ -33,6 +34,7 @@ from skelblocks.data import (
     read_pku_mmd,
     read_position_pair,
     resample,
+    synthetic_motion,
 )
 from skelblocks.testing import write_ntu_skeleton, write_nw_ucla, write_pku_mmd, write_position_pair, write_pyskl
 
@@ -62,7 +64,7 @@ def make(root, out, kind="ntu60", **options):
 
 def split(options):
     """Options with those of the preprocessing in their own object."""
-    names = {field.name for field in fields(Preprocessing)}
+    names = {field.name for field in fields(Preprocessing)} - {"missing"}  # the list of missing clips
     settings = {"persons": 2, **{name: value for name, value in options.items() if name in names}}
     rest = {name: value for name, value in options.items() if name not in names}
     return {**rest, "preprocessing": Preprocessing(**settings)}
@@ -462,3 +464,26 @@ def test_clips_that_a_file_lists_in_both_parts_are_named(tmp_path):
     with pytest.raises(ValueError, match=f"protocol: expected parts without common names, got '{shared}' in both"):
         find_clips("pyskl", path, protocol="xsub")
     assert len(find_clips("pyskl", path).clips) == 4
+
+
+def test_a_set_of_another_skeleton_in_a_picture(tmp_path):
+    clips = synthetic_motion("nw-ucla", classes=2, subjects=2, frames=12, noise=0.0)
+    x = clips.x.numpy()[:, :2] * np.array([1, -1], dtype=np.float32)[:, None, None, None]
+    raws = [
+        RawClip(f"clip{i}", each, np.ones((12, 1), dtype=bool), int(label), {})
+        for i, (each, label) in enumerate(zip(x, clips.labels, strict=True))
+    ]
+    sources = [(raw.name, partial(RawClip, *raw)) for raw in raws]
+    settings = Preprocessing(frames=8, persons=1, y="auto", to="ntu-rgb+d", coordinates=3)
+    arguments = {"out": tmp_path / "set", "layout": "nw-ucla", "channels": 2, "preprocessing": settings}
+    manifest = prepare(sources, **arguments)
+    assert manifest["shape"] == [3, 8, 25, 1]
+    prepared = PreparedSet(tmp_path / "set")
+    assert prepared.layout == NTU
+    assert (prepared.preprocessing.y, prepared.preprocessing.source) == ("down", "nw-ucla")
+    expected = ArrayDataset(x, layout="nw-ucla", preprocessing=settings)
+    assert prepared.preprocessing == expected.preprocessing
+    assert prepared.batch(range(len(raws))).equal(expected.as_tensor())
+    assert prepare(sources, **arguments) == manifest  # the finished set is left as it is
+    with pytest.raises(ValueError, match="other settings"):
+        prepare(sources, **{**arguments, "preprocessing": replace(settings, y="up")})

@@ -1,0 +1,87 @@
+"""Whether clips count the second coordinate upwards, as a room does, or downwards, as a picture does.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks import layouts
+from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.common_joints import common_names
+from skelblocks.layouts.made_joints import make_joint
+
+_CHUNK = 512  # clips looked at together
+
+
+def torso_height(x: NDArray[Any], *, layout: str | Mapping[str, Any] | SkeletonLayout) -> NDArray[np.float64]:
+    """How much greater the second coordinate is between the shoulders than between the hips, in each clip.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)`` with at least two coordinates.
+        layout: The skeleton: a name, a dict or a layout.
+
+    Returns:
+        ``(n,)``, in the clips' unit, the mean over the frames and persons that are seen. Below zero for persons who
+        stand in a picture, where the second coordinate grows downwards. NaN for a clip without anybody.
+
+    Raises:
+        ValueError: the layout has no shoulders or no hips.
+
+    Example:
+        >>> x = np.zeros((1, 2, 5, 20, 1))
+        >>> x[:, 1, :, 2] = 0.5  # the shoulder center of NW-UCLA; its hip center is at zero
+        >>> torso_height(x, layout="nw-ucla"), torso_height(-x, layout="nw-ucla")
+        (array([0.5]), array([-0.5]))
+    """
+    layout = layouts.get(layout)
+    names = common_names(layout)
+    made = [make_joint(name, names) for name in ("thorax", "pelvis")]
+    if None in made:
+        raise ValueError(
+            f"y: expected a layout with shoulders and hips for 'auto', got {layout.name!r}; set y='up' or y='down'"
+        )
+    weights = np.zeros(layout.num_joints)
+    for sign, joints in zip((1, -1), made, strict=True):
+        for name, weight in (joints or {}).items():
+            weights[names.index(name)] += sign * weight
+    heights = []
+    for start in range(0, len(x), _CHUNK):
+        part = np.asarray(x[start : start + _CHUNK])
+        seen = (part != 0).any(axis=(1, 3))  # (n, t, m)
+        height = np.einsum("ntvm,v->ntm", part[:, 1].astype(np.float64), weights)
+        count = seen.sum(axis=(1, 2))
+        total = np.where(seen, height, 0).sum(axis=(1, 2))
+        heights.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    return np.concatenate(heights)
+
+
+def counts_down(heights: NDArray[np.floating]) -> bool:
+    """Whether the shoulders lie below the hips in most of the clips with somebody, by :func:`torso_height`."""
+    somebody = heights[np.isfinite(heights)]
+    return int((somebody < 0).sum()) * 2 > len(somebody)
+
+
+def with_known_y(
+    preprocessing: Preprocessing, x: NDArray[Any], *, layout: str | Mapping[str, Any] | SkeletonLayout
+) -> Preprocessing:
+    """The settings with ``y="auto"`` decided by clips ``(n, c, t, v, m)``; other settings as they are.
+
+    Example:
+        >>> x = np.zeros((3, 2, 5, 20, 1))
+        >>> x[:, 1, :, 2] = -0.5  # the shoulder center
+        >>> with_known_y(Preprocessing(y="auto"), x, layout="nw-ucla").y
+        'down'
+    """
+    if preprocessing.y != "auto":
+        return preprocessing
+    if x.shape[1] < 2:
+        raise ValueError(f"y: expected clips with at least 2 coordinates, got {x.shape[1]}; set y='up'")
+    return replace(preprocessing, y="down" if counts_down(torso_height(x, layout=layout)) else "up")
