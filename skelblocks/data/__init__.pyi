@@ -8,10 +8,12 @@ from skelblocks.data.arrays.array_dataset import ArrayDataset
 from skelblocks.data.arrays.from_arrays import PaddedClips, from_arrays, from_axes, to_axes
 from skelblocks.data.arrays.read_arrays import read_arrays
 from skelblocks.data.formats.find_clips import find_clips
+from skelblocks.data.formats.find_poses import PoseSource, find_poses
 from skelblocks.data.formats.found_clips import FoundClips
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name, read_ntu_skeleton
 from skelblocks.data.formats.read_nw_ucla import read_nw_ucla
 from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit, PkuMmdVideo, read_pku_mmd, read_pku_mmd_split
+from skelblocks.data.formats.read_poses import read_poses
 from skelblocks.data.formats.read_position_pair import PositionPair, read_position_labels, read_position_pair
 from skelblocks.data.formats.read_pyskl import PysklClips, from_pyskl, read_pyskl, to_pyskl
 from skelblocks.data.ntu_class_names import NTU60_CLASS_NAMES, NTU120_CLASS_NAMES
@@ -56,6 +58,7 @@ __all__ = [
     "PaddedClips",
     "PkuMmdSplit",
     "PkuMmdVideo",
+    "PoseSource",
     "PositionPair",
     "PreparedSet",
     "Preprocessing",
@@ -80,6 +83,7 @@ __all__ = [
     "drop_wide_bodies",
     "fill_gaps",
     "find_clips",
+    "find_poses",
     "follow_persons",
     "from_arrays",
     "from_axes",
@@ -102,6 +106,7 @@ __all__ = [
     "read_nw_ucla",
     "read_pku_mmd",
     "read_pku_mmd_split",
+    "read_poses",
     "read_position_labels",
     "read_position_pair",
     "read_pyskl",

@@ -1,0 +1,75 @@
+"""The formats of pose estimators and motion capture that :func:`~skelblocks.data.read_poses` knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from skelblocks.clips.raw_clip import RawClip
+from skelblocks.data.formats.detections import PoseOptions
+from skelblocks.data.formats.read_alphapose import is_alphapose_frame, looks_like_alphapose, read_alphapose
+from skelblocks.data.formats.read_openpose import looks_like_openpose, read_openpose
+
+HEAD = 1 << 16  # bytes of a file that its format is told by
+PoseFormatName: TypeAlias = Literal["openpose", "alphapose"]  # the names in POSE_FORMATS
+
+
+class ReadPose(Protocol):
+    """Reads one file, or the files of one clip's frames."""
+
+    def __call__(self, paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
+        """Read the files as clips of this name."""
+
+
+class PoseFormat(NamedTuple):
+    """How a format is told and read.
+
+    Attributes:
+        looks_like: Whether the first 64 KiB of a file are of this format.
+        read: Reads one file, or the files of one clip's frames.
+        one_frame: Whether a file, by its start, holds one frame, so that its neighbors belong to the same clip.
+        suffixes: Of its files, lower-case; a folder is searched for these.
+    """
+
+    looks_like: Callable[[bytes], bool]
+    read: ReadPose
+    one_frame: Callable[[bytes], bool]
+    suffixes: tuple[str, ...]
+
+
+def always(head: bytes) -> bool:
+    """Every file holds one frame."""
+    return True
+
+
+def never(head: bytes) -> bool:
+    """Every file holds a whole recording."""
+    return False
+
+
+# A file is of the first format that it looks like.
+POSE_FORMATS: Mapping[str, PoseFormat] = {
+    "openpose": PoseFormat(looks_like_openpose, read_openpose, always, (".json",)),
+    "alphapose": PoseFormat(looks_like_alphapose, read_alphapose, is_alphapose_frame, (".json",)),
+}
+
+
+def tell_format(head: bytes) -> str | None:
+    """The format of a file that starts like this; None if it is none that is known.
+
+    Example:
+        >>> tell_format(b'{"version":1.3,"people":[]}')
+        'openpose'
+    """
+    return next((name for name, known in POSE_FORMATS.items() if known.looks_like(head)), None)
+
+
+def read_head(path: Path) -> bytes:
+    """The first 64 KiB of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(HEAD)
