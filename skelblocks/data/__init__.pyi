@@ -10,6 +10,8 @@ from skelblocks.data.arrays.read_arrays import read_arrays
 from skelblocks.data.formats.find_clips import find_clips
 from skelblocks.data.formats.find_poses import PoseSource, find_poses
 from skelblocks.data.formats.found_clips import FoundClips
+from skelblocks.data.formats.read_amc import read_amc
+from skelblocks.data.formats.read_bvh import read_bvh
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name, read_ntu_skeleton
 from skelblocks.data.formats.read_nw_ucla import read_nw_ucla
 from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit, PkuMmdVideo, read_pku_mmd, read_pku_mmd_split
@@ -100,7 +102,9 @@ __all__ = [
     "prepare",
     "preprocess",
     "protocol_split",
+    "read_amc",
     "read_arrays",
+    "read_bvh",
     "read_missing_list",
     "read_ntu_skeleton",
     "read_nw_ucla",
