@@ -24,6 +24,7 @@ BESIDE = {
     "small_toe": (0.06, 0.0),
     "index": (0.0, -0.02),
     "pinky": (0.03, 0.02),
+    "fingertips": (0.0, -0.05),
 }
 FINGERS = (0.9, 0.3, 0.05, -0.2, -0.45)  # radians from straight up, from the thumb to the little finger
 PHALANGES = np.array([[0.35, 0.55, 0.68, 0.78], *([[0.62, 0.92, 1.1, 1.22]] * 4)])  # meters from the wrist, enlarged

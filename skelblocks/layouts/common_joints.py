@@ -35,6 +35,7 @@ _PAIRED = {
     "wrist": "elbow",
     "hand": "wrist",
     "fingers": "hand",
+    "fingertips": "fingers",
     "thumb": "hand",
     "index": "hand",
     "pinky": "hand",

@@ -41,6 +41,7 @@ _PAIRED: Mapping[str, tuple[Weights, ...]] = {
     "hand": ({"wrist": 0.5, "fingers": 0.5}, {"index": 0.5, "pinky": 0.5}, {"elbow": -0.32, "wrist": 1.32}),
     # As far as the hand alone tells: to continue it would double the noise of the smallest joints.
     "fingers": ({"hand": 1.0},),
+    "fingertips": ({"fingers": 1.0},),
     "thumb": ({"hand": 1.0},),
     "index": ({"hand": 1.0},),
     "pinky": ({"hand": 1.0},),

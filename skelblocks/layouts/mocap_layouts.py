@@ -5,13 +5,14 @@ from __future__ import annotations
 from skelblocks.layouts.describe_layout import BODIES, PARTS, describe_layout, mirror, named
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
+# The joints are the root and the ends of the bones of HDM05's and CMU's ASF files: lfemur ends in the knee.
 _HDM05_JOINTS = (
     "pelvis",
-    *("hip_root_left", "hip_left", "knee_left", "ankle_left", "toes_left"),
-    *("hip_root_right", "hip_right", "knee_right", "ankle_right", "toes_right"),
+    *("hip_left", "knee_left", "ankle_left", "foot_left", "toes_left"),
+    *("hip_right", "knee_right", "ankle_right", "foot_right", "toes_right"),
     *("lower_back", "upper_back", "thorax", "lower_neck", "upper_neck", "head"),
-    *("clavicle_left", "shoulder_left", "elbow_left", "wrist_left", "hand_left", "fingers_left", "thumb_left"),
-    *("clavicle_right", "shoulder_right", "elbow_right", "wrist_right", "hand_right", "fingers_right", "thumb_right"),
+    *("shoulder_left", "elbow_left", "wrist_left", "hand_left", "fingers_left", "fingertips_left", "thumb_left"),
+    *("shoulder_right", "elbow_right", "wrist_right", "hand_right", "fingers_right", "fingertips_right", "thumb_right"),
 )
 HDM05 = SkeletonLayout(
     name="hdm05",

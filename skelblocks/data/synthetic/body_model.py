@@ -81,6 +81,7 @@ _STANDS_FOR = {
     "mouth": "nose",
     "index": "fingers",
     "pinky": "fingers",
+    "fingertips": "fingers",
 }
 
 

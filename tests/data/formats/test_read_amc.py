@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from skelblocks import layouts
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.formats.asf_file import parse_asf
 from skelblocks.data.formats.read_amc import (
@@ -59,6 +60,16 @@ def test_the_skeleton_of_cmu_is_in_the_catalogue(tmp_path):
     assert read_amc(path)[0].layout == "hdm05"
     case.names = [*case.names[1:], case.names[0]]
     assert read_amc(write(tmp_path, case))[0].layout.name == "asf-31"
+
+
+def test_joints_of_the_catalogue_are_where_the_bones_end():
+    ends = dict(zip(_CMU_BONES, layouts.get("hdm05").joints, strict=True))
+    assert [ends[f"l{bone}"] for bone in ("hipjoint", "femur", "tibia", "foot", "toes")] == [
+        *("hip_left", "knee_left", "ankle_left", "foot_left", "toes_left"),
+    ]
+    assert [ends[f"r{bone}"] for bone in ("clavicle", "humerus", "radius", "wrist", "fingers", "thumb")] == [
+        *("shoulder_right", "elbow_right", "wrist_right", "hand_right", "fingertips_right", "thumb_right"),
+    ]
 
 
 def test_the_skeleton_is_found_by_its_name(tmp_path):
