@@ -1,6 +1,7 @@
 """MsMCLR as a LightningModule: the method of train_msmclr.py in the loop of PyTorch Lightning (extra ``lightning``).
 
     python examples/lightning_msmclr.py --epochs 2
+    python examples/lightning_msmclr.py --epochs 10 --start runs/demo
 
 It takes nothing from the other examples. Copy this file and edit it; train_msmclr.py has the paper's options, the
 evaluation and resuming bit for bit.
@@ -35,6 +36,7 @@ from skelblocks import (
 from skelblocks.data import Preprocessing, Sample
 from skelblocks.distributed import gather_keys
 from skelblocks.layouts import SkeletonLayout, get
+from skelblocks.training import make_optimizer, start_from
 
 
 class LightningMsMCLR(LightningModule):
@@ -57,6 +59,8 @@ class LightningMsMCLR(LightningModule):
         key_momentum: float = 0.999,
         learning_rate: float = 0.1,
         milestones: tuple[int, ...] = (250,),
+        start: str | None = None,
+        start_share: float = 0.5,
     ) -> None:
         super().__init__()
         layout = get(layout)
@@ -70,6 +74,11 @@ class LightningMsMCLR(LightningModule):
         self.queue = MomentumQueue(embedding, size=queue_size)
         self.normal, self.strong = recipes.weak(), recipes.msmclr_strong(layout)
         self.temperature, self.learning_rate, self.milestones = temperature, learning_rate, milestones
+        self.start_share, self.started = start_share, frozenset[str]()
+        if start is not None:  # a released file, a pretrained folder, or a run
+            found = start_from(self, start, encoders={"joint": encoder})
+            self.started = found.names
+            print(found.message)
 
     def forward(self, query: Tensor, strong: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of three views ``(n, c, t, v, m)`` against the bank as it is, and the keys ``(n, d)``."""
@@ -96,13 +105,14 @@ class LightningMsMCLR(LightningModule):
         self.queue.enqueue(gather_keys(outputs["keys"]), ids=gather_keys(outputs["ids"]))
 
     def configure_optimizers(self) -> Any:
-        trained = [p for p in self.parameters() if p.requires_grad]  # the key branch has no gradient
-        optimizer = torch.optim.SGD(trained, lr=self.learning_rate, momentum=0.9, weight_decay=1e-4)
+        optimizer = make_optimizer(  # the key branch has no gradient, so it is left out
+            self, rate=self.learning_rate, started=self.started, share=self.start_share, weight_decay=1e-4
+        )
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=list(self.milestones))
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
-def main(epochs: int, folder: str) -> float:
+def main(epochs: int, folder: str, *, start: str | None = None, channels: int = 128) -> float:
     """Pretrain on the synthetic set, in the sizes of configs/synthetic_small.yaml; kNN accuracy in percent."""
     seed_everything(0)
     clips = synthetic_motion("ntu-rgb+d", classes=10, subjects=20, views=3, frames=32)
@@ -112,11 +122,12 @@ def main(epochs: int, folder: str) -> float:
     train, test = whole.subset(clips.cross_subject().numpy()), whole.subset(~clips.cross_subject().numpy())
     method = LightningMsMCLR(
         "ntu-rgb+d",
-        channels=128,
+        channels=channels,
         dropout=0.0,
         queue_size=256,
         key_momentum=0.99,
         learning_rate=0.02,
+        start=start,
     )
     trainer = Trainer(max_epochs=epochs, default_root_dir=folder, devices=1, log_every_n_steps=1)
     trainer.fit(method, DataLoader(train, batch_size=32, shuffle=True, drop_last=True))
@@ -128,5 +139,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="MsMCLR on the synthetic set, trained by PyTorch Lightning.")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--folder", default="runs/lightning_msmclr", help="for logs and checkpoints")
+    parser.add_argument("--start", help="weights to start from: a released file, a pretrained folder, or a run")
+    parser.add_argument("--channels", type=int, default=128, help="of the encoder's map; released files have 256")
     given = parser.parse_args()
-    print(f"kNN accuracy {main(given.epochs, given.folder):.1f} %")
+    accuracy = main(given.epochs, given.folder, start=given.start, channels=given.channels)
+    print(f"kNN accuracy {accuracy:.1f} %")

@@ -43,6 +43,7 @@ class FinetuneOptions:
     batch_size: int = 64  # clips; fewer labeled clips make one batch, and an incomplete last batch is left out
     optimizer: Optimizer = "sgd"
     learning_rate: float = 0.1
+    start_rate: float | None = None  # of the encoder; default: learning_rate, as of the classifier
     sgd_momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
@@ -63,6 +64,8 @@ class FinetuneOptions:
         for name, choices in _CHOICES.items():
             check_choice(getattr(self, name), choices, name=f"{group}.{name}")
         check_number(self.learning_rate, name=f"{group}.learning_rate", above=0)
+        if self.start_rate is not None:
+            check_number(self.start_rate, name=f"{group}.start_rate", least=0)
         check_number(self.sgd_momentum, name=f"{group}.sgd_momentum", least=0, below=1)
         for name in ("weight_decay", "warmup_epochs"):
             check_number(getattr(self, name), name=f"{group}.{name}", least=0)

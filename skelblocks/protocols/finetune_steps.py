@@ -20,6 +20,7 @@ from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
 from skelblocks.training.errors import NonFiniteLossError
 from skelblocks.training.fabric import make_fabric
+from skelblocks.training.optimizer import make_optimizer, set_rate
 from skelblocks.training.options import TrainOptions
 from skelblocks.training.order import derive_seed, epoch_batches
 from skelblocks.training.schedule import learning_rate
@@ -57,7 +58,16 @@ class FinetuneSteps:
         self.plan = _plan(options, clips=clips, seed=seed, accelerator=accelerator)
         self.plain = make_model(encoder, sets, stream=stream, seed=seed, readout=readout)
         self.fabric = make_fabric(self.plan)
-        self.updates = make_optimizer(self.plain, options)
+        self.updates = make_optimizer(
+            self.plain,
+            rate=options.learning_rate,
+            started=[] if options.start_rate is None else encoder_parameters(self.plain),
+            share=(options.start_rate or 0.0) / options.learning_rate,
+            kind=options.optimizer,
+            momentum=options.sgd_momentum,
+            nesterov=options.nesterov,
+            weight_decay=options.weight_decay,
+        )
         self.model, self.optimizer = self.fabric.setup(self.plain, self.updates)
         stalls = options.schedule == "plateau"
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.updates) if stalls else None
@@ -90,8 +100,7 @@ class FinetuneSteps:
         total = 0.0
         for step, batch in enumerate(batches):
             if self.plateau is None:
-                for group in self.updates.param_groups:
-                    group["lr"] = learning_rate(self.plan, progress=epoch + step / len(batches))
+                set_rate(self.updates, learning_rate(self.plan, progress=epoch + step / len(batches)))
             loss = self._loss(train, torch.tensor(batch), epoch=epoch, step=step)
             value = loss.item()
             if not math.isfinite(value):
@@ -143,14 +152,9 @@ def make_model(
     return nn.Sequential(body, head)
 
 
-def make_optimizer(model: nn.Module, options: FinetuneOptions) -> torch.optim.Optimizer:
-    """SGD or Adam over all parameters of a model."""
-    rate, decay = options.learning_rate, options.weight_decay
-    if options.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=rate, weight_decay=decay)
-    return torch.optim.SGD(
-        model.parameters(), lr=rate, momentum=options.sgd_momentum, nesterov=options.nesterov, weight_decay=decay
-    )
+def encoder_parameters(model: nn.Sequential) -> list[str]:
+    """Names of the parameters of the encoder in a model of :func:`make_model`."""
+    return [f"0.{name}" for name, _ in model[0].named_parameters()]
 
 
 def set_mode(model: nn.Module, mode: str) -> None:

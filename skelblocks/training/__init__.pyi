@@ -14,6 +14,7 @@ from skelblocks.training.errors import LostProcessError, NonFiniteLossError, Run
 from skelblocks.training.fabric import make_fabric
 from skelblocks.training.loop import pretrain
 from skelblocks.training.method import Method, Output
+from skelblocks.training.optimizer import make_optimizer, set_rate
 from skelblocks.training.options import (
     ContrastOptions,
     DataOptions,
@@ -31,6 +32,8 @@ from skelblocks.training.run_folder import RunFolder
 from skelblocks.training.save_encoders import save_encoder
 from skelblocks.training.schedule import learning_rate
 from skelblocks.training.settle import settle
+from skelblocks.training.start_from import Started, start_from
+from skelblocks.training.start_weights import StartWeights, open_start
 from skelblocks.training.stream_sum import StreamSum
 from skelblocks.training.train_page import train_page
 from skelblocks.training.views import Views
@@ -49,6 +52,8 @@ __all__ = [
     "RunFolder",
     "RunFolderError",
     "Sets",
+    "StartWeights",
+    "Started",
     "StreamSum",
     "TrainOptions",
     "TrainingError",
@@ -70,8 +75,10 @@ __all__ = [
     "load_page",
     "load_sets",
     "make_fabric",
+    "make_optimizer",
     "match_joints",
     "method_names",
+    "open_start",
     "options_from_dict",
     "parse_options",
     "pretrain",
@@ -79,8 +86,10 @@ __all__ = [
     "queue_size",
     "require_joints",
     "save_encoder",
+    "set_rate",
     "settle",
     "split_of",
     "stage_start",
+    "start_from",
     "train_page",
 ]

@@ -24,6 +24,7 @@ def run_state(
     history: list[dict[str, float]],
     options: Mapping[str, Any],
     clips: str,
+    start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A run's state after an epoch. All processes call it together.
 
@@ -34,6 +35,7 @@ def run_state(
         history: One row of metrics per epoch.
         options: The run's, in groups.
         clips: Fingerprint of the training clips.
+        start: Record of the weights that the run started from.
     """
     return {
         "format": FORMAT,
@@ -43,6 +45,7 @@ def run_state(
         "precision": fabric.strategy.precision.state_dict(),
         "history": history,
         "clips": clips,
+        "start": None if start is None else dict(start),
         "statistics": {name: gather_keys(value[None]) for name, value in _statistics(method).items()},
     }
 

@@ -30,6 +30,7 @@ T = TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
 _WITHOUT_VALUE = ("--help", "--print_config", "--print-config")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--train.batch-size=8", train.batch-size
+_ALIASES = {"--start": "--train.start"}
 _OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment behind it
 
 
@@ -85,6 +86,8 @@ def parse_command(
     """
     parser = options_parser(kind, prog=prog)
     given = [with_underscores(each) for each in (sys.argv[1:] if arguments is None else arguments)]
+    if "train" in _groups(kind):
+        given = [_unaliased(each) for each in given]
     if places is not None:
         parser.add_argument("_places", nargs="*", metavar=places, help=f"{places}, at least one")
         given = _places_first(given)
@@ -143,6 +146,12 @@ def with_underscores(argument: str) -> str:
         '--train.batch_size=8'
     """
     return _FLAG.sub(lambda flag: flag[0].replace("-", "_"), argument)
+
+
+def _unaliased(argument: str) -> str:
+    """An argument with the full name of its option for a short one."""
+    name, equals, value = argument.partition("=")
+    return _ALIASES.get(name, name) + equals + value
 
 
 def _with_configs(arguments: Sequence[str], *, groups: Collection[str]) -> list[str]:

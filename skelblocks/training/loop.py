@@ -23,11 +23,14 @@ from skelblocks.training.errors import NonFiniteLossError
 from skelblocks.training.fabric import name_lost_process
 from skelblocks.training.method import check_method
 from skelblocks.training.monitor import Monitor
+from skelblocks.training.optimizer import make_optimizer, set_rate
 from skelblocks.training.options import MethodOptions
 from skelblocks.training.order import derive_seed, epoch_batches
+from skelblocks.training.resume import check_same_start
 from skelblocks.training.run_folder import RunFolder
 from skelblocks.training.schedule import learning_rate
 from skelblocks.training.settle import shares_of_the_run
+from skelblocks.training.start_from import Started
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -45,6 +48,7 @@ def pretrain(
     options: MethodOptions,
     folder: RunFolder,
     evaluate: Callable[[], Mapping[str, float]] | None = None,
+    started: Started | None = None,
 ) -> list[dict[str, float]]:
     """Train a method in place.
 
@@ -56,6 +60,7 @@ def pretrain(
         options: The run's; the loop itself reads ``train`` and ``evaluate.every``.
         folder: Where the checkpoint, the log and the curves go; it is entered already.
         evaluate: Called every ``evaluate.every`` epochs and after the last; its metrics join the log.
+        started: What the method has taken from weights, by :func:`~skelblocks.training.start_from`.
 
     Returns:
         One row of metrics per epoch.
@@ -70,7 +75,15 @@ def pretrain(
             there is no GPU to synchronize batch normalization on.
     """
     check_method(method)
-    loop = _Loop(method, fabric=fabric, dataset=dataset, make_views=make_views, options=options, folder=folder)
+    loop = _Loop(
+        method,
+        fabric=fabric,
+        dataset=dataset,
+        make_views=make_views,
+        options=options,
+        folder=folder,
+        started=started,
+    )
     history = loop.resume() if options.train.resume else []
     folder.write_config(options.to_dict())
     train, steps = options.train, len(loop.batches(epoch=0))
@@ -100,6 +113,7 @@ class _Loop:
         make_views: MakeViews,
         options: MethodOptions,
         folder: RunFolder,
+        started: Started | None,
     ) -> None:
         self.fabric, self.make_views = fabric, make_views
         self.dataset: Any = dataset  # of torch too, though the protocol does not say so
@@ -108,9 +122,12 @@ class _Loop:
         if self.train.sync_batch_norm:
             method = _synchronized(method, device=fabric.device)
         self.method: Any = method
-        self.plain = torch.optim.SGD(
-            [p for p in method.parameters() if p.requires_grad],
-            lr=self.train.learning_rate,
+        self.start = None if started is None else started.record
+        self.plain = make_optimizer(
+            method,
+            rate=self.train.learning_rate,
+            started=() if started is None else started.names,
+            share=self.train.start_share,
             momentum=self.train.sgd_momentum,
             weight_decay=self.train.weight_decay,
         )
@@ -124,6 +141,7 @@ class _Loop:
         state = self.folder.load_same_run(self.options.to_dict(), device=self.fabric.device, fixed_length=fixed)
         if state is None:
             return []
+        check_same_start(state, self.start, checkpoint=self.folder.checkpoint)
         done = len(state["history"])
         if done > self.train.epochs:
             raise ValueError(
@@ -168,8 +186,7 @@ class _Loop:
         place = (epoch, step, self.rank)
         torch.manual_seed(derive_seed(self.train.seed, "step", *place))  # dropout draws from the global state
         generator = torch.Generator(self.fabric.device).manual_seed(derive_seed(self.train.seed, "views", *place))
-        for group in self.plain.param_groups:
-            group["lr"] = rate
+        set_rate(self.plain, rate)
         clips, ids = self.fabric.to_device(batch.clip), self.fabric.to_device(batch.index)
         with torch.no_grad():
             views = self.make_views(clips, generator)
@@ -205,6 +222,7 @@ class _Loop:
             history=history,
             options=self.options.to_dict(),
             clips=self.clips,
+            start=self.start,
         )
         self.folder.save(state)
 

@@ -85,6 +85,8 @@ class TrainOptions:
     timeout: float = 600.0  # seconds that a process waits for the others before it ends the run
     folder: str | None = None  # of the run; default: runs/METHOD_DATA_SPLIT_STREAM_seedSEED
     resume: bool = True  # continue from the folder's checkpoint, if it has one
+    start: str | None = None  # weights to start from: a released file, a pretrained folder, or a run's folder
+    start_rate: float | None = None  # learning rate of what starts from weights; default: half of train.learning_rate
 
     def __post_init__(self) -> None:
         check_finite(self, group="train")
@@ -96,8 +98,15 @@ class TrainOptions:
             check_number(getattr(self, name), name=f"train.{name}", least=0)
         for name in ("learning_rate", "timeout"):
             check_number(getattr(self, name), name=f"train.{name}", above=0)
+        if self.start_rate is not None:
+            check_number(self.start_rate, name="train.start_rate", least=0)
         for epoch in self.milestones:
             check_count(epoch, name="train.milestones")
+
+    @property
+    def start_share(self) -> float:
+        """The learning rate of started parts, as a share of ``learning_rate``."""
+        return 0.5 if self.start_rate is None else self.start_rate / self.learning_rate
 
 
 @dataclass(kw_only=True)

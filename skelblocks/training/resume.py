@@ -10,7 +10,7 @@ FORMAT = 2  # of a checkpoint; 1 had its options without groups
 # What may change on resume: how and where the run takes place, how long it is, and how it is evaluated. A file of a
 # set or a skeleton may move, since its content is compared by itself.
 _FREE = frozenset(
-    {"data.path", "data.layout", "data.joints"}
+    {"data.path", "data.layout", "data.joints", "train.start"}
     | {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
 )
 _LENGTH = frozenset({"train.epochs", "train.min_steps"})
@@ -52,6 +52,33 @@ def check_same_run(
         raise ValueError(
             f"train.resume: {checkpoint} has other options: {shown}; choose another train.folder, or train.resume=false"
         )
+
+
+def check_same_start(state: Mapping[str, Any], start: Mapping[str, Any] | None, *, checkpoint: Path) -> None:
+    """Raise ``ValueError`` unless a checkpoint's run started from the same weights, wherever they lie.
+
+    Args:
+        state: The checkpoint's.
+        start: Record of the weights at hand, or None for a run that starts from nothing.
+        checkpoint: Its file, for the message.
+
+    Example:
+        >>> check_same_start({}, {"path": "w.pt", "sha256": "a1"}, checkpoint=Path("c.pt"))
+        Traceback (most recent call last):
+        ...
+        ValueError: train.resume: c.pt started from nothing, this run starts from w.pt (sha256 a1); pass the same
+        --train.start, choose another train.folder, or train.resume=false
+    """
+    theirs = state.get("start")
+    if (theirs or {}).get("sha256") != (start or {}).get("sha256"):
+        raise ValueError(
+            f"train.resume: {checkpoint} started from {_described(theirs)}, this run starts from {_described(start)}; "
+            "pass the same --train.start, choose another train.folder, or train.resume=false"
+        )
+
+
+def _described(start: Mapping[str, Any] | None) -> str:
+    return f"{start['path']} (sha256 {str(start['sha256'])[:12]})" if start else "nothing"
 
 
 def flat(options: Mapping[str, Any], group: str = "") -> dict[str, Any]:

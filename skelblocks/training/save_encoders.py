@@ -19,11 +19,18 @@ from skelblocks.training.options import MethodOptions
 
 
 def save_encoders(
-    encoders: Mapping[Stream, nn.Module], folder: Path, *, sets: Sets, options: MethodOptions, method: str
+    encoders: Mapping[Stream, nn.Module],
+    folder: Path,
+    *,
+    sets: Sets,
+    options: MethodOptions,
+    method: str,
+    start: Mapping[str, Any] | None = None,
 ) -> None:
     """Save each encoder of a run: in ``encoder/`` where there is one, else in ``encoder_STREAM/``.
 
-    The folder's metadata is ``{"run": {"method", "stream", "seed", "options"}}``, the options in groups.
+    The folder's metadata is ``{"run": {"method", "stream", "seed", "options"}}``, the options in groups, and
+    ``"start"`` where the run started from weights.
 
     Args:
         encoders: By stream.
@@ -31,10 +38,12 @@ def save_encoders(
         sets: The clips that they were trained on.
         options: The run's.
         method: Its name.
+        start: Record of the weights that it started from.
     """
     for stream, encoder in encoders.items():
         place = folder / ("encoder" if len(encoders) == 1 else f"encoder_{stream}")
-        run = {"method": method, "stream": stream, "seed": options.train.seed, "options": options.to_dict()}
+        run: dict[str, Any] = {"method": method, "stream": stream, "seed": options.train.seed}
+        run |= {"options": options.to_dict(), **({} if start is None else {"start": dict(start)})}
         readout = options.evaluate.readout
         save_encoder(encoder, place, sets=sets, stream=stream, readout=readout, metadata={"run": run})
 

@@ -27,6 +27,8 @@ from skelblocks.training.pictures import draw_run, save_picture
 from skelblocks.training.run_folder import LAYOUT, RunFolder, kept_layout
 from skelblocks.training.save_encoders import save_encoders
 from skelblocks.training.settle import queue_warning, settle
+from skelblocks.training.start_from import Started, start_from
+from skelblocks.training.start_weights import open_start
 
 T = TypeVar("T", bound=MethodOptions)
 
@@ -59,6 +61,7 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
         method = page.build(options, layout=sets.layout, persons=sets.persons, coordinates=sets.coordinates)
         check_method(method)
         encoders = _encoders(method, options)
+        started = _start(method, encoders, options, sets=sets)
         if not options.train.resume:
             folder.set_aside()
         folder.write_layout(sets.layout, resume=options.train.resume, clips=clips_layout)
@@ -70,9 +73,11 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
             options=options,
             folder=folder,
             evaluate=(lambda: stream_accuracies(encoders, sets, options)) if sets.labeled else None,
+            started=started,
         )
         if folder.write:
-            save_encoders(encoders, folder.path, sets=sets, options=options, method=page.name)
+            record = None if started is None else started.record
+            save_encoders(encoders, folder.path, sets=sets, options=options, method=page.name, start=record)
             _draw(page, folder.path, method=method, encoders=encoders, sets=sets, options=options, history=history)
     return history[-1]
 
@@ -80,12 +85,16 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
 def default_folder(name: str, options: MethodOptions) -> str:
     """``runs/METHOD_DATA_SPLIT_STREAM_seedSEED``, so that runs that differ in these do not meet.
 
+    A run that starts from weights has ``_from-NAME`` behind that.
+
     Example:
         >>> default_folder("msmclr", MethodOptions())
         'runs/msmclr_synthetic_cross-subject_joint_seed0'
     """
     data = Path(options.data.path).stem or Path(options.data.path).resolve().name
     parts = [name, data, split_of(options.data), "-".join(options.trained_streams()), f"seed{options.train.seed}"]
+    if options.train.start is not None:
+        parts.append(f"from-{Path(options.train.start).stem or Path(options.train.start).resolve().name}")
     return f"runs/{'_'.join(parts)}"
 
 
@@ -138,6 +147,23 @@ def _encoders(method: Any, options: MethodOptions) -> dict[Stream, nn.Module]:
             f"{', '.join(map(str, encoders)) or 'none'}; return them by stream"
         )
     return encoders
+
+
+def _start(
+    method: nn.Module, encoders: Mapping[Stream, nn.Module], options: MethodOptions, *, sets: Sets
+) -> Started | None:
+    """Put the weights of ``train.start`` into the method, and say what was taken."""
+    if options.train.start is None:
+        return None
+    weights = open_start(options.train.start, streams=tuple(encoders))
+    started = start_from(method, weights, encoders=encoders)
+    tell(started.message)
+    own, theirs = sets.train.preprocessing, weights.preprocessing
+    if own is not None and theirs is not None:
+        told = own.differences(dataclasses.replace(theirs, persons=own.persons), layout=sets.layout)
+        if told:
+            tell(f"Note: the clips are preprocessed in another way than those of the weights: {'; '.join(told)}.")
+    return started
 
 
 def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | None]:

@@ -5,6 +5,7 @@ import torch
 from small_run import load_file, small_method
 
 from skelblocks.data import Sample
+from skelblocks.interop import save_pretrained
 from skelblocks.training import load_page
 
 lightning = pytest.importorskip("lightning")
@@ -88,3 +89,19 @@ def test_the_script_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(lightning_msmclr, "synthetic_motion", lambda layout, **_: synthetic(layout, **small))
     monkeypatch.setattr(lightning_msmclr, "DataLoader", lambda part, **_: torch.utils.data.DataLoader(part, 4))
     assert 0 <= lightning_msmclr.main(1, str(tmp_path)) <= 100
+
+
+def test_it_starts_from_an_encoder(tmp_path, capsys):
+    source = LightningMsMCLR("sbu", base_channels=4, channels=16, embedding=8, queue_size=8)
+    encoder, _, head = source.query_branch
+    save_pretrained(tmp_path / "encoder", encoder=encoder, head=head)
+    twin = LightningMsMCLR(
+        "sbu", base_channels=4, channels=16, embedding=8, queue_size=8, start=str(tmp_path / "encoder")
+    )
+    assert "encoder and head. Fresh: attention and queue." in capsys.readouterr().out
+    for branch in (twin.query_branch, twin.key_branch.encoder):
+        for name, value in branch.state_dict().items():
+            assert value.equal(source.query_branch.state_dict()[name])
+    fresh, started = twin.configure_optimizers()["optimizer"].param_groups
+    assert (fresh["lr"], started["lr"]) == (0.1, 0.05)
+    assert len(fresh["params"]) == len(list(twin.attention.parameters()))

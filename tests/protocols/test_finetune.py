@@ -215,3 +215,14 @@ def test_on_cuda():
     result = finetune(small_encoder().cuda(), small_sets(), options(precision="bf16-mixed"), accelerator="cuda")
     assert result.logits.device.type == next(result.model.parameters()).device.type == "cpu"
     assert result.logits.isfinite().all()
+
+
+def test_the_encoder_may_have_a_rate_of_its_own():
+    sets, encoder = small_sets(), small_encoder(dropout=0.0)
+    result = finetune(encoder, sets, options(start_rate=0.0, weight_decay=0.1), stream="joint")
+    body, _, head = result.model.children()
+    for name, value in body.named_parameters():
+        assert value.equal(encoder.get_parameter(name)), name
+    assert head.bias.abs().max() > 0
+    with pytest.raises(ValueError, match=r"finetune\.start_rate: expected a finite number >= 0, got -1"):
+        options(start_rate=-1)

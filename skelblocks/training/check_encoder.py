@@ -1,0 +1,80 @@
+"""Whether a run's encoder can take the weights of another one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from skelblocks.interop.pretrained.check_fits import check_same_skeleton
+
+# Where a run sets what an encoder's constructor calls so.
+_OPTIONS = {
+    "base_channels": "encoder.base_channels",
+    "out_channels": "encoder.out_channels",
+    "strategy": "encoder.graph",
+    "frames": "data.frames",
+    "persons": "data.persons",
+}
+_FREE = ("layout", "dropout")  # arguments that may differ; skeletons are compared by themselves
+
+
+def check_encoder(own: nn.Module, other: nn.Module, *, path: Path) -> None:
+    """Refuse weights of an encoder of another kind, skeleton or size.
+
+    Args:
+        own: The run's encoder.
+        other: The encoder with the weights.
+        path: Of the weights, for the message.
+
+    Raises:
+        ValueError: the encoders differ; the message says in what, and which option makes them equal.
+
+    Example:
+        >>> from skelblocks.encoders import STGCN
+        >>> own, other = (STGCN("sbu", base_channels=2, out_channels=size) for size in (4, 8))
+        >>> check_encoder(own, other, path=Path("runs/wide"))
+        Traceback (most recent call last):
+        ...
+        ValueError: train.start: runs/wide does not fit this run's encoder: out_channels is 8 there and 4 here; pass
+        --encoder.out_channels 8
+    """
+    if type(own) is not type(other):
+        raise ValueError(
+            f"train.start: {path} has the encoder {type(other).__name__}, this run {type(own).__name__}; pass "
+            f"--encoder.kind {type(other).__name__.lower()}"
+        )
+    try:
+        check_same_skeleton(own.layout, other.layout)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ValueError(
+            f"train.start: {path} does not fit: {error}. Bring the clips onto the encoder's skeleton with --data.to "
+            f"{other.layout.name}, or start from another encoder"  # type: ignore[union-attr]
+        ) from error
+    names = [name for name in inspect.signature(type(own)).parameters if name not in _FREE]
+    differing = [name for name in names if _plain(own, name) != _plain(other, name)]
+    if differing:
+        told = ", ".join(f"{name} is {_plain(other, name)} there and {_plain(own, name)} here" for name in differing)
+        options = [f"--{_OPTIONS[name]} {_plain(other, name)}" for name in differing if name in _OPTIONS]
+        remedy = f"pass {' '.join(options)}" if options else "start from another encoder"
+        raise ValueError(f"train.start: {path} does not fit this run's encoder: {told}; {remedy}")
+    mine, theirs = own.state_dict(), other.state_dict()
+    odd = sorted(name for name in mine.keys() | theirs.keys() if shape_of(mine, name) != shape_of(theirs, name))
+    if odd:
+        raise ValueError(
+            f"train.start: {path} does not fit this run's encoder: {odd[0]} has shape {shape_of(theirs, odd[0])} there "
+            f"and {shape_of(mine, odd[0])} here; start from another encoder"
+        )
+
+
+def _plain(module: nn.Module, name: str) -> Any:
+    value = getattr(module, name, None)
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
+def shape_of(state: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    """The shape of a tensor of a state dict, or None where there is none of this name."""
+    return tuple(state[name].shape) if name in state else None
