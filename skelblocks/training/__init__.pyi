@@ -10,10 +10,13 @@ from skelblocks.training.build import (
 from skelblocks.training.command_line import parse_options
 from skelblocks.training.dataset_split import groups, split_of
 from skelblocks.training.datasets import Sets, joint_names, load_sets, match_joints
+from skelblocks.training.distill_options import DistillOptions, add_distill_options
+from skelblocks.training.distill_views import StudentView, Teacher, open_teacher
 from skelblocks.training.errors import LostProcessError, NonFiniteLossError, RunFolderError, TrainingError
 from skelblocks.training.fabric import make_fabric
 from skelblocks.training.loop import pretrain
 from skelblocks.training.method import Method, Output
+from skelblocks.training.motion_sets import Motion, motion_stream, open_motion
 from skelblocks.training.optimizer import make_optimizer, set_rate
 from skelblocks.training.options import (
     ContrastOptions,
@@ -41,11 +44,13 @@ from skelblocks.training.views import Views
 __all__ = [
     "ContrastOptions",
     "DataOptions",
+    "DistillOptions",
     "EncoderOptions",
     "EvaluateOptions",
     "LostProcessError",
     "Method",
     "MethodOptions",
+    "Motion",
     "NonFiniteLossError",
     "Output",
     "Page",
@@ -55,10 +60,13 @@ __all__ = [
     "StartWeights",
     "Started",
     "StreamSum",
+    "StudentView",
+    "Teacher",
     "TrainOptions",
     "TrainingError",
     "Views",
     "accuracies",
+    "add_distill_options",
     "backbone_of",
     "build_backbone",
     "build_contrast",
@@ -78,7 +86,10 @@ __all__ = [
     "make_optimizer",
     "match_joints",
     "method_names",
+    "motion_stream",
+    "open_motion",
     "open_start",
+    "open_teacher",
     "options_from_dict",
     "parse_options",
     "pretrain",

@@ -64,6 +64,18 @@ def load_page(name: str) -> Page[Any]:
     return page
 
 
+def load_script(name: str) -> Any:
+    """Load one of the other pages, such as ``"distill"``, as a module.
+
+    Raises:
+        FileNotFoundError: there is no such page.
+    """
+    path = pages_folder() / f"{name}.py"
+    if not path.is_file():
+        raise FileNotFoundError(f"name: expected one of {', '.join(copies())}, got {name!r}")
+    return _import(path)
+
+
 def _import(path: Path) -> Any:
     name = f"skelblocks_page_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -32,7 +32,7 @@ def mixed_motion(
     layout: str | Mapping[str, Any] | layouts.SkeletonLayout = "ntu-rgb+d",
     frames: int = 50,
     variety: float = 1.0,
-    noise: float = 0.005,
+    noise: float = 0.01,
     seed: int = 0,
 ) -> Tensor:
     """Make the clips with these numbers: one person each, every time another body that does something else.
@@ -86,7 +86,7 @@ def motion_batches(
     layout: str | Mapping[str, Any] | layouts.SkeletonLayout = "ntu-rgb+d",
     frames: int = 50,
     variety: float = 1.0,
-    noise: float = 0.005,
+    noise: float = 0.01,
     seed: int = 0,
     start: int = 0,
     device: torch.device | str | None = None,

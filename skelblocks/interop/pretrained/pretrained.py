@@ -21,7 +21,7 @@ from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.interop.pretrained.finish import finish_clips
 from skelblocks.interop.pretrained.input_description import InputDescription, describe_input, takes_input
-from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts import SkeletonLayout, get
 from skelblocks.streams import STREAMS, Stream
 
 
@@ -87,9 +87,10 @@ class Pretrained:
 
         Args:
             clips: ``(n, c, t, v, m)``, floating-point, of finite numbers; the joints are ``layout.joints``, in that
-                order. Zero where time is padded at the end and where a person is absent; m is
-                ``preprocessing.persons`` or less. Where the preprocessing does not scale, they are in the unit of the
-                clips that the encoder was trained on; pixels and millimeters in place of meters give a warning.
+                order, or those of ``preprocessing.source``, which are then remapped. Zero where time is padded at the
+                end and where a person is absent; m is ``preprocessing.persons`` or less. Where the preprocessing does
+                not scale, they are in the unit of the clips that the encoder was trained on; pixels and millimeters in
+                place of meters give a warning.
             lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
 
         Returns:
@@ -115,14 +116,15 @@ class Pretrained:
             )
         array = clips.detach().cpu().numpy() if isinstance(clips, Tensor) else clips
         check_clips(array)
+        recorded = self._recorded_layout(array.shape[3])
         c, v = self.encoder.in_channels, self.layout.num_joints
-        if (array.shape[1], array.shape[3]) != (c, v):
+        if recorded is None or self.preprocessing.channels_of(array.shape[1]) != c:
             raise ValueError(
                 f"clips: expected (n, c={c}, t, v={v}, m) with the joints of {escape(self.layout.name)!r}, got shape "
                 f"{array.shape}; take the joints of layout.joints in that order, clips[..., places, :], or bring the "
                 "axes into order with skelblocks.data.from_axes"
             )
-        dataset = ArrayDataset(array, layout=self.layout, lengths=lengths, preprocessing=self.preprocessing)
+        dataset = ArrayDataset(array, layout=recorded, lengths=lengths, preprocessing=self.preprocessing)
         return self.finish(dataset.as_tensor().to(next(self.encoder.parameters()).dtype))
 
     def features(self, x: Tensor) -> Tensor:
@@ -144,6 +146,12 @@ class Pretrained:
         """
         features: Tensor = ReadoutEncoder(self.encoder, self.readout)(x)
         return features
+
+    def _recorded_layout(self, joints: int) -> SkeletonLayout | None:
+        """The encoder's skeleton or the one that the preprocessing remaps, whichever has this number of joints."""
+        settings = self.preprocessing
+        source = None if settings is None or settings.source is None else get(settings.source)
+        return next((each for each in (self.layout, source) if each is not None and each.num_joints == joints), None)
 
     def finish(self, x: Tensor) -> Tensor:
         """Do what is left to do to preprocessed clips, those of a data set: room for persons, and the stream.

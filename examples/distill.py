@@ -1,0 +1,194 @@
+"""An encoder for any skeleton: a student learns to give the features of released weights, from motion without labels.
+
+    python distill.py --teacher released.pt --layout coco-17 --out encoders/coco17
+
+The teacher looks at a clip in space, the student at the same motion as your clips show it: its own joints, seen by a
+random camera, with the errors of a pose estimator. ``skelblocks distill`` is this page. Copy it to change it:
+``skelblocks copy distill .``
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelblocks import layouts
+from skelblocks.data import Preprocessing
+from skelblocks.encoders import STGCN, pool
+from skelblocks.interop import Pretrained, save_pretrained
+from skelblocks.losses import FeatureDistillationLoss
+from skelblocks.training import (
+    DistillOptions,
+    NonFiniteLossError,
+    StudentView,
+    Teacher,
+    add_distill_options,
+    derive_seed,
+    motion_stream,
+    open_teacher,
+)
+
+CALIBRATION = 512  # clips that tell the mean and the spread of the teacher's features
+WARMUP = 30  # steps in which the rate rises
+
+
+class Student(nn.Module):
+    """An encoder whose pooled features are compared with the teacher's, through a linear map where sizes differ.
+
+    Args:
+        encoder: What is kept in the end.
+        features: Of the teacher.
+    """
+
+    def __init__(self, encoder: Any, *, features: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        own = encoder.out_channels
+        self.projection: nn.Module = nn.Identity() if own == features else nn.Linear(own, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``(n, d)`` of clips ``(n, c, t, v, 1)``."""
+        projected: Tensor = self.projection(pool(self.encoder(x)))
+        return projected
+
+
+def build(options: DistillOptions, teachers: Sequence[Pretrained]) -> Pretrained:
+    """The student before it has learned anything, with the preprocessing of its clips."""
+    first = teachers[0]
+    encoder: Any = first.encoder
+    layout = layouts.get_or_load(options.layout)
+    assert first.preprocessing is not None
+    clips = Preprocessing(
+        frames=first.preprocessing.frames,
+        center=first.preprocessing.center if options.start == "teacher" else "layout",
+        scale="spine" if options.start == "teacher" else "bones",
+        y="auto" if options.coordinates == 2 else "up",
+    )
+    if options.start == "teacher":
+        placed = replace(clips, to=first.layout, missing="nearest", coordinates=encoder.in_channels)
+        return Pretrained(encoder=encoder, preprocessing=placed.for_clips_of(layout), stream=first.stream)
+    own = STGCN(
+        layout,
+        in_channels=options.coordinates,
+        base_channels=options.base_channels or encoder.base_channels,
+        out_channels=options.out_channels or encoder.out_channels,
+    )
+    return Pretrained(encoder=own, preprocessing=clips, stream=first.stream)
+
+
+def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
+    """Train a student.
+
+    Args:
+        options: Teachers, skeleton, motion and the rest.
+
+    Returns:
+        The student as :func:`save_pretrained` takes it, and the metrics of the end.
+
+    Raises:
+        NonFiniteLossError: the loss is no number.
+        ValueError: options, teachers and motion do not fit together.
+    """
+    torch.manual_seed(options.seed)
+    device = torch.device(options.device)
+    teacher = Teacher(*map(open_teacher, options.teacher)).to(device)
+    found = build(options, [open_teacher(path) for path in options.teacher])
+    assert found.preprocessing is not None
+    view = StudentView(
+        layouts.get_or_load(options.layout),
+        preprocessing=found.preprocessing,
+        coordinates=options.coordinates,
+        stream=found.stream,
+        noise=options.noise,
+        yaw=options.yaw,
+        pitch=options.pitch,
+    )
+    batches = motion_stream(
+        options.motion,
+        batch_size=options.batch_size,
+        frames=found.preprocessing.frames or 50,
+        seed=options.seed,
+        device=device,
+    )
+    count = math.ceil(CALIBRATION / options.batch_size)
+    half = torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16")
+    with half:
+        features = torch.cat([teacher(motion) for batch in itertools.islice(batches, count) for motion in batch])
+    loss_of = FeatureDistillationLoss(features).to(device)
+    student = Student(found.encoder, features=features.shape[1]).to(device).train()
+    dropouts = {module: module.p for module in student.modules() if isinstance(module, nn.Dropout)}
+    for module in dropouts:
+        module.p = 0.0  # imitation needs no regularization
+    optimizer = torch.optim.AdamW(student.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    generator = torch.Generator(device).manual_seed(derive_seed(options.seed, 1))
+    started, losses = time.perf_counter(), []
+    for step, batch in enumerate(itertools.islice(batches, options.steps)):
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * rate_at(step, options.steps)
+        clips = torch.cat([view(motion, generator=generator) for motion in batch])
+        with half:
+            targets = torch.cat([teacher(motion) for motion in batch])
+            guesses = student(clips)
+        loss = loss_of(guesses.float(), targets)
+        if not bool(loss.isfinite()):
+            raise NonFiniteLossError(f"the loss of step {step + 1} is {loss.item()}; lower --learning-rate")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if (step + 1) % 50 == 0 or step + 1 == options.steps:
+            mean = sum(losses[-50:]) / len(losses[-50:])
+            print(f"step {step + 1} of {options.steps}, loss {mean:.3f}", file=sys.stderr)
+    for module, rate in dropouts.items():
+        module.p = rate
+    metrics = {"loss": sum(losses[-50:]) / len(losses[-50:]), "seconds": time.perf_counter() - started}
+    return replace(found, encoder=student.encoder.cpu().eval()), metrics
+
+
+def rate_at(step: int, steps: int) -> float:
+    """The share of the learning rate: it rises for a while, then falls along half a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / WARMUP)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Do what the parsed command line says."""
+    options = DistillOptions.parse(given)
+    check_place(given.out, overwrite=given.overwrite)
+    found, metrics = distill(options)
+    rounded = {name: round(value, 3) for name, value in metrics.items()}
+    save_pretrained(
+        given.out,
+        encoder=found.encoder,
+        preprocessing=found.preprocessing,
+        stream=found.stream,
+        metadata={"distilled": options.to_dict(), **rounded},
+        overwrite=given.overwrite,
+    )
+    print(f"{given.out}: an encoder for {options.layout}, loss {rounded['loss']} after {rounded['seconds']:.0f} s")
+
+
+def check_place(out: Path, *, overwrite: bool) -> None:
+    """Find out before the training that there is room for the result."""
+    if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
+        raise FileExistsError(f"out: there is something in {str(out)!r}; choose another folder, or pass --overwrite")
+
+
+def main() -> None:
+    """Read the command line and distill."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    add_distill_options(parser)
+    run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Clips in space that a teacher and a student look at together.
+
+Axes: n samples, c coordinates (3), t frames, v joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from skelblocks import layouts
+from skelblocks._utils.escape import escape
+from skelblocks.augment.spatial_flip import spatial_flip
+from skelblocks.clips.person_mask import person_mask
+from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.data import ArrayDataset, PreparedSet, motion_batches
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.training.order import derive_seed
+
+SYNTHETIC_LAYOUT = "azure-kinect-32"
+"""The skeleton of the synthetic motion: it has the face, hands and thumbs of all others."""
+
+
+class Motion(NamedTuple):
+    """Clips ``(n, 3, t, v, 1)`` of one person each, in meters, y up, not centered, and their skeleton."""
+
+    clips: Tensor
+    layout: SkeletonLayout
+
+
+def open_motion(path: str, *, frames: int) -> Motion:
+    """Open recorded motion: every person of every clip as a clip of its own, resampled.
+
+    Args:
+        path: An ``.npz`` or ``.npy`` file, see :meth:`ArrayDataset.from_file <skelblocks.data.ArrayDataset.from_file>`,
+            or a prepared set.
+        frames: Of every clip.
+
+    Returns:
+        The clips. All parts of the set are taken; labels are not read.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
+        ValueError: the clips are not in space, or nobody is seen.
+
+    Example:
+        >>> open_motion("no-such-file.npz", frames=50)
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: motion: there is no file or folder 'no-such-file.npz'; give "synthetic", an .npz file or a
+        prepared set
+    """
+    place = Path(path)
+    if not place.exists():
+        raise FileNotFoundError(
+            f'motion: there is no file or folder {escape(path)!r}; give "synthetic", an .npz file or a prepared set'
+        )
+    dataset: ArrayDataset | PreparedSet
+    if place.is_dir():
+        dataset = PreparedSet(place)
+        x = torch.stack([dataset[i].clip for i in range(len(dataset))])
+        x = ArrayDataset(x.numpy(), layout=dataset.layout, preprocessing=_raw(frames)).as_tensor()
+    else:
+        dataset = ArrayDataset.from_file(place, preprocessing=_raw(frames))
+        x = dataset.as_tensor()
+    if x.shape[1] != 3:
+        raise ValueError(
+            f"motion: expected clips with 3 coordinates, got {x.shape[1]} in {escape(path)!r}; a teacher of space sees "
+            "nothing in a picture"
+        )
+    seen = person_mask(x)
+    if not seen.any():
+        raise ValueError(f"motion: expected somebody in the clips of {escape(path)!r}, got zeros alone")
+    alone = rearrange(x, "n c t v m -> n m c t v")[seen]
+    return Motion(alone[..., None].float(), dataset.layout)
+
+
+def _raw(frames: int) -> Preprocessing:
+    return Preprocessing(frames=frames, center=None)
+
+
+def motion_stream(
+    sources: Sequence[str], *, batch_size: int, frames: int, seed: int, device: torch.device | str = "cpu"
+) -> Iterator[tuple[Motion, ...]]:
+    """Make batches without end, an equal share of each from every source.
+
+    Clips of a recorded set come in random order, each once before any comes again; half of them are mirrored.
+    Synthetic clips never come again.
+
+    Args:
+        sources: ``"synthetic"``, or what :func:`open_motion` takes.
+        batch_size: Clips of a batch.
+        frames: Of every clip.
+        seed: Of what is drawn.
+        device: Where the clips are.
+
+    Yields:
+        One :class:`Motion` a source, with ``batch_size`` clips together.
+
+    Raises:
+        ValueError: fewer clips of a batch than sources.
+
+    Example:
+        >>> (motion,) = next(motion_stream(["synthetic"], batch_size=4, frames=20, seed=0))
+        >>> motion.clips.shape, motion.layout.name
+        (torch.Size([4, 3, 20, 32, 1]), 'azure-kinect-32')
+    """
+    if batch_size < len(sources):
+        raise ValueError(
+            f"batch_size: expected at least one clip of each of the {len(sources)} sources of motion, got {batch_size}"
+        )
+    shares = [batch_size // len(sources) + (i < batch_size % len(sources)) for i in range(len(sources))]
+    streams = [
+        _synthetic(share, frames, seed=derive_seed(seed, i), device=device)
+        if source == "synthetic"
+        else _recorded(open_motion(source, frames=frames), share, seed=derive_seed(seed, i), device=device)
+        for i, (source, share) in enumerate(zip(sources, shares, strict=True))
+    ]
+    while True:
+        yield tuple(next(stream) for stream in streams)
+
+
+def _synthetic(count: int, frames: int, *, seed: int, device: torch.device | str) -> Iterator[Motion]:
+    layout = layouts.get(SYNTHETIC_LAYOUT)
+    for clips in motion_batches(batch_size=count, layout=layout, frames=frames, seed=seed, device=device):
+        yield Motion(clips, layout)
+
+
+def _recorded(motion: Motion, count: int, *, seed: int, device: torch.device | str) -> Iterator[Motion]:
+    generator = torch.Generator().manual_seed(seed)
+    waiting = torch.zeros(0, dtype=torch.int64)
+    while True:
+        while len(waiting) < count:
+            waiting = torch.cat((waiting, torch.randperm(len(motion.clips), generator=generator)))
+        rows, waiting = waiting[:count], waiting[count:]
+        mirrored = torch.rand(count, generator=generator) < 0.5
+        clips = spatial_flip(motion.clips[rows], mirrored, layout=motion.layout, mirror_axis=0)
+        yield Motion(clips.to(device), motion.layout)
