@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from skelblocks import layouts
-from skelblocks._utils.escape import escape
+from skelblocks.cli import prepare_poses
+from skelblocks.cli.show_prepared import show_prepared
 from skelblocks.cli.shown import Shown
 from skelblocks.clips.preprocessing import ALIGNMENTS, COORDINATES, ORIGINS, PER, SCALES, YS, Preprocessing
 from skelblocks.data import Progress, find_clips, read_missing_list
@@ -21,12 +21,17 @@ from skelblocks.layouts.remap import MISSING
 
 def add(commands: Any) -> None:
     """Add the command to those of a parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "prepare",
-        help="make a prepared set out of raw files",
-        description="Make a prepared set out of raw files. A run that was stopped is resumed.",
-    )
-    parser.add_argument("kind", choices=SETS, help="the raw data set")
+    described = "Make a prepared set out of raw files. A run that was stopped is resumed."
+    command = commands.add_parser("prepare", help="make a prepared set out of raw files", description=described)
+    kinds = command.add_subparsers(dest="kind", required=True, metavar="SET")
+    parser = argparse.ArgumentParser(add_help=False)
+    _add_options(parser)
+    for kind in SETS:
+        kinds.add_parser(kind, help=f"the raw files of {kind}", parents=[parser], description=described)
+    prepare_poses.add(kinds)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the folder of the raw files; of pyskl, the pickle")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     parser.add_argument(
@@ -129,17 +134,4 @@ def run(given: argparse.Namespace) -> None:
             gaps=given.gaps,
             preprocessing=_preprocessing(given, persons=found.persons),
         )
-    parts = ", ".join(f"{count} {name}" for name, count in manifest["parts"].items())
-    print(
-        f"{escape(given.out)}: {manifest['clips']} clips {tuple(manifest['shape'])}, {parts}; "
-        f"sha256 {manifest['sha256']}"
-    )
-    if not manifest["parts"]["train"]:
-        print("No clip is in the training part, which training scripts ask for: --protocol says which are.")
-    reasons = Counter(entry["reason"] for entry in manifest["rejected"])
-    if reasons:
-        print(f"{len(manifest['rejected'])} left out, each with its reason in {escape(given.out / 'manifest.json')}:")
-    for reason, count in reasons.most_common(5):
-        print(f"  {count}  {escape(reason)}")
-    if len(reasons) > 5:
-        print(f"  and {len(reasons) - 5} reasons more")
+    show_prepared(manifest, given.out)

@@ -24,6 +24,12 @@ from skelblocks.data.prepared.clip_preparation import ClipPreparation
 from skelblocks.data.prepared.prepare import prepare
 from skelblocks.data.prepared.prepare_shard import Progress
 from skelblocks.data.prepared.prepared_set import PreparedSet
+from skelblocks.data.recordings.clip_labels import ClipLabels, LabelRow
+from skelblocks.data.recordings.find_recordings import FoundRecordings, find_recordings
+from skelblocks.data.recordings.read_clip_labels import read_clip_labels
+from skelblocks.data.recordings.recording_clips import recording_clips
+from skelblocks.data.recordings.recording_options import RecordingOptions
+from skelblocks.data.recordings.window_bounds import window_bounds
 from skelblocks.data.splits import (
     cross_subject,
     cross_view,
@@ -43,6 +49,7 @@ from skelblocks.data.steps.follow_persons import follow_persons
 from skelblocks.data.steps.normalize_scale import body_length, normalize_scale
 from skelblocks.data.steps.preprocess import preprocess
 from skelblocks.data.steps.resample import clip_lengths, resample
+from skelblocks.data.steps.resample_rate import resample_rate
 from skelblocks.data.steps.split_persons import split_persons
 from skelblocks.data.steps.track_persons import track_persons
 from skelblocks.data.synthetic.mixed_motion import mixed_motion, motion_batches
@@ -55,8 +62,11 @@ __all__ = [
     "ArrayDataset",
     "ClipDataset",
     "ClipFormatError",
+    "ClipLabels",
     "ClipPreparation",
     "FoundClips",
+    "FoundRecordings",
+    "LabelRow",
     "PaddedClips",
     "PkuMmdSplit",
     "PkuMmdVideo",
@@ -67,6 +77,7 @@ __all__ = [
     "Progress",
     "PysklClips",
     "RawClip",
+    "RecordingOptions",
     "Sample",
     "SyntheticClips",
     "align_spine",
@@ -86,6 +97,7 @@ __all__ = [
     "fill_gaps",
     "find_clips",
     "find_poses",
+    "find_recordings",
     "follow_persons",
     "from_arrays",
     "from_axes",
@@ -105,6 +117,7 @@ __all__ = [
     "read_amc",
     "read_arrays",
     "read_bvh",
+    "read_clip_labels",
     "read_missing_list",
     "read_ntu_skeleton",
     "read_nw_ucla",
@@ -115,11 +128,14 @@ __all__ = [
     "read_position_pair",
     "read_pyskl",
     "recognize_layout",
+    "recording_clips",
     "resample",
+    "resample_rate",
     "sample_motion",
     "split_persons",
     "synthetic_motion",
     "to_axes",
     "to_pyskl",
     "track_persons",
+    "window_bounds",
 ]

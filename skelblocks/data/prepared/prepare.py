@@ -54,6 +54,8 @@ def prepare(
     protocol: str | None = None,
     class_names: Sequence[str] | None = None,
     missing: Collection[str] = (),
+    origin_names: Mapping[str, Sequence[str]] | None = None,
+    source_settings: Mapping[str, Any] | None = None,
     shard: int = 1024,
     workers: int = 1,
     progress: Callable[[Progress], object] | None = None,
@@ -83,6 +85,9 @@ def prepare(
         protocol: What ``part`` is called in the manifest.
         class_names: A name a class.
         missing: Names of sources or clips to leave out: the published list of missing skeletons.
+        origin_names: Names of the numbers in the clips' origin, such as ``{"recording": ("day1", "day2")}``.
+        source_settings: How the functions of ``clips`` make clips from files: strings, numbers, lists and dicts. A set
+            that was made with others is not taken for this one.
         shard: Sources in a shard, and so the most clips in one, unless a source has several.
         workers: Processes. They are spawned: a script must call this under ``if __name__ == "__main__":``.
         progress: Called after every source, or after every shard with more than one worker.
@@ -120,7 +125,11 @@ def prepare(
         )
     sources, folder = _sources(clips), Path(out)
     preparation = decide_y(ClipPreparation(layout, preprocessing=preprocessing, **settings), sources)
-    plan = _plan(sources, preparation, class_names, shard, missing)
+    plan = {
+        **_plan(sources, preparation, class_names, shard, missing),
+        "origin_names": None if origin_names is None else {key: list(names) for key, names in origin_names.items()},
+        "source_settings": None if source_settings is None else dict(source_settings),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     busy = f"out: another process is preparing a set in {escape(folder)!r}; wait for it, or choose another folder"
     with locked(folder / files.LOCK, busy=busy):

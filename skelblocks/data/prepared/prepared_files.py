@@ -24,6 +24,7 @@ MANIFEST, INDEX, UNFINISHED, PLAN = "manifest.json", "index.npy", "unfinished", 
 LOCK = ".lock"
 # What determines the content of the shards.
 PLANNED = ("format", "version", "settings", "class_names", "shard", "sources")
+_PLANNED_IF_THERE = ("origin_names", "source_settings")
 SHARDS = "clips-[0-9]*.npy"
 LONGEST_NAME = 255
 ORIGIN = "origin_"
@@ -104,6 +105,7 @@ def joint_sha256(parts: Sequence[str]) -> str:
 def plan_sha256(content: Mapping[str, Any]) -> str:
     """The digest of a plan, or of the plan in a manifest."""
     plan = {key: content.get(key) for key in PLANNED}
+    plan |= {key: content[key] for key in _PLANNED_IF_THERE if content.get(key) is not None}
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 

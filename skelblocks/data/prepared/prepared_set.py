@@ -119,6 +119,14 @@ class PreparedSet(ClipSet):
         """What :meth:`groups` knows: the names of ``origin``."""
         return tuple(self.origin)
 
+    @property
+    def origin_names(self) -> dict[str, tuple[str, ...]]:
+        """Names of the numbers in ``origin``, such as those of each ``"recording"``; empty where there are none."""
+        names = self.manifest.get("origin_names")
+        if not isinstance(names, dict):
+            return {}
+        return {key: tuple(map(str, some)) for key, some in names.items() if isinstance(some, list)}
+
     def groups(self, name: str) -> NDArray[np.int64]:
         """One number for each clip, such as its ``"subject"``; -1 where it is not known.
 

@@ -76,8 +76,8 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
     for line, cells in lines:
         entry = _entry(path, line, cells, numbers)
         key = "clip" if "clip" in cells else "file"
-        name = cells["clip"] if key == "clip" else recording_name(cells["file"])
-        if not name:
+        name = cells[key] if key == "clip" else recording_name(cells[key])
+        if not cells[key]:
             raise ClipFormatError(path, f"expected a name in the column {key!r}, got an empty cell", line=line)
         if key == "clip":
             if name in clips:

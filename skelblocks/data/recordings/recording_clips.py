@@ -172,7 +172,5 @@ def _check_skeleton(clip: RawClip, layout: SkeletonLayout) -> None:
     own = None if clip.layout is None else layouts.get(clip.layout)
     if clip.x.ndim != 4 or clip.x.shape[2] != layout.num_joints or (own is not None and own.joints != layout.joints):
         got = f"{clip.x.shape[2]} joints" if own is None else f"{own.name!r} with {own.num_joints} joints"
-        raise ClipFormatError(
-            clip.name,
-            f"expected the skeleton {layout.name!r} like the other recordings, got {got}; prepare it by itself",
-        )
+        reason = f"expected the skeleton {layout.name!r} like other recordings, got {got}; prepare it by itself"
+        raise ClipFormatError(clip.name, reason)

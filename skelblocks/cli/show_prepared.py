@@ -1,0 +1,31 @@
+"""What ``prepare`` says of the set that it has written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skelblocks._utils.escape import escape
+
+
+def show_prepared(manifest: Mapping[str, Any], out: Path, *, split: str = "--protocol") -> None:
+    """Print the size of a set, its parts, and what was left out, by reason.
+
+    Args:
+        manifest: What :func:`~skelblocks.data.prepare` returns.
+        out: The folder of the set.
+        split: The option that says which clips train.
+    """
+    parts = ", ".join(f"{count} {name}" for name, count in manifest["parts"].items())
+    print(f"{escape(out)}: {manifest['clips']} clips {tuple(manifest['shape'])}, {parts}; sha256 {manifest['sha256']}")
+    if not manifest["parts"]["train"]:
+        print(f"No clip is in the training part, which training scripts ask for: {split} says which are.")
+    reasons = Counter(entry["reason"] for entry in manifest["rejected"])
+    if reasons:
+        print(f"{len(manifest['rejected'])} left out, each with its reason in {escape(out / 'manifest.json')}:")
+    for reason, count in reasons.most_common(5):
+        print(f"  {count}  {escape(reason)}")
+    if len(reasons) > 5:
+        print(f"  and {len(reasons) - 5} reasons more")
