@@ -15,11 +15,12 @@ from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import PoseOptions
 from skelblocks.data.formats.frame_files import group_frames
 from skelblocks.data.formats.pose_formats import POSE_FORMATS, PoseFormat, PoseFormatName, read_head, tell_format
+from skelblocks.data.formats.refused_formats import explain_refusal
 from skelblocks.layouts import SkeletonLayout
 
 OwnReader: TypeAlias = Callable[[Path], RawClip | Sequence[RawClip]]
 _AUTO = "auto"
-_REFUSED = (".json", ".bvh", ".asf", ".amc", ".npy", ".npz", ".pose", ".c3d", ".h5", ".pkl")
+_REFUSED = (".json", ".bvh", ".asf", ".amc", ".npy", ".npz", ".pose", ".c3d", ".h5", ".pkl")  # even if unknown
 
 
 class PoseSource(NamedTuple):
@@ -119,14 +120,14 @@ def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions)
     sources = []
     recordings: dict[Path, list[tuple[str, list[Path], PoseFormat]]] = {}
     for (folder, prefix, _), group in group_frames(files).items():
-        head = read_head(group[0])
+        head = read_head(max(group, key=lambda file: file.stat().st_size))  # the smallest may hold nobody
         name = tell_format(head) if kind == _AUTO else kind
         known = None if name is None else POSE_FORMATS[name]
         if known is not None and known.one_frame(head):
             recordings.setdefault(folder, []).append((prefix.rstrip("_-. "), group, known))
             continue
         for file in group:
-            if known is not None or file == root or file.suffix.lower() in _REFUSED:
+            if known is not None or file == root or _is_wanted(file):
                 clip = _name(file, root)
                 sources.append(PoseSource(clip, (file,), partial(_read_one, file, clip, kind, options)))
     for folder, groups in recordings.items():
@@ -135,6 +136,12 @@ def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions)
             clip = _name(path, root)
             sources.append(PoseSource(clip, tuple(group), partial(known.read, group, name=clip, options=options)))
     return sources
+
+
+def _is_wanted(file: Path) -> bool:
+    """Whether a file of no known format is refused, not skipped."""
+    suffix = file.suffix.lower()
+    return suffix in _REFUSED or (suffix == ".csv" and bool(explain_refusal(read_head(file))))
 
 
 def _name(path: Path, root: Path) -> str:
@@ -164,7 +171,8 @@ def _read_own(reader: OwnReader, file: Path) -> list[RawClip]:
 
 
 def _refuse(file: Path) -> NoReturn:
-    raise ClipFormatError(file, f"expected a file of poses, got content of no known format; {_known()}")
+    got = explain_refusal(read_head(file)) or f"got content of no known format; {_known()}"
+    raise ClipFormatError(file, f"expected a file of poses, {got}")
 
 
 def _known() -> str:

@@ -169,3 +169,15 @@ def describe(value: Any) -> str:
     """A value's kind, in the words of JSON."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def integer_ids(values: Sequence[Any]) -> NDArray[np.int64] | None:
+    """Persons' ids as an array; None unless each is an integer of 63 bits.
+
+    Example:
+        >>> integer_ids([3, 4]), integer_ids([3, None])
+        (array([3, 4]), None)
+    """
+    if not values or not all(type(value) is int and abs(value) < 2**62 for value in values):
+        return None
+    return np.array(values, dtype=np.int64)

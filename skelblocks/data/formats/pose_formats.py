@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.formats.detections import PoseOptions
 from skelblocks.data.formats.read_alphapose import is_alphapose_frame, looks_like_alphapose, read_alphapose
+from skelblocks.data.formats.read_coco_keypoints import looks_like_coco_keypoints, read_coco_keypoints
+from skelblocks.data.formats.read_mediapipe import is_mediapipe_frame, looks_like_mediapipe, read_mediapipe
+from skelblocks.data.formats.read_mmpose import is_mmpose_frame, looks_like_mmpose, read_mmpose
 from skelblocks.data.formats.read_openpose import looks_like_openpose, read_openpose
+from skelblocks.data.formats.read_ultralytics import looks_like_ultralytics, read_ultralytics
 
 HEAD = 1 << 16  # bytes of a file that its format is told by
-PoseFormatName: TypeAlias = Literal["openpose", "alphapose"]  # the names in POSE_FORMATS
+PoseFormatName: TypeAlias = Literal[
+    "openpose", "alphapose", "mmpose", "coco-keypoints", "mediapipe", "mediapipe-world", "ultralytics"
+]  # the names in POSE_FORMATS
 
 
 class ReadPose(Protocol):
@@ -52,6 +59,11 @@ def never(head: bytes) -> bool:
 POSE_FORMATS: Mapping[str, PoseFormat] = {
     "openpose": PoseFormat(looks_like_openpose, read_openpose, always, (".json",)),
     "alphapose": PoseFormat(looks_like_alphapose, read_alphapose, is_alphapose_frame, (".json",)),
+    "mmpose": PoseFormat(looks_like_mmpose, read_mmpose, is_mmpose_frame, (".json",)),
+    "coco-keypoints": PoseFormat(looks_like_coco_keypoints, read_coco_keypoints, never, (".json",)),
+    "mediapipe": PoseFormat(looks_like_mediapipe, read_mediapipe, is_mediapipe_frame, (".json",)),
+    "mediapipe-world": PoseFormat(never, partial(read_mediapipe, kind="world"), is_mediapipe_frame, (".json",)),
+    "ultralytics": PoseFormat(looks_like_ultralytics, read_ultralytics, always, (".txt",)),
 }
 
 

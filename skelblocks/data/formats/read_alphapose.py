@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from skelblocks.data.formats.keypoint_rows import check_row, describe, joints_an
 
 MIN_SCORE = 0.4  # AlphaPose draws joints from this score on (DataWriter.vis_thres)
 _LAYOUTS = {17: "coco-17", 26: "halpe-26", 136: "halpe-26"}  # of 136 joints, face and hands are left out
+_IMAGE = re.compile(rb'\{\s*"(version|bodies|people)"')
 _FORMS = {"bodies": "joints", "people": "pose_keypoints_2d"}  # of cmu and open
 
 
@@ -31,12 +33,12 @@ def looks_like_alphapose(head: bytes) -> bool:
     start, keys = json_start(head), json_keys(head)
     if start.startswith(b"["):
         return "image_id" in keys and (not keys.isdisjoint({"idx", "box"}) or b'"image_id": "' in start)
-    return {"bodies", "joints"} <= keys or ("people" in keys and b"AlphaPose" in start)
+    return {"bodies", "joints"} <= keys or ("people" in keys and b'"AlphaPose' in start)
 
 
 def is_alphapose_frame(head: bytes) -> bool:
     """Whether a file's start is one image of the form ``cmu`` or ``open``, as in the folder ``sep-json``."""
-    return json_start(head)[:12].split(b'"')[1:2] in ([b"version"], [b"bodies"], [b"people"])
+    return _IMAGE.match(json_start(head)) is not None
 
 
 def read_alphapose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:

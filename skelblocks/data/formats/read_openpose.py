@@ -27,13 +27,7 @@ def looks_like_openpose(head: bytes) -> bool:
         >>> looks_like_openpose(b'{"version":1.3,"people":[]}')
         True
     """
-    return json_start(head).startswith(b"{") and "people" in json_keys(head) and not _is_alphapose(head)
-
-
-def _is_alphapose(head: bytes) -> bool:
-    """Whether it is AlphaPose's one object of all images, in this form."""
-    keys = json_start(head)[:400].split(b'"', 3)
-    return len(keys) > 2 and keys[1] not in (b"version", b"people")
+    return json_start(head).startswith(b"{") and "people" in json_keys(head) and b'"AlphaPose' not in head
 
 
 def read_openpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:

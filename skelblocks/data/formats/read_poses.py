@@ -31,10 +31,12 @@ def read_poses(
             of your own: it takes a path and returns a :class:`~skelblocks.data.RawClip` or a list of them; for a
             folder, it is called with each file.
         layout: The skeleton, where the number of joints does not tell it.
-        image_size: Width and height of the picture in pixels. Needed where coordinates are shares of the picture.
+        image_size: Width and height of the picture in pixels. Needed where coordinates are shares of the picture:
+            Ultralytics, MediaPipe's landmarks of the picture, OpenPose's ``--keypoint_scale``.
         fps: Frames a second, which these files do not tell.
-        min_score: A joint with a lower score is not seen. Default: the format's own, 0.05 for OpenPose, 0.4 for
-            AlphaPose, the scores from which these tools draw a joint.
+        min_score: A joint with a lower score is not seen. Default: the score from which the tool draws a joint, 0.05
+            for OpenPose, 0.4 for AlphaPose, 0.3 for MMPose, 0.5 for MediaPipe and Ultralytics, and 0.2 for COCO's
+            results.
 
     Returns:
         The clips by name. Coordinates of pictures are pixels, y down. ``tracked`` is true where the file has ids.
