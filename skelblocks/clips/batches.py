@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from skelblocks._utils.checks import check_integer
 from skelblocks.clips.clip_dataset import ClipDataset
@@ -98,4 +99,14 @@ def _order(n: int, shuffle: bool, generator: torch.Generator | None, seeds: list
 
 def _sample(dataset: ClipDataset, places: NDArray[np.int64]) -> Sample:
     index = torch.from_numpy(places.copy())
-    return Sample(dataset.batch(places), dataset.labels[index], index)
+    return Sample(dataset.batch(places), dataset.labels[index], index, seen=seen_joints(dataset, places))
+
+
+def seen_joints(dataset: ClipDataset, indices: ArrayLike) -> Tensor | None:
+    """Which joints of some clips are seen, ``(n, t, v, m)``; None where the data set does not tell.
+
+    A data set tells with a method ``seen`` of the same arguments as ``batch``, which it need not have.
+    """
+    tell = getattr(dataset, "seen", None)
+    seen: Tensor | None = None if tell is None else tell(indices)
+    return seen

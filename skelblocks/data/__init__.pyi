@@ -45,9 +45,11 @@ from skelblocks.data.steps.choose_bodies import body_energy, choose_bodies
 from skelblocks.data.steps.denoise_bodies import denoise_bodies, drop_short_bodies, drop_wide_bodies, merge_bodies
 from skelblocks.data.steps.drop_ghosts import drop_ghosts
 from skelblocks.data.steps.fill_gaps import fill_gaps
+from skelblocks.data.steps.fill_joints import fill_joints
 from skelblocks.data.steps.follow_persons import follow_persons
 from skelblocks.data.steps.normalize_scale import body_length, normalize_scale
 from skelblocks.data.steps.preprocess import preprocess
+from skelblocks.data.steps.preprocess_mask import preprocess_mask
 from skelblocks.data.steps.resample import clip_lengths, resample
 from skelblocks.data.steps.resample_rate import resample_rate
 from skelblocks.data.steps.split_persons import split_persons
@@ -95,6 +97,7 @@ __all__ = [
     "drop_short_bodies",
     "drop_wide_bodies",
     "fill_gaps",
+    "fill_joints",
     "find_clips",
     "find_poses",
     "find_recordings",
@@ -113,6 +116,7 @@ __all__ = [
     "pku_mmd_split",
     "prepare",
     "preprocess",
+    "preprocess_mask",
     "protocol_split",
     "read_amc",
     "read_arrays",

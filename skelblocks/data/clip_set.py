@@ -30,6 +30,10 @@ class ClipSet(Dataset[Sample]):
     def batch(self, indices: ArrayLike) -> Tensor:
         """Some of the clips, ``(n, c, t, v, m)``, in the order asked for."""
 
+    def seen(self, indices: ArrayLike) -> Tensor | None:
+        """Which joints of these clips are seen, ``(n, t, v, m)`` boolean; None where the set does not tell."""
+        return None
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -37,7 +41,9 @@ class ClipSet(Dataset[Sample]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
         place = int(index) % len(self)
-        return Sample(self.batch([place])[0], self.labels[place], torch.tensor(place))
+        seen = self.seen([place])
+        clip, label = self.batch([place])[0], self.labels[place]
+        return Sample(clip, label, torch.tensor(place), seen=None if seen is None else seen[0])
 
     def batches(
         self,

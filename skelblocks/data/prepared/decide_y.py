@@ -53,5 +53,6 @@ def _heights(source: Source, preparation: ClipPreparation) -> list[float]:
     except (ClipFormatError, OSError):
         return []
     shape = (preparation.channels, preparation.layout.num_joints)
-    right = [clip.x for clip in clips if clip.x.ndim == 4 and clip.x.shape[0::2] == shape]
-    return [float(torso_height(x[None], layout=preparation.layout)[0]) for x in right]
+    right = [clip for clip in clips if clip.x.ndim == 4 and clip.x.shape[0::2] == shape]
+    layout = preparation.layout
+    return [float(torso_height(clip.x[None], layout=layout, seen=clip.seen_joints[None])[0]) for clip in right]

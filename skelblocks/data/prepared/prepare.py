@@ -92,7 +92,8 @@ def prepare(
         workers: Processes. They are spawned: a script must call this under ``if __name__ == "__main__":``.
         progress: Called after every source, or after every shard with more than one worker.
         overwrite: Whether a prepared set in ``out``, of whatever sources and settings, is deleted and made again.
-        **settings: ``channels``, ``denoise``, ``bodies`` and ``gaps``, for :class:`~skelblocks.data.ClipPreparation`.
+        **settings: ``channels``, ``denoise``, ``bodies``, ``gaps``, ``max_gap`` and ``min_seen``, for
+            :class:`~skelblocks.data.ClipPreparation`.
 
     Returns:
         The manifest.
@@ -259,6 +260,8 @@ def _finish(
             clips.append({**clip, "shard": len(shards), "row": row})
         if record["clips"]:
             entry = {key: record[key] for key in ("sha256", "plan")}
+            if record.get("seen") is not None:
+                entry["seen"] = {"file": files.mask_name(number), "sha256": record["seen"]}
             shards.append({"file": files.shard_name(number), "clips": len(record["clips"]), **entry})
     if not clips:
         first = "; ".join(f"{escape(one['name'])}: {escape(one['reason'])}" for one in rejected[:3])
@@ -275,6 +278,7 @@ def _finish(
         records["part"] = _parts(part, records)
     unfinished = folder / files.UNFINISHED
     index = files.write_array(folder / files.INDEX, records, through=unfinished)
+    masks = [entry["seen"] for entry in shards if "seen" in entry]
     train, test = (int((records["part"] == number).sum()) for number in (1, 0))
     manifest = {
         **plan,
@@ -286,9 +290,10 @@ def _finish(
         "rejected": rejected,
         "shards": shards,
         "index": {"file": files.INDEX, "sha256": index},
-        "sha256": files.joint_sha256([*(entry["sha256"] for entry in shards), index]),
+        "sha256": files.joint_sha256([*(entry["sha256"] for entry in (*shards, *masks)), index]),
     }
-    for old in set(folder.glob(files.SHARDS)) - {folder / entry["file"] for entry in shards}:
+    kept = {folder / entry["file"] for entry in (*shards, *masks)}
+    for old in {*folder.glob(files.SHARDS), *folder.glob(files.MASKS)} - kept:
         old.unlink()  # of a set that was overwritten
     files.write_json(folder / files.MANIFEST, manifest, through=unfinished)
     shutil.rmtree(unfinished, ignore_errors=True)  # a worker of a killed run may be writing there

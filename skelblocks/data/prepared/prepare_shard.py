@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.prepared import prepared_files as files
-from skelblocks.data.prepared.clip_preparation import ClipPreparation
+from skelblocks.data.prepared.clip_preparation import ClipPreparation, PreparedClip
 
 Loader = Callable[[], "RawClip | Sequence[RawClip]"]
 Source = tuple[str, Loader]
@@ -43,9 +43,10 @@ class Shard(NamedTuple):
 
 
 class PreparedShard(NamedTuple):
-    """The clips of a shard in a partial file, and the record of what they are."""
+    """The clips of a shard and their seen joints in partial files, and the record of what they are."""
 
     place: Path | None
+    mask: Path | None
     record: dict[str, Any]
 
 
@@ -66,6 +67,7 @@ def finished_shard(shard: Shard) -> Progress | None:
         return None
     known = files.read_json(record)
     there = known.get("sha256") is None or (shard.folder / files.shard_name(shard.number)).is_file()
+    there = there and (known.get("seen") is None or (shard.folder / files.mask_name(shard.number)).is_file())
     if known.get("plan") != shard.plan or not there:
         return None
     return Progress(len(shard.sources), len(shard.sources), len(known["clips"]), len(known["rejected"]))
@@ -77,7 +79,7 @@ def prepare_shard(shard: Shard) -> Generator[Progress, None, PreparedShard]:
     A worker writes nothing else: only the process that holds the folder's lock gives files their names, see
     :func:`finish_shard`. So a worker that outlives a killed parent spoils nothing.
     """
-    rows: list[NDArray[np.float32]] = []
+    rows: list[PreparedClip] = []
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     for source in shard.sources:
@@ -90,24 +92,43 @@ def prepare_shard(shard: Shard) -> Generator[Progress, None, PreparedShard]:
                     raise ClipFormatError(source[0], f"expected names of 1 to {files.LONGEST_NAME} characters")
                 if any(name == other["name"] for other in kept[before[0] :]):
                     raise ClipFormatError(name, "two clips of this name")
-                rows.append(shard.preparation(clip))
+                rows.append(shard.preparation.prepare(clip))
                 origin = {key: int(value) for key, value in clip.origin.items()}
                 kept.append({"name": name, "label": int(clip.label), "origin": origin})
             except (ClipFormatError, OSError) as error:  # noqa: PERF203  (one bad clip, not the loop, is given up)
                 rejected.append(_rejection(name, error))
         yield Progress(1, 1, len(kept) - before[0], len(rejected) - before[1])
-    place, digest = None, None
+    place, mask = None, None
+    record = {"clips": kept, "rejected": rejected, "sha256": None, "plan": shard.plan}
     if rows:
-        through = shard.folder / files.UNFINISHED
-        place = through / f".{secrets.token_hex(4)}.{files.shard_name(shard.number)}.whole"
-        digest = files.write_array(place, np.stack(rows), through=through)
-    return PreparedShard(place, {"clips": kept, "rejected": rejected, "sha256": digest, "plan": shard.plan})
+        place, record["sha256"] = _write(shard, np.stack([row.x for row in rows]), files.shard_name(shard.number))
+    if any(row.seen is not None for row in rows):
+        packed = np.stack([_pack(row) for row in rows])
+        mask, record["seen"] = _write(shard, packed, files.mask_name(shard.number))
+    return PreparedShard(place, mask, record)
+
+
+def _write(shard: Shard, array: NDArray[Any], name: str) -> tuple[Path, str]:
+    """Write a partial file; its place and sha256."""
+    through = shard.folder / files.UNFINISHED
+    place = through / f".{secrets.token_hex(4)}.{name}.whole"
+    return place, files.write_array(place, array, through=through)
+
+
+def _pack(clip: PreparedClip) -> NDArray[np.uint8]:
+    """The seen joints of a clip as bits; of a clip that does not tell, all joints of persons who are there."""
+    seen = clip.seen
+    if seen is None:
+        seen = np.broadcast_to((clip.x != 0).any(axis=(0, 2))[:, None], clip.x.shape[1:])
+    return np.packbits(seen.ravel())
 
 
 def finish_shard(shard: Shard, prepared: PreparedShard) -> None:
     """Give the shard's file its name, then write its record, by which it is known to be finished."""
     if prepared.place is not None:
         prepared.place.replace(shard.folder / files.shard_name(shard.number))
+    if prepared.mask is not None:
+        prepared.mask.replace(shard.folder / files.mask_name(shard.number))
     record = record_path(shard.folder, shard.number)
     files.write_json(record, prepared.record, through=record.parent)
 

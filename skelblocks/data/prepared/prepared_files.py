@@ -26,6 +26,7 @@ LOCK = ".lock"
 PLANNED = ("format", "version", "settings", "class_names", "shard", "sources")
 _PLANNED_IF_THERE = ("origin_names", "source_settings")
 SHARDS = "clips-[0-9]*.npy"
+MASKS = "seen-[0-9]*.npy"  # packed bits of shards in which some clip tells of joints
 LONGEST_NAME = 255
 ORIGIN = "origin_"
 _LARGEST_JSON = 1 << 28
@@ -39,6 +40,16 @@ def shard_name(number: int) -> str:
         'clips-00003.npy'
     """
     return f"clips-{number:05}.npy"
+
+
+def mask_name(number: int) -> str:
+    """The file of the seen joints of a shard.
+
+    Example:
+        >>> mask_name(3)
+        'seen-00003.npy'
+    """
+    return f"seen-{number:05}.npy"
 
 
 def write_array(path: Path, array: NDArray[Any], *, through: Path) -> str:
@@ -173,7 +184,7 @@ def _start_over(folder: Path, plan: dict[str, Any]) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(exist_ok=True)
     write_json(unfinished / PLAN, plan, through=unfinished)
-    for old in (folder / MANIFEST, folder / INDEX, *folder.glob(SHARDS)):
+    for old in (folder / MANIFEST, folder / INDEX, *folder.glob(SHARDS), *folder.glob(MASKS)):
         old.unlink(missing_ok=True)
 
 

@@ -180,6 +180,31 @@ class PreparedSet(ClipSet):
             out[group] = self._shards[shard[group[0]]][row[group]]
         return torch.from_numpy(out)
 
+    def seen(self, indices: ArrayLike) -> Tensor | None:
+        """Which joints of some of the clips are seen, in the order asked for.
+
+        Args:
+            indices: Places in the set, ``(n,)`` integers.
+
+        Returns:
+            ``(n, t, v, m)`` boolean; None where no raw clip told of joints.
+
+        Raises:
+            ValueError: as for :meth:`batch`.
+        """
+        places = check_places(indices, len(self))
+        if not any(mask is not None for mask in self._masks):
+            return None
+        shape = self._shape[1:]
+        seen = np.empty((len(places), *shape), dtype=np.bool_)
+        for i, (shard, row) in enumerate(zip(self._shard[places], self._row[places], strict=True)):
+            mask = self._masks[shard]
+            if mask is None:  # all joints of persons who are there
+                seen[i] = (self._shards[shard][row] != 0).any(axis=(0, 2))[:, None]
+            else:
+                seen[i] = np.unpackbits(mask[row], count=seen[i].size).reshape(shape)
+        return torch.from_numpy(seen)
+
     def verify(self) -> None:
         """Read every file and compare it with its sha256, and the settings with those of each shard.
 
@@ -224,7 +249,10 @@ class PreparedSet(ClipSet):
                 raise ValueError(f"shape {self._shape} and settings of {preparation.shape}")
             shards = [(Path(entry["file"]).name, int(entry["clips"])) for entry in content["shards"]]
             index_path = self.folder / Path(content["index"]["file"]).name
-            self._digests = {entry["file"]: entry["sha256"] for entry in (*content["shards"], content["index"])}
+            masks = [entry.get("seen") for entry in content["shards"]]
+            mask_names = [None if entry is None else Path(entry["file"]).name for entry in masks]
+            hashed = (*content["shards"], *(entry for entry in masks if entry is not None), content["index"])
+            self._digests = {entry["file"]: entry["sha256"] for entry in hashed}
             _ = content["protocol"], content["rejected"][:0], content["sha256"][:0]
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ClipFormatError(path, f"damaged: {type(error).__name__} {str(error)[:120]}") from error
@@ -233,6 +261,12 @@ class PreparedSet(ClipSet):
             if shard.dtype != np.float32 or shard.shape != (n, *self._shape):
                 expected = f"expected float32 {(n, *self._shape)}, as in the manifest"
                 raise ClipFormatError(self.folder / name, f"{expected}, got {shard.dtype} {shard.shape}")
+        self._masks = [None if name is None else files.map_array(self.folder / name) for name in mask_names]
+        width = -(-int(np.prod(self._shape[1:])) // 8)
+        for (_, n), file, mask in zip(shards, mask_names, self._masks, strict=True):
+            if mask is not None and (mask.dtype != np.uint8 or mask.shape != (n, width)):
+                expected = f"expected uint8 {(n, width)}, the bits of the seen joints"
+                raise ClipFormatError(self.folder / str(file), f"{expected}, got {mask.dtype} {mask.shape}")
         index = files.map_array(index_path)
         sizes = np.array([n for _, n in shards], dtype=np.int64)
         if index.ndim != 1 or not {"name", "label", "part", "shard", "row"} <= set(index.dtype.names or ()):

@@ -5,6 +5,7 @@ Axes: c coordinates, t frames, v joints, m persons; leading axes, such as sample
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,15 @@ from skelblocks.data.steps.check_array import check_array
 
 
 @renamed_arguments(body="origin")
-def center(x: NDArray[Any], *, joint: int, per: Per = "frame", origin: Origin = "own") -> NDArray[Any]:
+def center(
+    x: NDArray[Any],
+    *,
+    joint: int,
+    per: Per = "frame",
+    origin: Origin = "own",
+    seen: NDArray[np.bool_] | None = None,
+    stand_ins: Sequence[int] = (),
+) -> NDArray[Any]:
     """Subtract the position of a joint from all joints.
 
     The released code of SkeletonCLR, CrosSCLR, AimCLR and MsMCLR subtracts joint 20 of NTU RGB+D in every frame and for
@@ -31,6 +40,10 @@ def center(x: NDArray[Any], *, joint: int, per: Per = "frame", origin: Origin = 
             is there.
         origin: ``"own"``: each person's own joint. ``"first"``: that of the first person who is in the clip, for all.
             In frames where that person is lost, the last known position counts, or the first one before it is known.
+        seen: ``(..., t, v, m)``, true where a joint is seen. In frames in which ``joint`` is not, the mean of
+            ``stand_ins`` is taken in its place where all of them are seen, else its position in the frame nearest in
+            time in which it has one, else what ``x`` holds for it.
+        stand_ins: Joints around ``joint``, such as both hips for the pelvis.
 
     Returns:
         The centered clips, same shape and dtype. A person's frame that is all zero means that nobody is seen there
@@ -56,6 +69,8 @@ def center(x: NDArray[Any], *, joint: int, per: Per = "frame", origin: Origin = 
     check_choice(origin, ORIGINS, name="origin")
     present = (x != 0).any(axis=(-4, -2))  # (..., t, m)
     position = x[..., joint, :]  # (..., c, t, m)
+    if seen is not None:
+        position = _where_seen(x, position, seen, joint, stand_ins)
     if per == "clip" or origin == "first":
         position = _held(position, present)
         if origin == "first":
@@ -65,6 +80,30 @@ def center(x: NDArray[Any], *, joint: int, per: Per = "frame", origin: Origin = 
             position = position[..., :1, :]  # held backwards: the first frame in which the body is there
     centered: NDArray[Any] = np.where(present[..., None, :, None, :], x - position[..., None, :], x.dtype.type(0))
     return centered
+
+
+def _where_seen(
+    x: NDArray[Any], position: NDArray[Any], seen: NDArray[np.bool_], joint: int, stand_ins: Sequence[int]
+) -> NDArray[Any]:
+    """Positions ``(..., c, t, m)`` of a joint, with those of frames in which it is not seen replaced."""
+    expected = (*x.shape[:-4], *x.shape[-3:])
+    if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_ or seen.shape != expected:
+        got = f"{seen.dtype} {seen.shape}" if isinstance(seen, np.ndarray) else type(seen).__name__
+        raise ValueError(f"seen: expected a boolean array (..., t, v, m) = {expected} as in x, got {got}")
+    known = seen[..., joint, :]  # (..., t, m)
+    if len(stand_ins):
+        places = list(stand_ins)
+        between = seen[..., places, :].all(axis=-2) & ~known
+        position = np.where(between[..., None, :, :], x[..., places, :].mean(axis=-2), position)
+        known = known | between
+    t = known.shape[-2]
+    frame = np.arange(t)[:, None]
+    before = np.maximum.accumulate(np.where(known, frame, -t), axis=-2)
+    after = np.flip(np.minimum.accumulate(np.flip(np.where(known, frame, 2 * t), -2), axis=-2), -2)
+    nearest = np.where(frame - before <= after - frame, before, after)
+    nearest = np.where(known.any(axis=-2, keepdims=True), nearest, frame)
+    taken: NDArray[Any] = np.take_along_axis(position, nearest[..., None, :, :], axis=-2)
+    return taken.astype(x.dtype, copy=False)
 
 
 def _held(position: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:

@@ -20,7 +20,8 @@ BY = get_args(By)
 def body_energy(clip: RawClip) -> NDArray[np.float64]:
     r"""How much each body moves and extends, by the released preprocessing of 2s-AGCN.
 
-    With the standard deviation over the frames in which body b is seen and over all its joints together:
+    With the standard deviation over the frames in which body b is seen and over all its joints together, or over the
+    joints that are seen:
 
     .. math:: E_b = \sum_c \operatorname{std}_{t \in seen_b, v} x_{c t v b}
 
@@ -41,9 +42,9 @@ def body_energy(clip: RawClip) -> NDArray[np.float64]:
     """
     check_clip(clip)
     energy = np.zeros(clip.x.shape[3])
-    for body in np.flatnonzero(clip.seen.any(axis=0)).tolist():
-        x = clip.x[..., body][:, clip.seen[:, body]]
-        energy[body] = x.std(axis=(1, 2), dtype=np.float64).sum()
+    for body in np.flatnonzero(clip.seen_persons.any(axis=0)).tolist():
+        x = clip.x[..., body][:, clip.seen[..., body]]  # (c, seen frames, v), or (c, seen joints of all frames)
+        energy[body] = x.reshape(len(x), -1).std(axis=1, dtype=np.float64).sum()
     return energy
 
 
@@ -73,40 +74,73 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDAr
         >>> choose_bodies(clip)[0, 0, 0], choose_bodies(clip, by="first")[0, 0, 0]
         (array([2., 1.], dtype=float32), array([0., 1.], dtype=float32))
     """
+    return choose_persons(clip, persons=persons, by=by).x
+
+
+def choose_persons(clip: RawClip, *, persons: int = 2, by: By = "energy") -> RawClip:
+    """:func:`choose_bodies` of a whole clip: its ``seen`` and ``scores`` follow the persons.
+
+    Args:
+        clip: As read.
+        persons: How many, m.
+        by: As there.
+
+    Returns:
+        The clip with m bodies. ``seen`` tells of persons or of joints as in ``clip``; ``order`` is None.
+
+    Raises:
+        TypeError, ValueError: as there.
+
+    Example:
+        >>> x = np.ones((3, 4, 25, 3), dtype=np.float32)
+        >>> seen = np.arange(4)[:, None, None] < np.ones((25, 1)) * [4, 0, 2]
+        >>> choose_persons(RawClip("", x, seen, -1, {}), by="first").seen.sum(axis=(0, 1))
+        array([100,  50])
+    """
     check_clip(clip)
     check_choice(by, BY, name="by")
     check_integer(persons, name="persons")
-    c, t, v, _ = clip.x.shape
-    out = np.zeros((c, t, v, persons), dtype=clip.x.dtype)
     if by == "energy":
         chosen = np.argsort(-body_energy(clip), kind="stable")[:persons]
-        out[..., : len(chosen)] = np.where(clip.seen[:, None, chosen], clip.x[..., chosen], 0)
-        return out
-    order = file_order(clip)
-    frame, body = np.nonzero((order >= 0) & (order < persons))
-    out[:, frame, :, order[frame, body]] = clip.x[:, frame, :, body]
-    return out
+        frame, place = np.nonzero(clip.seen_persons[:, chosen])
+        body = chosen[place]
+    else:
+        order = file_order(clip)
+        frame, body = np.nonzero((order >= 0) & (order < persons))
+        place = order[frame, body]
+    x = np.zeros((*clip.x.shape[:3], persons), dtype=clip.x.dtype)
+    x[:, frame, :, place] = clip.x[:, frame, :, body]
+    seen = np.zeros((*clip.seen.shape[:-1], persons), dtype=np.bool_)
+    seen[frame, ..., place] = clip.seen[frame, ..., body]
+    scores = None
+    if clip.scores is not None:
+        scores = np.zeros(x.shape[1:], dtype=clip.scores.dtype)
+        scores[frame, :, place] = clip.scores[frame, :, body]
+    return clip._replace(x=x, seen=seen, scores=scores, order=None)
 
 
 def file_order(clip: RawClip) -> NDArray[np.int64]:
     """``clip.order``, or what it stands for where it is None."""
     if clip.order is not None:
         return clip.order
-    return np.where(clip.seen, np.cumsum(clip.seen, axis=1) - 1, -1)
+    seen = clip.seen_persons
+    return np.where(seen, np.cumsum(seen, axis=1) - 1, -1)
 
 
 def check_clip(clip: RawClip) -> None:
     """Raise unless the arrays of a clip have the axes that :class:`RawClip` gives them."""
     if not isinstance(clip, RawClip):
         raise TypeError(f"clip: expected a RawClip, got {type(clip).__name__}")
-    arrays: dict[str, NDArray[Any] | None] = {"seen": clip.seen, "order": clip.order}
     if clip.x.ndim != 4 or not np.issubdtype(clip.x.dtype, np.floating):
         raise ValueError(f"clip.x: expected floating-point numbers (c, t, v, b), got {clip.x.dtype} {clip.x.shape}")
-    for name, array in arrays.items():
-        expected = clip.x.shape[1::2]
-        kind = np.bool_ if name == "seen" else np.integer
-        if array is not None and (array.shape != expected or not np.issubdtype(array.dtype, kind)):
-            raise ValueError(
-                f"clip.{name}: expected {kind.__name__} (t, b) = {expected}, as in clip.x, got {array.dtype} "
-                f"{array.shape}"
-            )
+    persons, joints = clip.x.shape[1::2], clip.x.shape[1:]
+    _check_belongs("seen", clip.seen, np.bool_, {"(t, b)": persons, "(t, v, b)": joints})
+    _check_belongs("order", clip.order, np.integer, {"(t, b)": persons})
+    _check_belongs("scores", clip.scores, np.floating, {"(t, v, b)": joints})
+
+
+def _check_belongs(name: str, array: NDArray[Any] | None, kind: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    if array is None or (array.shape in shapes.values() and np.issubdtype(array.dtype, kind)):
+        return
+    expected = " or ".join(f"{axes} = {shape}" for axes, shape in shapes.items())
+    raise ValueError(f"clip.{name}: expected {kind.__name__} {expected}, as in clip.x, got {array.dtype} {array.shape}")

@@ -33,7 +33,7 @@ def drop_short_bodies(clip: RawClip, *, frames: int = 11) -> RawClip:
     check_clip(clip)
     if frames < 0:
         raise ValueError(f"frames: expected an integer >= 0, got {frames}")
-    return _keep(clip, clip.seen.sum(axis=0) > frames)
+    return _keep(clip, clip.seen_persons.sum(axis=0) > frames)
 
 
 def drop_wide_bodies(clip: RawClip, *, ratio: float = 0.8, share: float = 0.69754) -> RawClip:
@@ -63,7 +63,7 @@ def drop_wide_bodies(clip: RawClip, *, ratio: float = 0.8, share: float = 0.6975
     wide = _wide(clip, ratio)
     if not 0 < share <= 1:
         raise ValueError(f"share: expected a share in (0, 1], got {share}")
-    frames = clip.seen.sum(axis=0)
+    frames = clip.seen_persons.sum(axis=0)
     # In this form, as there: rounding decides at the very bound.
     return _keep(clip, (frames == 0) | (1 - (frames - wide.sum(axis=0)) / np.maximum(frames, 1) < share))
 
@@ -102,12 +102,13 @@ def merge_bodies(clip: RawClip, *, persons: int = 2, ratio: float = 0.8) -> RawC
     wide = _wide(clip, ratio)
     if persons < 1:
         raise ValueError(f"persons: expected an integer >= 1, got {persons}")
-    there = np.flatnonzero(clip.seen.any(axis=0))
-    motion = [_motion(clip.x[..., b], clip.seen[:, b], wide[:, b]) for b in there]
+    present = clip.seen_persons
+    there = np.flatnonzero(present.any(axis=0))
+    motion = [_motion(clip.x[..., b], clip.seen[..., b], wide[:, b]) for b in there]
     groups: list[list[int]] = []
     times: list[tuple[int, int]] = []
     for body in there[np.argsort(-np.array(motion), kind="stable")].tolist():
-        sight = np.flatnonzero(clip.seen[:, body])
+        sight = np.flatnonzero(present[:, body])
         start, end = int(sight[0]), int(sight[-1]) + 1
         for person, (first, last) in enumerate(times):
             if max(first, start) >= min(last, end):
@@ -122,13 +123,18 @@ def merge_bodies(clip: RawClip, *, persons: int = 2, ratio: float = 0.8) -> RawC
         groups.reverse()
     order = file_order(clip)
     x = np.zeros((*clip.x.shape[:3], len(groups)), dtype=clip.x.dtype)
+    joints = np.zeros((*clip.seen.shape[:-1], len(groups)), dtype=np.bool_)
+    scores = None if clip.scores is None else np.zeros(x.shape[1:], dtype=clip.scores.dtype)
     merged = np.full((clip.x.shape[1], len(groups)), -1, dtype=np.int64)
     for person, group in enumerate(groups):
         for body in group:
-            seen = clip.seen[:, body]
+            seen = present[:, body]
             x[:, seen, :, person] = clip.x[:, seen, :, body]
+            joints[seen, ..., person] = clip.seen[seen, ..., body]
+            if scores is not None and clip.scores is not None:
+                scores[seen, :, person] = clip.scores[seen, :, body]
             merged[seen, person] = order[seen, body]
-    return clip._replace(x=x, seen=merged >= 0, order=merged)
+    return clip._replace(x=x, seen=joints, order=merged, scores=scores)
 
 
 def denoise_bodies(
@@ -168,7 +174,8 @@ def denoise_bodies(
 
 def _keep(clip: RawClip, kept: NDArray[np.bool_]) -> RawClip:
     order = file_order(clip)
-    return clip._replace(x=clip.x[..., kept], seen=clip.seen[:, kept], order=order[:, kept])
+    scores = None if clip.scores is None else clip.scores[..., kept]
+    return clip._replace(x=clip.x[..., kept], seen=clip.seen[..., kept], order=order[:, kept], scores=scores)
 
 
 def _wide(clip: RawClip, ratio: float) -> NDArray[np.bool_]:
@@ -178,12 +185,17 @@ def _wide(clip: RawClip, ratio: float) -> NDArray[np.bool_]:
         raise ValueError(f"ratio: expected a number >= 0, got {ratio}")
     if clip.x.shape[0] < 2:
         raise ValueError(f"clip.x: expected at least 2 coordinates, got shape {clip.x.shape}")
-    width, height = np.ptp(clip.x[:2], axis=2)
-    wide: NDArray[np.bool_] = clip.seen & (width > ratio * height)
+    plane = clip.x[:2]
+    if clip.seen.ndim == 3:  # where a joint is not seen, the first one that is
+        first = clip.seen.argmax(axis=1)[None, :, None]
+        plane = np.where(clip.seen, plane, np.take_along_axis(plane, first, axis=2))
+    width, height = np.ptp(plane, axis=2)
+    wide: NDArray[np.bool_] = clip.seen_persons & (width > ratio * height)
     return wide
 
 
 def _motion(x: NDArray[np.float32], seen: NDArray[np.bool_], wide: NDArray[np.bool_]) -> float:
-    """That of one body ``(c, t, v)``."""
-    choices = [frames for frames in (seen, seen & ~wide) if frames.any()]
-    return min(float(x[:, frames].var(axis=(1, 2), dtype=np.float64).sum()) for frames in choices)
+    """That of one body ``(c, t, v)``, which is seen in frames ``(t,)`` or by its joints ``(t, v)``."""
+    narrow = seen & ~(wide if seen.ndim == 1 else wide[:, None])
+    choices = [there for there in (seen, narrow) if there.any()]
+    return min(float(x[:, there].reshape(len(x), -1).var(axis=1, dtype=np.float64).sum()) for there in choices)

@@ -26,6 +26,7 @@ def body_length(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     by: Scale = "bones",
     hip: str | int | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     r"""Measure the body in each clip, on average over the frames and persons that are seen.
 
@@ -41,9 +42,12 @@ def body_length(
             for Kinect skeletons is the joint between the shoulders.
         hip: For ``"spine"``, name or number of where it starts. Default: the layout's ``spine_base``, ``hip_center`` or
             ``pelvis``.
+        seen: ``(..., t, v, m)``, true where a joint is seen. Each bone is then measured where both of its ends are, and
+            a bone whose ends never are is left out. By default every joint of a person who is seen counts.
 
     Returns:
-        ``(...)`` float64, zero where nobody is seen.
+        ``(...)`` float64, zero where nobody is seen. With ``seen``, NaN where no bone of somebody can be measured, or
+        one of the spine cannot.
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
@@ -65,8 +69,20 @@ def body_length(
     if not len(ends):
         raise ValueError(f"layout: {layout.name!r} has no bone to measure by={by!r}")
     bones = x[..., ends[:, 0], :].astype(np.float64) - x[..., ends[:, 1], :]
-    lengths = np.sqrt((bones * bones).sum(axis=-4)).sum(axis=-2)  # (..., t, m), zero where nobody is seen
+    lengths = np.sqrt((bones * bones).sum(axis=-4))  # (..., t, bones, m), zero where nobody is seen
     present = (x != 0).any(axis=(-4, -2))
+    if seen is not None:
+        measured = seen[..., ends[:, 0], :] & seen[..., ends[:, 1], :] & present[..., None, :]
+        total = lengths.sum(axis=(-3, -1), where=measured)
+        frames = measured.sum(axis=(-3, -1))
+        each = np.where(frames > 0, total / np.maximum(frames, 1), np.nan)  # (..., bones)
+        bones_seen = (frames > 0).sum(axis=-1)
+        found = (
+            each.sum(axis=-1) if by == "spine" else np.nansum(each, axis=-1) / np.where(bones_seen, bones_seen, np.nan)
+        )
+        somebody: NDArray[np.float64] = np.where(present.any(axis=(-2, -1)), found, 0.0)
+        return somebody
+    lengths = lengths.sum(axis=-2)
     count = present.sum(axis=(-2, -1)) * (len(ends) if by == "bones" else 1)
     mean: NDArray[np.float64] = lengths.sum(axis=(-2, -1)) / np.maximum(count, 1)
     return mean
@@ -78,6 +94,7 @@ def normalize_scale(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     by: Scale = "bones",
     hip: str | int | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> NDArray[Any]:
     """Divide each clip by the length of the body in it, see :func:`body_length`; no paper of this library does.
 
@@ -89,6 +106,7 @@ def normalize_scale(
         layout: The skeleton, for the bones: a name, a dict or a layout.
         by: ``"bones"``: the mean bone becomes 1. ``"spine"``: the spine becomes 1.
         hip: Where the spine starts, as there.
+        seen: Which joints are seen, as there.
 
     Returns:
         The scaled clips, same shape and dtype. Absent persons and unseen frames stay zero, and so does a clip without
@@ -107,7 +125,7 @@ def normalize_scale(
         >>> body_length(y, layout="ntu-rgb+d").round(6).tolist()
         [1.0, 1.0, 1.0, 1.0]
     """
-    return scale_to_body(x, layout=layout, by=by, hip=hip)
+    return scale_to_body(x, layout=layout, by=by, hip=hip, seen=seen)
 
 
 def scale_to_body(
@@ -117,9 +135,10 @@ def scale_to_body(
     by: Scale,
     hip: str | int | None = None,
     names: Sequence[str] | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> NDArray[Any]:
     """:func:`normalize_scale` with names of the clips for its messages."""
-    length = body_length(x, layout=layout, by=by, hip=hip)
+    length = body_length(x, layout=layout, by=by, hip=hip, seen=seen)
     somebody = (x != 0).any(axis=(-4, -3, -2, -1))
     wrong = np.argwhere(somebody & ~(np.isfinite(length) & (length > 0)))
     if len(wrong):

@@ -16,9 +16,12 @@ from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.steps.align_view import align_view
 from skelblocks.data.steps.center import center
 from skelblocks.data.steps.normalize_scale import scale_to_body
+from skelblocks.data.steps.preprocess_mask import remap_mask
 from skelblocks.data.steps.resample import check_lengths, clip_lengths, resample
 from skelblocks.data.steps.vertical import with_known_y
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.common_joints import common_names
+from skelblocks.layouts.made_joints import make_joint
 from skelblocks.layouts.remap import remap
 
 
@@ -29,6 +32,7 @@ def preprocess(
     preprocessing: Preprocessing,
     lengths: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> NDArray[Any]:
     """Turn clips upright, remap, scale, center, resample and align them, then make room for persons.
 
@@ -44,6 +48,9 @@ def preprocess(
         lengths: Frames of each clip, ``(n,)``; what follows them is not used. Default: up to the last frame in which
             anybody is seen.
         names: Names of the clips, for messages. Default: their numbers.
+        seen: ``(n, t, v, m)``, true where the joint is seen. Centering and scaling then go by joints that are seen. See
+            :func:`~skelblocks.data.preprocess_mask` for the mask of the preprocessed clips. Default: every joint of a
+            person who is seen.
 
     Returns:
         ``(n, c, frames, v, persons)``, same dtype, with the joints of ``preprocessing.layout_of(layout)``.
@@ -68,13 +75,26 @@ def preprocess(
             f"persons={m}"
         )
     frames_of = clip_lengths(x) if lengths is None else check_lengths(lengths, n, t)
-    x = _recorded_as_expected(x, layout=layout, preprocessing=with_known_y(preprocessing, x, layout=layout))
-    layout = preprocessing.layout_of(layout)
+    target = preprocessing.layout_of(layout)
+    if seen is not None:
+        check_mask(seen, (n, t, layout.num_joints, m))
+    known = with_known_y(preprocessing, x, layout=layout, seen=seen)
+    x = _recorded_as_expected(x, layout=layout, preprocessing=known)
+    if seen is not None and target != layout:
+        seen = remap_mask(seen, source=layout, target=target, preprocessing=preprocessing)
+    layout = target
     if preprocessing.scale is not None:
-        x = scale_to_body(_cut(x, frames_of), layout=layout, by=preprocessing.scale, names=names)
+        x = scale_to_body(_cut(x, frames_of), layout=layout, by=preprocessing.scale, names=names, seen=seen)
     joint = preprocessing.center_joint(layout)
     if joint is not None:
-        x = center(x, joint=joint, per=preprocessing.per, origin=preprocessing.origin)
+        x = center(
+            x,
+            joint=joint,
+            per=preprocessing.per,
+            origin=preprocessing.origin,
+            seen=seen,
+            stand_ins=() if seen is None else _around(joint, layout),
+        )
     if preprocessing.frames is not None:
         x = resample(x, preprocessing.frames, length=frames_of)
     if preprocessing.align is not None:
@@ -99,6 +119,24 @@ def _recorded_as_expected(x: NDArray[Any], *, layout: SkeletonLayout, preprocess
         signs = np.where(np.arange(x.shape[1]) == 1, -1, 1).astype(x.dtype)
         x = x * signs[:, None, None, None] + 0  # zero has no sign
     return x
+
+
+def check_mask(seen: NDArray[np.bool_], shape: tuple[int, ...]) -> None:
+    """Raise unless a mask is boolean and has a shape ``(n, t, v, m)``."""
+    if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:
+        raise TypeError(f"seen: expected a boolean numpy array, got {getattr(seen, 'dtype', type(seen).__name__)}")
+    if seen.shape != shape:
+        raise ValueError(f"seen: expected (n, t, v, m) = {shape} as in the clips, got shape {seen.shape}")
+
+
+def _around(joint: int, layout: SkeletonLayout) -> list[int]:
+    """The joints that have a joint in their middle, such as both hips for the pelvis; none where there are no such."""
+    try:
+        names = common_names(layout)
+    except ValueError:  # two joints that mean the same
+        return []
+    made = make_joint(names[joint], [name for name in names if name != names[joint]]) or {}
+    return [names.index(name) for name in made] if len(set(made.values())) == 1 and len(made) > 1 else []
 
 
 def _cut(x: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:

@@ -89,6 +89,37 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
     return out
 
 
+def resample_mask(seen: NDArray[np.bool_], frames: int, *, length: ArrayLike | None = None) -> NDArray[np.bool_]:
+    """Which joints are seen in clips after :func:`resample`: those seen in the nearest frame of the input.
+
+    Args:
+        seen: ``(n, t, v, m)``, true where the joint is seen.
+        frames: How many frames to make.
+        length: How many of its t frames each clip has, as there.
+
+    Returns:
+        ``(n, frames, v, m)``.
+
+    Raises:
+        TypeError: ``seen`` is not an array of booleans, or ``frames`` or ``length`` are not of integers.
+        ValueError: other axes, ``frames`` below 1, or a length outside 1..t.
+
+    Example:
+        >>> seen = np.array([True, False, False, True]).reshape(1, 4, 1, 1)
+        >>> resample_mask(seen, 8).ravel().astype(int)
+        array([1, 1, 0, 0, 0, 0, 1, 1])
+    """
+    if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:
+        raise TypeError(f"seen: expected a boolean numpy array, got {getattr(seen, 'dtype', type(seen).__name__)}")
+    if seen.ndim != 4:
+        raise ValueError(f"seen: expected 4 axes (n, t, v, m), got shape {seen.shape}")
+    check_integer(frames, name="frames")
+    n, t = seen.shape[:2]
+    lengths = check_lengths(t if length is None else length, n, t)[:, None]
+    nearest = ((np.arange(frames) + 0.5) * (lengths / frames)).astype(np.int64)  # (n, frames)
+    return np.take_along_axis(seen, np.minimum(nearest, lengths - 1)[:, :, None, None], axis=1)
+
+
 def check_lengths(lengths: ArrayLike, n: int, t: int) -> NDArray[np.int64]:
     """One length for each of ``n`` clips of ``t`` frames, given as one number or as ``(n,)``."""
     values = np.asarray(lengths)

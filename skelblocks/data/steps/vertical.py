@@ -21,12 +21,19 @@ from skelblocks.layouts.made_joints import make_joint
 _CHUNK = 512  # clips looked at together
 
 
-def torso_height(x: NDArray[Any], *, layout: str | Mapping[str, Any] | SkeletonLayout) -> NDArray[np.float64]:
+def torso_height(
+    x: NDArray[Any],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    seen: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
     """How much greater the second coordinate is between the shoulders than between the hips, in each clip.
 
     Args:
         x: Clips ``(n, c, t, v, m)`` with at least two coordinates.
         layout: The skeleton: a name, a dict or a layout.
+        seen: ``(n, t, v, m)``, true where the joint is seen. Frames count in which shoulders and hips are. By default
+            those count in which the person is seen.
 
     Returns:
         ``(n,)``, in the clips' unit, the mean over the frames and persons that are seen. Below zero for persons who
@@ -55,10 +62,12 @@ def torso_height(x: NDArray[Any], *, layout: str | Mapping[str, Any] | SkeletonL
     heights = []
     for start in range(0, len(x), _CHUNK):
         part = np.asarray(x[start : start + _CHUNK])
-        seen = (part != 0).any(axis=(1, 3))  # (n, t, m)
+        counted = (part != 0).any(axis=(1, 3))  # (n, t, m)
+        if seen is not None:
+            counted &= seen[start : start + _CHUNK, :, weights != 0].all(axis=2)
         height = np.einsum("ntvm,v->ntm", part[:, 1].astype(np.float64), weights)
-        count = seen.sum(axis=(1, 2))
-        total = np.where(seen, height, 0).sum(axis=(1, 2))
+        count = counted.sum(axis=(1, 2))
+        total = np.where(counted, height, 0).sum(axis=(1, 2))
         heights.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
     return np.concatenate(heights)
 
@@ -70,7 +79,11 @@ def counts_down(heights: NDArray[np.floating]) -> bool:
 
 
 def with_known_y(
-    preprocessing: Preprocessing, x: NDArray[Any], *, layout: str | Mapping[str, Any] | SkeletonLayout
+    preprocessing: Preprocessing,
+    x: NDArray[Any],
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    seen: NDArray[np.bool_] | None = None,
 ) -> Preprocessing:
     """The settings with ``y="auto"`` decided by clips ``(n, c, t, v, m)``; other settings as they are.
 
@@ -84,4 +97,4 @@ def with_known_y(
         return preprocessing
     if x.shape[1] < 2:
         raise ValueError(f"y: expected clips with at least 2 coordinates, got {x.shape[1]}; set y='up'")
-    return replace(preprocessing, y="down" if counts_down(torso_height(x, layout=layout)) else "up")
+    return replace(preprocessing, y="down" if counts_down(torso_height(x, layout=layout, seen=seen)) else "up")

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader
 
 from skelblocks import layouts
 from skelblocks.data import (
@@ -27,8 +29,10 @@ from skelblocks.data import (
     center,
     choose_bodies,
     denoise_bodies,
+    fill_gaps,
     find_clips,
     prepare,
+    preprocess,
     read_ntu_skeleton,
     read_nw_ucla,
     read_pku_mmd,
@@ -487,3 +491,109 @@ def test_a_set_of_another_skeleton_in_a_picture(tmp_path):
     assert prepare(sources, **arguments) == manifest  # the finished set is left as it is
     with pytest.raises(ValueError, match="other settings"):
         prepare(sources, **{**arguments, "preprocessing": replace(settings, y="up")})
+
+
+def recorded(seed, *, by_joints=True):
+    """A walk of two persons in a picture; a tenth of the joints is not seen."""
+    rng = np.random.default_rng(seed)
+    clip = synthetic_motion("coco-17", classes=3, subjects=1, views=1, frames=30, occlusion=0.0, seed=seed)
+    x = clip.x.numpy()[:2, :2, ..., 0].transpose(1, 2, 3, 0)
+    seen = rng.random(x.shape[1:]) > 0.1
+    seen[20:25, :, 1] = False
+    if not by_joints:
+        return RawClip(f"clip{seed}", x, np.ones((30, 2), bool), 0, {})
+    return RawClip(f"clip{seed}", np.where(seen, x, 0), seen, 0, {})
+
+
+def test_seen_joints_go_into_the_set(tmp_path):
+    raws = [recorded(seed, by_joints=seed != 2) for seed in range(5)]
+    sources = [(raw.name, partial(RawClip, *raw)) for raw in raws]
+    settings = Preprocessing(frames=15, persons=2, center="hip_left", scale="bones")
+    arguments = {"layout": "coco-17", "channels": 2, "preprocessing": settings, "bodies": "first", "shard": 2}
+    prepare(sources, out=tmp_path / "set", **arguments)
+    prepared = PreparedSet(tmp_path / "set")
+    prepared.verify()
+    assert sorted(path.name for path in (tmp_path / "set").glob("seen*")) == [
+        "seen-00000.npy",
+        "seen-00001.npy",
+        "seen-00002.npy",
+    ]
+    for i, raw in enumerate(raws):
+        filled = fill_gaps(raw.x, raw.seen, layout="coco-17")[None]
+        mask = raw.seen_joints[None]
+        expected = preprocess(filled, layout="coco-17", preprocessing=settings, seen=mask)
+        np.testing.assert_allclose(prepared[i].clip, expected[0], rtol=1e-5, atol=1e-6)
+        assert np.array_equal(prepared[i].seen, mask[0, 1::2])  # the nearest frames
+    sample = next(prepared.batches(5))
+    assert sample.seen.shape == (5, 15, 17, 2)
+    assert sample.seen[3].equal(prepared[3].seen)
+    loaded = next(iter(DataLoader(prepared.subset([3, 0]), batch_size=2)))
+    assert loaded.seen.equal(sample.seen[[3, 0]])
+    assert pickle.loads(pickle.dumps(prepared)).seen([4]).equal(sample.seen[4:])
+    before = content(tmp_path / "set")
+    prepare(sources, out=tmp_path / "set", **arguments)
+    assert content(tmp_path / "set") == before
+    plain = [(raw.name, partial(RawClip, *raw)) for raw in [recorded(2, by_joints=False)]]
+    prepare(plain, out=tmp_path / "set", overwrite=True, **arguments)
+    assert PreparedSet(tmp_path / "set").seen([0]) is None
+    assert not list((tmp_path / "set").glob("seen*"))
+
+
+def test_a_mask_that_is_damaged(tmp_path):
+    raw = recorded(0)
+    arguments = {"layout": "coco-17", "channels": 2, "preprocessing": Preprocessing(frames=15, persons=2)}
+    prepare([(raw.name, partial(RawClip, *raw))], out=tmp_path, **arguments)
+    mask = np.load(tmp_path / "seen-00000.npy")
+    np.save(tmp_path / "seen-00000.npy", ~mask)
+    with pytest.raises(ClipFormatError, match="not what was written"):
+        PreparedSet(tmp_path).verify()
+    np.save(tmp_path / "seen-00000.npy", mask[:, :-1])
+    with pytest.raises(ClipFormatError, match=r"seen-00000.npy: expected uint8 \(1, 64\), the bits of the seen joints"):
+        PreparedSet(tmp_path)
+    (tmp_path / "seen-00000.npy").unlink()
+    with pytest.raises(ClipFormatError, match="the manifest names it"):
+        PreparedSet(tmp_path)
+
+
+def test_a_clip_with_too_little_seen_is_refused_with_its_share(tmp_path):
+    good, bad = recorded(0), recorded(1)
+    seen = bad.seen & (np.arange(17) < 5)[:, None]
+    bad = bad._replace(seen=seen)
+    manifest = prepare(
+        [(raw.name, partial(RawClip, *raw)) for raw in (good, bad)],
+        out=tmp_path,
+        layout="coco-17",
+        channels=2,
+        min_seen=0.5,
+        max_gap=3,
+    )
+    (rejected,) = manifest["rejected"]
+    assert rejected["name"] == "clip1"
+    assert re.fullmatch(r"2\d\.\d% of the joints are seen, less than min_seen=50\.0%", rejected["reason"])
+    assert manifest["settings"]["max_gap"] == 3
+    assert ClipPreparation.from_dict(manifest["settings"]).min_seen == 0.5
+    for share in (-0.1, 1.5, True, "half"):
+        with pytest.raises(ValueError, match="min_seen: expected a share from 0 to 1"):
+            ClipPreparation("coco-17", min_seen=share)
+
+
+def test_the_direction_of_y_is_decided_by_joints_that_are_seen(tmp_path):
+    raw = recorded(0)
+    seen = raw.seen.copy()
+    seen[3:, 5:7] = False  # both shoulders, which the file has at zero
+    x = np.where(seen, raw.x + np.array([0, 5], np.float32)[:, None, None, None], 0)
+    source = (raw.name, partial(RawClip, *raw._replace(x=x, seen=seen)))
+    settings = Preprocessing(persons=2, y="auto")
+    manifest = prepare([source], out=tmp_path, layout="coco-17", channels=2, preprocessing=settings)
+    assert PreparedSet(tmp_path).preprocessing.y == "up"
+    assert "y" not in manifest["settings"]["preprocessing"]
+
+
+def test_repeated_frames_keep_their_mask():
+    raw = recorded(0)
+    seen = raw.seen.copy()
+    seen[12:] = False
+    settings = Preprocessing(frames=30, persons=2, center=None)
+    preparation = ClipPreparation("coco-17", channels=2, gaps="repeat", bodies="first", preprocessing=settings)
+    mask = preparation.prepare(raw._replace(seen=seen)).seen
+    assert np.array_equal(mask[:24], np.concatenate([seen[:12], seen[:12]]))
