@@ -14,6 +14,7 @@ from skelblocks._utils.escape import escape
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import PoseOptions
 from skelblocks.data.formats.frame_files import group_frames
+from skelblocks.data.formats.mocap_formats import without_skeletons
 from skelblocks.data.formats.pose_formats import POSE_FORMATS, PoseFormat, PoseFormatName, read_head, tell_format
 from skelblocks.data.formats.refused_formats import explain_refusal
 from skelblocks.layouts import SkeletonLayout
@@ -75,7 +76,7 @@ def find_poses(
     root = Path(path)
     if not root.exists():
         raise FileNotFoundError(f"path: there is no file or folder {escape(root)!r} (looked in {escape(Path.cwd())})")
-    files = [root] if root.is_file() else _walk(root)
+    files = [root] if root.is_file() else without_skeletons(_walk(root))
     if callable(format):
         sources = [PoseSource(_name(file, root), (file,), partial(_read_own, format, file)) for file in files]
     else:

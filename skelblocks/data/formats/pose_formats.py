@@ -9,16 +9,30 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.formats.detections import PoseOptions
+from skelblocks.data.formats.mocap_formats import looks_like_asf_or_amc, read_amc_pose, read_bvh_pose
 from skelblocks.data.formats.read_alphapose import is_alphapose_frame, looks_like_alphapose, read_alphapose
+from skelblocks.data.formats.read_azure_kinect import looks_like_azure_kinect, read_azure_kinect
+from skelblocks.data.formats.read_bvh import looks_like_bvh
 from skelblocks.data.formats.read_coco_keypoints import looks_like_coco_keypoints, read_coco_keypoints
 from skelblocks.data.formats.read_mediapipe import is_mediapipe_frame, looks_like_mediapipe, read_mediapipe
 from skelblocks.data.formats.read_mmpose import is_mmpose_frame, looks_like_mmpose, read_mmpose
 from skelblocks.data.formats.read_openpose import looks_like_openpose, read_openpose
+from skelblocks.data.formats.read_pose_array import looks_like_pose_array, read_pose_array
 from skelblocks.data.formats.read_ultralytics import looks_like_ultralytics, read_ultralytics
 
 HEAD = 1 << 16  # bytes of a file that its format is told by
 PoseFormatName: TypeAlias = Literal[
-    "openpose", "alphapose", "mmpose", "coco-keypoints", "mediapipe", "mediapipe-world", "ultralytics"
+    "openpose",
+    "alphapose",
+    "azure-kinect",
+    "bvh",
+    "amc",
+    "array",
+    "mmpose",
+    "coco-keypoints",
+    "mediapipe",
+    "mediapipe-world",
+    "ultralytics",
 ]  # the names in POSE_FORMATS
 
 
@@ -59,6 +73,10 @@ def never(head: bytes) -> bool:
 POSE_FORMATS: Mapping[str, PoseFormat] = {
     "openpose": PoseFormat(looks_like_openpose, read_openpose, always, (".json",)),
     "alphapose": PoseFormat(looks_like_alphapose, read_alphapose, is_alphapose_frame, (".json",)),
+    "azure-kinect": PoseFormat(looks_like_azure_kinect, read_azure_kinect, never, (".json",)),
+    "bvh": PoseFormat(looks_like_bvh, read_bvh_pose, never, (".bvh",)),
+    "amc": PoseFormat(looks_like_asf_or_amc, read_amc_pose, never, (".amc",)),
+    "array": PoseFormat(looks_like_pose_array, read_pose_array, never, (".npy", ".npz")),
     "mmpose": PoseFormat(looks_like_mmpose, read_mmpose, is_mmpose_frame, (".json",)),
     "coco-keypoints": PoseFormat(looks_like_coco_keypoints, read_coco_keypoints, never, (".json",)),
     "mediapipe": PoseFormat(looks_like_mediapipe, read_mediapipe, is_mediapipe_frame, (".json",)),
