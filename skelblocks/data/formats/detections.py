@@ -149,7 +149,7 @@ def _check_size(path: Path, t: int, v: int, c: int, b: int, n: int) -> None:
 def _check_values(path: Path, found: Detections, seen: NDArray[np.bool_]) -> None:
     wrong = np.isinf(found.joints).any(axis=2) | (seen & (np.abs(found.joints) > _LARGEST_VALUE).any(axis=2))
     if found.scores is not None:
-        wrong |= np.isinf(found.scores)
+        wrong |= np.isinf(found.scores) | (seen & (np.abs(found.scores) > _LARGEST_VALUE))
     if wrong.any():
         row, joint = np.argwhere(wrong)[0]
         raise ClipFormatError(

@@ -85,10 +85,11 @@ def landmark_row(landmarks: Any, path: Path, where: str, *, names: dict[str, int
     """
     points = _in_order(landmarks, path, where, names) if isinstance(landmarks, dict) else landmarks
     row: Row = []
+    first = points[0] if points else None
+    score = next((key for key in _SCORES if key in first), "") if isinstance(first, dict) else ""
     for i, point in enumerate(points):
-        if isinstance(point, dict):
-            score = next((point[key] for key in _SCORES if key in point), None)
-            row += (point.get("x"), point.get("y"), point.get("z"), score)
+        if type(point) is dict:
+            row += (point.get("x"), point.get("y"), point.get("z"), point.get(score))
         elif isinstance(point, list) and 2 <= len(point) <= 4:
             row += [*point, None, None][:4]
         else:

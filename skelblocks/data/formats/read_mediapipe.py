@@ -150,7 +150,8 @@ def _placed(x: NDArray[np.float64], kind: Kind | None, options: PoseOptions, pat
             "expected image_size=(width, height), got none; x and y are shares of the picture's width and height, "
             "which the file does not hold",
         )
-    return np.asarray(flat * np.array(options.image_size))
+    with np.errstate(over="ignore"):  # infinite coordinates are refused later, with their frame
+        return np.asarray(flat * np.array(options.image_size))
 
 
 def _at_the_hips(x: NDArray[np.float64]) -> bool:

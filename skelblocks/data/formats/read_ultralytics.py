@@ -102,9 +102,11 @@ def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) 
     flags = scores is not None and bool(np.isin(scores, (0, 1, 2)).all())  # a training label, not a prediction
     if scores is not None:
         seen &= scores >= (MIN_SCORE if options.min_score is None else options.min_score)
+    with np.errstate(over="ignore"):  # infinite coordinates are refused later, with their frame
+        placed = x[..., :2] * np.array(options.image_size)
     found = Detections(
         np.array(frame, dtype=np.int64),
-        x[..., :2] * np.array(options.image_size),
+        placed,
         seen,
         None if flags else scores,
         _ids(numbers_of[:, end:], np.array(frame), paths[0]),
