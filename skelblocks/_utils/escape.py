@@ -9,12 +9,13 @@ from typing import Literal, TypeAlias, get_args
 
 from skelblocks._utils.checks import check_choice
 
-Target: TypeAlias = Literal["terminal", "markdown", "html", "picture"]
+Target: TypeAlias = Literal["terminal", "markdown", "html", "picture", "csv"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 # Control, surrogate, line and paragraph separator, and format characters: the last reorder or hide what follows.
 _UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp", "Cf"})
 _JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji are written with
+_FORMULA = ("=", "+", "-", "@")  # with which a spreadsheet's formula begins
 _MARKDOWN = re.compile(r"[\\`*|~$\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore within a word means nothing
 
 
@@ -28,6 +29,7 @@ def escape(text: object, *, to: Target = "terminal", longest: int | None = None)
         text: A name, a path, or anything that ``str`` takes.
         to: Where the text goes. ``"terminal"`` and ``"picture"`` escape what is named above. ``"markdown"`` also
             escapes signs that make a table's cell, a link, HTML or emphasis; ``"html"`` also escapes HTML's signs.
+            ``"csv"`` puts an apostrophe before what a spreadsheet would take for a formula.
         longest: Number of characters to keep; the middle of a longer text becomes an ellipsis. Default: all.
 
     Returns:
@@ -41,6 +43,8 @@ def escape(text: object, *, to: Target = "terminal", longest: int | None = None)
         clap\x1b[31m\nhands
         >>> print(escape("clap|<b>left_hand", to="markdown"))
         clap\|&lt;b&gt;left_hand
+        >>> escape("=1+1", to="csv")
+        "'=1+1"
         >>> escape("01_walk_towards.npz", longest=11)
         '01_wa…s.npz'
     """
@@ -50,6 +54,8 @@ def escape(text: object, *, to: Target = "terminal", longest: int | None = None)
         shown = shown[: longest // 2] + "…" + shown[len(shown) - (longest - longest // 2 - 1) :]
     if to == "markdown":
         return html.escape(_MARKDOWN.sub(r"\\\g<0>", shown), quote=False)
+    if to == "csv" and shown.lstrip().startswith(_FORMULA):
+        return f"'{shown}"
     return html.escape(shown) if to == "html" else shown
 
 

@@ -6,7 +6,18 @@ import sys
 from collections.abc import Sequence
 
 import skelblocks
-from skelblocks.cli import copy, distill, embed, evaluate, export, import_official, inspect, prepare, train
+from skelblocks.cli import (
+    classify,
+    copy,
+    distill,
+    embed,
+    evaluate,
+    export,
+    import_official,
+    inspect,
+    prepare,
+    train,
+)
 from skelblocks.cli.errors import Parser, report, warnings_in_lines
 
 __all__ = ["main"]
@@ -33,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"skelblocks {skelblocks.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, inspect, train, distill, copy, evaluate, embed, export, import_official):
+    for command in (prepare, inspect, train, distill, copy, evaluate, embed, classify, export, import_official):
         command.add(commands)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error, with any command")
     given = parser.parse_args([word for word in words if word != "--debug"])

@@ -12,23 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.escape import escape
 from skelblocks._utils.whole_file import whole_file
-from skelblocks.cli.shown import Shown
-from skelblocks.clips import ClipDataset, batches
-from skelblocks.data import ArrayDataset, PreparedSet
-from skelblocks.data.arrays.array_checks import Part
-from skelblocks.encoders import READOUTS, ReadoutEncoder
-from skelblocks.encoders.readout import Readout
-from skelblocks.evaluation import extract_features
+from skelblocks.cli.open_clips import add_clip_options, chosen_device, features_of, open_clips
+from skelblocks.clips import ClipDataset
+from skelblocks.encoders import READOUTS
 from skelblocks.evaluation.retrieval import nearest_neighbors
-from skelblocks.interop.pretrained.check_fits import check_fits
-from skelblocks.interop.pretrained.from_pretrained import from_pretrained
-from skelblocks.interop.pretrained.pretrained import Pretrained
+from skelblocks.interop.pretrained.open_pretrained import open_pretrained
 
 EMBEDDINGS, NEIGHBORS = "embeddings.npz", "neighbors.json"
 _NEIGHBORS = 5
@@ -41,16 +34,15 @@ def add(commands: Any) -> None:
         help="a feature a clip from a pretrained encoder, and nearest neighbors",
         description=f"Write {EMBEDDINGS} (embeddings, names, labels) and {NEIGHBORS} to a folder.",
     )
-    parser.add_argument("encoder", type=Path, help="a folder that save_pretrained wrote, such as runs/demo/encoder")
-    parser.add_argument("clips", type=Path, help="a prepared set, or a .npz or .npy file, which is prepared")
+    parser.add_argument(
+        "encoder", type=Path, help="a folder that save_pretrained wrote, a run such as runs/demo, or a released file"
+    )
+    add_clip_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
-    parser.add_argument("--part", choices=("train", "test"), help="of the set. Default: everything")
     parser.add_argument(
         "--readout", choices=READOUTS, help="how features are taken from the map (as the encoder was saved)"
     )
     parser.add_argument("--neighbors", type=int, help=f"for each clip; 0 for no table ({_NEIGHBORS}, or all others)")
-    parser.add_argument("--batch-size", type=int, default=256, help="clips at a time (256)")
-    parser.add_argument("--device", help="where the encoder runs (cuda where there is one, else cpu)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files")
     parser.set_defaults(run=run)
 
@@ -67,12 +59,13 @@ def run(given: argparse.Namespace) -> None:
         )
     if given.out.exists() and not given.out.is_dir():
         raise FileExistsError(f"out: {escape(given.out)!r} is a file; give a folder")
-    pretrained = from_pretrained(given.encoder, device=_device(given.device))
-    dataset = _open(given.clips, given.part, pretrained)
+    pretrained = open_pretrained(given.encoder, device=chosen_device(given.device))
+    dataset = open_clips(given, pretrained)
     neighbors = min(_NEIGHBORS, len(dataset) - 1) if given.neighbors is None else given.neighbors
     if neighbors >= len(dataset):
         raise ValueError(f"neighbors: expected less than the {len(dataset)} clips, got {neighbors}")
-    features = _features(pretrained, dataset, given.batch_size, given.readout or pretrained.readout)
+    readout = pretrained.readout if given.readout is None else given.readout
+    features = features_of(pretrained, dataset, readout=readout, batch_size=given.batch_size)
     arrays = {"embeddings": features.numpy(), "names": np.array(dataset.names), "labels": dataset.labels.numpy()}
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -85,54 +78,6 @@ def run(given: argparse.Namespace) -> None:
         with whole_file(given.out / NEIGHBORS) as place:
             place.write_text(json.dumps(table, indent=1) + "\n")
     print(f"{escape(given.out)}: {len(features)} clips, {features.shape[1]} features each, {neighbors} neighbors")
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device: {name!r} is not available on this machine; try 'cpu'") from error
-    return device
-
-
-def _open(path: Path, part: Part | None, pretrained: Pretrained) -> ClipDataset:
-    if not path.exists():
-        raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r}")
-    if path.is_dir():
-        prepared = PreparedSet(path, part=part)
-        check_fits(prepared, pretrained)
-        return prepared
-    if pretrained.preprocessing is None:
-        raise ValueError(
-            "clips: the encoder's folder does not say how to prepare them; save it with "
-            "preprocessing=Preprocessing(...), or embed a prepared set"
-        )
-    return ArrayDataset.from_file(path, layout=pretrained.layout, split=part, preprocessing=pretrained.preprocessing)
-
-
-@torch.no_grad()
-def _features(pretrained: Pretrained, dataset: ClipDataset, batch_size: int, readout: Readout) -> Tensor:
-    """``(n, d)`` float32, on the CPU."""
-    encoder = ReadoutEncoder(pretrained.encoder, readout)
-    dtype = next(pretrained.encoder.parameters()).dtype
-    parts, done, seen = [], 0, False
-    with Shown(len(dataset), unit="clips") as shown:
-        for sample in batches(dataset, batch_size):
-            seen = seen or bool(sample.clip.any())
-            x = pretrained.finish(sample.clip.to(dtype))
-            parts.append(extract_features(encoder, [x]).float().cpu())
-            done += len(x)
-            shown.show(done)
-    if not seen:
-        raise ValueError("clips: expected somebody in some clip, got zeros alone; skelblocks inspect shows the file")
-    features = torch.cat(parts)
-    if not bool(torch.isfinite(features).all()):
-        place = int((~torch.isfinite(features)).any(dim=1).nonzero()[0])
-        raise ValueError(f"clips: the encoder gives NaN or infinity for {escape(dataset.names[place])!r}")
-    return features
 
 
 def _table(features: Tensor, dataset: ClipDataset, k: int) -> list[dict[str, Any]]:

@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from skelblocks import layouts
+from skelblocks._utils.escape import escape
 from skelblocks.clips.preprocessing import ALIGNMENTS
-from skelblocks.encoders import ProjectionHead
 from skelblocks.interop import OfficialCheckpoint, load_official, save_pretrained
+from skelblocks.interop.official.official_pretrained import official_pretrained
 from skelblocks.interop.official.official_sources import SOURCES, STREAM_SUFFIX
 
 
@@ -65,32 +63,26 @@ def run(given: argparse.Namespace) -> None:
     frames = given.frames if given.frames is not None else loaded.preprocessing.frames
     align = None if given.align == "none" else given.align
     preprocessing = replace(loaded.preprocessing, frames=frames, align=align, persons=given.persons)
-    names = [loaded.report.source, *loaded.report.alternatives]
-    head, said = _head(loaded)
-    metadata: dict[str, Any] = {"official": {"source": names, "file": given.checkpoint.name}}
-    if loaded.class_names:
-        metadata["class_names"] = list(loaded.class_names)
+    found = official_pretrained(loaded, file=given.checkpoint.name)
     save_pretrained(
         given.out,
-        encoder=loaded.encoder,
-        head=head,
-        attention=loaded.attention,
+        encoder=found.encoder,
+        head=found.head,
+        attention=found.attention,
         preprocessing=preprocessing,
         stream=given.stream,
-        metadata=metadata,
+        metadata=found.metadata,
         overwrite=given.overwrite,
     )
-    kept = ["encoder", *([said] if said else []), *(["attention"] if loaded.attention is not None else [])]
-    print(f"{given.out}: {', '.join(kept)} of {' or '.join(names)}, {given.stream} stream, {frames} frames")
+    head = _said(loaded)
+    kept = ["encoder", *([head] if head else []), *(["attention"] if loaded.attention is not None else [])]
+    names = " or ".join(found.metadata["official"]["source"])
+    print(f"{escape(given.out)}: {', '.join(kept)} of {names}, {given.stream} stream, {frames} frames")
 
 
-def _head(loaded: OfficialCheckpoint) -> tuple[ProjectionHead | None, str]:
-    """The head that the folder keeps and what to call it: the classifier where there is one, else the projection."""
-    classifier = loaded.classifier
-    if classifier is None:
-        return loaded.head, "" if loaded.head is None else "head"
-    with torch.device("meta"):  # draws no random numbers
-        head = ProjectionHead(classifier.in_features, out_features=classifier.out_features, hidden_layers=0)
-    head.layers = nn.Sequential(classifier)
+def _said(loaded: OfficialCheckpoint) -> str:
+    """What the folder's head is: the classifier where there is one, else the projection."""
+    if loaded.classifier is None:
+        return "" if loaded.head is None else "head"
     instead = "" if loaded.head is None else " in place of the projection head"
-    return head.eval(), f"classifier of {classifier.out_features} classes as head{instead}"
+    return f"classifier of {loaded.classifier.out_features} classes as head{instead}"

@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
@@ -93,13 +92,11 @@ def _described(
 
 def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
     """The groups of every person, as a map ``(n, m, g * c, 1, 1)`` that is ready to be pooled."""
-    n, m = x.shape[:2]
     if kind == "mean":
         return x
     if kind == "thirds":
-        over_joints = reduce(x, "n m c t v -> (n m) c t", "mean")
-        thirds = F.adaptive_avg_pool1d(over_joints, 3)
-        return rearrange(thirds, "(n m) c g -> n m (g c) 1 1", n=n, m=m)
+        over_joints = reduce(x, "n m c t v -> n m c t", "mean")
+        return rearrange(over_joints @ _thirds(x.shape[3]).to(over_joints), "n m c g -> n m (g c) 1 1")
     if kind == "mean_std":
         std, mean = torch.std_mean(x, dim=(3, 4), correction=0)
         return rearrange([mean, std], "g n m c -> n m (g c) 1 1")
@@ -113,6 +110,16 @@ def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
         )
     over_frames = reduce(x, "n m c t v -> n m c v", "mean")
     return rearrange(over_frames @ matrix.to(over_frames), "n m c g -> n m (g c) 1 1")
+
+
+def _thirds(t: int) -> Tensor:
+    """``(t, 3)``, which averages the frames of each third; thirds share a frame where t is no multiple of three.
+
+    They are those of an adaptive average pooling, which ONNX has not: there it would take frames by a list.
+    """
+    frame, third = 3 * torch.arange(t)[:, None], torch.arange(3)
+    inside = ((frame + 3 > third * t) & (frame < (third + 1) * t)).float()
+    return inside / inside.sum(dim=0)
 
 
 def _group_matrix(kind: Readout, layout: str | Mapping[str, Any] | SkeletonLayout | None) -> Tensor | None:

@@ -16,7 +16,9 @@ def skip_frames(x: Tensor, stride: int) -> Tensor:
     if stride == 1:
         return x
     if hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting():  # torch 2.6 has no such question
-        # Of the shape of a pooling or a slice, torch 2.11 asserts that t is odd, or even, as the example's is.
-        return x.index_select(2, torch.arange(0, x.shape[2], stride, device=x.device))
+        # Of the shape of a pooling or a slice, torch 2.11 asserts that t is odd, or even, as the example's is; and a
+        # list of frames, which ONNX calls Gather, is misread by pnnx. A convolution that copies is right everywhere.
+        copies = x.new_ones(x.shape[1], 1, 1, 1)
+        return F.conv2d(x, copies, stride=(stride, 1), groups=x.shape[1])
     # A pooling over one frame keeps channels_last, and is faster than a slice.
     return F.avg_pool2d(x, 1, (stride, 1))

@@ -1,6 +1,6 @@
 """Encoders as graphs that run without this package: torch.export and ONNX.
 
-Axes: n samples, c channels, t frames, v joints, m persons, d features.
+Axes: n clips, c channels, t frames, v joints, m persons, d features.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from skelblocks import layouts
@@ -21,33 +22,53 @@ from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.encoders import DSTA, STGCN, BiGRU
-from skelblocks.encoders import pool as mean_pool
+from skelblocks.encoders.readout import Readout
+from skelblocks.interop.exported_graph import ExportedGraph
+from skelblocks.interop.graph_preparation import GraphPreparation
+from skelblocks.interop.name_axes import name_axes
 from skelblocks.interop.pretrained.input_description import takes_input
+from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import Stream
 
 _LEAST_TORCH = (2, 11)  # the oldest whose exports have been tried
 _LEAST_FRAMES = 5  # of ST-GCN: below, its map has one frame, which torch.export takes for a case of its own
+_LEAST_RECORDED = 2  # of a preparation, for the same reason
 
 
 def export_program(
-    encoder: nn.Module, *, pool: bool = True, persons: int = 2, frames: int | None = None
+    encoder: nn.Module,
+    *,
+    pool: bool = True,
+    persons: int = 2,
+    frames: int | None = None,
+    readout: Readout = "mean",
+    classifier: nn.Module | None = None,
+    preparation: GraphPreparation | None = None,
 ) -> ExportedProgram:
     """The encoder in evaluation mode as one graph, for any number of clips.
 
     Args:
         encoder: An ``STGCN``, ``DSTA`` or ``BiGRU``; it is copied, not changed.
-        pool: Whether the graph ends in the mean over frames, joints and persons, :func:`~skelblocks.encoders.pool`.
+        pool: Whether the graph ends in features; False ends in the map.
         persons: m of the clips, which is fixed; of a ``BiGRU`` its own.
         frames: t of the clips. None leaves it open, from 5 up, which only ``STGCN`` can; ``DSTA`` has its own number
-            and a ``BiGRU`` is unrolled, its graph growing with it.
+            and a ``BiGRU`` is unrolled, its graph growing with it. With a ``preparation`` that resamples, these are the
+            recorded frames, and every encoder leaves them open, from 2 up.
+        readout: How features are taken from the map, see :func:`~skelblocks.encoders.readout`.
+        classifier: A module from these features to scores, such as ``Pretrained.head``; the graph then ends in
+            probabilities.
+        preparation: What is done to recorded clips first, so that the graph takes them as they are; see
+            :class:`~skelblocks.interop.GraphPreparation`. It needs at most ``persons`` persons.
 
     Returns:
         The program, on the encoder's device and in its dtype: ``program.module()(clips)`` takes ``(n, c, t, v, m)`` to
-        features ``(n, d)``, or to the map. ``torch.export.save`` writes it to a file.
+        features ``(n, d)``, to probabilities ``(n, classes)`` or to the map. Its open axes are called ``clips`` and
+        ``frames``. ``torch.export.save`` writes it to a file.
 
     Raises:
         TypeError: another encoder, or a number that is not an integer.
-        ValueError: frames or persons that the encoder does not take, or none where it needs them.
+        ValueError: frames or persons that the encoder does not take, or none where it needs them; a preparation for
+            another skeleton or other coordinates than the encoder's; a classifier with ``pool=False``.
         ImportError: torch is older than 2.11.
 
     Example:
@@ -56,12 +77,30 @@ def export_program(
         >>> program.module()(torch.randn(3, 3, 64, 25, 2)).shape
         torch.Size([3, 16])
     """
-    encoder, frames = _check(encoder, persons, frames)
-    graph = _Pooled(copy.deepcopy(encoder), pool=pool).eval().requires_grad_(False)
-    first = next(iter(graph.parameters()))
-    sizes = (encoder.in_channels, frames or 16, encoder.layout.num_joints, persons)
-    example = torch.zeros(2, *sizes, dtype=first.dtype, device=first.device)
-    dynamic = {0: Dim("n", min=1)} | ({2: Dim("t", min=_LEAST_FRAMES)} if frames is None else {})
+    own_frames = frames
+    if preparation is not None:
+        _check_preparation(preparation, encoder)
+        if preparation.preprocessing.frames is not None:
+            own_frames = preparation.preprocessing.frames
+    own_persons = _persons(preparation, persons)
+    encoder, own_frames = _check(encoder, own_persons, own_frames)
+    graph = ExportedGraph(
+        copy.deepcopy(encoder),
+        readout=readout if pool else None,
+        classifier=copy.deepcopy(classifier),
+        preparation=preparation,
+    )
+    graph = graph.eval().requires_grad_(False)
+    first = next(iter(encoder.parameters()))
+    if classifier is not None:
+        assert graph.classifier is not None
+        graph.classifier.to(first)
+    recorded = preparation is not None and preparation.preprocessing.frames is not None
+    given, least = (frames, _LEAST_RECORDED) if recorded else (own_frames, _LEAST_FRAMES)
+    channels = encoder.in_channels if preparation is None else preparation.channels
+    joints = (encoder if preparation is None else preparation).layout.num_joints
+    example = torch.zeros(2, channels, given or 16, joints, persons, dtype=first.dtype, device=first.device)
+    dynamic = {0: Dim("clips", min=1)} | ({2: Dim("frames", min=least)} if given is None else {})
     # Some guards hold for every t and torch cannot prove it: they become checks of the graph.
     return torch.export.export(
         graph, (example,), dynamic_shapes=(dynamic,), prefer_deferred_runtime_asserts_over_guards=True
@@ -76,6 +115,10 @@ def export_onnx(
     pool: bool = True,
     persons: int = 2,
     frames: int | None = None,
+    readout: Readout = "mean",
+    classifier: nn.Module | None = None,
+    class_names: Sequence[str] = (),
+    preparation: GraphPreparation | None = None,
     preprocessing: Preprocessing | None = None,
     stream: Stream | None = None,
     opset: int = 18,
@@ -83,10 +126,12 @@ def export_onnx(
 ) -> None:
     """Write the encoder to an ONNX file, in float32. Needs the extra ``onnx``.
 
-    Its input ``clips`` is ``(n, c, t, v, m)``, its output ``features`` ``(n, d)`` or the map. The model's
-    ``metadata_props`` hold, as JSON, ``skelblocks.layout`` and, if given, ``skelblocks.preprocessing``
-    and ``skelblocks.stream``. Unlike the program, the
-    ONNX graph does not check its input: ST-GCN wants 5 frames or more.
+    Its input ``clips`` is ``(n, c, t, v, m)``, its output ``features`` ``(n, d)`` or the map, or with a classifier
+    ``probabilities`` ``(n, classes)``. Open axes are called ``clips`` and ``frames``. The graph takes nothing by a list
+    of frames (``Gather``), which some runtimes misread. The model's ``metadata_props`` hold, as JSON,
+    ``skelblocks.layout`` (of the clips that the graph takes) and, if given, ``skelblocks.preprocessing``,
+    ``skelblocks.stream`` and ``skelblocks.class_names``. Unlike the program, the ONNX graph does not check its input:
+    ST-GCN wants 5 frames or more, a preparation 2.
 
     Args:
         encoder: As for :func:`export_program`, on any device, like the rest.
@@ -94,7 +139,11 @@ def export_onnx(
         pool: Whether to pool.
         persons: m.
         frames: t.
-        preprocessing: What must be done to a clip before.
+        readout: How features are taken from the map.
+        classifier: From features to scores.
+        class_names: Names of its classes.
+        preparation: What the graph does to recorded clips.
+        preprocessing: What must be done to a clip before, or is done by ``preparation``.
         stream: What the encoder takes.
         opset: Version of ONNX's operators, 18 or later.
         overwrite: Whether a file there is replaced.
@@ -110,14 +159,25 @@ def export_onnx(
     check_free(path, overwrite=overwrite)
     require("onnxscript", extra="onnx")
     require("onnx", extra="onnx")
-    program = export_program(copy.deepcopy(encoder).float().cpu(), pool=pool, persons=persons, frames=frames)
+    program = export_program(
+        copy.deepcopy(encoder).float().cpu(),
+        pool=pool,
+        persons=persons,
+        frames=frames,
+        readout=readout,
+        classifier=classifier,
+        preparation=preparation,
+    )
+    output = "features" if classifier is None else "probabilities"
     if isinstance(encoder, BiGRU):  # torch 2.11 would write a GRU whole, and wrongly
         program = program.run_decompositions()
     written = torch.onnx.export(
-        program, dynamo=True, opset_version=opset, verbose=False, input_names=["clips"], output_names=["features"]
+        program, dynamo=True, opset_version=opset, verbose=False, input_names=["clips"], output_names=[output]
     )
     assert written is not None
-    written.model.metadata_props.update(describe_graph(encoder, preprocessing, stream))
+    name_axes(written.model, output=output)
+    layout = layouts.get(encoder.layout) if preparation is None else preparation.layout  # type: ignore[arg-type]
+    written.model.metadata_props.update(describe_graph(layout, preprocessing, stream, class_names))
     with whole_file(path) as place:
         written.save(str(place), external_data=False)
 
@@ -128,6 +188,8 @@ def save_program(
     path: str | os.PathLike[str],
     *,
     encoder: nn.Module,
+    class_names: Sequence[str] = (),
+    preparation: GraphPreparation | None = None,
     preprocessing: Preprocessing | None = None,
     stream: Stream | None = None,
     overwrite: bool = False,
@@ -138,7 +200,9 @@ def save_program(
         program: The program.
         path: The file, which appears complete or not at all.
         encoder: What it was made from.
-        preprocessing: What must be done to a clip before.
+        class_names: Names of the classes, of a program that ends in probabilities.
+        preparation: What the program does to recorded clips.
+        preprocessing: What must be done to a clip before, or is done by ``preparation``.
         stream: What the encoder takes.
         overwrite: Whether a file there is replaced.
 
@@ -148,8 +212,10 @@ def save_program(
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
+    layout = layouts.get(encoder.layout) if preparation is None else preparation.layout  # type: ignore[arg-type]
     with whole_file(path) as place:
-        torch.export.save(program, place, extra_files=describe_graph(encoder, preprocessing, stream))
+        described = describe_graph(layout, preprocessing, stream, class_names)
+        torch.export.save(program, place, extra_files=described)
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
@@ -160,25 +226,37 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"path: there is something at {str(path)!r}; choose another, or pass overwrite=True")
 
 
-def describe_graph(encoder: nn.Module, preprocessing: Preprocessing | None, stream: Stream | None) -> dict[str, str]:
-    """What goes with a graph, as JSON: the layout, and preprocessing and stream where they are known."""
-    values: dict[str, Any] = {"layout": layouts.get(encoder.layout).to_dict()}  # type: ignore[arg-type]
+def describe_graph(
+    layout: SkeletonLayout, preprocessing: Preprocessing | None, stream: Stream | None, class_names: Sequence[str]
+) -> dict[str, str]:
+    """What goes with a graph, as JSON: the layout, and what is known of preprocessing, stream and classes."""
+    values: dict[str, Any] = {"layout": layout.to_dict()}
     if preprocessing is not None:
         values["preprocessing"] = preprocessing.to_dict()
     if stream is not None:
         values["stream"] = stream
+    if class_names:
+        values["class_names"] = list(class_names)
     return {f"skelblocks.{name}": json.dumps(value) for name, value in values.items()}
 
 
-class _Pooled(nn.Module):
-    def __init__(self, encoder: nn.Module, *, pool: bool) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.pool = pool
+def _persons(preparation: GraphPreparation | None, persons: int) -> int:
+    """Persons of the clips that the encoder gets."""
+    check_integer(persons, name="persons")
+    room = None if preparation is None else preparation.preprocessing.persons
+    if room is not None and persons > room:
+        raise ValueError(f"persons: expected at most the {room} of the preparation, got {persons}")
+    return persons if room is None else room
 
-    def forward(self, clips: Tensor) -> Tensor:
-        feature_map: Tensor = self.encoder(clips)
-        return mean_pool(feature_map) if self.pool else feature_map
+
+def _check_preparation(preparation: GraphPreparation, encoder: nn.Module) -> None:
+    own = layouts.get(encoder.layout)  # type: ignore[arg-type]
+    channels = preparation.preprocessing.channels_of(preparation.channels)
+    if preparation.target.joints != own.joints or channels != encoder.in_channels:
+        raise ValueError(
+            f"preparation: expected one that gives {encoder.in_channels} coordinates of {own.name!r}, as the encoder "
+            f"takes them, got {channels} of {preparation.target.name!r}; pass target=encoder.layout, or set coordinates"
+        )
 
 
 def _check(encoder: nn.Module, persons: int, frames: int | None) -> tuple[STGCN | DSTA | BiGRU, int | None]:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from skelblocks.encoders import ProjectionHead
 from skelblocks.encoders.readout import Readout
 from skelblocks.interop import save_pretrained
+from skelblocks.interop.official.official_pretrained import classifier_head
 from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
 from skelblocks.training.options import MethodOptions
@@ -71,15 +70,10 @@ def save_encoder(
     """
     settings = sets.train.preprocessing  # None for clips of some joints, which are centered with all of them
     _, frames, _, persons = sets.train.shape
-    head = None
-    if classifier is not None:
-        with torch.device("meta"):  # draws no random numbers
-            head = ProjectionHead(classifier.in_features, out_features=classifier.out_features, hidden_layers=0)
-        head.layers = nn.Sequential(classifier)
     save_pretrained(
         folder,
         encoder=encoder,
-        head=head,
+        head=None if classifier is None else classifier_head(classifier),
         preprocessing=settings and dataclasses.replace(settings, frames=frames, persons=persons),
         stream=stream,
         readout=readout,

@@ -59,7 +59,7 @@ def test_any_text_is_one_printable_line_that_encodes(text):
         shown = escape(text, to=to)
         shown.encode()
         assert len(shown.splitlines()) <= 1
-        assert "<" not in shown or to in ("terminal", "picture")
+        assert "<" not in shown or to in ("terminal", "picture", "csv")
     assert html.unescape(escape(text, to="html")) == escape(text)
 
 
@@ -73,8 +73,16 @@ def test_long_texts_are_shortened(longest):
     assert escape("a" * longest, longest=longest) == "a" * longest
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-2", "@SUM(A1)", "  =cmd|' /C calc'!A0"])
+def test_no_cell_of_a_table_is_a_formula(text):
+    assert escape(text, to="csv") == f"'{text}"
+    assert escape(f"a{text}", to="csv") == f"a{text}"
+
+
 def test_other_objects_and_unknown_targets():
     assert escape(3) == "3"
     assert escape(None) == "None"
-    with pytest.raises(ValueError, match="to: expected one of 'terminal', 'markdown', 'html', 'picture', got 'tex'"):
+    with pytest.raises(
+        ValueError, match="to: expected one of 'terminal', .*'picture', 'csv', got 'tex'"
+    ):
         escape("x", to="tex")

@@ -96,7 +96,7 @@ def test_a_prepared_set(folder, prepared, encoder, tmp_path, capsys):
 
 def test_neighbors_of_features_that_differ(folder, prepared, tmp_path, monkeypatch):
     features = torch.randn(7, 8, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr("skelblocks.cli.embed._features", lambda *_: features)
+    monkeypatch.setattr("skelblocks.cli.embed.features_of", lambda *_, **__: features)
     assert not run("embed", folder, prepared, "--out", tmp_path / "out", "--neighbors", 4, "--device", "cpu")
     held, table = read(tmp_path / "out")
     np.testing.assert_array_equal(held["embeddings"], features)

@@ -65,9 +65,7 @@ def body_length(
         raise ValueError(f"x: expected at least 4 axes (..., c, t, v, m), got shape {x.shape}")
     layout = recognize_layout(layouts.get(layout), num_joints=x.shape[-2])
     check_choice(by, SCALES, name="by")
-    ends = np.array(layout.edges if by == "bones" else _spine(layout, hip)).reshape(-1, 2)
-    if not len(ends):
-        raise ValueError(f"layout: {layout.name!r} has no bone to measure by={by!r}")
+    ends = np.array(bones_to_measure(layout, by, hip=hip))
     bones = x[..., ends[:, 0], :].astype(np.float64) - x[..., ends[:, 1], :]
     lengths = np.sqrt((bones * bones).sum(axis=-4))  # (..., t, bones, m), zero where nobody is seen
     present = (x != 0).any(axis=(-4, -2))
@@ -152,6 +150,14 @@ def scale_to_body(
     scale = np.where(somebody, length, 1)[..., None, None, None, None]
     scaled: NDArray[Any] = (x / scale).astype(x.dtype, copy=False)
     return scaled
+
+
+def bones_to_measure(layout: SkeletonLayout, by: Scale, *, hip: str | int | None = None) -> list[tuple[int, int]]:
+    """The bones whose lengths :func:`body_length` takes; ``ValueError`` where the layout has none."""
+    bones = list(layout.edges) if by == "bones" else _spine(layout, hip)
+    if not bones:
+        raise ValueError(f"layout: {layout.name!r} has no bone to measure by={by!r}")
+    return bones
 
 
 def _spine(layout: SkeletonLayout, hip: str | int | None) -> list[tuple[int, int]]:

@@ -1,0 +1,167 @@
+"""The clips that a command gives to a pretrained encoder: a prepared set, or a file that is prepared on the way."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skelblocks import layouts
+from skelblocks._utils.escape import escape
+from skelblocks.cli.shown import Shown
+from skelblocks.clips import ClipDataset, Preprocessing, batches
+from skelblocks.clips.preprocessing import COORDINATES, YS
+from skelblocks.data import ArrayDataset, PreparedSet, read_arrays
+from skelblocks.encoders import ReadoutEncoder
+from skelblocks.encoders.readout import Readout
+from skelblocks.evaluation import extract_features
+from skelblocks.interop.pretrained.check_fits import check_fits
+from skelblocks.interop.pretrained.pretrained import Pretrained
+from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts.recognize_layout import recognize_layout
+from skelblocks.layouts.remap import MISSING, joint_sources
+
+_OF_FILES = ("layout", "y", "missing", "coordinates")  # what a prepared set knows of itself
+
+
+def add_clip_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where the clips are, how they were recorded, and where the encoder runs."""
+    parser.add_argument("clips", type=Path, help="a prepared set, or a .npz or .npy file, which is prepared")
+    parser.add_argument("--part", choices=("train", "test"), help="of the set. Default: everything")
+    add_recording_options(parser)
+    parser.add_argument("--batch-size", type=int, default=256, help="clips at a time (256)")
+    parser.add_argument("--device", help="where the encoder runs (cuda where there is one, else cpu)")
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how clips were recorded that are not prepared yet."""
+    parser.add_argument(
+        "--layout",
+        help="the skeleton of the recorded clips, a name or a .json file (by their joint names, else the encoder's)",
+    )
+    parser.add_argument("--missing", choices=MISSING, help="joints of the encoder that the clips lack (error)")
+    parser.add_argument("--y", choices=YS, help="where the second coordinate of the clips grows (as in the training)")
+    parser.add_argument(
+        "--coordinates", type=int, choices=COORDINATES, help="3: add a zero depth to 2-D clips; 2: drop the third"
+    )
+
+
+def chosen_device(name: str | None) -> torch.device:
+    """The device of that name; ``ValueError`` where this machine has none."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device: {name!r} is not available on this machine; try 'cpu'") from error
+    return device
+
+
+def open_clips(given: argparse.Namespace, pretrained: Pretrained) -> ClipDataset:
+    """Open the clips of a command as the encoder takes them.
+
+    Clips of another skeleton are remapped to the encoder's, which is said on standard error.
+
+    Raises:
+        FileNotFoundError: there are no clips.
+        ValueError: clips that do not fit the encoder.
+    """
+    path: Path = given.clips
+    if not path.exists():
+        raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r}")
+    if path.is_dir():
+        for name in _OF_FILES:
+            if getattr(given, name) is not None:
+                raise ValueError(f"{name}: a prepared set knows its own; leave --{name} out, or prepare the set again")
+        prepared = PreparedSet(path, part=given.part)
+        check_fits(prepared, pretrained)
+        return prepared
+    if pretrained.preprocessing is None:
+        raise ValueError(
+            "clips: the encoder's folder does not say how to prepare them; save it with "
+            "preprocessing=Preprocessing(...), or prepare the clips by skelblocks prepare"
+        )
+    layout = _recorded_layout(path, given.layout, pretrained)
+    settings = recorded_settings(given, pretrained.preprocessing, layout, pretrained.layout)
+    return ArrayDataset.from_file(path, layout=layout, split=given.part, preprocessing=settings)
+
+
+@torch.no_grad()
+def features_of(pretrained: Pretrained, dataset: ClipDataset, *, readout: Readout, batch_size: int) -> Tensor:
+    """Features ``(n, d)`` of all clips, float32, on the CPU; a ``ValueError`` says where they are not finite."""
+    encoder = ReadoutEncoder(pretrained.encoder, readout)
+    dtype = next(pretrained.encoder.parameters()).dtype
+    parts, done, seen = [], 0, False
+    with Shown(len(dataset), unit="clips") as shown:
+        for sample in batches(dataset, batch_size):
+            seen = seen or bool(sample.clip.any())
+            x = pretrained.finish(sample.clip.to(dtype))
+            parts.append(extract_features(encoder, [x]).float().cpu())
+            done += len(x)
+            shown.show(done)
+    if not seen:
+        raise ValueError("clips: expected somebody in some clip, got zeros alone; skelblocks inspect shows the file")
+    features = torch.cat(parts)
+    if not bool(torch.isfinite(features).all()):
+        place = int((~torch.isfinite(features)).any(dim=1).nonzero()[0])
+        raise ValueError(f"clips: the encoder gives NaN or infinity for {escape(dataset.names[place])!r}")
+    return features
+
+
+def _recorded_layout(path: Path, named: str | None, pretrained: Pretrained) -> SkeletonLayout:
+    """The skeleton of a file: as the user says, by the file's joint names, or one that the encoder knows."""
+    if named is not None:
+        return layouts.get_or_load(named)
+    arrays = read_arrays(path)
+    names = [str(name) for name in arrays.get("joint_names", ())]
+    source = None if pretrained.preprocessing is None else pretrained.preprocessing.source
+    known = [pretrained.layout, *([] if source is None else [layouts.get(source)])]
+    for layout in known:
+        if layout.joints == tuple(names):
+            return layout
+    if names:
+        try:
+            return recognize_layout(num_joints=len(names), joint_names=names)
+        except ValueError:
+            return pretrained.layout  # whose error says what is wrong
+    clips = arrays["clips"]
+    fitting = [layout for layout in known if clips.ndim == 5 and layout.num_joints == clips.shape[3]]
+    return fitting[0] if fitting else pretrained.layout
+
+
+def recorded_settings(
+    given: argparse.Namespace, expected: Preprocessing, recorded: SkeletonLayout, own: SkeletonLayout
+) -> Preprocessing:
+    """The encoder's preprocessing, for clips that were recorded with another skeleton, direction or depth.
+
+    Args:
+        given: With the options of :func:`add_recording_options`.
+        expected: The encoder's.
+        recorded: The skeleton of the clips.
+        own: The encoder's skeleton.
+
+    Raises:
+        ValueError: joints that cannot be made.
+    """
+    as_trained = expected.source is None or layouts.get(expected.source) == recorded
+    changes: dict[str, Any] = {"y": expected.y if as_trained else "up", "to": own, "source": None}
+    for name in ("y", "missing", "coordinates"):
+        if getattr(given, name) is not None:
+            changes[name] = getattr(given, name)
+    settings = replace(expected, **changes)
+    if recorded != own:
+        try:
+            _, made = joint_sources(recorded, own, missing=settings.missing)
+        except ValueError as error:
+            text = str(error).replace('pass missing="nearest"', "give --missing nearest")
+            raise ValueError(f"clips: {text}") from error
+        names = [joint for joint, lacked in zip(own.joints, made, strict=True) if lacked]
+        made_of_others = f"; made from other joints: {', '.join(map(escape, names))}" if names else ""
+        print(f"clips of {escape(recorded.name)} as {escape(own.name)}{made_of_others}", file=sys.stderr)
+    return settings

@@ -1,0 +1,62 @@
+"""What an exported graph computes: preparation, encoder, readout and classifier, as far as they are wanted.
+
+Axes: n clips, c coordinates, t frames, v joints, m persons, d features.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from skelblocks.encoders import ReadoutEncoder
+from skelblocks.encoders.readout import Readout
+from skelblocks.interop.graph_preparation import GraphPreparation
+
+
+class ExportedGraph(nn.Module):
+    """Clips to probabilities, to features, or to a feature map.
+
+    Args:
+        encoder: From prepared clips to feature maps.
+        readout: How features are taken from the map; None ends in the map.
+        classifier: From features to scores, whose softmax the graph ends in.
+        preparation: From recorded to prepared clips.
+
+    Raises:
+        ValueError: a classifier without a readout.
+
+    Example:
+        >>> import torch
+        >>> from skelblocks.encoders import STGCN
+        >>> encoder = STGCN("coco-17", base_channels=2, out_channels=4).eval()
+        >>> graph = ExportedGraph(encoder, readout="mean", classifier=nn.Linear(4, 3))
+        >>> graph(torch.randn(2, 3, 20, 17, 1)).sum(dim=1).allclose(torch.ones(2))
+        True
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        *,
+        readout: Readout | None = "mean",
+        classifier: nn.Module | None = None,
+        preparation: GraphPreparation | None = None,
+    ) -> None:
+        super().__init__()
+        if classifier is not None and readout is None:
+            raise ValueError("pool: expected True with a classifier, got False; a classifier takes features, not maps")
+        self.preparation = preparation
+        self.encoder = encoder if readout is None else ReadoutEncoder(encoder, readout)
+        self.classifier = classifier
+
+    @property
+    def output(self) -> str:
+        """What the graph's output is called."""
+        return "features" if self.classifier is None else "probabilities"
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Probabilities ``(n, classes)``, features ``(n, d)`` or the map."""
+        x: Tensor = self.encoder(clips if self.preparation is None else self.preparation(clips))
+        if self.classifier is None:
+            return x
+        probabilities: Tensor = self.classifier(x).softmax(dim=1)
+        return probabilities
