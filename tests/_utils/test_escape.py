@@ -83,6 +83,6 @@ def test_other_objects_and_unknown_targets():
     assert escape(3) == "3"
     assert escape(None) == "None"
     with pytest.raises(
-        ValueError, match="to: expected one of 'terminal', .*'picture', 'csv', got 'tex'"
+        ValueError, match=r"to: expected one of 'terminal', .*'picture', 'csv', got 'tex'"
     ):
         escape("x", to="tex")
