@@ -82,7 +82,5 @@ def test_no_cell_of_a_table_is_a_formula(text):
 def test_other_objects_and_unknown_targets():
     assert escape(3) == "3"
     assert escape(None) == "None"
-    with pytest.raises(
-        ValueError, match=r"to: expected one of 'terminal', .*'picture', 'csv', got 'tex'"
-    ):
+    with pytest.raises(ValueError, match=r"to: expected one of 'terminal', .*'picture', 'csv', got 'tex'"):
         escape("x", to="tex")
