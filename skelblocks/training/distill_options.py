@@ -26,7 +26,7 @@ class DistillOptions:
         layout: The skeleton of the clips that the student will see: a name, or a ``.json`` file.
         coordinates: Of those clips: 2 in a picture, 3 in space.
         motion: What teacher and student look at: ``"synthetic"``, ``.npz`` files and prepared sets of clips in space.
-            Their labels are not used.
+            Their labels are not used. See :func:`~skelblocks.training.open_motion`.
         start: From the ``"teacher"``'s weights, whose skeleton the clips are placed on, or from ``"nothing"``, on the
             layout itself.
         base_channels: Of an ST-GCN that starts from nothing. Default: the teacher's.

@@ -38,7 +38,7 @@ def open_motion(path: str, *, frames: int) -> Motion:
 
     Args:
         path: An ``.npz`` or ``.npy`` file, see :meth:`ArrayDataset.from_file <skelblocks.data.ArrayDataset.from_file>`,
-            or a prepared set.
+            or a prepared set. ``"clips.npz@nw-ucla"`` names the skeleton of a file that does not name its joints.
         frames: Of every clip.
 
     Returns:
@@ -55,7 +55,7 @@ def open_motion(path: str, *, frames: int) -> Motion:
         FileNotFoundError: motion: there is no file or folder 'no-such-file.npz'; give "synthetic", an .npz file or a
         prepared set
     """
-    place = Path(path)
+    place, layout = _place_and_layout(path)
     if not place.exists():
         raise FileNotFoundError(
             f'motion: there is no file or folder {escape(path)!r}; give "synthetic", an .npz file or a prepared set'
@@ -66,7 +66,7 @@ def open_motion(path: str, *, frames: int) -> Motion:
         x = torch.stack([dataset[i].clip for i in range(len(dataset))])
         x = ArrayDataset(x.numpy(), layout=dataset.layout, preprocessing=_raw(frames)).as_tensor()
     else:
-        dataset = ArrayDataset.from_file(place, preprocessing=_raw(frames))
+        dataset = ArrayDataset.from_file(place, layout=layout, preprocessing=_raw(frames))
         x = dataset.as_tensor()
     if x.shape[1] != 3:
         raise ValueError(
@@ -78,6 +78,13 @@ def open_motion(path: str, *, frames: int) -> Motion:
         raise ValueError(f"motion: expected somebody in the clips of {escape(path)!r}, got zeros alone")
     alone = rearrange(x, "n c t v m -> n m c t v")[seen]
     return Motion(alone[..., None].float(), dataset.layout)
+
+
+def _place_and_layout(path: str) -> tuple[Path, SkeletonLayout | None]:
+    name, at, layout = path.rpartition("@")
+    if not at or Path(path).exists():
+        return Path(path), None
+    return Path(name), layouts.get_or_load(layout)
 
 
 def _raw(frames: int) -> Preprocessing:

@@ -98,6 +98,14 @@ class TestMotion:
         assert clips.shape == (10, 3, 10, 20, 1)  # two clips of one person, four of two
         assert layout.name == "nw-ucla"
 
+    def test_a_file_without_names_of_joints_is_told_its_skeleton(self, recorded, tmp_path):
+        with np.load(recorded) as arrays:
+            np.savez(tmp_path / "bare.npz", x=arrays["x"], y=arrays["y"])
+        expected = open_motion(str(recorded), frames=10)
+        assert open_motion(f"{tmp_path / 'bare.npz'}@nw-ucla", frames=10).clips.equal(expected.clips)
+        with pytest.raises(ValueError, match="layout"):
+            open_motion(str(tmp_path / "bare.npz"), frames=10)
+
     def test_sources_share_a_batch(self, recorded):
         stream = motion_stream(["synthetic", str(recorded)], batch_size=5, frames=12, seed=0)
         synthetic, own = next(stream)

@@ -18,12 +18,13 @@ from skelblocks._utils.checks import check_integer, check_number
 from skelblocks._utils.hashed_draws import key, normal, uniform
 from skelblocks.data.synthetic.body_model import BENDING_JOINTS, body_joints
 from skelblocks.data.synthetic.everyday_moves import ALL_MOVES
-from skelblocks.data.synthetic.synthetic_classes import sided
-from skelblocks.data.synthetic.synthetic_performance import RoleTables, perform
-from skelblocks.data.synthetic.synthetic_sensor import film, sense
+from skelblocks.data.synthetic.synthetic_classes import motion_classes, sided
+from skelblocks.data.synthetic.synthetic_performance import RoleTables, perform, role_tables
+from skelblocks.data.synthetic.synthetic_sensor import MOST_OCCLUDED, film, sense
 
 _LIMBS = ("arm", "leg", "trunk", "whole")
 _VIEWS = 8
+_CLASSES = 60
 
 
 def mixed_motion(
@@ -33,14 +34,16 @@ def mixed_motion(
     frames: int = 50,
     variety: float = 1.0,
     noise: float = 0.01,
+    occlusion: float = 0.05,
     seed: int = 0,
 ) -> Tensor:
     """Make the clips with these numbers: one person each, every time another body that does something else.
 
-    Each clip is drawn on its own. The arms do one of 28 moves together, in turn or alone, or two different ones, or
-    rest; so do the legs; in some clips the trunk moves too, or the whole body sits, squats, picks up or jumps. Sizes of
-    the body, strength, tempo, phase and delays along the limbs are drawn as well, and small random turns of all joints
-    make motions that no list has.
+    Each clip is drawn on its own. Half of them show one of the sixty classes of :func:`synthetic_motion`. In the others
+    the arms do one of 28 moves together, in turn or alone, or two different ones, or rest; so do the legs; in some
+    clips the trunk moves too, or the whole body sits, squats, picks up or jumps. Sizes of the body, strength, tempo,
+    phase and delays along the limbs are drawn as well, and small random turns of all joints make motions that no list
+    has.
 
     There are no classes here: use :func:`synthetic_motion` where labels are wanted. This is what an encoder learns from
     that imitates another one.
@@ -51,6 +54,7 @@ def mixed_motion(
         frames: Into which the few seconds of a performance are cut.
         variety: How large the random turns are; 0 leaves them out.
         noise: Standard deviation of the sensor, in meters; twice that in depth.
+        occlusion: How large a part of the time a joint is lost and reported where it was last seen, 0 to 0.25.
         seed: The same seed and number give the same clip, whatever the other numbers are.
 
     Returns:
@@ -71,13 +75,15 @@ def mixed_motion(
     check_integer(frames, name="frames")
     check_number(variety, name="variety")
     check_number(noise, name="noise")
+    if not 0 <= occlusion <= MOST_OCCLUDED:
+        raise ValueError(f"occlusion: expected a part of the time in [0, {MOST_OCCLUDED}], got {occlusion}")
     joints = torch.tensor(body_joints(layouts.get(layout)), device=numbers.device)
     clip = key(seed, 7, numbers, device=numbers.device)
     role = _draw_role(clip, variety)
     body = perform(role, actor=key(clip, 1), clip=clip, performance=key(clip, 2), frames=frames)
     views = (uniform(clip, 60, (), dtype=torch.float32) * _VIEWS).long()
     x = film(body.index_select(0, joints)[None], views, clip)
-    return rearrange(sense(x, joints, clip, noise=noise, occlusion=0.0), "m v c n t -> n c t v m").contiguous()
+    return rearrange(sense(x, joints, clip, noise=noise, occlusion=occlusion), "m v c n t -> n c t v m").contiguous()
 
 
 def motion_batches(
@@ -87,6 +93,7 @@ def motion_batches(
     frames: int = 50,
     variety: float = 1.0,
     noise: float = 0.01,
+    occlusion: float = 0.05,
     seed: int = 0,
     start: int = 0,
     device: torch.device | str | None = None,
@@ -99,6 +106,7 @@ def motion_batches(
         frames: As for :func:`mixed_motion`.
         variety: As for :func:`mixed_motion`.
         noise: As for :func:`mixed_motion`.
+        occlusion: As for :func:`mixed_motion`.
         seed: As for :func:`mixed_motion`.
         start: Number of the first batch, to go on where a run has stopped.
         device: Where the clips are made and stay.
@@ -116,7 +124,15 @@ def motion_batches(
     first = start * batch_size
     while True:
         numbers = torch.arange(first, first + batch_size, device=device)
-        yield mixed_motion(numbers, layout=layout, frames=frames, variety=variety, noise=noise, seed=seed)
+        yield mixed_motion(
+            numbers,
+            layout=layout,
+            frames=frames,
+            variety=variety,
+            noise=noise,
+            occlusion=occlusion,
+            seed=seed,
+        )
         first += batch_size
 
 
@@ -160,7 +176,7 @@ def _draw_role(clip: Tensor, variety: float) -> RoleTables:
     delay = torch.where(in_turn, alternate, 0.0) + 0.12 * draw(83, bends) * variety
     cycles = 0.35 * (10.0 ** draw(84))
     double = draw(85) < 0.2
-    return RoleTables(
+    mixed = RoleTables(
         hold=hold,
         swing=swing,
         quarter=quarter,
@@ -170,6 +186,19 @@ def _draw_role(clip: Tensor, variety: float) -> RoleTables:
         rhythm=torch.stack((cycles, double.float()), dim=1),
         present=torch.ones(n, device=device),
     )
+    label, known = (draw(86) * _CLASSES).long(), draw(87) < 0.5
+    return RoleTables(
+        *(
+            torch.where(known.view(n, *[1] * (own.ndim - 1)), table.to(device)[label], own)
+            for table, own in zip(_class_tables(), mixed, strict=True)
+        )
+    )
+
+
+@cache
+def _class_tables() -> RoleTables:
+    tables = role_tables(motion_classes(_CLASSES), 1, device=torch.device("cpu"), dtype=torch.float32)
+    return RoleTables(*(table[0] for table in tables))
 
 
 @cache

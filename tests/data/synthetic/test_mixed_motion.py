@@ -17,13 +17,13 @@ def test_a_clip_depends_on_its_number_and_the_seed_alone():
 
 
 def test_another_layout_shows_the_same_motion():
-    x, y = (mixed_motion(torch.arange(4), layout=name, noise=0.0) for name in ("ntu-rgb+d", "coco-17"))
+    x, y = (mixed_motion(torch.arange(4), layout=name, noise=0.0, occlusion=0.0) for name in ("ntu-rgb+d", "coco-17"))
     for joint in ("wrist_left", "knee_right"):
         torch.testing.assert_close(x[:, :, :, LAYOUT.index(joint)], y[:, :, :, layouts.get("coco-17").index(joint)])
 
 
 def test_bones_keep_their_lengths_in_a_clip():
-    x = mixed_motion(torch.arange(8), noise=0.0)
+    x = mixed_motion(torch.arange(8), noise=0.0, occlusion=0.0)
     ends = [("elbow_left", "wrist_left"), ("knee_right", "ankle_right"), ("hip_left", "knee_left")]
     a, b = torch.tensor([[LAYOUT.index(joint) for joint in pair] for pair in ends]).T
     lengths = (x[:, :, :, a] - x[:, :, :, b]).norm(dim=1)
@@ -39,9 +39,9 @@ def test_motion_is_more_varied_than_that_of_the_classes():
         share = share / share.sum()
         return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
 
-    classes = synthetic_motion(classes=60, subjects=2, views=1, noise=0.0).x[:64]
-    assert directions(mixed_motion(torch.arange(64), noise=0.0)) > 1.1 * directions(classes)
-    assert directions(mixed_motion(torch.arange(64), noise=0.0, variety=0.0)) > directions(classes)
+    classes = synthetic_motion(classes=60, subjects=2, views=1, noise=0.0, occlusion=0.0).x[:64]
+    assert directions(mixed_motion(torch.arange(64), noise=0.0, occlusion=0.0)) > 1.1 * directions(classes)
+    assert directions(mixed_motion(torch.arange(64), noise=0.0, occlusion=0.0, variety=0.0)) > directions(classes)
 
 
 def test_batches_go_on_without_end_and_from_any_place():
