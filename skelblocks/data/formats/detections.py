@@ -16,7 +16,7 @@ from skelblocks.layouts import SkeletonLayout
 
 MOST_FRAMES = 1 << 20  # 9 hours at 30 frames a second
 _LARGEST_VALUE = 1e30
-_SMALLEST_LIMIT = 1 << 26  # numbers; a clip may have as many, or 16 for each number in its file
+_SMALLEST_LIMIT = 1 << 27  # numbers; a clip may have as many, or 16 for each number in its file
 
 
 class PoseOptions(NamedTuple):

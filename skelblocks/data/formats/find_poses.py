@@ -109,12 +109,16 @@ def _options(
 
 def _walk(root: Path) -> list[Path]:
     files = []
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_raise):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         if "sep-json" in folders and any(name.endswith(".json") for name in names):
             folders.remove("sep-json")  # AlphaPose writes the same poses there once more
         files += [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
     return [file for file in files if file.is_file()]
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions) -> list[PoseSource]:

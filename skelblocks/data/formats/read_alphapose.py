@@ -20,6 +20,7 @@ from skelblocks.data.formats.keypoint_rows import check_row, describe, joints_an
 MIN_SCORE = 0.4  # AlphaPose draws joints from this score on (DataWriter.vis_thres)
 _LAYOUTS = {17: "coco-17", 26: "halpe-26", 136: "halpe-26"}  # of 136 joints, face and hands are left out
 _IMAGE = re.compile(rb'\{\s*"(version|bodies|people)"')
+_NAMED = re.compile(rb'"image_id"\s*:\s*"')
 _FORMS = {"bodies": "joints", "people": "pose_keypoints_2d"}  # of cmu and open
 
 
@@ -32,7 +33,7 @@ def looks_like_alphapose(head: bytes) -> bool:
     """
     start, keys = json_start(head), json_keys(head)
     if start.startswith(b"["):
-        return "image_id" in keys and (not keys.isdisjoint({"idx", "box"}) or b'"image_id": "' in start)
+        return "image_id" in keys and (not keys.isdisjoint({"idx", "box"}) or _NAMED.search(start) is not None)
     return {"bodies", "joints"} <= keys or ("people" in keys and b'"AlphaPose' in start)
 
 
@@ -113,19 +114,22 @@ def image_frames(images: Sequence[str | int], path: Path) -> dict[str | int, int
         stem = str(image).replace("\\", "/").rpartition("/")[2]
         stem = stem.rpartition(".")[0] or stem
         number = image if isinstance(image, int) else frame_number(stem)
-        shown = repr(escape(image, longest=60))
         if number is None or not 0 <= number < 2**62:
-            raise ClipFormatError(path, f"image_id: expected an image called by its frame number, got {shown}")
+            raise ClipFormatError(path, f"image_id: expected an image called by its frame number, got {_shown(image)}")
         if number in taken:
             raise ClipFormatError(
                 path,
-                f"image_id: expected one image for frame {number}, got {taken[number]!r} and {shown}; "
+                f"image_id: expected one image for frame {number}, got {_shown(taken[number])} and {_shown(image)}; "
                 "write one file for each recording",
             )
         taken[number], numbers[image] = image, number
-        bare &= isinstance(image, int) or stem.isdigit()
+        bare &= isinstance(image, int) or (stem.isascii() and stem.isdigit())
     first = 0 if bare else min(taken, default=0)
     return {image: number - first for image, number in numbers.items()}
+
+
+def _shown(image: str | int) -> str:
+    return repr(escape(image, longest=60))
 
 
 def _read_list(content: list[Any], path: Path, name: str, options: PoseOptions) -> RawClip:

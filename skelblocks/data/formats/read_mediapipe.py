@@ -33,9 +33,11 @@ def looks_like_mediapipe(head: bytes) -> bool:
         True
     """
     keys = json_keys(head)
+    if "visible" in keys:  # Ultralytics' to_json
+        return False
     if json_start(head).startswith(b"[["):
         return not keys or {"x", "y"} <= keys
-    return {"x", "y"} <= keys
+    return {"x", "y"} <= keys or (bool(keys) and all(key.isdigit() for key in keys))
 
 
 def is_mediapipe_frame(head: bytes) -> bool:

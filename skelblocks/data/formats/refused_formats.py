@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+from skelblocks.data.formats.json_file import json_keys
+
 _VERSIONS = (0.0, 0.1, 0.2)  # of pose-format, as the float that its files begin with
 
 
@@ -39,6 +41,8 @@ def explain_refusal(head: bytes) -> str:
             "got a pickle, which can run code and is not opened; 'skelblocks prepare pyskl' reads those of pyskl; save "
             "others as .npz without objects"
         )
+    if {"box", "keypoints", "visible"} <= json_keys(head):
+        return "got the result of Ultralytics' to_json, which does not tell frames; write it with save_txt=True"
     if head[4:8] == b"ftyp" or head.startswith((b"\x1aE\xdf\xa3", b"RIFF")):
         return "got a video; run a pose estimator on it first"
     return ""

@@ -195,5 +195,5 @@ def test_a_crowd_and_a_long_recording_that_fit_no_memory(tmp_path):
     path = tmp_path / "a.json"
     crowd = [{"image_id": "0.jpg", "keypoints": row(17), "idx": None}] * 3000
     path.write_text(json.dumps([*crowd, {"image_id": "1000000.jpg", "keypoints": row(17), "idx": None}]))
-    with pytest.raises(ClipFormatError, match="expected a clip of at most 67108864 numbers"):
+    with pytest.raises(ClipFormatError, match="expected a clip of at most 134217728 numbers"):
         read_poses(path)
