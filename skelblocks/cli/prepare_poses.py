@@ -23,6 +23,7 @@ from skelblocks.data.recordings.read_clip_labels import read_clip_labels
 from skelblocks.data.recordings.recording_options import PEOPLE, RecordingOptions
 from skelblocks.data.recordings.recording_split import SPLITS
 from skelblocks.data.recordings.window_bounds import SHORT
+from skelblocks.data.steps.fill_joints import MAX_GAP
 from skelblocks.data.steps.track_persons import RANKS
 from skelblocks.interop.pretrained.from_pretrained import from_pretrained
 from skelblocks.interop.pretrained.pretrained import Pretrained
@@ -121,6 +122,18 @@ def _add_preprocessing(group: Any) -> None:
         metavar="ENCODER",
         help="prepare as this pretrained encoder wants it: its skeleton, frames, center, alignment and scale",
     )
+    group.add_argument(
+        "--min-seen",
+        type=float,
+        default=0.25,
+        help="refuse clips that show a smaller share of the joints (0.25)",
+    )
+    group.add_argument(
+        "--max-joint-gap",
+        type=int,
+        default=MAX_GAP,
+        help=f"frames over which a lost joint is filled ({MAX_GAP})",
+    )
     group.add_argument("--frames", type=int, default=50, help="frames per clip after resampling (50)")
     group.add_argument("--to", metavar="LAYOUT", help="turn clips into this skeleton, a name or a .json file (none)")
     group.add_argument("--missing", choices=MISSING, default="error", help="joints of --to that cannot be made (error)")
@@ -181,6 +194,8 @@ def run(given: argparse.Namespace) -> None:
             channels=found.channels,
             bodies="first",
             gaps="interpolate",
+            max_gap=given.max_joint_gap,
+            min_seen=given.min_seen,
         )
     show_prepared(manifest, given.out, split="--split and --test")
     _show_labels(given.out, labels)

@@ -41,7 +41,7 @@ def recording_clips(
         The clips, named by the frames of the recording and the person: ``"walk_00064-00128_p0"``; ``"walk_p0"`` for a
         whole recording; without ``_p0`` where people stay together. Their origin gets ``start`` and ``stop``, frames of
         the recording; ``start_ms`` and ``stop_ms`` where the frame rate is known; and ``person``. A window in which
-        nobody is seen is left out.
+        nobody is seen is left out. A clip of one person begins and ends with a frame that shows the person.
 
     Raises:
         ClipFormatError: another skeleton, nobody who stays, or no frame rate where one is needed.
@@ -82,6 +82,8 @@ def recording_clips(
         there = [piece for piece in (_piece(person, start, stop) for person in found) if piece is not None]
         chosen = choose_persons(there, persons=options.persons, by=options.by, layout=layout)
         chosen.sort(key=lambda person: person.origin["person"])
+        if stop > frames:
+            chosen = [_hold(person, stop - start) for person in chosen]
         first, last = round(start * ratio), round(stop * ratio)
         window = clip._replace(
             name=clip.name if (first, last) == (0, clip.x.shape[1]) else f"{clip.name}_{first:05}-{last:05}",
@@ -132,7 +134,7 @@ def _samples(
             label=recording.label if label < 0 else label,
             origin=window.origin if number is None else {**window.origin, "person": number},
         )
-        yield gather_persons(sample, group)
+        yield gather_persons(sample, group) if together else _trimmed(gather_persons(sample, group))
 
 
 def _rate(clip: RawClip, needed: bool) -> float | None:
@@ -154,6 +156,28 @@ def _piece(person: RawClip, start: int, stop: int) -> RawClip | None:
         seen=person.seen[first:last],
         scores=None if person.scores is None else person.scores[first:last],
         origin={**person.origin, "start": begin + first - start},
+    )
+
+
+def _hold(person: RawClip, frames: int) -> RawClip:
+    """A person whose last pose is held up to the end of a window."""
+    more = ((0, frames - person.origin["start"] - person.x.shape[1]), (0, 0), (0, 0))
+    return person._replace(
+        x=np.pad(person.x, ((0, 0), *more), mode="edge"),
+        seen=np.pad(person.seen, more, mode="edge"),
+        scores=None if person.scores is None else np.pad(person.scores, more, mode="edge"),
+    )
+
+
+def _trimmed(clip: RawClip) -> RawClip:
+    """A clip of one person from the first to the last frame that shows the person."""
+    there = np.flatnonzero(clip.seen_persons[:, 0])
+    frames = slice(there[0], there[-1] + 1)
+    return clip._replace(
+        x=clip.x[:, frames],
+        seen=clip.seen[frames],
+        order=None if clip.order is None else clip.order[frames],
+        scores=None if clip.scores is None else clip.scores[frames],
     )
 
 

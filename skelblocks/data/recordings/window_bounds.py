@@ -23,7 +23,8 @@ def window_bounds(
         length: Frames of a window. None makes one window of the whole recording.
         stride: Frames from one start to the next. Default: half of the length.
         short: A recording that is shorter than a window: ``"whole"`` keeps it as one window of its own length,
-            ``"pad"`` makes one window of ``length`` frames, which ends after the recording does, ``"drop"`` none.
+            ``"pad"`` makes one window of ``length`` frames, which ends after the recording does (the last pose is held
+            there), ``"drop"`` makes none.
 
     Returns:
         Pairs ``(start, stop)``; empty for a recording without frames.
