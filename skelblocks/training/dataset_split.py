@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.escape import escape
 from skelblocks.clips import ClipDataset
 from skelblocks.data import ArrayDataset, PreparedSet, cross_subject, cross_view
 from skelblocks.data.split_mask import boolean_mask
@@ -49,6 +50,30 @@ def groups(part: ClipDataset, split: str | None) -> NDArray[Any] | None:
     """
     names = _GROUPS.get(split or "", ("subject",))
     return next((part.groups(name) for name in names if name in part.group_names), None)
+
+
+def check_recordings_apart(train: ClipDataset, test: ClipDataset, *, data: str) -> None:
+    """Raise ``ValueError`` if clips of one recording train and test; the whole set as both parts passes.
+
+    Windows of a recording overlap, and the same person goes on with the same action in the next one: an accuracy on
+    them says nothing about other recordings.
+
+    Args:
+        train: The training clips.
+        test: The test clips.
+        data: What the set is called in the message.
+    """
+    if any("recording" not in part.group_names for part in (train, test)) or train.names == test.names:
+        return
+    trained, tested = (set(part.groups("recording").tolist()) for part in (train, test))
+    shared = sorted(number for number in trained & tested if not isinstance(number, int) or number >= 0)
+    if shared:
+        names = getattr(train, "origin_names", {}).get("recording", ())
+        first = names[shared[0]] if isinstance(shared[0], int) and shared[0] < len(names) else shared[0]
+        raise ValueError(
+            f"data.path: {len(shared)} recordings of {data!r} have clips in the training and in the test part, such as "
+            f"{escape(first)!r}; split by recording or by subject"
+        )
 
 
 def training_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_]:

@@ -16,7 +16,13 @@ from skelblocks.data import ArrayDataset, PreparedSet, synthetic_motion
 from skelblocks.data.arrays.array_checks import Part
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.layout_file import is_file_name
-from skelblocks.training.dataset_split import groups, prepared_split, split_of, training_mask
+from skelblocks.training.dataset_split import (
+    check_recordings_apart,
+    groups,
+    prepared_split,
+    split_of,
+    training_mask,
+)
 from skelblocks.training.option_checks import check_count
 from skelblocks.training.options import DataOptions
 
@@ -76,6 +82,7 @@ def load_sets(
         sets = _load_prepared(options, layout)
     else:
         sets = _load_arrays(options, layout, options.preprocessing if preprocessing is None else preprocessing)
+    check_recordings_apart(*sets, data=options.path)
     _check_useful(sets, data=options.path)
     return sets
 

@@ -1,10 +1,12 @@
+import functools
+
 import numpy as np
 import pytest
 import torch
 from small_run import write_set
 
 from skelblocks import layouts
-from skelblocks.data import Preprocessing, find_clips, prepare
+from skelblocks.data import Preprocessing, RawClip, find_clips, prepare
 from skelblocks.testing import write_nw_ucla, write_pyskl
 from skelblocks.training import DataOptions, groups, load_sets, match_joints, split_of
 
@@ -243,3 +245,34 @@ def test_a_set_of_another_skeleton(tmp_path):
     made = {"layout": "nw-ucla", "frames": 16, "synthetic": {"classes": 2, "subjects": 4, "frames": 16}}
     sets = load_sets(DataOptions(**made, to=str(tmp_path / "mine.json")))
     assert (sets.layout.name, sets.train.preprocessing.source) == ("mine", "nw-ucla")
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_recording_that_trains_is_not_tested(tmp_path, apart):
+    rng = np.random.default_rng(0)
+    clips = [
+        (f"{recording}_{window}", rng.standard_normal((3, 16, 20, 1), dtype=np.float32), recording, window)
+        for recording in range(2)
+        for window in range(3)
+    ]
+    seen = np.ones((16, 1), dtype=bool)
+    sources = [
+        (name, functools.partial(RawClip, name, x, seen, window % 2, {"recording": recording}))
+        for name, x, recording, window in clips
+    ]
+    train = [recording == 0 if apart else window < 2 for _, _, recording, window in clips]
+    prepare(
+        sources,
+        out=tmp_path / "set",
+        layout="nw-ucla",
+        preprocessing=Preprocessing(frames=16, persons=1),
+        part=lambda names, origin: np.array(train),
+        origin_names={"recording": ["monday", "tuesday"]},
+    )
+    options = DataOptions(path=str(tmp_path / "set"), frames=16)
+    if apart:
+        assert len(load_sets(options).test) == 3
+    else:
+        with pytest.raises(ValueError, match=r"data.path: 2 recordings of .* such as 'monday'; split by recording"):
+            load_sets(options)
+    assert len(load_sets(DataOptions(path=str(tmp_path / "set"), frames=16, split="none")).test) == 6
