@@ -18,12 +18,13 @@ Origin = Literal["own", "first"]
 Align = Literal["frame", "clip", "official"]
 Scale = Literal["bones", "spine"]
 Y = Literal["up", "down", "auto"]
-PER, ORIGINS, ALIGNMENTS, SCALES, YS = (get_args(choices) for choices in (Per, Origin, Align, Scale, Y))
+Unit = Literal["meters"]
+PER, ORIGINS, ALIGNMENTS, SCALES, YS, UNITS = (get_args(choice) for choice in (Per, Origin, Align, Scale, Y, Unit))
 COORDINATES = (2, 3)
 _OLD_NAMES = {"body": "origin"}
 _SHOULDERS = ("shoulder_left", "shoulder_right")
 # Facts about the recorded clips, which an encoder does not know.
-_OF_RAW_CLIPS = frozenset({"y", "to", "missing", "coordinates", "source"})
+_OF_RAW_CLIPS = frozenset({"y", "to", "missing", "coordinates", "source", "unit"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,9 @@ class Preprocessing:
         coordinates: 3 gives clips in a picture a third coordinate, zero. 2 leaves the third out. None keeps them.
         source: The skeleton of the clips that ``to`` remapped. A data set fills it in, so that a saved encoder knows
             which clips it can take; what you set here has no effect on a data set.
+        unit: ``"meters"``: refuse clips whose torsos are not as long as those of people in meters, because an encoder
+            that was trained on meters knows nothing of pixels. Released weights expect it. It has no effect with
+            ``scale``. None takes any unit.
 
     Raises:
         TypeError: a number that is not an integer, a center that is not a string, or no layout.
@@ -75,6 +79,7 @@ class Preprocessing:
     missing: Missing = "error"
     coordinates: int | None = None
     source: str | Mapping[str, Any] | SkeletonLayout | None = None
+    unit: Unit | None = None
 
     def __post_init__(self) -> None:
         for name in ("frames", "persons"):
@@ -87,6 +92,7 @@ class Preprocessing:
         check_choice(self.align, (None, *ALIGNMENTS), name="align")
         check_choice(self.scale, (None, *SCALES), name="scale")
         check_choice(self.y, YS, name="y")
+        check_choice(self.unit, (None, *UNITS), name="unit")
         check_choice(self.missing, MISSING, name="missing")
         if self.coordinates is not None:
             check_integer(self.coordinates, name="coordinates")
@@ -171,8 +177,8 @@ class Preprocessing:
 
         The center ``"layout"`` is the same as its joint's name. Without a center, ``per`` and ``origin`` do nothing.
         ``persons=None``, on either side, and ``other.frames=None`` take whatever comes. ``y``, ``missing``,
-        ``coordinates`` and ``source`` are about the recorded clips, not about the prepared ones, and so is ``to`` where
-        both end with the same joints.
+        ``coordinates``, ``source`` and ``unit`` are about the recorded clips, not about the prepared ones, and so is
+        ``to`` where both end with the same joints.
 
         Args:
             other: What was expected, for instance what an encoder was trained on.

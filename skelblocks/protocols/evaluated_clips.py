@@ -9,6 +9,7 @@ from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.clips import Preprocessing
 from skelblocks.data import PreparedSet
+from skelblocks.interop.pretrained.check_fits import check_prepared_unit
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.protocols.options import EvaluatedDataOptions
 from skelblocks.protocols.trained_encoder import TrainedEncoder
@@ -146,6 +147,7 @@ def _check_prepared(path: str, expected: Preprocessing) -> None:
             f"data.path: expected clips preprocessed as for the encoder, got in {path!r} {'; '.join(differing)}; "
             "prepare the set again that way"
         )
+    check_prepared_unit(prepared, expected)
 
 
 def _knows_its_data(trained: TrainedEncoder) -> bool:

@@ -113,6 +113,8 @@ def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") 
     if missing:
         shared = layouts.shared_joints(layout, there)
         remedy = f"train with --data.joints [{','.join(shared)}]" if shared else "they share no joint by name"
+        known = layout.name if layout.name in layouts.available() else "LAYOUT.json"
+        remedy += f", or turn the clips into that skeleton with --data.to {known}"
         raise ValueError(
             f"data.joints: the encoder takes {', '.join(layout.joints)}; of these, {data} ({there.name}) has no "
             f"{', '.join(missing)}; {remedy}"

@@ -19,7 +19,14 @@ OTHER = {
 }
 
 
-OF_RAW_CLIPS = {"y": "down", "to": "nw-ucla", "missing": "nearest", "coordinates": 3, "source": "nw-ucla"}
+OF_RAW_CLIPS = {
+    "y": "down",
+    "to": "nw-ucla",
+    "missing": "nearest",
+    "coordinates": 3,
+    "source": "nw-ucla",
+    "unit": "meters",
+}
 
 
 def test_every_setting_is_told_apart_and_comes_back():

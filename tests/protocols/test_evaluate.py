@@ -33,7 +33,9 @@ from skelblocks.protocols import (
     linear_protocol,
     load_evaluated_run,
 )
+from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets
 from skelblocks.protocols.run_protocols import PROTOCOLS
+from skelblocks.protocols.trained_encoder import open_encoder
 from skelblocks.testing import write_nw_ucla
 from skelblocks.training import DataOptions, load_sets
 from skelblocks.training.pages import copy_page
@@ -593,6 +595,39 @@ def test_a_prepared_set_must_have_the_encoders_preprocessing(run, tmp_path, sett
         return
     with pytest.raises(ValueError, match=f"data.path: .*set' .*{difference}"):
         evaluate("knn", arguments)
+
+
+def test_clips_of_another_skeleton_and_unit(tmp_path):
+    data = write_set(tmp_path / "clips.npz", "nw-ucla")
+    with np.load(data) as file:
+        arrays = dict(file)
+    arrays["x"] = arrays["x"] / 5  # torsos of half a meter
+    np.savez(data, **arrays)
+    encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=Preprocessing(frames=16, unit="meters"))
+    arguments = [str(tmp_path / "mine"), "--data.path", data, "--data.split", "cross-subject", *QUICK]
+    with pytest.raises(ValueError, match=r"data\.joints: the encoder takes .* --data\.to ntu-rgb\+d"):
+        evaluate("knn", arguments)
+    assert evaluate("knn", [*arguments, "--data.to", "ntu-rgb+d"])["runs"]
+    np.savez(data, **{**arrays, "x": 1000 * arrays["x"]})
+    with pytest.raises(ValueError, match="clips: expected meters"):
+        evaluate("knn", [*arguments, "--data.to", "ntu-rgb+d"])
+    np.savez(data, **arrays)
+    flipped = arrays["x"] * np.array([1, -1, 1], np.float32)[:, None, None, None]
+    there = str(tmp_path / "flipped.npz")
+    np.savez(there, **{**arrays, "x": flipped})
+    mine = open_encoder(str(tmp_path / "mine"))
+    both = [
+        evaluated_sets(
+            mine,
+            chosen_data(mine, EvaluatedDataOptions(path=path, split="cross-subject", to="ntu-rgb+d", y=y)),
+            layout=None,
+            tell=False,
+        )[0]
+        for path, y in ((data, None), (there, "down"))
+    ]
+    assert both[0].test.as_tensor().equal(both[1].test.as_tensor())
+    assert both[1].test.preprocessing.y == "down"
 
 
 @pytest.mark.parametrize("settings", [{"per": "clip"}, {"scale": "bones"}, {"origin": "first"}, {"align": "clip"}])

@@ -32,6 +32,7 @@ from skelblocks.data.arrays.array_checks import (
     checked_labels,
     mask_or_places,
 )
+from skelblocks.data.arrays.check_unit import check_unit
 from skelblocks.data.arrays.plausible import warn_if_implausible
 from skelblocks.data.arrays.read_arrays import read_arrays
 from skelblocks.data.clip_set import ClipSet
@@ -166,6 +167,7 @@ class ArrayDataset(ClipSet):
                 rows = slice(start, start + _CHUNK)
                 check_finite(self._clips[rows], self.names[rows])
         self._preprocessing = with_known_y(self._preprocessing, self._clips, layout=self._clips_layout)
+        check_unit(self._clips, layout=self._clips_layout, preprocessing=self._preprocessing)
         warn_if_implausible(self._clips, self._clips_layout, self._preprocessing)
 
     @classmethod

@@ -11,17 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.data.steps.vertical import torso_weights
 from skelblocks.layouts import SkeletonLayout
 
 _LOOKED_AT = 64  # clips, spread over the set
 _LARGEST_BODY = 20.0  # of a person in meters, generously
 _MOST_ZERO = 0.001  # share of the joints of a person who is seen
 _STEADIER = 0.5  # lengths of bones vary this much less along the right axes
+_FEW, _MOST, _UPRIGHT = 4, 0.8, 0.7  # clips, share of them, and cosine of the torso with the vertical
 _FLAT = frozenset({"coco-17", "openpose-18"})  # detected in pictures, with a score for each joint
 
 
 def warn_if_implausible(clips: NDArray[np.floating], layout: SkeletonLayout, preprocessing: Preprocessing) -> None:
-    """Warn of exchanged axes, of pixels, of a score that is taken for a depth, and of joints that were not found.
+    """Warn of clips that are probably not what they are taken for.
+
+    That is: exchanged axes, pixels, a score that is taken for a depth, joints that were not found, and persons who
+    stand on their heads.
 
     Args:
         clips: ``(n, c, t, v, m)``; some of them are looked at.
@@ -42,7 +47,8 @@ def warn_if_implausible(clips: NDArray[np.floating], layout: SkeletonLayout, pre
         x = np.asarray(clips[places], dtype=np.float32)
         if not np.isfinite(x).all():
             return
-        found = [_axes(x, layout), _unit(x, preprocessing), _score(x, layout), _zeros(x)]
+        unit = _unit(x, preprocessing)
+        found = [_axes(x, layout), unit, _score(x, layout), _zeros(x), _upside_down(x, layout, preprocessing)]
     for message in filter(None, found):
         warnings.warn(f"clips: {message}", UserWarning, stacklevel=4)
 
@@ -96,6 +102,24 @@ def _score(x: NDArray[np.float32], layout: SkeletonLayout) -> str | None:
     return (
         "the third channel is in 0..1 and looks like a detector's score, which would be centered and turned as a depth"
         "; leave it out, clips[:, :2]"
+    )
+
+
+def _upside_down(x: NDArray[np.float32], layout: SkeletonLayout, preprocessing: Preprocessing) -> str | None:
+    """Whether most persons stand on their heads, with their torsos nearly upright."""
+    weights = torso_weights(layout) if x.shape[1] > 1 else None
+    if weights is None:
+        return None
+    torso = np.einsum("nctvm,v->nctm", x, weights)
+    length = np.sqrt((torso**2).sum(axis=1))
+    heights = torso[:, 1] * (-1 if preprocessing.y == "down" else 1) / np.maximum(length, np.finfo(np.float32).tiny)
+    upright = [np.median(height[there]) for height, there in zip(heights, length > 0, strict=True) if there.any()]
+    if len(upright) < _FEW or np.mean(np.array(upright) < -_UPRIGHT) < _MOST:
+        return None
+    other = "up" if preprocessing.y == "down" else "down"
+    return (
+        "in most clips the shoulders lie below the hips, as if the second coordinate grew the other way; set "
+        f"Preprocessing(y={other!r}), on a command line --data.y {other}"
     )
 
 

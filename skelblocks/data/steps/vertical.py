@@ -48,17 +48,10 @@ def torso_height(
         >>> torso_height(x, layout="nw-ucla"), torso_height(-x, layout="nw-ucla")
         (array([0.5]), array([-0.5]))
     """
-    layout = layouts.get(layout)
-    names = common_names(layout)
-    made = [make_joint(name, names) for name in ("thorax", "pelvis")]
-    if None in made:
-        raise ValueError(
-            f"y: expected a layout with shoulders and hips for 'auto', got {layout.name!r}; set y='up' or y='down'"
-        )
-    weights = np.zeros(layout.num_joints)
-    for sign, joints in zip((1, -1), made, strict=True):
-        for name, weight in (joints or {}).items():
-            weights[names.index(name)] += sign * weight
+    weights = torso_weights(layout)
+    if weights is None:
+        name = layouts.get(layout).name
+        raise ValueError(f"y: expected a layout with shoulders and hips for 'auto', got {name!r}; set y='up' or 'down'")
     heights = []
     for start in range(0, len(x), _CHUNK):
         part = np.asarray(x[start : start + _CHUNK])
@@ -70,6 +63,26 @@ def torso_height(
         total = np.where(counted, height, 0).sum(axis=(1, 2))
         heights.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
     return np.concatenate(heights)
+
+
+def torso_weights(layout: str | Mapping[str, Any] | SkeletonLayout) -> NDArray[np.float64] | None:
+    """Weights ``(v,)`` of the joints that sum to the way from between the hips to between the shoulders.
+
+    None for a layout that has no shoulders or no hips.
+    """
+    layout = layouts.get(layout)
+    try:
+        names = common_names(layout)
+    except ValueError:  # two joints that mean the same
+        return None
+    weights = np.zeros(layout.num_joints)
+    for sign, name in ((1, "thorax"), (-1, "pelvis")):
+        made = make_joint(name, names)
+        if made is None:
+            return None
+        for each, weight in made.items():
+            weights[names.index(each)] += sign * weight
+    return weights
 
 
 def counts_down(heights: NDArray[np.floating]) -> bool:

@@ -123,15 +123,15 @@ class OfficialCheckpoint:
     def preprocessing(self) -> Preprocessing:
         """How the released code preprocessed the clips that the weights were trained on.
 
-        Coordinates are in meters. The layout's center is the origin, the shoulders are turned to the camera, and there
-        are two persons and 50 frames, or 64 for SkeAttnCLR and SkeleMixCLR. Files do not tell: these settings are
-        those of the released configurations.
+        Coordinates are in meters, and clips in another unit are refused. The layout's center is the origin, the
+        shoulders are turned to the camera, and there are two persons and 50 frames, or 64 for SkeAttnCLR and
+        SkeleMixCLR. Files do not tell: these settings are those of the released configurations.
         """
         alternatives = () if self.report is None else self.report.alternatives
         # Of the methods that write the same names, SkeleMixCLR alone has this graph.
         mixed = self.encoder.strategy == "agcn" and "SkeleMixCLR" in alternatives
         frames = FRAMES.get("SkeleMixCLR" if mixed else self.source, 50)
-        return Preprocessing(frames=frames, align="official", persons=2)
+        return Preprocessing(frames=frames, align="official", persons=2, unit="meters")
 
     @property
     def queue(self) -> MomentumQueue | None:

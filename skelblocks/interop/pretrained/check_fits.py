@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from skelblocks._utils.escape import escape
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.clips.preprocessing import Preprocessing
+from skelblocks.data.arrays.check_unit import check_unit
 from skelblocks.interop.pretrained.pretrained import Pretrained
 from skelblocks.layouts import SkeletonLayout
+
+_LOOKED_AT = 64  # clips of a prepared set
 
 
 def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
@@ -19,7 +24,8 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
         pretrained: The encoder.
 
     Raises:
-        ValueError: the skeletons or the settings differ; the message lists what does.
+        ValueError: the skeletons or the settings differ; the message lists what does. Or the encoder expects meters,
+            and the clips are in another unit.
 
     Example:
         >>> import numpy as np
@@ -39,6 +45,7 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
         warnings.warn(f"{whose} does not say how its clips were preprocessed; not compared", UserWarning, stacklevel=2)
         return
     check_same_preprocessing(dataset.preprocessing, pretrained.preprocessing, layout=pretrained.layout)
+    check_prepared_unit(dataset, pretrained.preprocessing)
 
 
 def check_same_preprocessing(found: Preprocessing, expected: Preprocessing, *, layout: SkeletonLayout) -> None:
@@ -53,6 +60,18 @@ def check_same_preprocessing(found: Preprocessing, expected: Preprocessing, *, l
             f"clips: expected them preprocessed as for the encoder, got {'; '.join(differing)}; prepare them again "
             "that way"
         )
+
+
+def check_prepared_unit(dataset: ClipDataset, expected: Preprocessing) -> None:
+    """Refuse prepared clips in another unit than an encoder expects, by some of them.
+
+    Raises:
+        ValueError: the torsos of the clips have implausible lengths.
+    """
+    if expected.unit is None or expected.scale is not None:
+        return
+    places = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), _LOOKED_AT)).astype(int))
+    check_unit(dataset.batch(places).numpy(), layout=dataset.layout, preprocessing=expected)
 
 
 def check_same_skeleton(found: SkeletonLayout, expected: SkeletonLayout) -> None:

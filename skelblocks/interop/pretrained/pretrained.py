@@ -6,7 +6,8 @@ Axes: n samples, c coordinates, t frames, v joints, m persons.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -79,18 +80,27 @@ class Pretrained:
         )
         return None if self.preprocessing is None else describe_input(self.preprocessing, self.stream)
 
-    def prepare(self, clips: Tensor | NDArray[Any], *, lengths: ArrayLike | None = None) -> Tensor:
+    def prepare(
+        self,
+        clips: Tensor | NDArray[Any],
+        *,
+        layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> Tensor:
         """Make recorded clips into what the encoder was trained on.
 
-        That is scaling, centering, resampling and alignment, then absent persons and the stream. Clips of a data set
-        are preprocessed already: :meth:`finish` does the rest.
+        That is everything in ``preprocessing``, then absent persons and the stream. Clips of a data set are
+        preprocessed already: :meth:`finish` does the rest.
 
         Args:
-            clips: ``(n, c, t, v, m)``, floating-point, of finite numbers; the joints are ``layout.joints``, in that
-                order, or those of ``preprocessing.source``, which are then remapped. Zero where time is padded at the
-                end and where a person is absent; m is ``preprocessing.persons`` or less. Where the preprocessing does
-                not scale, they are in the unit of the clips that the encoder was trained on; pixels and millimeters in
-                place of meters give a warning.
+            clips: ``(n, c, t, v, m)``, floating-point, of finite numbers. Zero where time is padded at the end and
+                where a person is absent; m is ``preprocessing.persons`` or less. Where the preprocessing does not
+                scale, they are in the unit of the clips that the encoder was trained on; pixels and millimeters in
+                place of meters are an error with ``preprocessing.unit="meters"``, as of released weights, and
+                otherwise a warning.
+            layout: The skeleton of ``clips``. Clips of another one than the encoder's are remapped, by
+                :func:`~skelblocks.layouts.remap`. Default: the encoder's or ``preprocessing.source``, whichever has
+                the clips' number of joints.
             lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
 
         Returns:
@@ -98,8 +108,8 @@ class Pretrained:
 
         Raises:
             TypeError: clips or lengths of another kind of number.
-            ValueError: no ``preprocessing``; other axes, coordinates or joints, too many persons, a length that the
-                clips do not have, or a coordinate that is not finite.
+            ValueError: no ``preprocessing``; other axes, coordinates or joints, joints that cannot be made, too many
+                persons, a length that the clips do not have, a coordinate that is not finite, or another unit.
 
         Example:
             >>> import torch
@@ -116,15 +126,16 @@ class Pretrained:
             )
         array = clips.detach().cpu().numpy() if isinstance(clips, Tensor) else clips
         check_clips(array)
-        recorded = self._recorded_layout(array.shape[3])
+        recorded = self._recorded_layout(array.shape[3]) if layout is None else get(layout)
         c, v = self.encoder.in_channels, self.layout.num_joints
         if recorded is None or self.preprocessing.channels_of(array.shape[1]) != c:
             raise ValueError(
                 f"clips: expected (n, c={c}, t, v={v}, m) with the joints of {escape(self.layout.name)!r}, got shape "
-                f"{array.shape}; take the joints of layout.joints in that order, clips[..., places, :], or bring the "
-                "axes into order with skelblocks.data.from_axes"
+                f"{array.shape}; pass the skeleton of the clips as layout= (of joints in another order it is "
+                "layouts.restrict(name, names)), or bring the axes into order with skelblocks.data.from_axes"
             )
-        dataset = ArrayDataset(array, layout=recorded, lengths=lengths, preprocessing=self.preprocessing)
+        settings = replace(self.preprocessing, to=self.layout)
+        dataset = ArrayDataset(array, layout=recorded, lengths=lengths, preprocessing=settings)
         return self.finish(dataset.as_tensor().to(next(self.encoder.parameters()).dtype))
 
     def features(self, x: Tensor) -> Tensor:
@@ -151,7 +162,11 @@ class Pretrained:
         """The encoder's skeleton or the one that the preprocessing remaps, whichever has this number of joints."""
         settings = self.preprocessing
         source = None if settings is None or settings.source is None else get(settings.source)
-        return next((each for each in (self.layout, source) if each is not None and each.num_joints == joints), None)
+        fitting = [each for each in (self.layout, source) if each is not None and each.num_joints == joints]
+        if len(fitting) == 2 and fitting[0].joints != fitting[1].joints:
+            names = " or ".join(repr(escape(each.name)) for each in fitting)
+            raise ValueError(f"layout: expected the skeleton of the clips, {names}, got None; pass it as layout=")
+        return fitting[0] if fitting else None
 
     def finish(self, x: Tensor) -> Tensor:
         """Do what is left to do to preprocessed clips, those of a data set: room for persons, and the stream.

@@ -47,6 +47,18 @@ def test_pixels_scores_zeros_and_exchanged_axes_are_told(motion):
                 read(x.transpose(0, 4, 2, 3, 1))
 
 
+def test_persons_on_their_heads_are_told(motion):
+    down = motion * np.array([1, -1, 1], np.float32)[:, None, None, None]
+    with pytest.warns(UserWarning, match=r"shoulders lie below the hips, .*; set Preprocessing\(y='down'\)"):
+        read(down)
+    with pytest.warns(UserWarning, match=r"set Preprocessing\(y='up'\)"):
+        read(motion, y="down")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(down, y="down")
+        read(down, y="auto")
+
+
 def test_masked_clips_are_refused():
     x = np.ma.masked_equal(np.full((2, 3, 4, 17, 1), -999.0), -999.0)
     with pytest.raises(TypeError, match="clips: expected a plain numpy array, got a masked one"):

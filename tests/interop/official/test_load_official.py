@@ -480,7 +480,7 @@ def test_classes_have_names_by_their_number():
 @pytest.mark.parametrize("model", MODELS)
 def test_the_preprocessing_is_that_of_the_released_configurations(model):
     frames = 64 if model.startswith(("SkeAttnCLR", "SkeleMixCLR")) else 50
-    expected = Preprocessing(frames=frames, align="official", persons=2)
+    expected = Preprocessing(frames=frames, align="official", persons=2, unit="meters")
     assert load_official(small_state(model)).preprocessing == expected
 
 

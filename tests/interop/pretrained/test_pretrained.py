@@ -1,9 +1,11 @@
+import dataclasses
 import json
 import os
 import pickle
 import struct
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -11,11 +13,12 @@ from hypothesis import strategies as st
 
 from skelblocks import layouts
 from skelblocks.attention import MHSAM, MsMAttention
-from skelblocks.data import Preprocessing
+from skelblocks.data import ArrayDataset, PreparedSet, Preprocessing, RawClip, prepare, synthetic_motion
 from skelblocks.encoders import DSTA, STGCN, BarlowProjector, BiGRU, ProjectionHead, readout
 from skelblocks.interop import (
     Pretrained,
     PretrainedFormatError,
+    check_fits,
     from_pretrained,
     save_pretrained,
 )
@@ -271,6 +274,65 @@ def test_the_saved_scale_is_applied(tmp_path):
         unscaled.prepare(pixels)
 
 
+def performed(layout):
+    return synthetic_motion(layout, classes=2, subjects=2, views=1, frames=16, noise=0.0).x
+
+
+def test_clips_of_the_source_and_of_the_target_are_taken(tmp_path):
+    mine = dataclasses.replace(layouts.get("ntu-rgb+d"), name="mine")
+    encoder = STGCN(mine, base_channels=4, out_channels=16)
+    clips = ArrayDataset(performed("nw-ucla").numpy(), layout="nw-ucla", preprocessing=Preprocessing(frames=8, to=mine))
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=clips.preprocessing)
+    found = from_pretrained(tmp_path / "mine")
+    assert found.preprocessing == clips.preprocessing
+    assert layouts.get(found.preprocessing.to) == found.layout == mine
+    from_source = found.prepare(performed("nw-ucla"))
+    assert from_source.equal(clips.as_tensor())
+    assert found.prepare(performed("nw-ucla"), layout="nw-ucla").equal(from_source)
+    from_target = found.prepare(performed("ntu-rgb+d"))
+    own = ArrayDataset(performed("ntu-rgb+d").numpy(), layout=mine, preprocessing=Preprocessing(frames=8))
+    assert from_target.equal(own.as_tensor())
+    assert found.prepare(performed("utd-mhad"), layout="utd-mhad").shape == from_target.shape
+    with pytest.raises(ValueError, match=r"clips: expected .* pass the skeleton of the clips as layout="):
+        found.prepare(performed("sbu"))
+    with pytest.raises(ValueError, match=r"to: source: 'hand-21' lacks "):
+        found.prepare(torch.randn(1, 3, 9, 21, 1), layout="hand-21")
+
+
+def test_two_skeletons_with_as_many_joints_are_told_apart_by_the_caller():
+    encoder = STGCN("utd-mhad", base_channels=4, out_channels=16)
+    settings = Preprocessing(frames=8, to="utd-mhad", source="nw-ucla")
+    found = Pretrained(encoder=encoder, preprocessing=settings)
+    with pytest.raises(ValueError, match=r"layout: expected the skeleton of the clips, 'utd-mhad' or 'nw-ucla', got N"):
+        found.prepare(performed("nw-ucla"))
+    assert not found.prepare(performed("nw-ucla"), layout="nw-ucla").equal(
+        found.prepare(performed("nw-ucla"), layout="utd-mhad")
+    )
+
+
+@pytest.mark.parametrize("factor", [1000, 0.01])
+def test_an_encoder_of_meters_refuses_another_unit(tmp_path, factor):
+    meters = performed("nw-ucla")
+    settings = Preprocessing(frames=8, unit="meters")
+    found = Pretrained(encoder=STGCN("nw-ucla", base_channels=4, out_channels=16), preprocessing=settings)
+    assert found.prepare(meters).shape[2] == 8
+    with pytest.raises(
+        ValueError, match=r"clips: expected meters, .* divide millimeters by 1000; .* --data.scale bones"
+    ):
+        found.prepare(factor * meters)
+    raws = [RawClip(str(i), (factor * each).numpy(), np.ones((16, 1), bool), 0, {}) for i, each in enumerate(meters)]
+    prepare(
+        [(raw.name, lambda raw=raw: raw) for raw in raws],
+        out=tmp_path,
+        layout="nw-ucla",
+        preprocessing=Preprocessing(frames=8, persons=1),
+    )
+    with pytest.raises(ValueError, match="clips: expected meters"):
+        check_fits(PreparedSet(tmp_path), found)
+    scaled = dataclasses.replace(settings, scale="bones")
+    Pretrained(encoder=found.encoder, preprocessing=scaled).prepare(factor * meters)
+
+
 def put(role, key, value):
     return lambda config: config[role]["arguments"].__setitem__(key, value)
 
@@ -496,7 +558,10 @@ def test_settings_that_are_wrong(options, error, message):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((2, 3, 9, 20, 1), r"expected \(n, c=3, t, v=3, m\) with the joints of 'arm-of-nobody', got .*layout\.joints"),
+        (
+            (2, 3, 9, 20, 1),
+            r"expected \(n, c=3, t, v=3, m\) with the joints of 'arm-of-nobody', got .*pass the skeleton of the clips",
+        ),
         ((2, 9, 3, 1, 3), r"expected \(n, c=3, t, v=3, m\) .*from_axes"),
         ((3, 9, 3, 1), r"expected 5 axes .*of one clip pass clips\[None\], with one person a clip pass clips"),
         ((2, 3, 9, 3, 2), r"expected at most 1 persons, got 2; leave the others out, clips\[\.\.\., :1\]"),
