@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor
 
 from skelblocks import layouts
-from skelblocks._utils.checks import check_integer, check_number
+from skelblocks._utils.checks import check_integer, check_number, check_probability
 from skelblocks._utils.hashed_draws import key, normal, uniform
 from skelblocks.data.synthetic.body_model import BENDING_JOINTS, body_joints
 from skelblocks.data.synthetic.everyday_moves import ALL_MOVES
@@ -32,6 +32,7 @@ def mixed_motion(
     *,
     layout: str | Mapping[str, Any] | layouts.SkeletonLayout = "ntu-rgb+d",
     frames: int = 50,
+    mixed: float = 0.2,
     variety: float = 1.0,
     noise: float = 0.01,
     occlusion: float = 0.05,
@@ -39,7 +40,7 @@ def mixed_motion(
 ) -> Tensor:
     """Make the clips with these numbers: one person each, every time another body that does something else.
 
-    Each clip is drawn on its own. Half of them show one of the sixty classes of :func:`synthetic_motion`. In the others
+    Each clip is drawn on its own. Most of them show one of the sixty classes of :func:`synthetic_motion`. In the others
     the arms do one of 28 moves together, in turn or alone, or two different ones, or rest; so do the legs; in some
     clips the trunk moves too, or the whole body sits, squats, picks up or jumps. Sizes of the body, strength, tempo,
     phase and delays along the limbs are drawn as well, and small random turns of all joints make motions that no list
@@ -52,6 +53,7 @@ def mixed_motion(
         numbers: ``(n)``, integers from 0; the clips are made on their device.
         layout: The skeleton: a name, a dict or a layout whose joints the body has.
         frames: Into which the few seconds of a performance are cut.
+        mixed: The share of the clips that follow no class.
         variety: How large the random turns are; 0 leaves them out.
         noise: Standard deviation of the sensor, in meters; twice that in depth.
         occlusion: How large a part of the time a joint is lost and reported where it was last seen, 0 to 0.25.
@@ -73,13 +75,14 @@ def mixed_motion(
     if numbers.numel() and numbers.min() < 0:
         raise ValueError(f"numbers: expected integers from 0, got {int(numbers.min())}")
     check_integer(frames, name="frames")
+    check_probability(mixed, name="mixed")
     check_number(variety, name="variety")
     check_number(noise, name="noise")
     if not 0 <= occlusion <= MOST_OCCLUDED:
         raise ValueError(f"occlusion: expected a part of the time in [0, {MOST_OCCLUDED}], got {occlusion}")
     joints = torch.tensor(body_joints(layouts.get(layout)), device=numbers.device)
     clip = key(seed, 7, numbers, device=numbers.device)
-    role = _draw_role(clip, variety)
+    role = _draw_role(clip, mixed, variety)
     body = perform(role, actor=key(clip, 1), clip=clip, performance=key(clip, 2), frames=frames)
     views = (uniform(clip, 60, (), dtype=torch.float32) * _VIEWS).long()
     x = film(body.index_select(0, joints)[None], views, clip)
@@ -91,6 +94,7 @@ def motion_batches(
     batch_size: int = 32,
     layout: str | Mapping[str, Any] | layouts.SkeletonLayout = "ntu-rgb+d",
     frames: int = 50,
+    mixed: float = 0.2,
     variety: float = 1.0,
     noise: float = 0.01,
     occlusion: float = 0.05,
@@ -104,6 +108,7 @@ def motion_batches(
         batch_size: Clips of a batch.
         layout: As for :func:`mixed_motion`.
         frames: As for :func:`mixed_motion`.
+        mixed: As for :func:`mixed_motion`.
         variety: As for :func:`mixed_motion`.
         noise: As for :func:`mixed_motion`.
         occlusion: As for :func:`mixed_motion`.
@@ -128,6 +133,7 @@ def motion_batches(
             numbers,
             layout=layout,
             frames=frames,
+            mixed=mixed,
             variety=variety,
             noise=noise,
             occlusion=occlusion,
@@ -136,7 +142,7 @@ def motion_batches(
         first += batch_size
 
 
-def _draw_role(clip: Tensor, variety: float) -> RoleTables:
+def _draw_role(clip: Tensor, mixed: float, variety: float) -> RoleTables:
     """What the one person of each clip does: rows as ``perform`` takes them."""
     device, n, bends = clip.device, len(clip), len(BENDING_JOINTS)
 
@@ -176,7 +182,7 @@ def _draw_role(clip: Tensor, variety: float) -> RoleTables:
     delay = torch.where(in_turn, alternate, 0.0) + 0.12 * draw(83, bends) * variety
     cycles = 0.35 * (10.0 ** draw(84))
     double = draw(85) < 0.2
-    mixed = RoleTables(
+    drawn = RoleTables(
         hold=hold,
         swing=swing,
         quarter=quarter,
@@ -186,11 +192,11 @@ def _draw_role(clip: Tensor, variety: float) -> RoleTables:
         rhythm=torch.stack((cycles, double.float()), dim=1),
         present=torch.ones(n, device=device),
     )
-    label, known = (draw(86) * _CLASSES).long(), draw(87) < 0.5
+    label, known = (draw(86) * _CLASSES).long(), draw(87) >= mixed
     return RoleTables(
         *(
             torch.where(known.view(n, *[1] * (own.ndim - 1)), table.to(device)[label], own)
-            for table, own in zip(_class_tables(), mixed, strict=True)
+            for table, own in zip(_class_tables(), drawn, strict=True)
         )
     )
 

@@ -40,8 +40,18 @@ def test_motion_is_more_varied_than_that_of_the_classes():
         return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
 
     classes = synthetic_motion(classes=60, subjects=2, views=1, noise=0.0, occlusion=0.0).x[:64]
-    assert directions(mixed_motion(torch.arange(64), noise=0.0, occlusion=0.0)) > 1.1 * directions(classes)
-    assert directions(mixed_motion(torch.arange(64), noise=0.0, occlusion=0.0, variety=0.0)) > directions(classes)
+    assert directions(mixed_motion(torch.arange(64), mixed=1.0, noise=0.0, occlusion=0.0)) > 1.1 * directions(classes)
+    assert directions(mixed_motion(torch.arange(64), noise=0.0, occlusion=0.0, mixed=1.0, variety=0.0)) > directions(
+        classes
+    )
+
+
+def test_clips_that_follow_a_class_differ_from_those_that_do_not():
+    numbers = torch.arange(200)
+    classes, mixed, both = (mixed_motion(numbers, frames=4, mixed=share) for share in (0.0, 1.0, 0.25))
+    is_mixed = (both == mixed).flatten(1).all(dim=1)
+    assert is_mixed.logical_xor((both == classes).flatten(1).all(dim=1)).all()
+    assert 0.15 < is_mixed.float().mean() < 0.35
 
 
 def test_batches_go_on_without_end_and_from_any_place():
