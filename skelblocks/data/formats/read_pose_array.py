@@ -9,7 +9,7 @@ import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from einops import rearrange
@@ -89,18 +89,17 @@ def read_pose_array(paths: Sequence[Path], *, name: str, options: PoseOptions) -
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that hold numbers or strings; a ``.npy`` file's is called ``""``."""
+    mmap_mode: Literal["r"] | None = "r" if _is_npy(path) else None
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if _is_npy(path) else None)
+        loaded = np.load(path, allow_pickle=False, mmap_mode=mmap_mode)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded as file:
             _check_sizes(file.zip, path)
             return {name: file[name] for name in file.files}
-    except (ClipFormatError, OSError) as error:
-        if isinstance(error, ClipFormatError) or error.errno is not None:
-            raise
-        raise ClipFormatError(path, f"expected a whole numpy file: {escape(error, longest=200)}") from None
-    except Exception as error:  # zipfile and numpy's parser of headers let much through
+    except ClipFormatError:
+        raise
+    except Exception as error:  # zipfile and numpy's parser of headers let much through, errors of the system too
         if "pickle" in str(error).lower() or "Python objects" in str(error):
             raise ClipFormatError(path, _pickled(path)) from None
         raise ClipFormatError(path, f"expected a whole numpy file: {escape(error, longest=200)}") from None
