@@ -49,8 +49,40 @@ def draw_hand(name: str) -> Figure:
     return draw_points(layouts.get(name), np.concatenate([np.zeros((1, 2)), places.reshape(-1, 2)]))
 
 
-def draw_points(layout: layouts.SkeletonLayout, points: np.ndarray) -> Figure:
-    """The skeleton large, by part, and small, by body."""
+def draw_wholebody(name: str) -> Figure:
+    """The body from the front, with its face and hands enlarged."""
+    layout = layouts.get(name)
+    body = layouts.get("coco-wholebody-23")
+    points = np.zeros((layout.num_joints, 2))
+    points[:23] = forward_kinematics(POSE, scales=torch.ones(len(SEGMENTS)))[list(body_joints(body)), :2].numpy()
+    nose, left_wrist, right_wrist = points[0].copy(), points[9].copy(), points[10].copy()
+    points[:5] = nose + np.array([(0, 0.05), (-0.06, 0.11), (0.06, 0.11), (-0.2, 0.08), (0.2, 0.08)])
+    points[23:91] = nose + face_points()
+    angles = np.array(FINGERS)[:, None]
+    hand = np.stack([-PHALANGES * np.sin(angles), PHALANGES * np.cos(angles)], axis=-1).reshape(-1, 2) * 0.28
+    hand = np.concatenate([np.zeros((1, 2)), hand])
+    for first, wrist, outward in ((91, left_wrist, -1), (112, right_wrist, 1)):
+        points[first : first + 21] = wrist + (0.03 * outward, -0.03) + hand * (-outward, -1)
+    return draw_points(layout, points, numbered=23)
+
+
+def face_points() -> np.ndarray:
+    """68 points in meters from the nose, x to the person's right."""
+    jaw = np.linspace(0, np.pi, 17)
+    rows = [np.stack([0.19 * np.cos(jaw), 0.07 - 0.24 * np.sin(jaw)], axis=1)]
+    brow = np.array([(0.15, 0.15), (0.12, 0.17), (0.09, 0.175), (0.06, 0.17), (0.03, 0.155)])
+    rows += [brow, brow[::-1] * (-1, 1), np.array([(0, 0.12), (0, 0.08), (0, 0.04), (0, 0.01)])]
+    rows += [np.array([(0.04, -0.01), (0.02, -0.02), (0, -0.025), (-0.02, -0.02), (-0.04, -0.01)])]
+    eye = np.array([(0.11, 0.11), (0.09, 0.125), (0.06, 0.125), (0.04, 0.11), (0.06, 0.1), (0.09, 0.1)])
+    rows += [eye, eye[[3, 2, 1, 0, 5, 4]] * (-1, 1)]
+    for width, height, places in ((0.08, 0.04, 12), (0.055, 0.015, 8)):
+        around = np.linspace(0, 2 * np.pi, places, endpoint=False)
+        rows.append(np.stack([width * np.cos(around), -0.09 + height * np.sin(around)], axis=1))
+    return np.concatenate(rows)
+
+
+def draw_points(layout: layouts.SkeletonLayout, points: np.ndarray, *, numbered: int | None = None) -> Figure:
+    """The skeleton large, by part, and small, by body; ``numbered`` is how many joints have their numbers written."""
     points = points - (points.max(axis=0) + points.min(axis=0)) / 2
     figure = Figure(figsize=(11.2, 6.4), facecolor="white")
     for scale, left, width in (("part", 0.0, 0.46), ("body", 0.6, 0.24)):
@@ -68,12 +100,26 @@ def draw_points(layout: layouts.SkeletonLayout, points: np.ndarray) -> Figure:
         for row, (group, color) in enumerate(zip(groups, colors, strict=True)):
             x, y = left + width + 0.01, 0.5 + 0.06 * (len(groups) / 2 - row)
             figure.text(x, y, group.replace("_", " "), fontsize=10, color=color, weight="bold", va="bottom")
-            figure.text(x, y, " ".join(map(str, groups[group])), fontsize=10, color="#333333", va="top")
+            figure.text(x, y, spans(groups[group]), fontsize=10, color="#333333", va="top")
         if scale == "part":
-            for joint, (point, label) in enumerate(zip(points, number_places(points, layout.edges), strict=True)):
+            places = number_places(points, layout.edges)[:numbered]
+            for joint, (point, label) in enumerate(zip(points[:numbered], places, strict=True)):
                 panel.plot(*zip(point, label, strict=True), color="#aaaaaa", linewidth=0.6, zorder=0)
                 panel.text(*label, str(joint), fontsize=10, ha="center", va="center", zorder=3)
     return figure
+
+
+def spans(joints: list[int]) -> str:
+    """Joints as text; many of them as ranges.
+
+    >>> spans([0, 1, 2, 7])
+    '0 1 2 7'
+    """
+    if len(joints) < 15:
+        return " ".join(map(str, joints))
+    starts = [joint for joint in joints if joint - 1 not in joints]
+    ends = [joint for joint in joints if joint + 1 not in joints]
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 def number_places(points: np.ndarray, edges: tuple[tuple[int, int], ...]) -> np.ndarray:
@@ -161,6 +207,18 @@ def layout_hand() -> Figure:
     return draw_hand("hand-21")
 
 
+def layout_wholebody() -> Figure:
+    return draw_wholebody("coco-wholebody-133")
+
+
+def layout_wholebody_body() -> Figure:
+    return draw("coco-wholebody-23")
+
+
+def layout_msr() -> Figure:
+    return draw("msr-action3d")
+
+
 if __name__ == "__main__":
     write(
         layout_ntu,
@@ -180,4 +238,7 @@ if __name__ == "__main__":
         layout_smpl_24,
         layout_jhmdb,
         layout_hand,
+        layout_wholebody,
+        layout_wholebody_body,
+        layout_msr,
     )

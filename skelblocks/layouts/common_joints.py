@@ -84,6 +84,17 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "openpose-18": {"neck": "thorax"},  # the mean of the shoulders
     "body-25": {"neck": "thorax"},
     "halpe-26": {"neck": "thorax"},
+    "coco-wholebody-133": {
+        f"{joint}_{side}": f"{place}_{side}"
+        for joint, place in {
+            "middle_mcp": "hand",
+            "middle_tip": "fingers",
+            "thumb_tip": "thumb",
+            "index_mcp": "index",
+            "pinky_mcp": "pinky",
+        }.items()
+        for side in ("left", "right")
+    },
 }
 
 

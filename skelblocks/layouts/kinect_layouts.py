@@ -109,6 +109,40 @@ SBU = SkeletonLayout(
     bodies=named(BODIES, (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14), (0, 1, 2)),
 )
 
+# MSR-Action3D: the same joints again, level by level. Its owners number them without names; the bones are those that
+# the codes for this data set share, and the side that comes first is read as the person's left.
+_MSR_JOINTS = (
+    *("shoulder_left", "shoulder_right", "shoulder_center", "spine", "hip_left", "hip_right", "hip_center"),
+    *("elbow_left", "elbow_right", "wrist_left", "wrist_right", "hand_left", "hand_right"),
+    *("knee_left", "knee_right", "ankle_left", "ankle_right", "foot_left", "foot_right", "head"),
+)
+MSR = describe_layout(
+    "msr-action3d",
+    joints=_MSR_JOINTS,
+    bones={
+        "hip_center": "spine",
+        "spine": "shoulder_center",
+        "head": "shoulder_center",
+        "shoulder": "shoulder_center",
+        "elbow": "shoulder",
+        "wrist": "elbow",
+        "hand": "wrist",
+        "hip": "hip_center",
+        "knee": "hip",
+        "ankle": "knee",
+        "foot": "ankle",
+    },
+    center="shoulder_center",
+    groups={
+        "spine": ("hip_center", "spine"),
+        "head": ("shoulder_center", "head"),
+        "arm": ("shoulder", "elbow"),
+        "hand": ("wrist", "hand"),
+        "leg": ("hip", "knee"),
+        "foot": ("ankle", "foot"),
+    },
+)
+
 # Microsoft's Azure Kinect body tracking, in the order of its k4abt_joint_id_t.
 AZURE = describe_layout(
     "azure-kinect-32",

@@ -29,16 +29,20 @@ def test_the_catalogue():
         "smpl-22",
         "smpl-24",
         "jhmdb-15",
+        "coco-wholebody-133",
+        "coco-wholebody-23",
+        "msr-action3d",
     )
     assert [layouts.get(name).num_joints for name in layouts.available()] == [
         *(25, 25, 20, 20, 15, 31, 18, 17, 17),
-        *(25, 33, 26, 21, 32, 22, 24, 15),
+        *(25, 33, 26, 21, 32, 22, 24, 15, 133, 23, 20),
     ]
 
 
 def test_other_names_of_the_catalogue():
     assert layouts.get("humanml3d-22") is layouts.get("smpl-22")
     assert layouts.get("cmu-31") is layouts.get("hdm05")
+    assert layouts.get("utkinect") is layouts.get("nw-ucla")
     with pytest.raises(ValueError, match=r"named 'humanml3d' .did you mean 'humanml3d-22'"):
         layouts.get("humanml3d")
 

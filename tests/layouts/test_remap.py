@@ -8,7 +8,7 @@ from skelblocks.layouts.common_joints import COMMON_PARENTS, common_name, common
 from skelblocks.layouts.made_joints import WAYS, make_joint
 from skelblocks.layouts.remap import joint_sources
 
-NAMES = [name for name in layouts.available() if name != "hand-21"]
+NAMES = [name for name in layouts.available() if name not in ("hand-21", "coco-wholebody-133")]
 FACE = ("nose", "eye", "ear", "mouth")  # no way leads to them from a head
 # Where the synthetic body puts the joint is not where the data set's tracker does: see the tables.
 ELSEWHERE = {("sbu", "neck"), ("openpose-18", "neck"), ("body-25", "neck"), ("halpe-26", "neck")}
