@@ -43,7 +43,10 @@ HERE = Path(__file__).parent
 
 
 def _draw_pictures(app: object) -> None:
-    """Run every script of the gallery whose pictures are missing or older than what draws them."""
+    """Run every script of the gallery whose pictures are missing or older than what draws them.
+
+    With ``SKELBLOCKS_KEEP_PICTURES=1``, for a quick look at one page, only the missing ones.
+    """
     folder = HERE / "_build" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     shared = [HERE / "gallery" / "common.py", *Path(skelblocks.__file__).parent.rglob("*.py")]
@@ -51,7 +54,8 @@ def _draw_pictures(app: object) -> None:
 
     def draw(script: Path) -> None:
         drawn = folder / f".{script.stem}"  # touched when all of a script's pictures are there
-        if not drawn.exists() or drawn.stat().st_mtime < max(changed, script.stat().st_mtime):
+        kept = os.environ.get("SKELBLOCKS_KEEP_PICTURES") == "1"
+        if not drawn.exists() or (not kept and drawn.stat().st_mtime < max(changed, script.stat().st_mtime)):
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
             subprocess.run([sys.executable, str(script), str(folder)], check=True, env=environment)
             drawn.touch()
@@ -68,7 +72,12 @@ def _run_notebooks(app: object) -> None:
     changed = max(path.stat().st_mtime for path in [maker, *Path(skelblocks.__file__).parent.rglob("*.py")])
     for script in sorted(maker.parent.glob("*.py")):
         page = folder / f"{script.stem}.md"
-        if script != maker and (not page.exists() or page.stat().st_mtime < max(changed, script.stat().st_mtime)):
+        kept = page.exists() and os.environ.get("SKELBLOCKS_KEEP_PICTURES") == "1"
+        if (
+            script != maker
+            and not kept
+            and (not page.exists() or page.stat().st_mtime < max(changed, script.stat().st_mtime))
+        ):
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
             subprocess.run([sys.executable, str(maker), script.stem, str(folder)], check=True, env=environment)
 
