@@ -27,6 +27,7 @@ from skelblocks.protocols import (
     save_classifier,
     structure_report,
 )
+from skelblocks.protocols.differences_table import differences_table
 from skelblocks.protocols.report_pictures import file_label
 from skelblocks.protocols.trained_encoder import split_stream
 from skelblocks.training.command_line import parse_command, parse_options
@@ -76,7 +77,7 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
     results = measure(folders, options)
     found = results_to_json(results)
     file = _make_folder(out) / _file_name(command, folders, options)
-    _write(file, found, results_table(results))
+    _write(file, found, results_table(results) + differences_table(results))
     if command in ("linear", "finetune"):
         _save_classifiers(results, command, file)
     failures = _PICTURES[command](results, options, out) if command in _PICTURES else []

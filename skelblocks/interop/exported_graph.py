@@ -5,6 +5,7 @@ Axes: n clips, c coordinates, t frames, v joints, m persons, d features.
 
 from __future__ import annotations
 
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks.encoders import ReadoutEncoder
@@ -58,5 +59,8 @@ class ExportedGraph(nn.Module):
         x: Tensor = self.encoder(clips if self.preparation is None else self.preparation(clips))
         if self.classifier is None:
             return x
-        probabilities: Tensor = self.classifier(x).softmax(dim=1)
-        return probabilities
+        # The axis more is for ncnn: its mean over persons keeps an axis that pnnx does not know of, and a softmax over
+        # what pnnx takes for the classes gave 1 for all of them (pnnx 20261020, ncnn 1.0.20261020).
+        probabilities = rearrange(self.classifier(x), "n classes -> n 1 classes").softmax(dim=-1)
+        flat: Tensor = rearrange(probabilities, "n 1 classes -> n classes")
+        return flat

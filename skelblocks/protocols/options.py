@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 from skelblocks._utils.checks import check_choice
 from skelblocks.clips.preprocessing import Y
@@ -17,6 +17,8 @@ from skelblocks.protocols.finetune_options import FinetuneOptions, SemiOptions
 from skelblocks.training.option_checks import check_count, check_finite
 from skelblocks.training.options import Split
 
+Baselines = Literal["none", "coordinates", "minirocket"]
+BASELINES: tuple[Baselines, ...] = get_args(Baselines)
 _SELECTS = ("last", "validation", "test")
 _LARGEST_SEED = 1 << 48  # draws of labels multiply it by a thousand
 
@@ -105,7 +107,12 @@ class FuseOptions(ProtocolOptions):
 
 @dataclass(kw_only=True)
 class ReportOptions(ProtocolOptions):
-    """What the report knows besides."""
+    """What the report knows besides. Its linear probe is ``"ridge"`` for every line, unless another one is named."""
 
     untrained: bool = True  # evaluate untrained encoders of the same kind too, of both initializations
+    baselines: Baselines = "coordinates"  # features that nothing was learned for; minirocket: and MiniRocket
     animation: bool = True  # of a test clip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.baselines, BASELINES, name="baselines")

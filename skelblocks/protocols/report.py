@@ -10,6 +10,7 @@ import torch
 
 from skelblocks.encoders import initialize_official
 from skelblocks.interop.pretrained.module_config import build_module, describe_module
+from skelblocks.protocols.baselines import measure_baselines
 from skelblocks.protocols.evaluated_run import EvaluatedRun, load_evaluated_run
 from skelblocks.protocols.frozen_protocols import feature_structure
 from skelblocks.protocols.options import ProtocolOptions, ReportOptions
@@ -34,20 +35,28 @@ def structure_report(folders: Sequence[str | Path], options: ProtocolOptions) ->
 
 
 def full_report(folders: Sequence[str | Path], options: ReportOptions) -> Results:
-    """Run all protocols, fuse the streams, and evaluate untrained encoders of the same kind.
+    """Run all protocols, fuse the streams, and evaluate what has to be beaten: untrained encoders and baselines.
+
+    Without another choice every line has the ridge probe, which is fair to features of any kind and size.
 
     Args:
         folders: Of runs or pretrained encoders.
-        options: Of the protocols; ``untrained=False`` leaves the untrained encoders out.
+        options: Of the protocols; ``untrained=False`` leaves the untrained encoders out, ``baselines="none"`` the
+            features that nothing was learned for.
 
     Returns:
         The results by run.
     """
+    if options.evaluate.probe is None:
+        options = dataclasses.replace(options, evaluate=dataclasses.replace(options.evaluate, probe="ridge"))
     several = len({open_encoder(folder).stream for folder in folders}) > 1
     results = run_protocols(folders, ["knn", "linear", "semi", "finetune"], options, fused=several)
     for key, run in results.runs.items() if options.untrained else ():
         for name, row in measure_untrained(run, options, seed=key.seed).items():
             results.untrained.setdefault(f"{results.label(key)}, {name}", []).append(row)
+    seeds = list(dict.fromkeys(key.seed for key in results.runs))
+    first = next(iter(results.runs.values()))
+    results.baselines = measure_baselines(first, options, baselines=options.baselines, seeds=seeds)
     return _with_structure(results)
 
 

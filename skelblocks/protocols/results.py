@@ -40,12 +40,14 @@ class Results:
         runs: The encoders with their clips.
         structure: How the features of a run lie.
         untrained: Results of untrained encoders by the label of their line.
+        baselines: Results of features that nothing was learned for, by the label of their line.
     """
 
     rows: dict[RunKey, Row] = field(default_factory=dict)
     runs: dict[RunKey, EvaluatedRun] = field(default_factory=dict)
     structure: dict[RunKey, dict[str, float]] = field(default_factory=dict)
     untrained: dict[str, list[Row]] = field(default_factory=dict)
+    baselines: dict[str, list[Row]] = field(default_factory=dict)
 
     def label(self, key: RunKey) -> str:
         """The line of a run: its stream, after its name where there are several."""
@@ -71,7 +73,8 @@ def results_table(results: Results) -> str:
     Returns:
         Markdown. Names of folders and methods are escaped.
     """
-    lines = {label: list(rows) for label, rows in results.untrained.items()}
+    beside = {**results.baselines, **results.untrained}
+    lines = {label: list(rows) for label, rows in beside.items()}
     for key, row in results.rows.items():
         lines.setdefault(results.label(key), []).append(row)
     protocols = list(dict.fromkeys(protocol for rows in lines.values() for row in rows for protocol in row))

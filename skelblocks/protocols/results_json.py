@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 import skelblocks
 from skelblocks.evaluation import bootstrap_interval, classification_report
 from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
-from skelblocks.protocols.results import FUSED, Results
+from skelblocks.protocols.results import FUSED, Results, Row
+from skelblocks.protocols.row_differences import row_differences
 from skelblocks.training.dataset_split import groups
 
 
@@ -22,7 +24,7 @@ def results_to_json(results: Results) -> dict[str, Any]:
         results: What the evaluation found.
 
     Returns:
-        ``runs``, ``untrained`` and ``versions``, for :func:`json.dumps`.
+        ``runs``, ``baselines``, ``untrained``, ``differences`` and ``versions``, for :func:`json.dumps`.
     """
     runs = []
     for key, row in results.rows.items():
@@ -43,12 +45,23 @@ def results_to_json(results: Results) -> dict[str, Any]:
                 "results": [_result(run, result) for found in row.values() for result in found],
             }
         )
-    untrained = {
-        label: [{protocol: [each.accuracy for each in row[protocol]] for protocol in row} for row in rows]
-        for label, rows in results.untrained.items()
+    differences = {
+        line: {
+            other: {protocol: interval._asdict() for protocol, interval in found.items()}
+            for other, found in beside.items()
+        }
+        for line, beside in row_differences(results).items()
     }
     versions = {"skelblocks": skelblocks.__version__, "torch": torch.__version__, "python": platform.python_version()}
-    return {"runs": runs, "untrained": untrained, "versions": versions}
+    beside = {"baselines": _accuracies(results.baselines), "untrained": _accuracies(results.untrained)}
+    return {"runs": runs, **beside, "differences": differences, "versions": versions}
+
+
+def _accuracies(lines: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, list[float]]]]:
+    return {
+        label: [{protocol: [each.accuracy for each in row[protocol]] for protocol in row} for row in rows]
+        for label, rows in lines.items()
+    }
 
 
 def _result(run: EvaluatedRun, result: ProtocolResult) -> dict[str, Any]:

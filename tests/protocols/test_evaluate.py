@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from skelblocks.encoders import STGCN, ReadoutEncoder, SideBySide, build_encoder
 from skelblocks.evaluation import (
     StreamScores,
     bootstrap_interval,
+    coordinate_features,
     fuse_scores,
     knn_accuracy,
     linear_probe,
@@ -32,10 +34,11 @@ from skelblocks.protocols import (
     feature_structure,
     linear_protocol,
     load_evaluated_run,
+    open_encoder,
 )
+from skelblocks.protocols.baselines import measure_baselines
 from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets
 from skelblocks.protocols.run_protocols import PROTOCOLS
-from skelblocks.protocols.trained_encoder import open_encoder
 from skelblocks.testing import write_nw_ucla
 from skelblocks.training import DataOptions, load_sets
 from skelblocks.training.pages import copy_page
@@ -278,11 +281,21 @@ def test_a_report_has_everything(run, tmp_path, monkeypatch):
         for stream in ("joint", "bone")
         for name in ("torch's initialization", "N(0, 0.02)")
     }
+    assert set(found["baselines"]) == {"coordinates, plain", "coordinates, turned"}
+    differences = found["differences"]["joint"]
+    assert set(differences) == {*found["baselines"], *found["untrained"]}
+    for label, beside in {**found["baselines"], **found["untrained"]}.items():
+        one = differences[label]["linear"]
+        expected = results(found)["linear"]["accuracy"] - beside[0]["linear"][0]
+        assert one["difference"] == pytest.approx(expected)
+        assert one["low"] <= one["difference"] <= one["high"]
+    assert all("ridge" in results(found, place)["linear"]["selected"] for place in (0, 1))
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(found))
     text = (out / "report.md").read_text()
     assert text.startswith("| | knn | linear | semi 1 % | semi 10 % | finetune |")
     assert "| fused |  |" in text
     assert "NMI" in text
+    assert "| joint | coordinates, plain |" in text
     pictures = {path.name for path in out.iterdir() if path.suffix in (".png", ".gif")}
     assert pictures == {
         *(f"embedding_{stream}.png" for stream in ("joint", "bone")),
@@ -292,6 +305,46 @@ def test_a_report_has_everything(run, tmp_path, monkeypatch):
         "clip.gif",
         "energy.png",
     }
+
+
+def test_baselines_are_the_librarys_features_of_the_clips_plain_and_turned(run):
+    evaluated = loaded(run())
+    options = ProtocolOptions(evaluate=MeasureOptions(probe="ridge", accelerator="cpu"))
+    rows = measure_baselines(evaluated, options, baselines="coordinates", seeds=[0])
+    for name, align in (("plain", None), ("turned", "official")):
+        settings = Preprocessing(frames=16, align=align)
+        sets = load_sets(DataOptions(path=evaluated.data.path, split="cross-subject"), preprocessing=settings)
+        train, test = (coordinate_features(part.as_tensor()) for part in sets)
+        labels = sets.train.labels, sets.test.labels
+        expected = ridge_probe(train, labels[0], test, labels[1], groups=sets.train.groups("subject"))
+        (row,) = rows[f"coordinates, {name}"]
+        assert row["linear"][0].accuracy == pytest.approx(100 * expected.accuracy)
+        assert row["linear"][0].classifier is None
+        assert row["knn"][0].accuracy == pytest.approx(100 * knn_accuracy(train, labels[0], test, labels[1], k=3))
+
+
+def test_minirocket_has_a_row_for_each_seed(run, monkeypatch):
+    drawn = []
+
+    def features(train, test, *, seed):
+        drawn.append(seed)
+        return train.flatten(1), test.flatten(1)
+
+    monkeypatch.setattr("skelblocks.protocols.baselines.mini_rocket_features", features)
+    options = ProtocolOptions(evaluate=MeasureOptions(probe="ridge", accelerator="cpu"))
+    rows = measure_baselines(loaded(run()), options, baselines="minirocket", seeds=[3, 5])
+    assert drawn == [3, 5]
+    assert len(rows["MiniRocket, turned"]) == 2
+    assert measure_baselines(loaded(run()), options, baselines="none", seeds=[3]) == {}
+
+
+def test_clips_that_cannot_be_turned_have_one_baseline(tmp_path, run):
+    folder = run()
+    trained = open_encoder(folder)
+    flat = loaded(folder, path=write_set(tmp_path / "other.npz", seed=1), split="cross-subject")
+    silent = dataclasses.replace(flat, trained=dataclasses.replace(trained, preprocessing=None))
+    options = ProtocolOptions(evaluate=MeasureOptions(probe="ridge", accelerator="cpu"))
+    assert list(measure_baselines(silent, options, baselines="coordinates", seeds=[0])) == ["coordinates, as prepared"]
 
 
 def test_of_an_encoder_without_joints_there_is_no_picture_of_them(run, tmp_path, monkeypatch):

@@ -1,0 +1,95 @@
+"""What an encoder has to beat: raw coordinates, plain and turned, and fixed random convolutions.
+
+Axes: n clips, c coordinates, t frames, v joints, m persons, d features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from skelblocks.clips import Preprocessing
+from skelblocks.clips.preprocessing import Align
+from skelblocks.evaluation import coordinate_features, mini_rocket_features
+from skelblocks.protocols.evaluated_clips import evaluated_sets
+from skelblocks.protocols.evaluated_run import EvaluatedRun
+from skelblocks.protocols.options import Baselines, ProtocolOptions
+from skelblocks.protocols.results import Row
+from skelblocks.protocols.run_protocols import measure
+from skelblocks.training.accuracies import clips_of
+from skelblocks.training.datasets import Sets
+
+_FRAMES = 25  # of the coordinates
+
+
+def measure_baselines(
+    run: EvaluatedRun, options: ProtocolOptions, *, baselines: Baselines, seeds: Sequence[int]
+) -> dict[str, list[Row]]:
+    """Evaluate features that nothing was learned for on the clips of a run, by kNN and the linear protocol.
+
+    The clips are prepared as for the run's encoder, once with the camera's view and once with the shoulders turned to
+    the camera. A prepared set, and clips of chosen joints, are taken as they are.
+
+    Args:
+        run: The run whose clips these are.
+        options: Of the protocols.
+        baselines: ``"coordinates"`` of 25 frames, or ``"minirocket"`` for MiniRocket besides; ``"none"``.
+        seeds: Of MiniRocket's draws, one row for each.
+
+    Returns:
+        The results by the names of their lines in a table.
+
+    Raises:
+        ImportError: MiniRocket is asked for and the extra ``baselines`` is not installed.
+    """
+    if baselines == "none":
+        return {}
+    rows: dict[str, list[Row]] = {}
+    views = _views(run)
+    for view, sets in views.items():
+        train, test = (coordinate_features(clips, frames=_FRAMES) for clips in _clips(sets))
+        rows[f"coordinates, {view}"] = [_measured(run, train, test, options)]
+    if baselines == "minirocket":
+        view, sets = list(views.items())[-1]
+        train, test = _clips(sets)
+        rows[f"MiniRocket, {view}"] = [
+            _measured(run, *mini_rocket_features(train, test, seed=seed), options) for seed in seeds
+        ]
+    return rows
+
+
+def _measured(run: EvaluatedRun, train: Tensor, test: Tensor, options: ProtocolOptions) -> Row:
+    row = measure(dataclasses.replace(run, train=train, test=test), ["knn", "linear"], options)
+    # The classifier is not of the run's encoder.
+    return {name: [result._replace(classifier=None) for result in results] for name, results in row.items()}
+
+
+def _views(run: EvaluatedRun) -> dict[str, Sets]:
+    """The clips plain and, where they can be, turned."""
+    settings = run.trained.preprocessing
+    if settings is None or Path(run.data.path).is_dir():
+        return {"as prepared": run.sets}
+    turned: Align = settings.align or "official"
+    views = {"plain": _aligned(run, None)}
+    try:
+        dataclasses.replace(settings, align=turned).validate(layout=run.sets.layout, channels=run.sets.coordinates)
+    except ValueError:  # without shoulders, or without depth
+        return views
+    return {**views, "turned": _aligned(run, turned)}
+
+
+def _aligned(run: EvaluatedRun, align: Align | None) -> Sets:
+    settings = run.trained.preprocessing
+    assert isinstance(settings, Preprocessing)
+    if settings.align == align:
+        return run.sets
+    like = dataclasses.replace(run.trained, preprocessing=dataclasses.replace(settings, align=align))
+    return evaluated_sets(like, run.data, layout=run.data.layout, tell=False)[0]
+
+
+def _clips(sets: Sets) -> list[Tensor]:
+    return [torch.cat(list(clips_of(part))) for part in sets]

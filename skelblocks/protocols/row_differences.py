@@ -1,0 +1,68 @@
+"""How sure it is that a run is better than what stands beside it: paired intervals over the test clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skelblocks.evaluation import PairedInterval, paired_bootstrap
+from skelblocks.protocols.results import FUSED, Results, Row
+from skelblocks.training.dataset_split import groups
+
+COMPARED = ("knn", "linear")
+
+
+def row_differences(results: Results) -> dict[str, dict[str, dict[str, PairedInterval]]]:
+    """Compare each run with each baseline and untrained encoder, clip by clip.
+
+    Seeds are averaged within a clip. Where the set says who is in a clip, whole people are resampled.
+
+    Args:
+        results: What the evaluation found.
+
+    Returns:
+        For each run's line, each other line and each protocol that both have, the difference of the accuracies in
+        points, positive where the run is better, with its 95 % interval.
+    """
+    if not results.runs:
+        return {}
+    sets = next(iter(results.runs.values())).sets
+    labels, who = sets.test.labels, _several(groups(sets.test, "cross-subject"))
+    lines: dict[str, list[Row]] = {}
+    for key, row in results.rows.items():
+        if key.stream != FUSED:
+            lines.setdefault(results.label(key), []).append(row)
+    others = {**results.baselines, **results.untrained}
+    return {
+        line: {
+            other: {
+                protocol: _difference(rows, beside, protocol, labels=labels, who=who)
+                for protocol in COMPARED
+                if all(protocol in row for row in (*rows, *beside))
+            }
+            for other, beside in others.items()
+        }
+        for line, rows in lines.items()
+    }
+
+
+def _several(who: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
+    return who if who is not None and len(np.unique(who)) > 1 else None
+
+
+def _difference(
+    rows: Sequence[Row], others: Sequence[Row], protocol: str, *, labels: Tensor, who: NDArray[np.generic] | None
+) -> PairedInterval:
+    a, b = (_correct(several, protocol, labels) for several in (rows, others))
+    found = paired_bootstrap(a, b, groups=who)
+    return PairedInterval(100 * found.difference, 100 * found.low, 100 * found.high, found.share_not_better)
+
+
+def _correct(rows: Sequence[Row], protocol: str, labels: Tensor) -> Tensor:
+    """How often each test clip is classified right, on average over seeds."""
+    hits = [(row[protocol][0].scores.scores.argmax(dim=1) == labels).double() for row in rows]
+    return torch.stack(hits).mean(dim=0)
