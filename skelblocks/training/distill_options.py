@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from typing_extensions import Self
 
 from skelblocks._utils.checks import check_choice
@@ -78,6 +79,7 @@ class DistillOptions:
             check_number(getattr(self, name), name=name, least=0, most=180)
         check_number(self.learning_rate, name="learning_rate", above=0)
         check_number(self.weight_decay, name="weight_decay", least=0)
+        _check_device(self.device)
         if self.start == "teacher" and (self.base_channels or self.out_channels):
             raise ValueError(
                 "base_channels, out_channels: expected none, since the student starts from the teacher's weights; pass "
@@ -95,6 +97,13 @@ class DistillOptions:
         values: dict[str, Any] = {field.name: getattr(given, field.name) for field in fields(cls)}
         values |= {name: tuple(values[name]) for name in ("teacher", "motion")}
         return cls(**values)
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.empty(0, device=torch.device(name))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device: {name!r} is not available on this machine; try 'cpu'") from error
 
 
 def add_distill_options(parser: argparse.ArgumentParser) -> None:

@@ -79,6 +79,7 @@ class TestOptions:
             (["--learning-rate", "nan"], "learning_rate: expected a finite number"),
             (["--learning-rate", "0"], "learning_rate: expected a finite number > 0, got 0.0"),
             (["--yaw", "-1"], "yaw: expected a finite number >= 0 and <= 180"),
+            (["--device", "abacus"], "device: 'abacus' is not available on this machine; try 'cpu'"),
             (["--seed", "-1"], "seed: expected an integer >= 0, got -1"),
             (["--base-channels", "8"], "base_channels, out_channels: expected none, .*; pass --start nothing"),
         ],
