@@ -1,5 +1,6 @@
 """Damaged and hostile files of poses give a clip or ClipFormatError, whatever was changed in them."""
 
+import copy
 import json
 import random
 import warnings
@@ -101,7 +102,7 @@ def change_value(content, draw):
         depth = draw.choice([len(place) for place in places])
         *inner, key = draw.choice([place for place in places if len(place) == depth]) or (None,)
         if key is None:
-            return draw.choice(HOSTILE)
+            return copy.deepcopy(draw.choice(HOSTILE))
         parent = content
         for each in inner:
             parent = parent[each]
@@ -113,7 +114,7 @@ def change_value(content, draw):
         elif action < 0.35 and isinstance(parent, dict):
             parent[draw.choice(("0", "x", "frame_id", "9" * 20, "-1"))] = parent.pop(key)
         else:
-            parent[key] = draw.choice(HOSTILE)
+            parent[key] = copy.deepcopy(draw.choice(HOSTILE))
     return content
 
 
