@@ -19,12 +19,14 @@ Align = Literal["frame", "clip", "official"]
 Scale = Literal["bones", "spine"]
 Y = Literal["up", "down", "auto"]
 Unit = Literal["meters"]
+Nan = Literal["error", "unseen"]
+NANS = get_args(Nan)
 PER, ORIGINS, ALIGNMENTS, SCALES, YS, UNITS = (get_args(choice) for choice in (Per, Origin, Align, Scale, Y, Unit))
 COORDINATES = (2, 3)
 _OLD_NAMES = {"body": "origin"}
 _SHOULDERS = ("shoulder_left", "shoulder_right")
 # Facts about the recorded clips, which an encoder does not know.
-_OF_RAW_CLIPS = frozenset({"y", "to", "missing", "coordinates", "source", "unit"})
+_OF_RAW_CLIPS = frozenset({"y", "to", "missing", "coordinates", "source", "unit", "nan"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Preprocessing:
         unit: ``"meters"``: refuse clips whose torsos are not as long as those of people in meters, because an encoder
             that was trained on meters knows nothing of pixels. Released weights expect it. It has no effect with
             ``scale``. None takes any unit.
+        nan: What NaN coordinates, and the hidden ones of masked arrays, are: an ``"error"``, or joints that are
+            ``"unseen"``, which :func:`~skelblocks.data.fill_joints` then gives a place.
 
     Raises:
         TypeError: a number that is not an integer, a center that is not a string, or no layout.
@@ -80,6 +84,7 @@ class Preprocessing:
     coordinates: int | None = None
     source: str | Mapping[str, Any] | SkeletonLayout | None = None
     unit: Unit | None = None
+    nan: Nan = "error"
 
     def __post_init__(self) -> None:
         for name in ("frames", "persons"):
@@ -93,6 +98,7 @@ class Preprocessing:
         check_choice(self.scale, (None, *SCALES), name="scale")
         check_choice(self.y, YS, name="y")
         check_choice(self.unit, (None, *UNITS), name="unit")
+        check_choice(self.nan, NANS, name="nan")
         check_choice(self.missing, MISSING, name="missing")
         if self.coordinates is not None:
             check_integer(self.coordinates, name="coordinates")
@@ -177,8 +183,8 @@ class Preprocessing:
 
         The center ``"layout"`` is the same as its joint's name. Without a center, ``per`` and ``origin`` do nothing.
         ``persons=None``, on either side, and ``other.frames=None`` take whatever comes. ``y``, ``missing``,
-        ``coordinates``, ``source`` and ``unit`` are about the recorded clips, not about the prepared ones, and so is
-        ``to`` where both end with the same joints.
+        ``coordinates``, ``source``, ``unit`` and ``nan`` are about the recorded clips, not about the prepared ones, and
+        so is ``to`` where both end with the same joints.
 
         Args:
             other: What was expected, for instance what an encoder was trained on.

@@ -35,9 +35,9 @@ def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataO
         theirs.joints = list(trained.layout.joints)  # what the option came to
     if trained.preprocessing is not None:  # what the encoder's folder says counts, also where no run is known
         own = trained.preprocessing
-        theirs.y, theirs.missing, theirs.coordinates = own.y, own.missing, own.coordinates
+        theirs.y, theirs.missing, theirs.coordinates, theirs.nan = own.y, own.missing, own.coordinates, own.nan
         theirs.to = own.to if isinstance(own.to, str) else None
-    names = ("path", "layout", "y", "to", "missing", "coordinates", "split", "train_ids")
+    names = ("path", "layout", "y", "to", "missing", "coordinates", "nan", "split", "train_ids")
     given = {name: getattr(options, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if _knows_its_data(trained) and same_data(given.get("path", theirs.path), theirs.path):
@@ -131,6 +131,7 @@ def _load(chosen: DataOptions, expected: Preprocessing | None, *, layout: Skelet
         to=expected.to if chosen.to is None else layouts.get_or_load(chosen.to),
         missing=chosen.missing,
         coordinates=chosen.coordinates,
+        nan=chosen.nan,
     )
     sets = load_sets(chosen, layout=layout, preprocessing=settings)
     if expected.persons is None or sets.persons >= expected.persons:

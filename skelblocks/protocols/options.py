@@ -10,7 +10,7 @@ from math import inf
 from typing import Literal, get_args
 
 from skelblocks._utils.checks import check_choice
-from skelblocks.clips.preprocessing import Y
+from skelblocks.clips.preprocessing import Nan, Y
 from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.layouts.remap import Missing
 from skelblocks.protocols.finetune_options import FinetuneOptions, SemiOptions
@@ -33,6 +33,7 @@ class EvaluatedDataOptions:
     to: str | None = None  # turn the clips into this skeleton, the encoder's; default: as in the training
     missing: Missing | None = None  # joints of data.to that cannot be made; default: as in the training
     coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third; default: as in the training
+    nan: Nan | None = None  # what NaN coordinates are: an error, or joints that are unseen; default: as in the training
     split: Split | None = None  # what decides who tests; default: the run's
     train_ids: list[int] | None = None  # default: the run's; with another split or set as in training
     validation_ids: list[int] = field(default_factory=list)  # training subjects (cameras, folds) to select on

@@ -230,7 +230,7 @@ def _settings(
         same = (layout or layouts.load(options.layout)) in (recorded, prepared.layout) if file else False
         same = same or options.layout == prepared.layout.name
         asked["layout"] = there["layout"] if same else options.layout
-    for name in ("center", "per", "origin", "align", "persons", "scale", "y", "coordinates"):
+    for name in ("center", "per", "origin", "align", "persons", "scale", "y", "coordinates", "nan"):
         if getattr(options, name) not in (getattr(default, name), "auto"):
             there[name], asked[name] = getattr(own, name), getattr(options, name)
     if options.to is not None:

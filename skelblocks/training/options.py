@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from skelblocks._utils.checks import check_choice
-from skelblocks.clips.preprocessing import Align, Origin, Per, Preprocessing, Scale, Y
+from skelblocks.clips.preprocessing import Align, Nan, Origin, Per, Preprocessing, Scale, Y
 from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.layouts.layout_file import get_or_load
 from skelblocks.layouts.remap import Missing
@@ -44,6 +44,7 @@ class DataOptions:
     to: str | None = None  # turn the clips into this skeleton, a name or a .json file
     missing: Missing = "error"  # joints of data.to that cannot be made: an error, or put where the nearest joint is
     coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third coordinate
+    nan: Nan = "error"  # what NaN coordinates are: an error, or joints that are unseen, which are filled
     split: Split | None = None  # what decides who tests; default: cross-subject; of a prepared set, its protocol
     train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
     joints: list[str] | str | None = None  # keep only these, after centering; or those shared with a layout

@@ -26,6 +26,7 @@ OF_RAW_CLIPS = {
     "coordinates": 3,
     "source": "nw-ucla",
     "unit": "meters",
+    "nan": "unseen",
 }
 
 

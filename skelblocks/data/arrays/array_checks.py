@@ -18,9 +18,9 @@ UNLABELED = -1
 Part = Literal["train", "test"]
 
 
-def check_clips(clips: NDArray[Any]) -> None:
-    """Refuse what is not a floating-point array of five axes."""
-    check_array(clips, name="clips")
+def check_clips(clips: NDArray[Any], *, masked: bool = False) -> None:
+    """Refuse what is not a floating-point array of five axes, and masked arrays unless they are expected."""
+    check_array(clips.data if masked and isinstance(clips, np.ma.MaskedArray) else clips, name="clips")
     if clips.ndim != 5 or 0 in clips.shape:
         hint = "; of one clip pass clips[None], with one person a clip pass clips[..., None]" if clips.ndim == 4 else ""
         raise ValueError(f"clips: expected 5 axes (n, c, t, v, m), none empty, got shape {clips.shape}{hint}")
@@ -51,6 +51,17 @@ def check_one_a_clip(given: Mapping[str, Any], n: int) -> None:
     for name, values in given.items():
         if values is not None and np.shape(values)[:1] != (n,):
             raise ValueError(f"{name}: expected one a clip, {n}, got shape {np.shape(values)}")
+
+
+def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
+    """Refuse what is not a mask of the joints of clips ``(n, c, t, v, m)``."""
+    if seen is None:
+        return
+    if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:
+        raise TypeError(f"seen: expected a boolean numpy array, got {getattr(seen, 'dtype', type(seen).__name__)}")
+    n, _, t, v, m = clips.shape
+    if seen.shape != (n, t, v, m):
+        raise ValueError(f"seen: expected (n, t, v, m) = {(n, t, v, m)} as in the clips, got shape {seen.shape}")
 
 
 def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
@@ -97,6 +108,6 @@ def check_finite(x: NDArray[Any], names: Sequence[str]) -> None:
         raise ValueError(
             f"clips: NaN or infinite coordinates in clip {first!r}"
             + (f" and {len(others)} more" if others else "")
-            + "; fill joints that were not seen from the frames around them, numpy.interp(frames, seen, x[seen]), or "
-            "leave the clip out; zero would be a place like others"
+            + "; if NaN marks joints that were not seen, set Preprocessing(nan='unseen'), on a command line --data.nan "
+            "unseen; otherwise leave the clip out"
         )

@@ -29,16 +29,20 @@ from skelblocks.data.arrays.array_checks import (
     check_lengths,
     check_one_a_clip,
     check_places,
+    check_seen,
     checked_labels,
     mask_or_places,
 )
 from skelblocks.data.arrays.check_unit import check_unit
 from skelblocks.data.arrays.plausible import warn_if_implausible
 from skelblocks.data.arrays.read_arrays import read_arrays
+from skelblocks.data.arrays.unseen_joints import SeenClips, place_unseen
 from skelblocks.data.clip_set import ClipSet
 from skelblocks.data.known_groups import known_groups
 from skelblocks.data.split_mask import boolean_mask
 from skelblocks.data.steps.preprocess import preprocess
+from skelblocks.data.steps.preprocess_mask import preprocess_mask
+from skelblocks.data.steps.resample import clip_lengths
 from skelblocks.data.steps.vertical import with_known_y
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -57,6 +61,8 @@ class ArrayDataset(ClipSet):
         labels: ``(n,)``, integers from 0. Of labels that start from 1, subtract 1: as they are, they make a class 0
             that no clip has.
         lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
+        seen: ``(n, t, v, m)``, true where a joint is seen. What ``clips`` holds for other joints is not used; they get
+            a place by :func:`~skelblocks.data.fill_joints`. Samples then carry the mask of the preprocessed clips.
         preprocessing: What is done to every clip: frames, center, alignment, persons, scale, another skeleton. Default:
             ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released preprocessing.
         names: A name a clip, for messages and reports. Default: its number.
@@ -101,6 +107,7 @@ class ArrayDataset(ClipSet):
         layout: str | Mapping[str, Any] | SkeletonLayout,
         labels: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
+        seen: NDArray[np.bool_] | None = None,
         preprocessing: Preprocessing | None = None,
         names: Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
@@ -109,8 +116,7 @@ class ArrayDataset(ClipSet):
         arrays: Mapping[str, ArrayLike] | None = None,
         **flat: Any,
     ) -> None:
-        check_clips(clips)
-        self._clips = clips
+        check_clips(clips, masked=isinstance(preprocessing, Preprocessing) and preprocessing.nan == "unseen")
         self._clips_layout = recognize_layout(layouts.get(layout), num_joints=clips.shape[3])
         settings = take_flat_settings(
             preprocessing, flat, function=type(self).__name__, layout=self._clips_layout, default=Preprocessing()
@@ -118,12 +124,27 @@ class ArrayDataset(ClipSet):
         settings.validate(layout=self._clips_layout, channels=clips.shape[1])
         self.layout = self._prepared_layout = settings.layout_of(self._clips_layout)
         self._preprocessing = settings.for_clips_of(self._clips_layout)
+        self._take_clips(clips, seen)
         self._joints: NDArray[Any] | None = None
         self._rows = np.arange(len(clips))
         self._mapped_from: Path | None = None
         self._take_names_and_labels(names, labels, class_names)
         self._take_groups(lengths, subjects, views, arrays)
         self._look_at_clips()
+
+    def _take_clips(self, clips: NDArray[Any], seen: NDArray[np.bool_] | None) -> None:
+        check_seen(seen, clips)
+        if isinstance(clips, np.ma.MaskedArray):
+            clips = clips.filled(np.nan)
+        self._clips, self._seen = clips, seen
+        self._has_mask = seen is not None or self._preprocessing.nan == "unseen"
+        # Clips that are mapped from disk are looked at when they are read.
+        self._search_on_reading = isinstance(clips, np.memmap)
+        if self._has_mask and not self._search_on_reading:
+            self._clips, self._seen = self._placed(clips, seen)
+
+    def _placed(self, clips: NDArray[Any], seen: NDArray[np.bool_] | None) -> SeenClips:
+        return place_unseen(clips, seen, nan=self._preprocessing.nan == "unseen", layout=self._clips_layout)
 
     def _take_names_and_labels(
         self, names: Sequence[str] | None, labels: ArrayLike | None, class_names: Sequence[str] | None
@@ -161,12 +182,11 @@ class ArrayDataset(ClipSet):
         self.arrays: dict[str, NDArray[Any]] = {name: np.asanyarray(values) for name, values in (arrays or {}).items()}
 
     def _look_at_clips(self) -> None:
-        self._search_on_reading = isinstance(self._clips, np.memmap)
         if not self._search_on_reading:
             for start in range(0, len(self._clips), _CHUNK):
                 rows = slice(start, start + _CHUNK)
                 check_finite(self._clips[rows], self.names[rows])
-        self._preprocessing = with_known_y(self._preprocessing, self._clips, layout=self._clips_layout)
+        self._preprocessing = with_known_y(self._preprocessing, self._clips, layout=self._clips_layout, seen=self._seen)
         check_unit(self._clips, layout=self._clips_layout, preprocessing=self._preprocessing)
         warn_if_implausible(self._clips, self._clips_layout, self._preprocessing)
 
@@ -223,7 +243,8 @@ class ArrayDataset(ClipSet):
             if given is not None:
                 found[name] = read_arrays(given)["clips"] if isinstance(given, str | os.PathLike) else given
         options = {
-            name: found.pop(name, None) for name in ("labels", "lengths", "names", "class_names", "subjects", "views")
+            name: found.pop(name, None)
+            for name in ("labels", "lengths", "seen", "names", "class_names", "subjects", "views")
         }
         arrays = {name: values for name, values in found.items() if np.shape(values)[:1] == (len(clips),)}
         dataset = cls(clips, layout=skeleton, preprocessing=settings, arrays=arrays, **options)
@@ -346,6 +367,27 @@ class ArrayDataset(ClipSet):
         """
         return self._prepare(check_places(indices, len(self)))
 
+    def seen(self, indices: ArrayLike) -> Tensor | None:
+        """Which joints of some of the clips are seen, in the order asked for.
+
+        Args:
+            indices: Places in the set, ``(n,)`` integers.
+
+        Returns:
+            ``(n, t, v, m)`` boolean; None where neither ``seen`` nor ``Preprocessing(nan="unseen")`` was given.
+
+        Raises:
+            ValueError: as for :meth:`batch`.
+        """
+        places = check_places(indices, len(self))
+        if not self._has_mask:
+            return None
+        clips, seen = self._read(places)
+        assert seen is not None
+        lengths = clip_lengths(clips) if self._lengths is None else self._lengths[places]
+        mask = preprocess_mask(seen, layout=self._clips_layout, preprocessing=self._preprocessing, lengths=lengths)
+        return torch.from_numpy(mask if self._joints is None else np.take(mask, self._joints, axis=2))
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -366,17 +408,26 @@ class ArrayDataset(ClipSet):
             f"frames={self._preprocessing.frames}, center={origin!r})"
         )
 
-    def _prepare(self, places: NDArray[np.int64]) -> Tensor:
-        x = np.asarray(self._clips[self._rows[places]], dtype=np.float32)
-        names = [self.names[place] for place in places]
+    def _read(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """Clips and masks as recorded, with a place for every joint."""
+        rows = self._rows[places]
+        x = np.asarray(self._clips[rows], dtype=np.float32)
+        seen = None if self._seen is None else self._seen[rows]
         if self._search_on_reading:
-            check_finite(x, names)
+            if self._has_mask:
+                x, seen = self._placed(x, seen)
+            check_finite(x, [self.names[place] for place in places])
+        return x, seen
+
+    def _prepare(self, places: NDArray[np.int64]) -> Tensor:
+        x, seen = self._read(places)
         x = preprocess(
             x,
             layout=self._clips_layout,
             preprocessing=self._preprocessing,
             lengths=None if self._lengths is None else self._lengths[places],
-            names=names,
+            names=[self.names[place] for place in places],
+            seen=seen,
         )
         if self._joints is not None:
             x = np.take(x, self._joints, axis=3)

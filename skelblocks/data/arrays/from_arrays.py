@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks import layouts
+from skelblocks._utils.checks import check_choice
+from skelblocks.clips.preprocessing import NANS, Nan
 from skelblocks.data.steps.resample import clip_lengths
 from skelblocks.layouts import SkeletonLayout
 
@@ -94,7 +96,11 @@ def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
 
 
 def from_arrays(
-    clips: Iterable[ArrayLike], axes: str, *, layout: str | Mapping[str, Any] | SkeletonLayout
+    clips: Iterable[ArrayLike],
+    axes: str,
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    nan: Nan = "error",
 ) -> PaddedClips:
     """Bring a user's clips into one array, padded with zeros to the longest of them and to the most persons.
 
@@ -103,6 +109,8 @@ def from_arrays(
             real numbers. Where ``axes`` has an N, every entry holds several, and one array alone will do.
         axes: The order of every entry's axes: ``"T V C"``, ``"C T V"``, ``"T M V C"``, ``"N M T V C"`` and so on.
         layout: The skeleton that V must be: a name, a dict or a layout.
+        nan: ``"unseen"`` lets NaN and the hidden numbers of masked arrays through, as NaN, for
+            :class:`~skelblocks.data.ArrayDataset` with ``Preprocessing(nan="unseen")``. By default they are an error.
 
     Returns:
         ``clips`` and ``lengths``. A clip is as long as its entry; where ``axes`` has an N, entries may be padded, and
@@ -124,7 +132,8 @@ def from_arrays(
     """
     order = _order(axes)
     layout = layouts.get(layout)
-    if isinstance(clips, np.ma.MaskedArray):
+    check_choice(nan, NANS, name="nan")
+    if isinstance(clips, np.ma.MaskedArray) and nan == "error":
         _refuse_masked(clips, name="clips")
     if isinstance(clips, np.ndarray) and clips.ndim == len(order):
         if "N" not in order:
@@ -132,7 +141,7 @@ def from_arrays(
         clips = [clips]
     entries: list[NDArray[np.float32]] = []
     for i, clip in enumerate(clips):
-        entries.append(_entry(clip, order, layout, name=f"clips: entry {i}"))
+        entries.append(_entry(clip, order, layout, name=f"clips: entry {i}", nan=nan))
         c = entries[0].shape[1]
         if entries[i].shape[1] != c:
             raise ValueError(f"clips: entry {i}: expected C = {c} as in entry 0, got {entries[i].shape[1]}")
@@ -176,7 +185,7 @@ def _refuse_masked(x: object, *, name: str) -> None:
     if isinstance(x, np.ma.MaskedArray) or (isinstance(x, list | tuple) and any(map(_is_masked, x))):
         raise TypeError(
             f"{name}: expected a plain array, got a masked one, whose hidden numbers would count as coordinates; fill "
-            "them from the frames around them, or leave the clip out"
+            "them with numpy.ma.filled(x, numpy.nan), and set Preprocessing(nan='unseen')"
         )
 
 
@@ -184,7 +193,9 @@ def _is_masked(x: object) -> bool:
     return isinstance(x, np.ma.MaskedArray) or (isinstance(x, list | tuple) and any(map(_is_masked, x)))
 
 
-def _entry(clip: ArrayLike, order: str, layout: SkeletonLayout, *, name: str) -> NDArray[np.float32]:
+def _entry(clip: ArrayLike, order: str, layout: SkeletonLayout, *, name: str, nan: Nan) -> NDArray[np.float32]:
+    if nan == "unseen" and isinstance(clip, np.ma.MaskedArray):
+        clip = np.ma.filled(clip.astype(np.float64), np.nan)
     _refuse_masked(clip, name=name)
     try:
         x: NDArray[Any] = np.asarray(clip)
@@ -207,11 +218,11 @@ def _entry(clip: ArrayLike, order: str, layout: SkeletonLayout, *, name: str) ->
         )
     with np.errstate(over="ignore"):
         single = _ordered(x, order).astype(np.float32)
-    wrong = np.argwhere(~np.isfinite(single))
+    wrong = np.argwhere(~np.isfinite(single) & ~(np.isnan(single) & (nan == "unseen")))
     if len(wrong):
         n, c, t, v, m = wrong[0].tolist()
         raise ValueError(
-            f"{name}: NaN, infinite or too large a number at n {n}, c {c}, t {t}, v {v}, m {m}; fill a joint that was "
-            "not seen from the frames around it, numpy.interp(frames, seen, x[seen]); zero would be a place like others"
+            f"{name}: NaN, infinite or too large a number at n {n}, c {c}, t {t}, v {v}, m {m}; if NaN marks a joint "
+            "that was not seen, pass nan='unseen', and Preprocessing(nan='unseen') to the data set"
         )
     return single

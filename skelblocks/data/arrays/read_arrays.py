@@ -18,6 +18,7 @@ KEYS: Mapping[str, str] = {
     "clips": "x",
     "labels": "y",
     "lengths": "length",
+    "seen": "seen",
     "names": "clip_name",
     "subjects": "subject",
     "views": "view",
@@ -35,8 +36,8 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
     Args:
         path: A ``.npz`` file, or a ``.npy`` file that holds the clips alone and is mapped from disk, not read.
         keys: What the file calls an array, by what it is for: ``{"clips": "data", "labels": "target"}``. It adds to the
-            defaults ``clips: x``, ``labels: y``, ``lengths: length``, ``names: clip_name``, ``subjects: subject``,
-            ``views: view``, ``train: is_train``, ``class_names`` and ``joint_names``.
+            defaults ``clips: x``, ``labels: y``, ``lengths: length``, ``seen``, ``names: clip_name``,
+            ``subjects: subject``, ``views: view``, ``train: is_train``, ``class_names`` and ``joint_names``.
 
     Returns:
         The arrays by purpose; those that have none keep the file's name for them. Only ``"clips"`` is sure to be there.

@@ -185,6 +185,8 @@ class ClipPreparation:
             raise ClipFormatError(clip.name, f"expected (c={c}, t, v={v}, b), got shape {clip.x.shape}")
         if isinstance(clip.x, np.ma.MaskedArray):
             raise ClipFormatError(clip.name, "masked coordinates; fill them from the frames around them")
+        if self.preprocessing.nan == "unseen":
+            clip = clip._replace(seen=clip.seen_joints & np.isfinite(clip.x).all(axis=0))
         by_joints = clip.seen.ndim == 3
         if by_joints:
             check_clip(clip)

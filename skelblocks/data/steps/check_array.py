@@ -16,12 +16,12 @@ def check_array(x: NDArray[Any], *, name: str = "x") -> None:
         Traceback (most recent call last):
         ...
         TypeError: x: expected a plain numpy array, got a masked one, whose hidden numbers would count as coordinates;
-        fill them from the frames around them, or leave the clip out
+        set Preprocessing(nan='unseen') where a data set reads them, or fill them
     """
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
             f"{name}: expected a plain numpy array, got a masked one, whose hidden numbers would count as coordinates; "
-            "fill them from the frames around them, or leave the clip out"
+            "set Preprocessing(nan='unseen') where a data set reads them, or fill them"
         )
     if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
         raise TypeError(f"{name}: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")

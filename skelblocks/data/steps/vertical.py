@@ -55,7 +55,8 @@ def torso_height(
     heights = []
     for start in range(0, len(x), _CHUNK):
         part = np.asarray(x[start : start + _CHUNK])
-        counted = (part != 0).any(axis=(1, 3))  # (n, t, m)
+        counted = ((part != 0) & ~np.isnan(part)).any(axis=(1, 3))  # (n, t, m)
+        counted &= np.isfinite(part[:, :, :, weights != 0]).all(axis=(1, 3))
         if seen is not None:
             counted &= seen[start : start + _CHUNK, :, weights != 0].all(axis=2)
         height = np.einsum("ntvm,v->ntm", part[:, 1].astype(np.float64), weights)

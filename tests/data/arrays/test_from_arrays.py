@@ -170,7 +170,7 @@ def test_wrong_clips_are_named(clips, axes, message):
 def test_what_is_not_finite_is_found(value):
     clip = np.ones((2, 9, 20, 3))
     clip[1, 4, 7, 2] = value
-    with pytest.raises(ValueError, match=r"entry 1: NaN, infinite .* n 0, c 2, t 4, v 7, m 1; .*numpy.interp"):
+    with pytest.raises(ValueError, match=r"entry 1: NaN, infinite .* n 0, c 2, t 4, v 7, m 1; .*nan='unseen'"):
         from_arrays([np.ones((1, 3, 20, 3)), clip], "M T V C", layout="nw-ucla")
 
 
