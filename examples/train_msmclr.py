@@ -40,7 +40,7 @@ from skelblocks.viz import attention_map
 class Options(MethodOptions):
     """All options; the defaults are those of section 4.2."""
 
-    strong: Literal["paper", "official", "aimclr", "weak"] = "paper"  # augmentations; table 6: aimclr, weak
+    strong: Literal["paper", "official", "aimclr", "weak", "picture"] = "paper"  # augmentations; table 6: aimclr, weak
     attention: Literal["both", "frame", "node", "none"] = "both"  # MsM attention's motion; none: table 4's first row
     scales: list[Literal["joint", "part", "body"]] | None = (
         None  # default: joint, part, body; [joint]: "w/o Ms", table 4's second row
@@ -130,7 +130,9 @@ def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Weak query, strong query, weak key."""
     amplitude = options.contrast.shear_amplitude
     weak = strong = recipes.weak(shear_amplitude=amplitude)
-    if options.strong != "weak":
+    if options.strong == "picture":  # keypoints in pictures: both views turn and scale in the plane
+        weak, strong = recipes.picture_weak(), recipes.picture_strong(layout, shear_amplitude=amplitude)
+    elif options.strong != "weak":
         made = {
             "paper": recipes.msmclr_strong,
             "official": recipes.msmclr_strong_official,

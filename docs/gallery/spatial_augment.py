@@ -7,7 +7,7 @@ from common import LAYOUT, clips, write
 from matplotlib.figure import Figure
 
 from skelblocks import viz
-from skelblocks.augment import RandomShear, channel_mask, rotation, shear, spatial_flip
+from skelblocks.augment import RandomShear, channel_mask, rotation, scale, shear, spatial_flip
 
 clip = clips()[:1]  # (1, C, T, V, M): one arm is raised
 
@@ -25,6 +25,17 @@ def shear_strips() -> Figure:
         "RandomShear(1.0)": strong.transform(clip, draws)[0],  # the same draws
     }
     return viz.clip_strip(strips, layout=LAYOUT, frames=[8, 16, 21], axes=(0, 2, 1))
+
+
+def scale_strips() -> Figure:
+    factors = {
+        "original": [[1.0, 1.0, 1.0]],
+        "0.8": [[0.8]],
+        "1.2": [[1.2]],
+        "x 1.2, y 0.8": [[1.2, 0.8, 1.0]],
+    }
+    strips = {name: scale(clip, torch.tensor(each))[0] for name, each in factors.items()}
+    return viz.clip_strip(strips, layout=LAYOUT, frames=[8, 16, 21])
 
 
 def rotation_strips() -> Figure:
@@ -53,4 +64,4 @@ def channel_mask_strips() -> Figure:
 
 
 if __name__ == "__main__":
-    write(shear_strips, rotation_strips, spatial_flip_strips, channel_mask_strips)
+    write(shear_strips, scale_strips, rotation_strips, spatial_flip_strips, channel_mask_strips)

@@ -1,4 +1,4 @@
-"""The pictures of the pages on temporal crop, temporal flip and Gaussian blur: which frame is shown when."""
+"""The pictures of the pages on temporal crop, tempo, temporal flip and Gaussian blur: which frame is shown when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from common import LAYOUT, clips, write
 from matplotlib.figure import Figure
 
 from skelblocks import viz
-from skelblocks.augment import gaussian_blur, temporal_crop, temporal_flip
+from skelblocks.augment import gaussian_blur, tempo, temporal_crop, temporal_flip
 
 clip = clips()[:1]  # (1, C, T, V, M): one arm is raised
 HAND = 7  # the left one
@@ -20,6 +20,15 @@ def temporal_crop_frames() -> Figure:
         seen = temporal_crop(frames, torch.tensor([start])).flatten()
         series[f"start {start}" + (": the clip itself" if start == 8 else "")] = (torch.arange(50), seen)
     return viz.curves(series, xlabel="frame of the crop", ylabel="frame of the clip")
+
+
+def tempo_frames() -> Figure:
+    frames = torch.arange(50.0).view(1, 1, 50, 1, 1) + 1  # not zero, which is an absent person
+    series = {}
+    for speed in (0.8, 1.0, 1.25):
+        seen = tempo(frames, torch.tensor([speed]), torch.zeros(1)).flatten() - 1
+        series[f"speed {speed:g}"] = (torch.arange(50), seen)
+    return viz.curves(series, xlabel="frame of the result", ylabel="frame of the clip")
 
 
 def temporal_flip_strips() -> Figure:
@@ -52,4 +61,4 @@ def gaussian_blur_hand() -> Figure:
 
 
 if __name__ == "__main__":
-    write(temporal_crop_frames, temporal_flip_strips, gaussian_blur_gain, gaussian_blur_hand)
+    write(temporal_crop_frames, tempo_frames, temporal_flip_strips, gaussian_blur_gain, gaussian_blur_hand)

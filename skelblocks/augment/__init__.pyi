@@ -25,6 +25,7 @@ from skelblocks.augment.noise_joints import NoiseJointsParams, RandomNoiseJoints
 from skelblocks.augment.random_camera import CameraParams, RandomCamera, project
 from skelblocks.augment.region_swap import Mixed, RandomRegionSwap, RegionSwapParams, region_swap
 from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
+from skelblocks.augment.scale import RandomScale, ScaleParams, scale
 from skelblocks.augment.shear import RandomShear, ShearParams, shear
 from skelblocks.augment.spatial_flip import RandomSpatialFlip, SpatialFlipParams, spatial_flip
 from skelblocks.augment.spatio_temporal_occlusion import (
@@ -34,6 +35,7 @@ from skelblocks.augment.spatio_temporal_occlusion import (
     occluded_joints,
     occlusion_units,
 )
+from skelblocks.augment.tempo import RandomTempo, TempoParams, tempo
 from skelblocks.augment.temporal_crop import RandomTemporalCrop, TemporalCropParams, temporal_crop
 from skelblocks.augment.temporal_flip import RandomTemporalFlip, TemporalFlipParams, temporal_flip
 
@@ -62,17 +64,21 @@ __all__ = [
     "RandomNoiseJoints",
     "RandomRegionSwap",
     "RandomRotation",
+    "RandomScale",
     "RandomShear",
     "RandomSpatialFlip",
+    "RandomTempo",
     "RandomTemporalCrop",
     "RandomTemporalFlip",
     "RandomTransform",
     "RegionSwapParams",
     "RotationParams",
+    "ScaleParams",
     "ShearParams",
     "SpatialFlipParams",
     "SpatioTemporalOcclusion",
     "SpatioTemporalOcclusionParams",
+    "TempoParams",
     "TemporalCropParams",
     "TemporalFlipParams",
     "central_spatial_mask",
@@ -94,8 +100,10 @@ __all__ = [
     "recipes",
     "region_swap",
     "rotation",
+    "scale",
     "shear",
     "spatial_flip",
+    "tempo",
     "temporal_crop",
     "temporal_flip",
 ]

@@ -20,8 +20,10 @@ from skelblocks.augment.joint_mask import RandomJointMask
 from skelblocks.augment.noise_joints import RandomNoiseJoints
 from skelblocks.augment.region_swap import RandomRegionSwap
 from skelblocks.augment.rotation import RandomRotation
+from skelblocks.augment.scale import RandomScale
 from skelblocks.augment.shear import RandomShear
 from skelblocks.augment.spatial_flip import RandomSpatialFlip
+from skelblocks.augment.tempo import RandomTempo
 from skelblocks.augment.temporal_crop import RandomTemporalCrop
 from skelblocks.augment.temporal_flip import RandomTemporalFlip
 from skelblocks.layouts import SkeletonLayout, get
@@ -31,6 +33,8 @@ __all__ = [
     "aimclr_extreme_official",
     "msmclr_strong",
     "msmclr_strong_official",
+    "picture_strong",
+    "picture_weak",
     "skeattnclr_swap",
     "skelemix_swap",
     "weak",
@@ -208,6 +212,76 @@ def msmclr_strong_official(
     """
     seven = aimclr_extreme_official(layout, shear_amplitude=shear_amplitude, padding_ratio=padding_ratio)
     return Compose([*seven.transforms, RandomNoiseJoints(1 / 25)])
+
+
+@explain_arguments
+def picture_weak(*, angle: float = 15.0, scale_amplitude: float = 0.2, padding_ratio: int = 6) -> Compose:
+    """A weak view for keypoints in pictures, which lie in the plane: crop, rotation in the plane, scale.
+
+    It is ours: the papers' weak view shears, which in the plane changes the body as no camera does.
+
+    Args:
+        angle: Largest turn in the plane to either side, in degrees: how crookedly a camera is held.
+        scale_amplitude: Largest change of the size, as a ratio; 0.2 in pyskl's code for keypoints.
+        padding_ratio: Of the crop; 6 in the papers' released configs.
+
+    Returns:
+        A transform of clips ``(n, c, t, v, m)``.
+
+    Example:
+        >>> [type(each).__name__ for each in picture_weak().transforms]
+        ['RandomTemporalCrop', 'RandomRotation', 'RandomScale']
+    """
+    return Compose(
+        [RandomTemporalCrop(padding_ratio), RandomRotation(angle, two_sided=True), RandomScale(scale_amplitude)]
+    )
+
+
+@explain_arguments
+def picture_strong(
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    *,
+    angle: float = 30.0,
+    scale_amplitude: float = 0.2,
+    shear_amplitude: float = 0.2,
+    padding_ratio: int = 6,
+) -> Compose:
+    """A strong view for keypoints in pictures: nine ops.
+
+    In this order: tempo, crop, rotation in the plane, scale of each axis, shear, mirror image, Gaussian noise, Gaussian
+    blur, joint mask. It is ours. The channel mask of the papers' strong views is left out: of two coordinates it hides
+    half.
+
+    Args:
+        layout: A name, a dict or a layout, whose left and right the mirror image exchanges.
+        angle: Largest turn in the plane to either side, in degrees.
+        scale_amplitude: Largest change of the size along each axis, as a ratio.
+        shear_amplitude: Of the shear; less than the papers' 0.5, which in space stands for other viewpoints.
+        padding_ratio: Of the crop; 6 in the papers' released configs.
+
+    Returns:
+        A transform of clips ``(n, c, t, v, m)`` that leaves absent persons zero.
+
+    Raises:
+        ValueError: an unknown layout.
+
+    Example:
+        >>> len(picture_strong("coco-17").transforms)
+        9
+    """
+    return Compose(
+        [
+            RandomTempo(),
+            RandomTemporalCrop(padding_ratio),
+            RandomRotation(angle, two_sided=True),
+            RandomScale(scale_amplitude, per_axis=True),
+            RandomShear(shear_amplitude),
+            RandomSpatialFlip(layout, mirror_axis=0),
+            RandomGaussianNoise(),
+            RandomGaussianBlur(),
+            RandomJointMask(),
+        ]
+    )
 
 
 @explain_arguments

@@ -11,6 +11,10 @@ from skelblocks.augment import recipes
 OPS = {
     "shear": lambda layout: augment.RandomShear(),
     "temporal_crop": lambda layout: augment.RandomTemporalCrop(),
+    "scale": lambda layout: augment.RandomScale(),
+    "scale, per axis": lambda layout: augment.RandomScale(0.5, per_axis=True),
+    "tempo": lambda layout: augment.RandomTempo(),
+    "tempo, wide": lambda layout: augment.RandomTempo((0.3, 3.5)),
     "rotation": lambda layout: augment.RandomRotation(),
     "rotation, two-sided": lambda layout: augment.RandomRotation(45.0, minor_angle=5.0, two_sided=True),
     "gaussian_noise": lambda layout: augment.RandomGaussianNoise(),
@@ -28,6 +32,8 @@ OPS = {
     "weak": lambda layout: recipes.weak(),
     "msmclr_strong": recipes.msmclr_strong,
     "aimclr_extreme": recipes.aimclr_extreme,
+    "picture_weak": lambda layout: recipes.picture_weak(),
+    "picture_strong": recipes.picture_strong,
 }
 SHIVERING = {  # they give absent persons noise, as released
     "msmclr_strong_official": recipes.msmclr_strong_official,

@@ -9,6 +9,10 @@ from skelblocks.augment import recipes
 TRANSFORMS = {
     "shear": lambda layout: augment.RandomShear(),
     "temporal_crop": lambda layout: augment.RandomTemporalCrop(),
+    "scale": lambda layout: augment.RandomScale(),
+    "scale, per axis": lambda layout: augment.RandomScale(0.5, per_axis=True),
+    "tempo": lambda layout: augment.RandomTempo(),
+    "tempo, wide": lambda layout: augment.RandomTempo((0.3, 3.5)),
     "rotation": lambda layout: augment.RandomRotation(),
     "rotation, two-sided": lambda layout: augment.RandomRotation(45.0, minor_angle=5.0, two_sided=True),
     "gaussian_noise": lambda layout: augment.RandomGaussianNoise(),
@@ -42,6 +46,8 @@ TRANSFORMS = {
     "msmclr_strong": recipes.msmclr_strong,
     "msmclr_strong_official": recipes.msmclr_strong_official,
     "aimclr_extreme": recipes.aimclr_extreme,
+    "picture_weak": lambda layout: recipes.picture_weak(),
+    "picture_strong": recipes.picture_strong,
     "aimclr_extreme_official": recipes.aimclr_extreme_official,
 }
 DATA_DEPENDENT = "central_spatial_mask, official"  # how many joints are left depends on the draws

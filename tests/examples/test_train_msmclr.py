@@ -49,15 +49,17 @@ def test_neighbors_are_mined_from_the_chosen_epoch_on():
 
 
 def test_views_are_the_chosen_lists():
-    paper, released, aimclr, weak = (
+    paper, released, aimclr, weak, picture = (
         PAGE.make_views(options_of(PAGE.options, strong=strong), layout=layouts.get("sbu"))
-        for strong in ("paper", "official", "aimclr", "weak")
+        for strong in ("paper", "official", "aimclr", "weak", "picture")
     )
     assert [len(each.transforms) for each in paper.transforms] == [2, 8, 2]
     assert [len(each.transforms) for each in weak.transforms] == [2, 2, 2]
     assert repr(aimclr.transforms[1]) == repr(recipes.aimclr_extreme("sbu"))
     assert "RandomJointMask" in repr(paper.transforms[1])
     assert "RandomSpatialFlip" in repr(released.transforms[1])
+    assert [type(each).__name__ for each in picture.transforms[2].transforms][-1] == "RandomScale"
+    assert "RandomTempo" in repr(picture.transforms[1])
 
 
 @pytest.mark.parametrize(

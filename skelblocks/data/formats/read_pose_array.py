@@ -6,6 +6,7 @@ Axes: n clips, c coordinates, t frames, v joints, b persons.
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +92,9 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that hold numbers or strings; a ``.npy`` file's is called ``""``."""
     mmap_mode: Literal["r"] | None = "r" if _is_npy(path) else None
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode=mmap_mode)
+        with warnings.catch_warnings():  # about headers that Python 2 wrote, which are read all the same
+            warnings.simplefilter("ignore", UserWarning)
+            loaded = np.load(path, allow_pickle=False, mmap_mode=mmap_mode)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded as file:
@@ -131,7 +134,7 @@ def _pickled(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # zipfile raises errors of many types for damaged archives
         names = set()
     if names & {"positions_2d.npy", "positions_3d.npy"}:
         return (
