@@ -1,6 +1,7 @@
 """Landmarks of a body in JSON, however a script wrote them: a list, or an object by number or name.
 
-A landmark is ``{"x": .., "y": .., "z": .., "visibility": ..}`` or ``[x, y, z, visibility]``.
+A landmark is ``{"x": .., "y": .., "z": .., "visibility": ..}``, which may also have its number or its name, or
+``[x, y, z, visibility]``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.formats.frame_files import frame_number
@@ -29,9 +31,12 @@ _WRAPPERS: tuple[tuple[Kind, str], ...] = (
     ("world", "worldLandmarks"),
     ("world", "world_landmarks"),
     ("world", "keypoints3D"),
+    ("world", "keypoints_3d"),
 )
 _FRAME_KEYS = ("frame", "frame_id", "frame_index", "frame_number", "frame_idx")
 _LISTS = ("frames", "data", "results", "poses")
+_KEYS = ("id", "index", "point_index", "landmark_id", "name", "part")
+_OTHER_ORDERS = (list(layouts.get("coco-17").joints),)
 _SCORES = ("visibility", "score", "presence", "confidence")
 WRAPPERS = frozenset(key for _, key in _WRAPPERS)
 
@@ -83,13 +88,15 @@ def landmark_row(landmarks: Any, path: Path, where: str, *, names: dict[str, int
         >>> landmark_row([{"x": 1, "y": 2, "score": 0.5}], Path("a.json"), "frame 0", names={})
         [1, 2, None, 0.5]
     """
-    points = _in_order(landmarks, path, where, names) if isinstance(landmarks, dict) else landmarks
+    points = _in_order(landmarks, path, where, names)
     row: Row = []
-    first = points[0] if points else None
+    first = next((point for point in points if point is not None), None)
     score = next((key for key in _SCORES if key in first), "") if isinstance(first, dict) else ""
     for i, point in enumerate(points):
         if type(point) is dict:
             row += (point.get("x"), point.get("y"), point.get("z"), point.get(score))
+        elif point is None:
+            row += (None, None, None, None)
         elif isinstance(point, list) and 2 <= len(point) <= 4:
             row += [*point, None, None][:4]
         else:
@@ -97,14 +104,41 @@ def landmark_row(landmarks: Any, path: Path, where: str, *, names: dict[str, int
     return row
 
 
-def _in_order(landmarks: dict[str, Any], path: Path, where: str, names: dict[str, int]) -> list[Any]:
-    places = [int(key) if key.isdigit() and len(key) < 6 else names.get(plain_joint_name(key), -1) for key in landmarks]
-    if sorted(places) != list(range(len(places))):
-        shown = ", ".join(escape(key, longest=20) for key in list(landmarks)[:3])
+def _in_order(landmarks: Any, path: Path, where: str, names: dict[str, int]) -> list[Any]:
+    """The landmarks in the layout's order, None for those that are left out, where they have numbers or names."""
+    points: list[Any]
+    if isinstance(landmarks, dict):
+        points = list(landmarks.values())
+        keys: list[str] = list(landmarks)
+    else:
+        points = landmarks
+        own = [_key(point) for point in points]
+        keys = [key for key in own if key is not None]
+        if len(keys) != len(points) or [plain_joint_name(key) for key in keys] in _OTHER_ORDERS:
+            return points
+    places = [int(key) if key.isdecimal() and len(key) < 6 else names.get(plain_joint_name(key), -1) for key in keys]
+    if isinstance(landmarks, list) and -1 in places:  # names of another kind
+        return points
+    count = len(places) if sorted(places) == list(range(len(places))) else len(names)
+    if len(set(places)) != len(places) or not all(0 <= place < count for place in places):
+        shown = ", ".join(escape(key, longest=20) for key in keys[:3])
         raise ClipFormatError(
-            path, f"{where}: expected the landmarks by number from 0, or by MediaPipe's names, got {shown} and so on"
+            path,
+            f"{where}: expected landmarks by number from 0 to {len(names) - 1} or by MediaPipe's names, each once, got "
+            f"{shown} and so on",
         )
-    return [point for _, point in sorted(zip(places, landmarks.values(), strict=True), key=lambda pair: pair[0])]
+    ordered: list[Any] = [None] * count
+    for place, point in zip(places, points, strict=True):
+        ordered[place] = point
+    return ordered
+
+
+def _key(point: Any) -> str | None:
+    """A landmark's own number or name."""
+    if type(point) is not dict:
+        return None
+    key = next((point[key] for key in _KEYS if key in point), None)
+    return str(key) if isinstance(key, str | int) and not isinstance(key, bool) else None
 
 
 def _depth(value: Any) -> int:

@@ -40,7 +40,10 @@ def looks_like_mmpose(head: bytes) -> bool:
 
 def is_mmpose_frame(head: bytes) -> bool:
     """Whether a file's start is a picture's list of persons."""
-    return _INSTANCE.match(json_start(head)) is not None
+    start, keys = json_start(head), json_keys(head)
+    if start.startswith(b"{"):  # a demo's, of one picture
+        return "keypoints" in keys and keys.isdisjoint({"frame_id", "instances"})
+    return _INSTANCE.match(start) is not None
 
 
 def read_mmpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
@@ -115,10 +118,15 @@ def _frames(paths: Sequence[Path]) -> tuple[list[_Frame], int, tuple[str, ...]]:
     """Each frame's file, number from 0, name for errors, and persons; the number of frames; the joints' names."""
     if len(paths) > 1:
         ordered, numbers, frames = order_frames(paths)
-        contents = [(path, number, read_json(path)) for path, number in zip(ordered, numbers, strict=True)]
-        return [(path, number, "picture", _persons(one, path, "picture")) for path, number, one in contents], frames, ()
-    path = paths[0]
-    names: tuple[str, ...] = ()
+        read: list[_Frame] = []
+        names: tuple[str, ...] = ()
+        for path, number in zip(ordered, numbers, strict=True):
+            content = read_json(path)
+            if isinstance(content, dict):
+                names, content = _names(content.get("meta_info")), content.get("instance_info")
+            read.append((path, number, "picture", _persons(content, path, "picture")))
+        return read, frames, names
+    path, names = paths[0], ()
     content = read_json(path)
     if isinstance(content, dict):
         names = _names(content.get("meta_info"))

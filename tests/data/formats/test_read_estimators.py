@@ -26,6 +26,13 @@ def person(joints=17, offset=0.0, score=0.9, coordinates=2):
     return {"keypoints": keypoints, "keypoint_scores": [score] * joints, "bbox": [[1, 2, 3, 4]], "bbox_score": 0.9}
 
 
+def test_mmpose_pictures_of_the_demo_are_frames(tmp_path):
+    for number in (1, 3):
+        write(tmp_path / f"img{number}.json", {"meta_info": {}, "instance_info": [person()]})
+    (clip,) = read_poses(tmp_path)
+    assert clip.seen_persons[:, 0].tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize("demo", [True, False])
 def test_mmpose_recordings(tmp_path, start, demo):
@@ -267,6 +274,7 @@ SHAPES = {
     "frames in an object": {"fps": 30, "frames": [{"frame": i, "landmarks": BODY} for i in (2, 0)]},
     "bodies": [{"landmarks": [BODY, BODY]}, {"landmarks": []}, {"landmarks": [BODY]}],
     "landmark objects": [{"pose_landmarks": {"landmark": BODY}}, {}, {"pose_landmarks": {"landmark": BODY}}],
+    "numbered landmarks": [[{"id": i, **point} for i, point in reversed([*enumerate(BODY)])], [], BODY],
     "names": [
         {
             "LEFT_" + n[:-5].upper() if n.endswith("_left") else n: p
@@ -314,6 +322,23 @@ def test_mediapipe_world_landmarks_are_told_by_the_hips(tmp_path):
     assert read_poses(alone)[0].x.shape[0] == 3
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_mediapipe_landmarks_that_are_left_out_are_unseen(tmp_path, named):
+    some = {"LEFT_SHOULDER": 11, "RIGHT_SHOULDER": 12, "nose": 0}
+    body = [{"name" if named else "id": name if named else i, **BODY[i]} for name, i in some.items()]
+    (clip,) = read_poses(write(tmp_path / "a.json", [{"landmarks": body}]), image_size=(200, 100))
+    assert clip.layout == "mediapipe-33"
+    assert np.flatnonzero(clip.seen[0, :, 0]).tolist() == [0, 11, 12]
+    np.testing.assert_allclose(clip.x[0, 0, [0, 11, 12], 0], [50, 72, 74], rtol=1e-6)
+
+
+def test_movenet_with_names_is_in_the_order_of_coco(tmp_path):
+    body = [{"x": 100.0 + j, "y": 50.0, "score": 0.8, "name": name} for j, name in enumerate(COCO_NAMES)]
+    (clip,) = read_poses(write(tmp_path / "a.json", [{"keypoints": body}]))
+    assert clip.layout == "coco-17"
+    np.testing.assert_allclose(clip.x[0, 0, :, 0], 100 + np.arange(17))
+
+
 def test_mediapipe_low_visibility_is_unseen(tmp_path):
     path = write(tmp_path / "a.json", [[*landmarks(visibility=0.3)[:5], *BODY[5:]]])
     seen = read_poses(path, image_size=(200, 100))[0].seen[0, :, 0]
@@ -335,7 +360,8 @@ def test_movenet_in_pixels_stays(tmp_path):
         ([BODY, BODY[:30]], "frame 1, body 0: expected 33 landmarks, got 30"),
         ([[*BODY[:32], {"x": "left", "y": 0}]], "got a text in it"),
         ([[*BODY[:32], 5]], "joint 32: expected x, y, z and visibility, got a number"),
-        ({"0": {"x": 1, "y": 2}, "5": {"x": 1, "y": 2}}, "expected the landmarks by number from 0"),
+        ({"0": {"x": 1, "y": 2}, "55": {"x": 1, "y": 2}}, "expected landmarks by number from 0 to 32"),
+        ([[{"x": 1, "y": 2, "z": 3, "name": "nose"}] * 2], "each once, got nose, nose and so on"),
         ({"1": BODY, "01": BODY}, "frame 1: expected each frame once"),
         ({"1": BODY, "9999999999": BODY}, "at most 1048576 frames"),
         ([[]], "expected a body in one of the frames"),
