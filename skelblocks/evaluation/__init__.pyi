@@ -15,6 +15,7 @@ from skelblocks.evaluation.retrieval import RetrievalScores, nearest_neighbors, 
 from skelblocks.evaluation.ridge_probe import RidgeProbeResult, ridge_probe
 from skelblocks.evaluation.seeds import SeedSummary, summarize_seeds
 from skelblocks.evaluation.softmax_temperature import softmax_temperature
+from skelblocks.evaluation.spread import alignment, effective_rank, uniformity
 
 __all__ = [
     "FUSION_WEIGHTS",
@@ -30,12 +31,14 @@ __all__ = [
     "SeedSummary",
     "StreamScores",
     "accuracy",
+    "alignment",
     "bootstrap_interval",
     "cached_features",
     "classification_report",
     "cluster_scores",
     "coordinate_features",
     "data_fingerprint",
+    "effective_rank",
     "extract_features",
     "fuse_scores",
     "knn_accuracy",
@@ -51,5 +54,6 @@ __all__ = [
     "ridge_probe",
     "softmax_temperature",
     "summarize_seeds",
+    "uniformity",
     "weights_fingerprint",
 ]

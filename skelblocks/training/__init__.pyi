@@ -14,6 +14,7 @@ from skelblocks.training.distill_options import DistillOptions, add_distill_opti
 from skelblocks.training.distill_views import StudentView, Teacher, open_teacher
 from skelblocks.training.errors import LostProcessError, NonFiniteLossError, RunFolderError, TrainingError
 from skelblocks.training.fabric import make_fabric
+from skelblocks.training.keep_encoder import Kept, keep_encoder
 from skelblocks.training.loop import pretrain
 from skelblocks.training.method import Method, Output
 from skelblocks.training.motion_sets import Motion, motion_stream, open_motion
@@ -47,6 +48,7 @@ __all__ = [
     "DistillOptions",
     "EncoderOptions",
     "EvaluateOptions",
+    "Kept",
     "LostProcessError",
     "Method",
     "MethodOptions",
@@ -79,6 +81,7 @@ __all__ = [
     "groups",
     "in_picture",
     "joint_names",
+    "keep_encoder",
     "learning_rate",
     "load_page",
     "load_sets",

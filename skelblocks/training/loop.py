@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from skelblocks.clips import ClipDataset
@@ -123,6 +124,7 @@ class _Loop:
             method = _synchronized(method, device=fabric.device)
         self.method: Any = method
         self.start = None if started is None else started.record
+        self.kept_norms = [] if started is None or self.train.start_norm == "adapt" else _norms(method, started)
         self.plain = make_optimizer(
             method,
             rate=self.train.learning_rate,
@@ -173,6 +175,8 @@ class _Loop:
         """Train for one epoch; its row of metrics."""
         monitor.begin_epoch(epoch)
         self.model.train()
+        for norm in self.kept_norms:
+            norm.eval()
         batches, rate = self.batches(epoch=epoch), 0.0
         loader = DataLoader(self.dataset, batch_sampler=batches, num_workers=self.train.workers)
         for step, batch in enumerate(loader):
@@ -225,6 +229,12 @@ class _Loop:
             start=self.start,
         )
         self.folder.save(state)
+
+
+def _norms(method: nn.Module, started: Started) -> list[nn.Module]:
+    """The batch norms of encoders that have started from weights, and of their copies."""
+    encoders = [method.get_submodule(name) for name in started.encoders]
+    return [module for encoder in encoders for module in encoder.modules() if isinstance(module, _BatchNorm)]
 
 
 def _synchronized(method: nn.Module, *, device: torch.device) -> nn.Module:

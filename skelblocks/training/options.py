@@ -88,6 +88,8 @@ class TrainOptions:
     resume: bool = True  # continue from the folder's checkpoint, if it has one
     start: str | None = None  # weights to start from: a released file, a pretrained folder, or a run's folder
     start_rate: float | None = None  # learning rate of what starts from weights; default: half of train.learning_rate
+    start_norm: Literal["keep", "adapt"] = "keep"  # the started encoder's batch norms: keep their statistics, or adapt
+    stop: Literal["last", "views"] = "last"  # which encoder a started run keeps: the last, or a mix with the start's
 
     def __post_init__(self) -> None:
         check_finite(self, group="train")

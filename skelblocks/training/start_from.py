@@ -25,11 +25,13 @@ class Started:
     Attributes:
         record: For the run's metadata: path, kind, method and sha256 of the weights, and the parts that were taken.
         names: Names of the method's parameters that have started from weights.
+        encoders: Names of the method's encoders, and of their copies, that have started from weights.
         message: One line that says what was taken and what starts fresh.
     """
 
     record: dict[str, Any]
     names: frozenset[str]
+    encoders: frozenset[str]
     message: str
 
 
@@ -101,6 +103,9 @@ def start_from(
             "parts": list(dict.fromkeys(kinds)),
         },
         names=names,
+        encoders=_modules(
+            method, [*targets, *(each for doubles, part in copies if part in targets for each in doubles)]
+        ),
         message=f"Started from {weights}: {_listed(kinds)}. "
         + (f"Fresh: {_listed(fresh)}." if fresh else "Nothing starts fresh."),
     )
@@ -179,6 +184,11 @@ def _equal(one: nn.Module, other: nn.Module) -> bool:
     return (
         bool(mine) and mine.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in mine.items())
     )
+
+
+def _modules(method: nn.Module, parts: Sequence[nn.Module]) -> frozenset[str]:
+    inside = set(map(id, parts))
+    return frozenset(name for name, module in method.named_modules() if id(module) in inside)
 
 
 def _names(method: nn.Module, parts: Sequence[nn.Module]) -> frozenset[str]:

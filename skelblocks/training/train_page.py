@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skelblocks import layouts
 from skelblocks.layouts import SkeletonLayout
@@ -18,6 +18,7 @@ from skelblocks.training.accuracies import accuracies
 from skelblocks.training.dataset_split import split_of
 from skelblocks.training.datasets import Sets, load_sets
 from skelblocks.training.fabric import make_fabric
+from skelblocks.training.keep_encoder import keep_encoder
 from skelblocks.training.loop import pretrain
 from skelblocks.training.method import check_method
 from skelblocks.training.monitor import tell
@@ -42,8 +43,8 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
         sets: Training and test clips; default: those that the options name.
 
     Returns:
-        The metrics of the last epoch. Accuracies are those of ``data.stream``; where several streams were trained, the
-        others' end with their name.
+        The metrics of the last epoch; with ``train.stop``, the accuracies are those of the encoder that is kept. They
+        belong to ``data.stream``; where several streams were trained, the others' end with their name.
 
     Raises:
         TrainingError: the run's folder is in use or cannot be written, a loss is not finite, or a process was lost.
@@ -62,6 +63,7 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
         check_method(method)
         encoders = _encoders(method, options)
         started = _start(method, encoders, options, sets=sets)
+        before = {stream: _copied(encoder) for stream, encoder in encoders.items()}
         if not options.train.resume:
             folder.set_aside()
         folder.write_layout(sets.layout, resume=options.train.resume, clips=clips_layout)
@@ -75,11 +77,15 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
             evaluate=(lambda: stream_accuracies(encoders, sets, options)) if sets.labeled else None,
             started=started,
         )
+        result, kept = history[-1], None
+        if options.train.stop == "views":
+            kept = _keep(encoders, before, options, sets=sets)
+            result = {**result, **(stream_accuracies(encoders, sets, options) if sets.labeled else {})}
         if folder.write:
             record = None if started is None else started.record
-            save_encoders(encoders, folder.path, sets=sets, options=options, method=page.name, start=record)
+            save_encoders(encoders, folder.path, sets=sets, options=options, method=page.name, start=record, kept=kept)
             _draw(page, folder.path, method=method, encoders=encoders, sets=sets, options=options, history=history)
-    return history[-1]
+    return result
 
 
 def default_folder(name: str, options: MethodOptions) -> str:
@@ -154,6 +160,11 @@ def _start(
 ) -> Started | None:
     """Put the weights of ``train.start`` into the method, and say what was taken."""
     if options.train.start is None:
+        if options.train.stop != "last":
+            raise ValueError(
+                f"train.stop: expected 'last' in a run that starts from nothing, got {options.train.stop!r}; pass "
+                "--start PATH, or --train.stop last"
+            )
         return None
     weights = open_start(options.train.start, streams=tuple(encoders))
     started = start_from(method, weights, encoders=encoders)
@@ -164,6 +175,28 @@ def _start(
         if told:
             tell(f"Note: the clips are preprocessed in another way than those of the weights: {'; '.join(told)}.")
     return started
+
+
+def _copied(encoder: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in encoder.state_dict().items()}
+
+
+def _keep(
+    encoders: Mapping[Stream, nn.Module],
+    before: Mapping[Stream, Mapping[str, Tensor]],
+    options: MethodOptions,
+    *,
+    sets: Sets,
+) -> dict[str, Any]:
+    """Take each encoder back to the step of the stopping rule; what it decided, by stream."""
+    found: dict[str, Any] = {}
+    for stream, encoder in encoders.items():
+        shear, seed = options.contrast.shear_amplitude, options.train.seed
+        kept = keep_encoder(encoder, before[stream], sets.train, stream=stream, shear_amplitude=shear, seed=seed)
+        found[stream] = {"step": kept.step, "found": {str(step): share for step, share in kept.found.items()}}
+        shares = ", ".join(f"{share:.3f} at step {step:g}" for step, share in kept.found.items())
+        tell(f"The {stream} encoder keeps step {kept.step:g} from the start's weights (views found: {shares}).")
+    return found
 
 
 def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | None]:

@@ -243,3 +243,36 @@ def test_the_command_has_a_short_option(official):
     for argument in (["--start", "w.pt"], ["--start=w.pt"], ["--train.start", "w.pt"]):
         assert parse_options(PLAIN.options, argument).train.start == "w.pt"
     assert small_options(PLAIN).train.start_share == 0.5
+
+
+def test_started_batch_norms_keep_their_statistics_or_adapt(small, official, tmp_path):
+    source = load_official(official("AimCLR_linear_eval")).encoder.state_dict()
+    statistics = [name for name in source if "running" in name]
+    for choice in ("keep", "adapt"):
+        folder = tmp_path / choice
+        PLAIN.train(start_options(small, official, epochs=1, start_norm=choice, folder=str(folder)))
+        state = torch.load(folder / "checkpoint.pt", weights_only=True)["method"]
+        for branch in ("query_branch", "key_branch.encoder"):
+            own = [state[f"contrast.{branch}.0.{name}"].equal(source[name]) for name in statistics]
+            assert all(own) if choice == "keep" else not any(own)
+
+
+def test_the_rule_takes_a_run_back_towards_its_start(small, official, tmp_path):
+    page, folder = load_page("msmclr"), tmp_path / "far"
+    path = official("AimCLR_linear_eval")
+    result = page.train(small(page, **NARROW, start=path, stop="views", epochs=1, folder=str(folder)))
+    found = from_pretrained(folder / "encoder")
+    kept = found.metadata["run"]["kept"]
+    last = torch.load(folder / "checkpoint.pt", weights_only=True)["method"]
+    start = load_official(path).encoder.state_dict()
+    for name, value in found.encoder.state_dict().items():
+        if value.is_floating_point():
+            expected = torch.lerp(start[name], last[f"contrast.query_branch.0.{name}"], kept["step"])
+            torch.testing.assert_close(value, expected)
+    assert kept["found"].keys() >= {"0.0", "1.0"}
+    assert "knn" in result
+
+
+def test_the_rule_needs_a_start(small):
+    with pytest.raises(ValueError, match=r"train\.stop: .*pass --start PATH"):
+        PLAIN.train(small(PLAIN, stop="views"))
