@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from skelblocks._utils.checks import check_integer
 from skelblocks._utils.escape import escape
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.cli.open_clips import add_clip_options, chosen_device, features_of, open_clips
+from skelblocks.clips import ClipDataset
 from skelblocks.interop.export import check_free
 from skelblocks.interop.pretrained.open_pretrained import open_pretrained
 from skelblocks.interop.pretrained.pretrained import Pretrained
 
 COLUMNS = ("clip", "rank", "class", "name", "probability")
+# Where a window of a recording is, for sets that know it.
+PLACES = ("recording", "person", "start", "stop", "start_seconds", "stop_seconds")
 _SUFFIXES = (".csv", ".json")
 _SHOWN = 5
 
@@ -34,7 +38,8 @@ def add(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "classify",
         help="labels for new clips, by an encoder with a classifier",
-        description=f"Write the most probable classes of each clip to a table: {', '.join(COLUMNS)}.",
+        description=f"Write the most probable classes of each clip to a table: {', '.join(COLUMNS)}; for windows of "
+        f"recordings also {', '.join(PLACES)}.",
     )
     parser.add_argument(
         "encoder",
@@ -59,7 +64,10 @@ def run(given: argparse.Namespace) -> None:
     names = _class_names(pretrained, given.encoder)
     dataset = open_clips(given, pretrained)
     features = features_of(pretrained, dataset, readout=pretrained.readout, batch_size=given.batch_size)
-    rows = _rows(dataset.names, _probabilities(pretrained, features), names, top=min(given.top, len(names)))
+    places = _places(dataset)
+    rows = _rows(
+        dataset.names, _probabilities(pretrained, features), names, top=min(given.top, len(names)), places=places
+    )
     content = _as_csv(rows) if given.out.suffix == ".csv" else json.dumps(rows, indent=1) + "\n"
     with whole_file(given.out) as place:
         place.write_text(content, encoding="utf-8", newline="")
@@ -96,20 +104,46 @@ def _probabilities(pretrained: Pretrained, features: Tensor) -> Tensor:
     return probabilities
 
 
-def _rows(clips: tuple[str, ...], probabilities: Tensor, names: tuple[str, ...], *, top: int) -> list[dict[str, Any]]:
+def _places(dataset: ClipDataset) -> list[dict[str, Any]]:
+    """The recording, the person, the frames and the seconds of each clip, as far as the set knows them."""
+    columns: dict[str, list[Any]] = {}
+    for column in PLACES:
+        key = column.replace("_seconds", "_ms")
+        if "recording" not in dataset.group_names or key not in dataset.group_names:
+            continue
+        values = dataset.groups(key).tolist()
+        if key != column:
+            columns[column] = [value / 1000 for value in values]
+        else:
+            named = getattr(dataset, "origin_names", {}).get(column)
+            columns[column] = values if named is None else [named[value] for value in values]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [
+        {} for _ in dataset.names
+    ]
+
+
+def _rows(
+    clips: tuple[str, ...],
+    probabilities: Tensor,
+    names: tuple[str, ...],
+    *,
+    top: int,
+    places: Sequence[dict[str, Any]],
+) -> list[dict[str, Any]]:
     best = probabilities.topk(top, dim=1)
     return [
-        {"clip": clip, "rank": rank + 1, "class": place, "name": names[place], "probability": round(value, 6)}
-        for clip, values, places in zip(clips, best.values.tolist(), best.indices.tolist(), strict=True)
-        for rank, (value, place) in enumerate(zip(values, places, strict=True))
+        {"clip": clip, "rank": rank + 1, "class": label, "name": names[label], "probability": round(value, 6)} | where
+        for clip, values, labels, where in zip(clips, best.values.tolist(), best.indices.tolist(), places, strict=True)
+        for rank, (value, label) in enumerate(zip(values, labels, strict=True))
     ]
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:
     """The table, with names that no spreadsheet takes for a formula."""
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(text, tuple(rows[0]), lineterminator="\n")
     table.writeheader()
     for row in rows:
-        table.writerow({**row, "clip": escape(row["clip"], to="csv"), "name": escape(row["name"], to="csv")})
+        named = {key: escape(row[key], to="csv") for key in ("clip", "name", "recording") if key in row}
+        table.writerow(row | named)
     return text.getvalue()

@@ -25,7 +25,7 @@ from skelblocks.data.recordings.recording_split import SPLITS
 from skelblocks.data.recordings.window_bounds import SHORT
 from skelblocks.data.steps.fill_joints import MAX_GAP
 from skelblocks.data.steps.track_persons import RANKS
-from skelblocks.interop.pretrained.from_pretrained import from_pretrained
+from skelblocks.interop.pretrained.open_pretrained import open_pretrained
 from skelblocks.interop.pretrained.pretrained import Pretrained
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.remap import MISSING
@@ -120,7 +120,7 @@ def _add_preprocessing(group: Any) -> None:
         dest="encoder",
         type=Path,
         metavar="ENCODER",
-        help="prepare as this pretrained encoder wants it: its skeleton, frames, center, alignment and scale",
+        help="prepare clips for this encoder, a pretrained folder or a released file: skeleton, frames, center, scale",
     )
     group.add_argument(
         "--min-seen",
@@ -244,7 +244,7 @@ def _encoder(given: argparse.Namespace) -> Pretrained:
     if contradicting:
         shown = ", ".join(f"--{name.replace('_', '-')}" for name in contradicting)
         raise ValueError(f"for: the encoder says how clips are prepared; leave {shown} out, or --for")
-    return from_pretrained(given.encoder)
+    return open_pretrained(given.encoder)
 
 
 def _as_encoder(given: argparse.Namespace, encoder: Pretrained, found: FoundRecordings, persons: int) -> Preprocessing:
@@ -262,7 +262,7 @@ def _as_encoder(given: argparse.Namespace, encoder: Pretrained, found: FoundReco
         to=None if target.joints == found.layout.joints else target,
         missing="nearest",
         coordinates=wanted if wanted in COORDINATES and wanted != found.channels else None,
-        persons=persons,
+        persons=max(persons, encoder.preprocessing.persons or persons),
         source=None,
     )
 

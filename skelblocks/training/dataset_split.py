@@ -46,9 +46,10 @@ def groups(part: ClipDataset, split: str | None) -> NDArray[Any] | None:
 
     Args:
         part: The clips.
-        split: ``"cross-view"`` and ``"fold"`` give cameras and folds, any other value gives subjects.
+        split: ``"cross-view"`` and ``"fold"`` give cameras and folds, any other value gives subjects, or recordings
+            where the set does not tell subjects.
     """
-    names = _GROUPS.get(split or "", ("subject",))
+    names = _GROUPS.get(split or "", ("subject", "recording"))
     return next((part.groups(name) for name in names if name in part.group_names), None)
 
 

@@ -1,4 +1,5 @@
 from skelblocks.viz.animate_clip import animate_clip
+from skelblocks.viz.animate_neighbors import animate_neighbors
 from skelblocks.viz.attention_map import attention_map
 from skelblocks.viz.augmentation_strips import augmentation_strips
 from skelblocks.viz.class_accuracy import class_accuracy
@@ -12,6 +13,7 @@ from skelblocks.viz.occlusion_map import occlusion_map
 
 __all__ = [
     "animate_clip",
+    "animate_neighbors",
     "attention_map",
     "augmentation_strips",
     "class_accuracy",

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from skelblocks.cli import main
 from skelblocks.data import PreparedSet, Preprocessing
-from skelblocks.encoders import STGCN
+from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop import from_pretrained, save_pretrained
 from skelblocks.layouts import get
 
@@ -111,6 +112,21 @@ def test_for_an_encoder_of_another_skeleton(root, tmp_path):
     assert prepared.layout == get("ntu-rgb+d")
     assert not run("embed", tmp_path / "encoder", root.parent / "set", "--out", tmp_path / "out", "--device", "cpu")
     assert from_pretrained(tmp_path / "encoder").layout == prepared.layout
+
+
+def test_labels_of_windows_say_where_they_are(root, tmp_path):
+    about = {"head": ProjectionHead(8, out_features=2, hidden_layers=0), "metadata": {"class_names": ["walk", "sit"]}}
+    settings = Preprocessing(frames=16, scale="bones")
+    encoder = STGCN("coco-17", in_channels=2, base_channels=4, out_channels=8)
+    save_pretrained(tmp_path / "encoder", encoder=encoder, preprocessing=settings, **about)
+    assert not prepare(root, "--for", tmp_path / "encoder", "--window", 30)
+    found = ("--out", tmp_path / "found.csv", "--device", "cpu")
+    assert not run("classify", tmp_path / "encoder", root.parent / "set", *found)
+    with (tmp_path / "found.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    places = ("clip", "recording", "person", "start", "stop", "start_seconds", "stop_seconds")
+    assert [rows[3][name] for name in places] == ["day1/sit_00010-00040_p1", "day1/sit", "1", "10", "40", "0.4", "1.6"]
 
 
 def test_a_finished_set_is_left_and_one_of_other_settings_is_not_taken_for_it(root, capsys):
