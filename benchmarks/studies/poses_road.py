@@ -127,7 +127,7 @@ def measure(encoder: Path, folder: Path, *, kernels: int, readout: str | None) -
     train, test = (PreparedSet(folder, part=part) for part in ("train", "test"))  # type: ignore[arg-type]
     clips, tested = clips_of(train), clips_of(test)
     pretrained = from_pretrained(encoder)
-    model = ReadoutEncoder(pretrained.encoder, readout or pretrained.readout, layout=pretrained.layout)  # type: ignore[arg-type]
+    model = ReadoutEncoder(pretrained.encoder, readout or pretrained.readout)
     features = {
         "encoder": (
             extract_features(model, pretrained.finish(clips)),
