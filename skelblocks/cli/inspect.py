@@ -33,6 +33,7 @@ from skelblocks.data import (
     read_pyskl,
     recognize_layout,
 )
+from skelblocks.data.arrays.array_checks import UNLABELED
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.viz import draw_skeleton
 
@@ -175,10 +176,13 @@ def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
 
 
 def _spread(labels: NDArray[Any]) -> str:
-    classes, counts = np.unique(labels, return_counts=True)
+    unlabeled = int((labels == UNLABELED).sum())
+    classes, counts = np.unique(labels[labels != UNLABELED], return_counts=True)
+    without = f"{unlabeled} clips have no label" if unlabeled else ""
     if not len(classes):
-        return "none"
-    return f"{len(classes)}, numbered {classes[0]}..{classes[-1]}, of {counts.min()} to {counts.max()} clips"
+        return without or "none"
+    numbers = f"{len(classes)}, numbered {classes[0]}..{classes[-1]}, of {counts.min()} to {counts.max()} clips"
+    return f"{numbers}; {without}" if without else numbers
 
 
 def _looked_at(content: _Content) -> dict[str, object]:

@@ -165,6 +165,7 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
     x[1:3, ..., 1] = 0
     x[3] = 0
     np.savez(tmp_path / "mine.npz", x=x, y=[0, 1, 1, 2])
+    np.savez(tmp_path / "half.npz", x=np.ones((3, 3, 6, 25, 1), dtype=np.float32), labels=[0, -1, -1])
     joints = np.array(layouts.get("utd-mhad").joints)
     np.savez(tmp_path / "named.npz", x=np.ones((2, 3, 6, 20, 1), dtype=np.float32), joint_names=joints)
     for arguments, lines in [
@@ -176,6 +177,7 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
         ((labels,), ["3, numbered 0..2, of 1 to 1 clips"]),
         ((skeletons[0], "--labels", label_files[0]), ["PKU-MMD", "0002-L_1_0"]),
         ((tmp_path / "named.npz",), ["utd-mhad, 20 joints"]),
+        ((tmp_path / "half.npz",), ["1, numbered 0..0, of 1 to 1 clips; 2 clips have no label"]),
         ((tmp_path / "mine.npz",), ["NaN or infinite in 1 clips", "0 in 1 clips, 1 in 2 clips, 2 in 1 clips"]),
     ]:
         assert not run("inspect", *arguments)
