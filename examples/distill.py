@@ -71,7 +71,7 @@ def build(options: DistillOptions, teachers: Sequence[Pretrained]) -> Pretrained
     clips = Preprocessing(
         frames=first.preprocessing.frames,
         center=first.preprocessing.center if options.start == "teacher" else "layout",
-        scale="spine" if options.start == "teacher" else "bones",
+        scale="bones",
         y="auto" if options.coordinates == 2 else "up",
     )
     if options.start == "teacher":

@@ -40,7 +40,7 @@ from skelblocks.training.pages import load_script
 
 COUNTS = (1, 5, 10)  # labeled clips of a class
 DRAWS = 10
-FLAT = Preprocessing(y="auto", scale="spine", to="ntu-rgb+d", missing="nearest", coordinates=3)
+FLAT = Preprocessing(y="auto", scale="bones", to="ntu-rgb+d", missing="nearest", coordinates=3)
 
 
 def scores(features: Tensor, target: Target, *, test_features: Tensor | None = None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def distill_views() -> Figure:
     strips = {"teacher": torch.from_numpy(seen)[0]}
     own, _ = remap(motion, source=SPACE, target=USER, missing="nearest")
     noise = EstimatorNoise(USER, missing=0.15, swapped=0.0)
-    placing = Preprocessing(to=TEACHER, missing="nearest", coordinates=3, scale="spine")
+    placing = Preprocessing(to=TEACHER, missing="nearest", coordinates=3, scale="bones")
     for camera in (1, 2, 3):
         generator = torch.Generator().manual_seed(camera)
         picture = RandomCamera(yaw=90.0, pitch=20.0)(own, generator=generator)
@@ -30,7 +30,7 @@ def distill_views() -> Figure:
             picture = noise(picture, generator=generator)
         placed = preprocess(picture.numpy(), layout=USER, preprocessing=placing)
         name = f"student, camera {camera}" + (", estimated" if camera == 3 else "")
-        strips[name] = torch.from_numpy(placed)[0] * 0.5
+        strips[name] = torch.from_numpy(placed)[0] * 0.15
     return viz.clip_strip(strips, layout=layouts.get(TEACHER), frames=FRAMES)
 
 

@@ -52,8 +52,8 @@ class DistillOptions:
     base_channels: int | None = None
     out_channels: int | None = None
     noise: bool = True
-    yaw: float = 90.0
-    pitch: float = 20.0
+    yaw: float = 100.0
+    pitch: float = 15.0
     steps: int = 600
     batch_size: int = 32
     learning_rate: float = 1e-3

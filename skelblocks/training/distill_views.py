@@ -133,7 +133,7 @@ class StudentView(nn.Module):
         :class:`Motion` of n clips to ``(n, c, t, v, 1)`` with the joints that the student takes.
 
     Example:
-        >>> settings = Preprocessing(to="ntu-rgb+d", missing="nearest", coordinates=3, scale="spine")
+        >>> settings = Preprocessing(to="ntu-rgb+d", missing="nearest", coordinates=3, scale="bones")
         >>> view = StudentView("coco-17", preprocessing=settings)
         >>> view(Motion(torch.randn(2, 3, 50, 20, 1), layouts.get("nw-ucla"))).shape
         torch.Size([2, 3, 50, 25, 1])
@@ -147,8 +147,8 @@ class StudentView(nn.Module):
         coordinates: int = 2,
         stream: Any = "joint",
         noise: bool = True,
-        yaw: float = 90.0,
-        pitch: float = 20.0,
+        yaw: float = 100.0,
+        pitch: float = 15.0,
     ) -> None:
         super().__init__()
         self.layout = layouts.get(layout)

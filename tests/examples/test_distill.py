@@ -45,7 +45,7 @@ def test_the_student_is_an_ordinary_encoder_with_a_record(student, teacher):
     found = from_pretrained(student)
     assert found.layout.name == "ntu-rgb+d"
     assert found.preprocessing.to_dict() | {"source": "coco-17"} == found.preprocessing.to_dict()
-    assert (found.preprocessing.scale, found.preprocessing.y, found.preprocessing.coordinates) == ("spine", "auto", 3)
+    assert (found.preprocessing.scale, found.preprocessing.y, found.preprocessing.coordinates) == ("bones", "auto", 3)
     record = found.metadata["distilled"]
     assert (record["teacher"], record["layout"], record["seed"]) == (["encoder"], "coco-17", 0)
     assert record["motion"] == ["synthetic"]

@@ -25,7 +25,7 @@ from skelblocks.training import (
 )
 
 NTU = layouts.get("ntu-rgb+d")
-PLACED = Preprocessing(frames=16, to="ntu-rgb+d", missing="nearest", coordinates=3, scale="spine", y="auto")
+PLACED = Preprocessing(frames=16, to="ntu-rgb+d", missing="nearest", coordinates=3, scale="bones", y="auto")
 WORDS = ["--teacher", "a.pt", "--layout", "coco-17", "--out", "mine"]
 
 

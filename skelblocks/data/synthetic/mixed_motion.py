@@ -23,7 +23,6 @@ from skelblocks.data.synthetic.synthetic_performance import RoleTables, perform,
 from skelblocks.data.synthetic.synthetic_sensor import MOST_OCCLUDED, film, sense
 
 _LIMBS = ("arm", "leg", "trunk", "whole")
-_VIEWS = 8
 _CLASSES = 60
 
 
@@ -84,8 +83,7 @@ def mixed_motion(
     clip = key(seed, 7, numbers, device=numbers.device)
     role = _draw_role(clip, mixed, variety)
     body = perform(role, actor=key(clip, 1), clip=clip, performance=key(clip, 2), frames=frames)
-    views = (uniform(clip, 60, (), dtype=torch.float32) * _VIEWS).long()
-    x = film(body.index_select(0, joints)[None], views, clip)
+    x = film(body.index_select(0, joints)[None], torch.zeros_like(numbers), clip)  # the body faces the sensor
     return rearrange(sense(x, joints, clip, noise=noise, occlusion=occlusion), "m v c n t -> n c t v m").contiguous()
 
 
