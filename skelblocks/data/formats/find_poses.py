@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ class PoseSource(NamedTuple):
     """A recording that has been found.
 
     Attributes:
-        name: Its path below the folder, without a suffix; of one file or of one clip of frames the last part.
+        name: Its path below the folder, without a suffix unless another has the same; of the path itself the last part.
         paths: Its files.
         read: Gives its clips. Raises :class:`~skelblocks.data.ClipFormatError` where the files cannot be read.
     """
@@ -95,7 +96,7 @@ def _options(
     min_score: float | None,
 ) -> PoseOptions:
     if image_size is not None:
-        if isinstance(image_size, str) or len(image_size) != 2:
+        if isinstance(image_size, str) or not isinstance(image_size, Sequence) or len(image_size) != 2:
             raise ValueError(f"image_size: expected (width, height) in pixels, got {image_size!r}")
         for size in image_size:
             check_positive(size, name="image_size")
@@ -123,6 +124,7 @@ def _raise(error: OSError) -> NoReturn:
 
 def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions) -> list[PoseSource]:
     sources = []
+    alone: list[Path] = []
     recordings: dict[Path, list[tuple[str, list[Path], PoseFormat]]] = {}
     for (folder, prefix, _), group in group_frames(files).items():
         head = read_head(max(group, key=lambda file: file.stat().st_size))  # the smallest may hold nobody
@@ -131,10 +133,11 @@ def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions)
         if known is not None and known.one_frame(head):
             recordings.setdefault(folder, []).append((prefix.rstrip("_-. "), group, known))
             continue
-        for file in group:
-            if known is not None or file == root or _is_wanted(file):
-                clip = _name(file, root)
-                sources.append(PoseSource(clip, (file,), partial(_read_one, file, clip, kind, options)))
+        alone += [file for file in group if known is not None or file == root or _is_wanted(file)]
+    alike = Counter(file.with_suffix("") for file in alone)
+    for file in alone:
+        clip = _name(file, root, suffix=alike[file.with_suffix("")] > 1)
+        sources.append(PoseSource(clip, (file,), partial(_read_one, file, clip, kind, options)))
     for folder, groups in recordings.items():
         for prefix, group, known in groups:
             path = group[0] if len(group) == 1 else folder if len(groups) == 1 or not prefix else folder / prefix
@@ -149,11 +152,11 @@ def _is_wanted(file: Path) -> bool:
     return suffix in _REFUSED or (suffix == ".csv" and bool(explain_refusal(read_head(file))))
 
 
-def _name(path: Path, root: Path) -> str:
-    """The path below the root, without the suffix of a file."""
-    bare = path.with_suffix("") if path.is_file() else path
+def _name(path: Path, root: Path, *, suffix: bool = False) -> str:
+    """The path below the root, without the suffix of a file unless another file would have the same name."""
+    bare = path.with_suffix("") if path.is_file() and not suffix else path
     if path == root:
-        return bare.name or path.resolve().name
+        return bare.name if bare.name not in ("", "..") else path.resolve().name
     return bare.relative_to(root).as_posix()
 
 

@@ -222,6 +222,7 @@ def test_coco_annotations_have_flags_videos_and_ids(tmp_path):
     assert one.tracked
     assert one.scores is None
     assert one.seen_persons.tolist() == [[False, False], [True, False], [False, False], [False, True]]
+    assert two.x.shape[-1] == 1
     assert two.seen[0, :3, 0].tolist() == [False, True, True]
     strict = read_poses(tmp_path / "set.json", min_score=2)[1]
     assert strict.seen[0, :3, 0].tolist() == [False, False, True]

@@ -61,6 +61,11 @@ def test_openpose_scores_below_min_score_are_unseen(tmp_path):
     assert not read_poses(folder, min_score=0.95)[0].seen.any()
 
 
+def test_openpose_missing_joints_are_unseen_at_any_min_score(tmp_path):
+    folder = write_openpose(tmp_path, {0: [[0, 0, 0, *row(25)[3:]]]})
+    assert read_poses(folder, min_score=0)[0].seen[0, :2, 0].tolist() == [False, True]
+
+
 @pytest.mark.parametrize(("low", "expected"), [(0.0, (0.5 * 640, 0.25 * 480)), (-1.0, (0.75 * 640, 0.625 * 480))])
 def test_openpose_shares_of_the_picture_need_its_size(tmp_path, low, expected):
     corner = [low, low, 0.9]
@@ -103,6 +108,18 @@ def test_a_folder_of_folders_is_clips(tmp_path):
     (tmp_path / "labels.csv").write_text("clip,label\na,walk\n")
     (tmp_path / "a" / "input_rendered.png").write_bytes(b"\x89PNG")
     assert [clip.name for clip in read_poses(tmp_path)] == ["a", "b/c", "b/d/jump", "b/d/run"]
+
+
+def test_names_are_unique_and_those_of_the_folder(tmp_path, monkeypatch):
+    entries = [("0.jpg", {"keypoints": row(17)})]
+    write_alphapose(tmp_path / "walk.json", entries)
+    write_alphapose(tmp_path / "walk.results", entries)
+    write_openpose(tmp_path / "frames", {0: [row(25)], 1: [row(25)]})
+    assert [clip.name for clip in read_poses(tmp_path)] == ["frames", "walk.json", "walk.results"]
+    monkeypatch.chdir(tmp_path / "frames")
+    assert read_poses(".")[0].name == "frames"
+    (tmp_path / "frames" / "below").mkdir()
+    assert read_poses(tmp_path / "frames" / "below" / "..")[0].name == "frames"
 
 
 def test_unknown_content_is_a_source_that_refuses(tmp_path):
@@ -155,6 +172,13 @@ def test_alphapose_ids(tmp_path, ids, tracked):
     np.testing.assert_allclose(clip.x[0, 1, 0] - 10, [30, 20] if tracked else [20, 30])
     if tracked:
         assert clip.order.tolist() == [[0, 1], [1, 0]]
+
+
+def test_alphapose_one_list_for_everybody_is_no_id(tmp_path):
+    entries = [(f"{i}.jpg", {"keypoints": row(17), "idx": [0.0]}) for i in range(3)]
+    assert not read_poses(write_alphapose(tmp_path / "a.json", entries))[0].tracked
+    entries = [(image, {**entry, "idx": 0}) for image, entry in entries]
+    assert read_poses(write_alphapose(tmp_path / "a.json", entries))[0].tracked
 
 
 @pytest.mark.parametrize(("form", "key"), [("bodies", "joints"), ("people", "pose_keypoints_2d")])
@@ -236,6 +260,7 @@ def test_a_function_reads_files_of_your_own(tmp_path):
         ({"layout": "coco17"}, "did you mean"),
         ({"image_size": (640,)}, r"image_size: expected \(width, height\)"),
         ({"image_size": (640, 0)}, "image_size"),
+        ({"image_size": 640}, r"image_size: expected \(width, height\)"),
         ({"fps": 0}, "fps"),
         ({"min_score": -1}, "min_score"),
     ],
