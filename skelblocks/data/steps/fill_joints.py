@@ -6,7 +6,7 @@ Axes: c coordinates, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,13 @@ def fill_joints(
 ) -> NDArray[Any]:
     """Give joints that are not seen a place, in every frame in which their person is seen with at least one joint.
 
-    A joint that is lost for a few frames moves straight from where it was seen last to where it is seen next. Before
-    the first and after the last frame in which it is seen, it stays where it is seen nearest in time. A joint that is
-    lost for longer, or never seen, lies where the next joint towards the layout's center lies, or where that is lost
-    too, the nearest joint along the bones that is not. So a joint is never at the origin for want of a place.
+    A joint that is lost for a few frames keeps to its parent, the next joint towards the layout's center: seen from
+    there, it moves straight from where it was seen last to where it is seen next, linearly in time. Before the first
+    and after the last frame in which it is seen, it stays where it is seen nearest in time, again as seen from its
+    parent. So bones keep their lengths while the body moves. The center itself moves straight in space.
+
+    A joint that is lost for longer, or never seen, lies where its parent lies. A center that is lost for longer lies
+    where the nearest joint along the bones lies that is not. So a joint is never at the origin for want of a place.
 
     Args:
         x: A clip ``(c, t, v, m)`` of floating-point coordinates. What it holds for joints that are not seen, such as
@@ -51,7 +54,7 @@ def fill_joints(
     Example:
         >>> x = np.zeros((1, 4, 20, 1))
         >>> x[0, :, 3, 0] = 1, 0, 0, 4  # the head of NW-UCLA, which is lost in two frames
-        >>> x[0, :, 2, 0] = 0.5  # the shoulder center
+        >>> x[0, :, 2, 0] = 0.5, 0.5, 0.5, 0.5  # the shoulder center, on which it hangs
         >>> seen = (x != 0)[0]
         >>> fill_joints(x, seen, layout="nw-ucla")[0, :, 3, 0].tolist()
         [1.0, 2.0, 3.0, 4.0]
@@ -64,18 +67,18 @@ def fill_joints(
     check_integer(max_gap, name="max_gap", least=0)
     if seen.all():
         return np.array(x)
-    filled, known = _over_time(x, seen, max_gap)
+    over_time = _OverTime.find(seen, max_gap)
+    placed = np.zeros_like(x)
+    for joint in _from_center(layout):
+        gaps = over_time.of(joint)
+        if joint == layout.center:
+            placed[:, :, joint] = _center_placed(x, seen, layout, over_time)
+            continue
+        parent = placed[:, :, layout.parents[joint]]
+        offset = np.where(seen[:, joint], x[:, :, joint], 0) - parent
+        placed[:, :, joint] = np.where(seen[:, joint], x[:, :, joint], parent + gaps.between(offset))
     there = np.asarray(seen.any(axis=1))  # (t, m)
-    lost = there[:, None] & ~known
-    for joint in np.flatnonzero(lost.any(axis=(0, 2))).tolist():
-        left = lost[:, joint]
-        for other in _nearest_joints(layout, joint):
-            take = left & known[:, other]
-            filled[:, :, joint] = np.where(take, filled[:, :, other], filled[:, :, joint])
-            left = left & ~take
-            if not left.any():
-                break
-    out: NDArray[Any] = np.where(there[:, None], filled, x.dtype.type(0))
+    out: NDArray[Any] = np.where(there[:, None], placed, x.dtype.type(0))
     return out
 
 
@@ -89,31 +92,62 @@ def check_seen_joints(x: NDArray[Any], seen: NDArray[np.bool_]) -> None:
         raise ValueError(f"seen: expected (t, v, m) = {x.shape[1:]} as in x, got shape {seen.shape}")
 
 
-def _over_time(x: NDArray[Any], seen: NDArray[np.bool_], max_gap: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The clip with short gaps filled, and ``(t, v, m)``: which joints have a place then."""
-    t = len(seen)
-    frame = np.arange(t)[:, None, None]
-    before = np.maximum.accumulate(np.where(seen, frame, -1), axis=0)
-    after = np.minimum.accumulate(np.where(seen, frame, t)[::-1], axis=0)[::-1]
-    known = seen | ((after - before - 1 <= max_gap) & ((before >= 0) | (after < t)))
-    # At the ends, both are the frame nearest in time.
-    start = np.clip(np.where(before < 0, after, before), 0, t - 1)
-    end = np.clip(np.where(after >= t, before, after), 0, t - 1)
-    weight = ((frame - start) / np.maximum(end - start, 1)).astype(x.dtype)
-    left, right = (np.take_along_axis(x, place[None], axis=1) for place in (start, end))
-    with np.errstate(all="ignore"):  # what is not seen may be anything
-        filled = np.where(known, left + weight * (right - left), x.dtype.type(0))
-    return np.where(seen, x, filled), known
+class _OverTime(NamedTuple):
+    """Which frames give a joint its place in a frame in which it is not seen; axes ``(t, v, m)`` or ``(t, m)``.
+
+    Attributes:
+        known: Where the joint is seen, or lost for a short time only.
+        start: The frame in which it is seen last, or before that the first one.
+        end: The frame in which it is seen next, or after that the last one.
+    """
+
+    known: NDArray[np.bool_]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    @classmethod
+    def find(cls, seen: NDArray[np.bool_], max_gap: int) -> _OverTime:
+        t = len(seen)
+        frame = np.arange(t)[:, None, None]
+        before = np.maximum.accumulate(np.where(seen, frame, -1), axis=0)
+        after = np.minimum.accumulate(np.where(seen, frame, t)[::-1], axis=0)[::-1]
+        known = seen | ((after - before - 1 <= max_gap) & ((before >= 0) | (after < t)))
+        start = np.clip(np.where(before < 0, after, before), 0, t - 1)
+        end = np.clip(np.where(after >= t, before, after), 0, t - 1)
+        return cls(known, start, end)
+
+    def of(self, joint: int) -> _OverTime:
+        return _OverTime(self.known[:, joint], self.start[:, joint], self.end[:, joint])
+
+    def between(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values ``(c, t, m)`` of the frames ``start`` and ``end``, mixed by time; zero where nothing is known."""
+        frame = np.arange(len(self.start))[:, None]
+        weight = ((frame - self.start) / np.maximum(self.end - self.start, 1)).astype(values.dtype)
+        left, right = (np.take_along_axis(values, place[None], axis=1) for place in (self.start, self.end))
+        mixed: NDArray[Any] = np.where(self.known, left + weight * (right - left), values.dtype.type(0))
+        return mixed
 
 
-def _nearest_joints(layout: SkeletonLayout, joint: int) -> list[int]:
-    """All other joints: first those on the way to the center, then the rest by the number of bones between."""
-    chain = []
-    reached = [joint]
-    while joint != layout.center:
-        joint = layout.parents[joint]
-        chain.append(joint)
-    for each in reached:  # breadth first, the list grows
-        neighbors = [b if a == each else a for a, b in layout.edges if each in (a, b)]
-        reached += [other for other in neighbors if other not in reached]
-    return [*chain, *(other for other in reached if other not in chain)]
+def _center_placed(
+    x: NDArray[Any], seen: NDArray[np.bool_], layout: SkeletonLayout, over_time: _OverTime
+) -> NDArray[Any]:
+    """The center ``(c, t, m)``: over time, else where the nearest joint is that is not lost."""
+    x = np.where(seen, x, x.dtype.type(0))  # what is not seen may be anything
+    placed = over_time.of(layout.center).between(x[:, :, layout.center])
+    left = ~over_time.known[:, layout.center]
+    for other in _from_center(layout)[1:]:
+        if not left.any():
+            break
+        gaps = over_time.of(other)
+        placed = np.where(left & gaps.known, gaps.between(x[:, :, other]), placed)
+        left = left & ~gaps.known
+    return placed
+
+
+def _from_center(layout: SkeletonLayout) -> list[int]:
+    """All joints by the number of bones between them and the center, nearest first."""
+
+    def bones(joint: int) -> int:
+        return 0 if joint == layout.center else 1 + bones(layout.parents[joint])
+
+    return sorted(range(layout.num_joints), key=bones)
