@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.frame_steps import frame_steps
 from skelblocks.layouts import SkeletonLayout, get
@@ -52,7 +52,13 @@ def joint(x: Tensor) -> Tensor:
 
 
 @explain_arguments
-def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: Order = "graph") -> Tensor:
+def bone(
+    x: Tensor,
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    order: Order = "graph",
+    seen: Tensor | None = None,
+) -> Tensor:
     """Each joint's bone: ``b[v] = x[v] - x[parent(v)]``; the center's is zero.
 
     Args:
@@ -61,6 +67,8 @@ def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: 
         order: ``"graph"`` for the neighbor towards the center, as in the released code of SkeletonCLR, AimCLR and
             MsMCLR. ``"index"`` is CrossMoCo's eq. 8 as printed, ``b[v] = x[v + 1] - x[v]``: the next joint in the
             data's order, whether or not a bone joins the two; the last is zero. Its text speaks of adjacent joints.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A bone with an end that is not is zero. By default
+            all joints count, also those that were filled.
 
     Returns:
         The bones, same shape and dtype. An absent person stays zero.
@@ -78,17 +86,26 @@ def bone(x: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout, order: 
     layout = get(layout)
     _check(x, v=layout.num_joints)
     check_choice(order, ORDERS, name="order")
+    parents = torch.tensor(layout.parents, device=x.device)
+    if seen is not None:
+        _check_seen(seen, x)
+        others = (
+            parents
+            if order == "graph"
+            else torch.arange(1, layout.num_joints + 1, device=x.device).clamp(max=layout.num_joints - 1)
+        )
+        both = seen & seen.index_select(2, others)
+        return torch.where(both[:, None], bone(x, layout=layout, order=order), 0)
     if order == "index":
         return F.pad(x[:, :, :, 1:] - x[:, :, :, :-1], (0, 0, 0, 1))
     n, c, t, v, m = x.shape
-    parents = torch.tensor(layout.parents, device=x.device)
     # Joints and persons are taken as one axis: taking joint by joint would copy m numbers at a time.
     place = (parents[:, None] * m + torch.arange(m, device=x.device)).flatten()
     return x - x.reshape(n * c * t, v * m).index_select(1, place).view(x.shape)
 
 
 @explain_arguments
-def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
+def motion(x: Tensor, *, across_absence: bool = False, seen: Tensor | None = None) -> Tensor:
     """Displacement to the next frame: ``m[i] = x[i + 1] - x[i]``; the last frame's is zero.
 
     Where a person is absent, all zeros, in one of the two frames, there is no motion: a person who leaves does not move
@@ -98,6 +115,8 @@ def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
         x: Clips ``(n, c, t, v, m)``.
         across_absence: Whether to take the difference there too: a jump of ``-x`` where a person leaves, and of ``x``
             where one enters. True is the released code of SkeletonCLR, AimCLR and MsMCLR.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A joint that is not seen in one of the two frames
+            has no motion. By default all joints count, also those that were filled.
 
     Returns:
         The motion, same shape and dtype. An absent person stays zero.
@@ -114,7 +133,11 @@ def motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
     _check(x)
     if x.shape[2] == 0:
         return x
-    return F.pad(frame_steps(x, across_absence=across_absence), (0, 0, 0, 0, 0, 1))
+    steps = frame_steps(x, across_absence=across_absence)
+    if seen is not None:
+        _check_seen(seen, x)
+        steps = torch.where((seen[:, 1:] & seen[:, :-1])[:, None], steps, 0)
+    return F.pad(steps, (0, 0, 0, 0, 0, 1))
 
 
 @explain_arguments
@@ -125,6 +148,7 @@ def convert(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     order: Order = "graph",
     across_absence: bool = False,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """The stream of that name.
 
@@ -134,6 +158,7 @@ def convert(
         layout: For the bones; a name, a dict or a layout.
         order: For the bones, see :func:`bone`.
         across_absence: For the motion, see :func:`motion`.
+        seen: For bones and motion, which joints are seen. The joints themselves stay as they are.
 
     Returns:
         The stream, same shape and dtype.
@@ -150,8 +175,14 @@ def convert(
     if stream == "joint":
         return joint(x)
     if stream == "bone":
-        return bone(x, layout=layout, order=order)
-    return motion(x, across_absence=across_absence)
+        return bone(x, layout=layout, order=order, seen=seen)
+    return motion(x, across_absence=across_absence, seen=seen)
+
+
+def _check_seen(seen: Tensor, x: Tensor) -> None:
+    n, _, t, v, m = x.shape
+    check_axes(seen, "n t v m", name="seen", n=n, t=t, v=v, m=m)
+    check_boolean(seen, name="seen")
 
 
 def _check(x: Tensor, **sizes: int) -> None:

@@ -184,3 +184,30 @@ def test_clips_are_floating_point(dtype):
 def test_wrong_arguments_say_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("order", ["graph", "index"])
+def test_bones_and_motion_of_joints_that_are_not_seen_are_zero(order):
+    layout = layouts.get("nw-ucla")
+    x = torch.randn(2, 3, 6, 20, 2)
+    seen = torch.rand(2, 6, 20, 2) > 0.3
+    b = bone(x, layout=layout, order=order, seen=seen)
+    plain = bone(x, layout=layout, order=order)
+    for v in range(20):
+        other = layout.parents[v] if order == "graph" else min(v + 1, 19)
+        both = (seen[:, :, v] & seen[:, :, other])[:, None]
+        assert b[:, :, :, v].equal(torch.where(both, plain[:, :, :, v], 0))
+    d = motion(x, seen=seen)
+    for i in range(5):
+        both = (seen[:, i] & seen[:, i + 1])[:, None]
+        assert d[:, :, i].equal(torch.where(both, x[:, :, i + 1] - x[:, :, i], 0))
+    assert not d[:, :, 5].any()
+    everything = torch.ones_like(seen)
+    for stream in STREAMS:
+        whole = convert(x, stream, layout=layout, order=order)
+        assert convert(x, stream, layout=layout, order=order, seen=everything).equal(whole)
+    assert convert(x, "joint", layout=layout, seen=seen) is x
+    with pytest.raises(ValueError, match="seen"):
+        motion(x, seen=seen[:, 1:])
+    with pytest.raises(TypeError, match=r"seen: expected a torch\.bool"):
+        bone(x, layout=layout, seen=seen.float())

@@ -5,14 +5,16 @@ Axes: n samples, m persons, c channels, t frames, v joints.
 
 from __future__ import annotations
 
+from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_filled, check_floating
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 
 
-def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
+def pool(feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor | None = None) -> Tensor:
     """Average over frames and joints, then over persons.
 
     Args:
@@ -21,6 +23,10 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
             features are NaN. A clip without any person keeps the mean over all persons, which avoids NaN. By default
             the mean is over all m, as in all released codes. Absent persons then contribute too, because an encoder
             does not map their zeros to zero.
+        seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, such as ``sample.seen``. Other
+            joints do not contribute, nor do persons of whom nothing is seen. A frame of the map stands for
+            ``t_clip / t`` frames of the clip, and a joint counts in it if it is seen in one of them. By default all
+            frames and joints contribute.
 
     Returns:
         ``(n, c)``.
@@ -28,8 +34,8 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
     Raises:
         TypeError: a map that is not floating-point, or a mask that is not boolean.
         ValueError: other axes; a map without persons, frames or joints; a map that looks like clips
-            ``(n, c, t, v, m)``, with three persons, one or two joints, at least 12 frames and no gradient; or a mask
-            that is not ``(n, m)``.
+            ``(n, c, t, v, m)``, with three persons, one or two joints, at least 12 frames and no gradient; a mask that
+            is not ``(n, m)``, or ``seen`` of other joints than the map's.
 
     Example:
         >>> import torch
@@ -41,12 +47,18 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
     check_floating(feature_map, name="feature_map")
     check_filled(feature_map, "n m c t v", name="feature_map", filled="m t v")
     check_no_clips(feature_map, name="feature_map", instead="feature_map.mean(dim=(1, 3, 4))")
-    per_person = feature_map.mean(dim=(3, 4))
+    n, m = feature_map.shape[:2]
+    if seen is None:
+        per_person = feature_map.mean(dim=(3, 4))
+    else:
+        per_person, there = _over_seen_joints(feature_map, seen)
+    if person_mask is not None:
+        check_axes(person_mask, "n m", name="person_mask", n=n, m=m)
+        check_boolean(person_mask, name="person_mask")
+    if seen is not None:
+        person_mask = there if person_mask is None else there & person_mask
     if person_mask is None:
         return per_person.mean(dim=1)
-    n, m = per_person.shape[:2]
-    check_axes(person_mask, "n m", name="person_mask", n=n, m=m)
-    check_boolean(person_mask, name="person_mask")
     counted = person_mask | ~person_mask.any(dim=1, keepdim=True)
     weights = counted.to(per_person) / counted.sum(dim=1, keepdim=True)
     # Zero before the product: NaN of a person who does not count would remain NaN with a weight of 0.
@@ -54,12 +66,34 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
     return (per_person * weights[:, :, None]).sum(dim=1)
 
 
+def _over_seen_joints(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Means ``(n, m, c)`` over the frames and joints that are seen, and of whom anything is, ``(n, m)``."""
+    n, m, _, t, v = feature_map.shape
+    check_axes(seen, "n t v m", name="seen", n=n, m=m)
+    check_boolean(seen, name="seen")
+    if seen.shape[2] != v:
+        raise ValueError(
+            f"seen: expected the {v} joints of feature_map, got shape {tuple(seen.shape)}; a map of parts or bodies "
+            "has no joints, pool the map of joints"
+        )
+    if seen.shape[1] < t:
+        raise ValueError(f"seen: expected at least the {t} frames of feature_map, got shape {tuple(seen.shape)}")
+    by_person = rearrange(seen, "n t v m -> (n m) v t").to(feature_map.dtype)
+    counted = rearrange(F.adaptive_max_pool1d(by_person, t), "(n m) v t -> n m 1 t v", n=n) > 0
+    there = counted.flatten(2).any(dim=2)
+    # A person of whom nothing is seen keeps the plain mean, which counts if nobody is seen in the clip.
+    counted = counted | ~there[:, :, None, None, None]
+    weights = counted / counted.sum(dim=(3, 4), keepdim=True)
+    return (feature_map.masked_fill(~counted, 0) * weights.to(feature_map.dtype)).sum(dim=(3, 4)), there
+
+
 @explain_arguments
 class Pool(nn.Module):
     """Module form of :func:`pool`, to stand between an encoder and a head in ``nn.Sequential``.
 
     Shape:
-        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, c)``.
+        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
+        ``(n, t_clip, v, m)`` to ``(n, c)``.
 
     Example:
         >>> import torch
@@ -67,6 +101,6 @@ class Pool(nn.Module):
         torch.Size([2, 8])
     """
 
-    def forward(self, feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
+    def forward(self, feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor | None = None) -> Tensor:
         """Features ``(n, c)``."""
-        return pool(feature_map, person_mask)
+        return pool(feature_map, person_mask, seen=seen)

@@ -83,3 +83,37 @@ def test_wrong_shapes_say_what_was_expected(shape, mask, message):
 def test_a_mask_of_numbers_is_refused():
     with pytest.raises(TypeError, match=r"person_mask: expected a torch\.bool tensor, got torch\.float32"):
         pool(torch.zeros(2, 2, 3, 4, 5), torch.ones(2, 2))
+
+
+def test_joints_that_are_not_seen_do_not_contribute():
+    feature_map = torch.randn(3, 2, 4, 5, 6, dtype=torch.float64)
+    seen = torch.rand(3, 10, 6, 2) > 0.4
+    seen[0, ..., 1] = False
+    seen[1] = False
+    seen[2] = True
+    features = pool(feature_map, seen=seen)
+    by_map = seen.view(3, 5, 2, 6, 2).any(dim=2)  # two frames of the clip for one of the map
+    person = [feature_map[0, 0, c][by_map[0, ..., 0]].mean() for c in range(4)]
+    torch.testing.assert_close(features[0], torch.stack(person))
+    torch.testing.assert_close(features[1:], pool(feature_map)[1:])  # nothing is seen; everything is
+    spoilt = feature_map.clone()
+    spoilt[0, 0].masked_fill_(~by_map[0, ..., 0], torch.nan)
+    assert pool(spoilt, seen=seen)[0].equal(features[0])
+    only_second = torch.tensor([[True, False], [True, True], [False, True]])
+    torch.testing.assert_close(Pool()(feature_map, only_second, seen=seen)[2], feature_map[2, 1].mean(dim=(1, 2)))
+    feature_map.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: pool(x, seen=seen), feature_map)
+
+
+@pytest.mark.parametrize(
+    ("seen", "error", "message"),
+    [
+        (torch.ones(3, 10, 5, 2) > 0, ValueError, "seen: expected the 6 joints of feature_map"),
+        (torch.ones(3, 4, 6, 2) > 0, ValueError, "seen: expected at least the 5 frames of feature_map"),
+        (torch.ones(3, 10, 6, 1) > 0, ValueError, "seen"),
+        (torch.ones(3, 10, 6, 2), TypeError, "seen: expected a torch.bool"),
+    ],
+)
+def test_a_mask_of_seen_joints_must_fit(seen, error, message):
+    with pytest.raises(error, match=message):
+        pool(torch.randn(3, 2, 4, 5, 6), seen=seen)

@@ -17,9 +17,16 @@ from skelblocks.streams import Stream, convert
 
 
 def finish_clips(
-    x: Tensor, *, persons: int | None, stream: Stream, layout: str | Mapping[str, Any] | SkeletonLayout
+    x: Tensor,
+    *,
+    persons: int | None,
+    stream: Stream,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Preprocessed clips ``(n, c, t, v, m)`` as an encoder takes them: the stream, of ``persons`` if that is a number.
+
+    With ``seen``, ``(n, t, v, m)``, bones and motion of joints that are not seen are zero.
 
     Example:
         >>> import torch
@@ -33,4 +40,6 @@ def finish_clips(
             f"clips: expected at most {persons} persons, as the encoder was trained, got {x.shape[-1]}; leave "
             f"the others out: clips[..., :{persons}]"
         )
-    return convert(F.pad(x, (0, missing)) if missing else x, stream, layout=layout)
+    if missing:
+        x, seen = F.pad(x, (0, missing)), None if seen is None else F.pad(seen, (0, missing))
+    return convert(x, stream, layout=layout, seen=seen)

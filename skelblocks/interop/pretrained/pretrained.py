@@ -168,11 +168,13 @@ class Pretrained:
             raise ValueError(f"layout: expected the skeleton of the clips, {names}, got None; pass it as layout=")
         return fitting[0] if fitting else None
 
-    def finish(self, x: Tensor) -> Tensor:
+    def finish(self, x: Tensor, *, seen: Tensor | None = None) -> Tensor:
         """Do what is left to do to preprocessed clips, those of a data set: room for persons, and the stream.
 
         Args:
             x: Clips ``(n, c, t, v, m)`` with this ``preprocessing``.
+            seen: Boolean ``(n, t, v, m)``, true where a joint is seen; bones and motion of other joints are then zero.
+                Default: all joints count, also those that were filled, as in the training.
 
         Returns:
             The stream, ``(n, c, t, v, preprocessing.persons)``; persons whom the clips have no place for are absent.
@@ -189,7 +191,7 @@ class Pretrained:
             torch.Size([4, 3, 50, 20, 2])
         """
         persons = None if self.preprocessing is None else self.preprocessing.persons
-        return finish_clips(x, persons=persons, stream=self.stream, layout=self.layout)
+        return finish_clips(x, persons=persons, stream=self.stream, layout=self.layout, seen=seen)
 
 
 Pretrained.__init__ = takes_input(Pretrained.__init__)  # type: ignore[method-assign]

@@ -189,7 +189,8 @@ def read_preprocessing(config: Mapping[str, Any]) -> tuple[Preprocessing | None,
     for name, most in (("frames", _MOST_FRAMES), ("persons", _MOST_PERSONS)):
         if isinstance(values.get(name), int) and values[name] > most:
             raise ValueError(f"preprocessing: expected at most {most} {name}")
-    return Preprocessing.from_dict(values), stream
+    whole = {name: read_layout(values[name]) for name in ("to", "source") if isinstance(values.get(name), dict)}
+    return Preprocessing.from_dict({**values, **whole}), stream
 
 
 def read_readout(config: Mapping[str, Any]) -> Readout:
