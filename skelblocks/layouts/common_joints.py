@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from skelblocks.layouts.mocap_names import mocap_names
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
 _MIDLINE = {
@@ -116,6 +117,8 @@ def common_name(joint: str) -> str | None:
 def common_names(layout: SkeletonLayout) -> tuple[str, ...]:
     """A name for each joint of a layout: the common one, or its own where it has none.
 
+    Joints that are named by bones, as in motion capture files (``LeftUpLeg``), are known too.
+
     Raises:
         ValueError: two joints of the layout have the same common name.
 
@@ -125,7 +128,11 @@ def common_names(layout: SkeletonLayout) -> tuple[str, ...]:
         ('pelvis', 'spine', 'thorax', 'head')
     """
     meanings = _MEANINGS.get(layout.name.partition("[")[0], {})
-    names = [meanings.get(joint) or common_name(joint) or joint for joint in layout.joints]
+    own = [meanings.get(joint) or common_name(joint) for joint in layout.joints]
+    if not {"knee_left", "knee_right"} <= set(own):  # named by bones, as in motion capture files
+        bones = mocap_names(layout.joints)
+        own = [bones.get(joint) for joint in layout.joints] if bones else own
+    names = [name or joint for name, joint in zip(own, layout.joints, strict=True)]
     for place, name in enumerate(names):
         if name in names[:place]:
             first = layout.joints[names.index(name)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks.layouts.common_joints import common_name
+from skelblocks.layouts.mocap_names import mocap_names
 from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
 
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l", "lft": "rgt", "rgt": "lft"}
@@ -151,8 +152,9 @@ def _of_face(name: str) -> bool:
 
 def _labels(names: Sequence[str], bodies: Sequence[Sequence[int]], *, has_sides: bool) -> list[str]:
     labels = []
+    bones = mocap_names(names)
     for limb in bodies[:-1]:
-        split = [(common_name(names[joint]) or "").rpartition("_") for joint in limb]
+        split = [(bones.get(names[joint]) or common_name(names[joint]) or "").rpartition("_") for joint in limb]
         found = [
             f"{side}_{kind}"
             for kind, (joints, _) in _LIMBS.items()
