@@ -68,7 +68,7 @@ def read_pose_array(paths: Sequence[Path], *, name: str, options: PoseOptions) -
     """
     path = paths[0]
     arrays = _load(path)
-    if len(arrays) > 1 or (_OWN_KEY in arrays and arrays[_OWN_KEY].ndim == 5):
+    if len(arrays) != 1 or (_OWN_KEY in arrays and arrays[_OWN_KEY].ndim == 5):
         return _own_form(arrays, path, name, options)
     [(called, x)] = arrays.items()
     where = "" if called == "" else f"array {escape(called)!r}: "
@@ -148,7 +148,8 @@ def _own_form(arrays: dict[str, NDArray[Any]], path: Path, name: str, options: P
     """``x (n, c, t, v, b)`` with what is known of the clips."""
     x = arrays.get(_OWN_KEY)
     if x is None or x.ndim != 5 or x.shape[1] not in (2, 3) or 0 in x.shape:
-        found = ", ".join(f"{escape(called, longest=40)} {each.shape}" for called, each in sorted(arrays.items())[:10])
+        listed = [f"{escape(called, longest=40)} {each.shape}" for called, each in sorted(arrays.items())[:10]]
+        found = ", ".join(listed) or "no array"
         if {"poses", "betas"} <= arrays.keys():
             found += ", the parameters of a body model, as in AMASS: save the joints' positions instead"
         raise ClipFormatError(path, f"expected one array (t, v, c), or x (n, c, t, v, m), got {found}")

@@ -103,3 +103,9 @@ def test_files_that_claim_more_than_they_hold_are_refused(tmp_path):
     (tmp_path / "b.npz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(ClipFormatError, match="expected a whole numpy file"):
         read_poses(tmp_path / "b.npz")
+
+
+def test_a_file_without_arrays_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz")
+    with pytest.raises(ClipFormatError, match=r"expected one array \(t, v, c\), or x .* got no array"):
+        read_poses(tmp_path / "a.npz", format="array")
