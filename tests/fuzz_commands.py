@@ -27,6 +27,7 @@ import torch
 
 from skelblocks import layouts, synthetic_motion
 from skelblocks.cli import main
+from skelblocks.clips import Preprocessing
 from skelblocks.encoders import STGCN, ProjectionHead
 from skelblocks.interop import save_pretrained
 from skelblocks.testing import write_ntu_skeleton, write_nw_ucla, write_position_pair, write_pyskl
@@ -72,6 +73,10 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
     encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
     head = ProjectionHead(16, hidden_features=16, out_features=2)
     save_pretrained(folder / "encoder", encoder=encoder, head=head)
+    classifier = ProjectionHead(16, out_features=2, hidden_layers=0)
+    about = {"class_names": ["sit", "stand"]}
+    settings = Preprocessing(frames=16, persons=2)
+    save_pretrained(folder / "model", encoder=encoder, head=classifier, preprocessing=settings, metadata=about)
     torch.save({"encoder_q.conv.weight": torch.ones(2, 2), "epoch": 3}, folder / "official.pt")
     (folder / "options.yaml").write_text("train:\n  epochs: 1\n  batch_size: 4\ndata:\n  frames: 16\n")
     out = str(folder / "out")
@@ -84,6 +89,7 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
         "clips.npz": [
             ["inspect", here["clips.npz"]],
             ["embed", here["encoder"], here["clips.npz"], "--out", out],
+            ["classify", here["model"], here["clips.npz"], "--out", f"{out}.csv", "--overwrite"],
             [*train, "--data.path", here["clips.npz"], "--data.split", "none"],
         ],
         "clips.npy": [["inspect", here["clips.npy"], "--layout", "ntu-rgb+d"]],
@@ -99,6 +105,7 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
             ["embed", here["encoder"], here["clips.npz"], "--out", out, "--overwrite"],
             ["inspect", here["encoder"]],
         ],
+        "model": [["classify", here["model"], here["clips.npz"], "--out", f"{out}.csv", "--overwrite"]],
         "official.pt": [["import-official", here["official.pt"], "--out", out, "--overwrite"]],
         "options.yaml": [["train", "skeletonclr", *TINY, "--config", here["options.yaml"], "--train.folder", out]],
         "set": [["inspect", here["set"]], ["embed", here["encoder"], here["set"], "--out", out, "--overwrite"]],

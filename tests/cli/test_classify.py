@@ -114,7 +114,8 @@ def test_a_released_file_names_the_actions_of_ntu(tmp_path):
     state = {f"encoder_q.{name}": value for name, value in weights.items()}
     state |= {"encoder_q.fc.weight": torch.randn(60, 8, 1, 1), "encoder_q.fc.bias": torch.zeros(60)}
     torch.save(state, tmp_path / "model.pt")
-    clips = write_clips(tmp_path / "clips.npz")
+    meters = 0.2 * np.random.default_rng(0).standard_normal((5, 3, 9, 20, 1)).astype(np.float32)
+    clips = write_clips(tmp_path / "clips.npz", x=meters)
     assert run("classify", tmp_path / "model.pt", clips, "--out", tmp_path / "labels.csv", "--device", "cpu") == 0
     names = load_official(state).class_names
     assert [row["name"] for row in table(tmp_path / "labels.csv")] == [
@@ -137,6 +138,24 @@ def test_a_classifier_of_ones_own_labels_the_clips_that_it_was_tested_on(protoco
     test = arrays["subject"] % 2 == 0
     right = [name == arrays["class_names"][label] for name, label in zip(labels, arrays["y"], strict=True)]
     assert int(np.array(right)[test].sum()) == int(np.trace(confusion))
+
+
+def test_a_classifier_on_a_remapped_skeleton_labels_clips_as_they_were_recorded(tmp_path):
+    data = write_set(tmp_path / "mine.npz", "nw-ucla", class_names=np.array(["wave", "clap", "walk"]))
+    torch.manual_seed(0)
+    encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=8).eval()
+    save_pretrained(tmp_path / "encoder", encoder=encoder, preprocessing=Preprocessing(frames=12))
+    more = ["--data.path", data, "--data.split", "cross-subject", "--data.to", "ntu-rgb+d", "--evaluate.probe", "ridge"]
+    more += ["--evaluate.accelerator", "cpu"]
+    assert run("evaluate", "linear", tmp_path / "encoder", *more) == 0
+    there = tmp_path / "encoder_evaluation"
+    assert run("classify", there / "linear_mine_model", data, "--out", tmp_path / "labels.csv", "--device", "cpu") == 0
+    report = json.loads((there / "linear_mine.json").read_text())
+    confusion = np.array(report["runs"][0]["results"][0]["report"]["confusion"])
+    arrays, rows = np.load(data), table(tmp_path / "labels.csv")
+    test = arrays["subject"] % 2 == 0
+    right = np.array([row["class"] for row in rows]).astype(int) == arrays["y"]
+    assert int(right[test].sum()) == int(np.trace(confusion))
 
 
 def test_a_prepared_set(folder, tmp_path):

@@ -1,6 +1,7 @@
 """`python -m skelblocks embed` and `export`: pretrained encoders from a shell."""
 
 import copy
+import dataclasses
 import json
 import sys
 
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from skelblocks import layouts, streams
 from skelblocks.cli import main
 from skelblocks.data import ArrayDataset, PreparedSet, Preprocessing
-from skelblocks.encoders import DSTA, STGCN, BiGRU, pool
+from skelblocks.encoders import DSTA, STGCN, BiGRU, ProjectionHead, pool
 from skelblocks.evaluation import extract_features
 from skelblocks.interop import from_pretrained, save_pretrained
 from skelblocks.testing import write_nw_ucla
@@ -261,6 +262,40 @@ def test_export_to_a_program(tmp_path, capsys):
     torch.testing.assert_close(torch.export.load(out).module()(x), encoder(x))
     assert run("export", tmp_path / "encoder", "--out", tmp_path / "encoder.pth") == 1
     assert "ends in .pt2 or .onnx" in capsys.readouterr().err
+
+
+def test_export_from_recorded_clips_to_probabilities(encoder, tmp_path, capsys):
+    head, about = ProjectionHead(24, out_features=2, hidden_layers=0), {"class_names": ["sit", "stand"]}
+    settings = Preprocessing(frames=12, persons=1, align="clip")
+    known = {"preprocessing": settings, "stream": "bone", "readout": "thirds", "metadata": about}
+    save_pretrained(tmp_path / "whole", encoder=encoder, head=head, **known)
+    out, more = tmp_path / "whole.pt2", ("--classifier", "--preparation", "--layout", "ntu-rgb+d")
+    assert not run("export", tmp_path / "whole", "--out", out, *more)
+    assert "clips of ntu-rgb+d as nw-ucla" in capsys.readouterr().err
+    extra = {"skelblocks.layout": "", "skelblocks.class_names": "", "skelblocks.preprocessing": ""}
+    graph = torch.export.load(out, extra_files=extra).module()
+    assert layouts.get(json.loads(extra["skelblocks.layout"])) == layouts.get("ntu-rgb+d")
+    assert json.loads(extra["skelblocks.class_names"]) == ["sit", "stand"]
+    x = np.random.default_rng(0).standard_normal((3, 3, 9, 25, 1)).astype(np.float32)
+    remapped = dataclasses.replace(settings, to=encoder.layout)
+    clips = ArrayDataset(x, layout="ntu-rgb+d", preprocessing=remapped).as_tensor()
+    found = from_pretrained(tmp_path / "whole")
+    with torch.no_grad():
+        expected = found.head(found.features(found.finish(clips))).softmax(dim=1)
+    torch.testing.assert_close(graph(torch.from_numpy(x)), expected, rtol=1e-4, atol=1e-5)
+    save_pretrained(tmp_path / "bare", encoder=encoder)
+    for folder, arguments, message in [
+        ("bare", ("--classifier",), "classifier: expected an encoder with a classifier"),
+        ("bare", ("--preparation",), "does not say how clips are prepared"),
+        ("whole", ("--y", "down"), "y: it speaks of recorded clips; add --preparation"),
+        ("whole", ("--map", "--classifier"), "map: expected it without --classifier"),
+        ("whole", ("--preparation", "--persons", 2), "persons: expected at most the 1 of the preparation, got 2"),
+        ("whole", ("--preparation", "--layout", "hand-21"), "give --missing nearest"),
+        ("whole", ("--preparation", "--coordinates", 2), "align: expected 3 coordinates"),
+    ]:
+        assert run("export", tmp_path / folder, "--out", tmp_path / "no.pt2", *arguments) == 1
+        assert message in capsys.readouterr().err.splitlines()[-1]
+        assert not (tmp_path / "no.pt2").exists()
 
 
 @pytest.mark.filterwarnings("ignore")
