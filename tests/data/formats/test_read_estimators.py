@@ -68,6 +68,12 @@ def test_mmpose_joints_in_space_and_ids(tmp_path):
     assert clip.order.tolist() == [[0, 1], [1, 0]]
 
 
+@pytest.mark.parametrize(("joints", "layout"), [(26, "halpe-26"), (133, "coco-wholebody-133"), (21, "hand-21")])
+def test_mmpose_layouts_by_the_number_of_joints(tmp_path, joints, layout):
+    (clip,) = read_poses(write(tmp_path / "a.json", [{"frame_id": 0, "instances": [person(joints)]}]))
+    assert (clip.layout, clip.x.shape) == (layout, (2, 1, joints, 1))
+
+
 def test_mmpose_names_of_another_skeleton_are_not_taken_for_coco(tmp_path):
     names = ["nose", "head_bottom", "head_top", *COCO_NAMES[3:]]
     content = {
