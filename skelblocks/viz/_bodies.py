@@ -43,6 +43,7 @@ class ViewOptions(TypedDict, total=False):
     axes: Sequence[int]
     view: tuple[float, float]
     flip_vertical: bool
+    image_size: tuple[float, float] | None
 
 
 class LookOptions(ViewOptions, total=False):
@@ -59,14 +60,19 @@ class Look(NamedTuple):
     axes: Sequence[int] = (0, 1)
     view: tuple[float, float] = (30.0, 15.0)
     flip_vertical: bool = False
+    image_size: tuple[float, float] | None = None
 
 
 class Bodies(NamedTuple):
-    """A clip as it is seen ``(2, t, v, m)``, who is present ``(t, m)``, and which joints are hidden ``(t, v, m)``."""
+    """A clip as it is seen ``(2, t, v, m)``, who is present ``(t, m)``, and which joints are hidden ``(t, v, m)``.
+
+    ``picture`` is the width and the height of the picture that it was found in, if it is drawn in the picture's size.
+    """
 
     points: NDArray[Any]
     present: NDArray[np.bool_]
     hidden: NDArray[np.bool_]
+    picture: tuple[float, float] | None = None
 
 
 def see(
@@ -94,9 +100,9 @@ def see(
         raise ValueError(f"{name}: expected a person in it, got a clip of zeros alone")
     away = np.zeros(x.shape[1:], dtype=bool) if hidden is None else hidden_array(hidden, x.shape[1:])
     x = x[list(axes)]
-    if look.flip_vertical:
+    if look.flip_vertical or look.image_size is not None:
         x[-1] = -x[-1]  # a copy already, by the indexing above
-    return Bodies(projected(x, *look.view) if len(axes) == 3 else x, present, away)
+    return Bodies(projected(x, *look.view) if len(axes) == 3 else x, present, away, look.image_size)
 
 
 def _check_look(look: Look, coordinates: int) -> None:
@@ -107,6 +113,12 @@ def _check_look(look: Look, coordinates: int) -> None:
         raise ValueError(f"axes: expected two or three different coordinates of the clip's {coordinates}, got {axes}")
     if np.shape(look.view) != (2,) or not np.isfinite(look.view).all():
         raise ValueError(f"view: expected two angles in degrees, to the right and above, got {look.view}")
+    if look.image_size is None:
+        return
+    if np.shape(look.image_size) != (2,) or not all(0 < size < np.inf for size in look.image_size):
+        raise ValueError(f"image_size: expected (width, height), two numbers above 0, got {look.image_size}")
+    if len(listed) == 3:
+        raise ValueError(f"image_size: expected two axes, which a picture has, got axes={axes}; leave image_size out")
 
 
 def projected(x: NDArray[Any], azimuth: float, elevation: float) -> NDArray[Any]:
@@ -148,6 +160,14 @@ def limits(points: NDArray[Any], present: NDArray[np.bool_]) -> tuple[NDArray[An
     low, high = there.min(axis=1), there.max(axis=1)
     margin = 0.06 * max(float((high - low).max()), 1e-6)
     return low - margin, high + margin
+
+
+def window(bodies: Bodies, frames: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The corners of what is drawn of these frames: the picture's, if its size is known, or around those present."""
+    if bodies.picture is not None:
+        width, height = bodies.picture
+        return np.array([0.0, -height]), np.array([width, 0.0])
+    return limits(bodies.points[:, frames], bodies.present[frames])
 
 
 def set_panel(panel: Any, corners: tuple[NDArray[Any], NDArray[Any]]) -> None:

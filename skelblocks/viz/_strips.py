@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, limits, see, set_panel
+from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, see, set_panel, window
 from skelblocks.viz._style import INK, finished, name_of, new_figure
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def time_label(frame: int, fps: float | None) -> str:
 
 def strip_windows(strips: Sequence[Strip]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """For each strip the corners of what its frames show: all of one size, each around its own middle."""
-    corners = [limits(s.bodies.points[:, s.frames], s.bodies.present[s.frames]) for s in strips]
+    corners = [window(s.bodies, s.frames) for s in strips]
     half = np.max([high - low for low, high in corners], axis=0) / 2
     return [((low + high) / 2 - half, (low + high) / 2 + half) for low, high in corners]
 

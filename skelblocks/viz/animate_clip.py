@@ -55,7 +55,8 @@ def animate_clip(
         fps: Frames a second; up to 50 in a GIF. 30 is what Kinect films at.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
         title: Title above all.
-        **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
+        **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
+            :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure, as it is in the first frame. Nothing is shown.

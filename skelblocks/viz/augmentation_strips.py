@@ -50,7 +50,8 @@ def augmentation_strips(
         seed: Seed of the generator. Each transform gets its own generator, so that none depends on the others.
         fps: Frames a second, for times in seconds below the frames; default, frame numbers.
         title: Title above all.
-        **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
+        **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
+            :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.

@@ -18,8 +18,7 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.optional import require
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import Bodies, Look, ViewOptions, frames_shown, see, set_panel
-from skelblocks.viz._bodies import limits as limits_of
+from skelblocks.viz._bodies import Bodies, Look, ViewOptions, frames_shown, see, set_panel, window
 from skelblocks.viz._style import INK, finished, name_of, new_figure, range_of_colors, to_array
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def _two_rows(
     bodies: Bodies, shown: Sequence[int], persons: Sequence[int], *, joints: int, title: str | None
 ) -> tuple[Any, Any]:
     """A figure in two: panels of equal aspect and filled rasters share no grid that every matplotlib lays out alike."""
-    low, high = limits_of(bodies.points[:, shown], bodies.present[shown])
+    low, high = window(bodies, shown)
     ratio = float(np.clip((high - low)[0] / (high - low)[1], 0.45, 1.6))
     width = float(np.clip(2.6 * ratio * len(shown), 6.0, 12.0))
     tall = float(np.clip(width / len(shown) / ratio, 1.2, 3.0))
@@ -126,7 +125,7 @@ def _draw_strip(
     palette: Mapping[str, Any],
 ) -> None:
     """The skeletons, one panel for each frame."""
-    corners = limits_of(bodies.points[:, shown], bodies.present[shown])
+    corners = window(bodies, shown)
     for place, frame in enumerate(shown):
         panel = strip.add_subplot(1, len(shown), place + 1)
         for number, person in enumerate(persons):

@@ -43,7 +43,8 @@ def clip_strip(
         fps: Frames a second, for times in seconds below the frames; default, frame numbers.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
         title: Title above all.
-        **look: ``color_by``, ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
+        **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
+            :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.

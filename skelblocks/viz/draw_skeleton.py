@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skelblocks import layouts
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.viz._bodies import ColorBy, Look, add_legend, draw_frame, frames_shown, limits, see, set_panel
+from skelblocks.viz._bodies import ColorBy, Look, add_legend, draw_frame, frames_shown, see, set_panel, window
 from skelblocks.viz._style import INK, finished, new_figure
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def draw_skeleton(
     axes: Sequence[int] = (0, 1),
     view: tuple[float, float] = (30.0, 15.0),
     flip_vertical: bool = False,
+    image_size: tuple[float, float] | None = None,
     hidden: Tensor | NDArray[np.bool_] | None = None,
     title: str | None = None,
 ) -> Figure:
@@ -50,6 +51,8 @@ def draw_skeleton(
         view: With three axes, from how many degrees to the right and above the body is seen; from far away, so that
             what is near is not larger.
         flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
+        image_size: Width and height of the picture, in pixels. The panels then show the whole picture, with its aspect
+            ratio, and y counts downwards. By default they show as much as the persons take.
         hidden: Joints to draw in gray, such as those that an occlusion or a mask takes away: ``(t, v)`` boolean, or
             ``(t, v, m)`` if not for all persons alike.
         title: Title above all.
@@ -61,7 +64,8 @@ def draw_skeleton(
         ImportError: matplotlib is missing.
         TypeError: The clip does not hold numbers, or ``hidden`` is not boolean.
         ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` is
-            unknown, ``hidden`` has another shape, the clip is empty, or a number is not finite.
+            unknown, ``image_size`` is not two numbers above 0 or there are three axes, ``hidden`` has another shape,
+            the clip is empty, or a number is not finite.
 
     Example:
         >>> import torch
@@ -69,11 +73,11 @@ def draw_skeleton(
         >>> len(figure.axes)
         4
     """
-    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical)
+    look = Look(layouts.get(layout), color_by, axes, view, flip_vertical, image_size)
     bodies = see(clip, look, hidden=hidden)
     shown = frames_shown(frames, bodies.present)
     persons = np.flatnonzero(bodies.present[shown].any(axis=0)).tolist()
-    corners = limits(bodies.points[:, shown], bodies.present[shown])
+    corners = window(bodies, shown)
     span = corners[1] - corners[0]
     width = _HEIGHT * float(np.clip(span[0] / span[1], 0.45, 1.6))
     columns = max(1, min(len(shown), int(_WIDEST / width)))

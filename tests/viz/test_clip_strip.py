@@ -124,3 +124,9 @@ def test_it_looks_as_it_did():
     clips = {"two": waving(persons=2), "one": waving()}
     assert_looks_like(clip_strip(clips, layout="ntu-rgb+d", frames=4, title="Wave"), "clip_strip_two_clips")
     assert_looks_like(clip_strip(waving(), layout="ntu-rgb+d", color_by="part", fps=30), "clip_strip")
+
+
+def test_strips_in_the_size_of_the_picture():
+    x = 100 + np.random.default_rng(0).uniform(size=(2, 6, 15, 1))
+    figure = clip_strip({"a": x, "b": x + 300}, layout="sbu", frames=2, image_size=(640, 480))
+    assert {(panel.get_xlim(), panel.get_ylim()) for panel in figure.axes} == {((0, 640), (-480, 0))}

@@ -100,6 +100,24 @@ def test_a_single_frame_and_few_frames():
     assert len(draw_skeleton(x, layout="coco-17", frames=50).axes) == 4
 
 
+def test_keypoints_are_drawn_in_the_size_of_their_picture():
+    x = 100 + 50 * np.abs(clip("coco-17", channels=2, frames=4))
+    figure = draw_skeleton(x, layout="coco-17", frames=2, image_size=(1280, 720))
+    for panel in figure.axes:
+        assert (panel.get_xlim(), panel.get_ylim()) == ((0, 1280), (-720, 0))
+    ys = np.concatenate([line.get_ydata() for line in figure.axes[0].lines if line.get_linestyle() == "None"])
+    np.testing.assert_allclose(np.sort(ys), np.sort(-x[1, 0, :, 0]))
+
+
+def test_a_picture_size_that_is_none_is_refused():
+    x = clip("sbu", frames=2)
+    for size in ((0, 720), (1280,), 720, (np.nan, 1.0)):
+        with pytest.raises(ValueError, match=r"image_size: expected \(width, height\), two numbers above 0"):
+            draw_skeleton(x, layout="sbu", image_size=size)
+    with pytest.raises(ValueError, match="image_size: expected two axes, which a picture has"):
+        draw_skeleton(x, layout="sbu", axes=(0, 2, 1), image_size=(1280, 720))
+
+
 def test_a_body_seen_from_the_side_and_from_above():
     x = np.zeros((3, 1, 15, 1))
     x[:, 0, :, 0] = np.arange(1, 16)
