@@ -16,11 +16,11 @@ from skelblocks.layouts import SkeletonLayout
 
 MOST_FRAMES = 1 << 20  # 9 hours at 30 frames a second
 _LARGEST_VALUE = 1e30
-_SMALLEST_LIMIT = 1 << 27  # numbers; a clip may have as many, or 16 for each number in its file
+_SMALLEST_LIMIT = 1 << 27  # numbers; a clip may have this many, or 16 for each number in its file
 
 
 class PoseOptions(NamedTuple):
-    """What the caller of a reader says about the files.
+    """What the caller of a reader knows about the files.
 
     Attributes:
         layout: The skeleton. None: as the format and the number of joints say.
@@ -44,7 +44,7 @@ class Detections(NamedTuple):
         seen: ``(n, v)``.
         scores: ``(n, v)``. None where the file has none.
         ids: ``(n,)`` ids of the persons. None where the file has none.
-        frames: Number of frames, also those without anybody.
+        frames: Number of frames, with those that have no persons.
     """
 
     frame: NDArray[np.int64]
@@ -60,8 +60,8 @@ def to_clip(
 ) -> RawClip:
     """Set each person into a place of a clip.
 
-    A person with an id keeps one place throughout; ids that one frame lists twice are none. A person without an id has
-    the place of its rank in the frame's list.
+    A person with an id keeps one place throughout; if a frame lists an id twice, ids are ignored. A person without an
+    id has the place of its rank in the frame's list.
 
     Args:
         found: The persons.

@@ -127,16 +127,16 @@ def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions)
     alone: list[Path] = []
     recordings: dict[Path, list[tuple[str, list[Path], PoseFormat]]] = {}
     for (folder, prefix, _), group in group_frames(files).items():
-        head = read_head(max(group, key=lambda file: file.stat().st_size))  # the smallest may hold nobody
+        head = read_head(max(group, key=lambda file: file.stat().st_size))  # the smallest may hold no persons
         name = tell_format(head) if kind == _AUTO else kind
         known = None if name is None else POSE_FORMATS[name]
         if known is not None and known.one_frame(head):
             recordings.setdefault(folder, []).append((prefix.rstrip("_-. "), group, known))
             continue
         alone += [file for file in group if known is not None or file == root or _is_wanted(file)]
-    alike = Counter(file.with_suffix("") for file in alone)
+    same_name = Counter(file.with_suffix("") for file in alone)
     for file in alone:
-        clip = _name(file, root, suffix=alike[file.with_suffix("")] > 1)
+        clip = _name(file, root, suffix=same_name[file.with_suffix("")] > 1)
         sources.append(PoseSource(clip, (file,), partial(_read_one, file, clip, kind, options)))
     for folder, groups in recordings.items():
         for prefix, group, known in groups:
@@ -161,10 +161,10 @@ def _name(path: Path, root: Path, *, suffix: bool = False) -> str:
 
 
 def _read_one(file: Path, name: str, kind: str, options: PoseOptions) -> list[RawClip]:
-    told = tell_format(read_head(file)) if kind == _AUTO else kind
-    if told is None:
+    known = tell_format(read_head(file)) if kind == _AUTO else kind
+    if known is None:
         _refuse(file)
-    return POSE_FORMATS[told].read([file], name=name, options=options)
+    return POSE_FORMATS[known].read([file], name=name, options=options)
 
 
 def _read_own(reader: OwnReader, file: Path) -> list[RawClip]:

@@ -53,7 +53,7 @@ def group_frames(paths: Iterable[Path]) -> dict[tuple[Path, str, str], list[Path
 def order_frames(paths: Sequence[Path]) -> tuple[list[Path], list[int], int]:
     """Sort the files of one clip by frame number.
 
-    The clip begins with the first file. A number without a file is a frame in which nobody is seen.
+    The clip begins with the first file. A number without a file is a frame without persons.
 
     Args:
         paths: One file for each frame.

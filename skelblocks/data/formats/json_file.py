@@ -20,7 +20,7 @@ _KEY = re.compile(rb'"([A-Za-z0-9_ -]{1,40})"\s*:')
 def read_json(path: Path) -> Any:
     """Read a file of JSON in UTF-8.
 
-    ``NaN`` is read, since Python writes it for a missing joint. ``Infinity``, a name that stands twice in one object,
+    ``NaN`` is read, since Python writes it for a missing joint. ``Infinity``, an object with the same name twice,
     and very deep nesting are refused.
 
     Args:

@@ -90,7 +90,7 @@ def joints_and_scores(
     path: Path,
     tool: str,
 ) -> tuple[SkeletonLayout | str, NDArray[np.float64], NDArray[np.float64]]:
-    """Rows of x, y and score as arrays, with the layout that the number of joints tells.
+    """Rows of x, y and score as arrays, with the layout for their number of joints.
 
     Args:
         rows: From :func:`check_row`.
@@ -115,7 +115,7 @@ def joints_and_scores(
     if not rows:
         if options.layout is None:
             raise ClipFormatError(
-                path, "expected a person in one of the frames, got none; pass layout= to read frames without anybody"
+                path, "expected a person in one of the frames, got none; pass layout= to read empty frames"
             )
         return options.layout, np.empty((0, options.layout.num_joints, 2)), np.empty((0, options.layout.num_joints))
     x = stack_rows(rows, path=path, where=where)
@@ -126,7 +126,7 @@ def joints_and_scores(
 def choose_layout(
     joints: int, known: Mapping[int, str], *, layout: SkeletonLayout | None, path: Path, tool: str
 ) -> tuple[SkeletonLayout | str, int]:
-    """The layout of a file whose number of joints alone tells the model.
+    """The layout of a file that names its model only by the number of joints.
 
     Args:
         joints: Joints of each person in the file.

@@ -20,7 +20,7 @@ from skelblocks.data.formats.read_openpose import looks_like_openpose, read_open
 from skelblocks.data.formats.read_pose_array import looks_like_pose_array, read_pose_array
 from skelblocks.data.formats.read_ultralytics import looks_like_ultralytics, read_ultralytics
 
-HEAD = 1 << 16  # bytes of a file that its format is told by
+HEAD = 1 << 16  # bytes of a file from which its format is recognized
 PoseFormatName: TypeAlias = Literal[
     "openpose",
     "alphapose",
@@ -44,7 +44,7 @@ class ReadPose(Protocol):
 
 
 class PoseFormat(NamedTuple):
-    """How a format is told and read.
+    """How a format is recognized and read.
 
     Attributes:
         looks_like: Whether the first 64 KiB of a file are of this format.
@@ -86,7 +86,7 @@ POSE_FORMATS: Mapping[str, PoseFormat] = {
 
 
 def tell_format(head: bytes) -> str | None:
-    """The format of a file that starts like this; None if it is none that is known.
+    """The format of a file that starts like this; None if it is unknown.
 
     Example:
         >>> tell_format(b'{"version":1.3,"people":[]}')

@@ -48,8 +48,8 @@ def read_alphapose(paths: Sequence[Path], *, name: str, options: PoseOptions) ->
     Of 136 joints the first 26 are taken, without face and hands.
 
     Frames are counted from 0 by the number in ``image_id``, whatever the order of the list. Where the images are called
-    by more than a number (``img_0005.jpg``), the first one is frame 0. The list leaves out frames without anybody; here
-    they are frames in which nobody is seen.
+    by more than a number (``img_0005.jpg``), the first one is frame 0. The list leaves out frames without persons; the
+    clip has them, with nobody seen.
 
     ``idx`` is a person's id if AlphaPose tracked: an integer, or a list whose first number differs between persons.
 
@@ -133,7 +133,7 @@ def _shown(image: str | int) -> str:
 
 
 def _read_list(content: list[Any], path: Path, name: str, options: PoseOptions) -> RawClip:
-    rows, where, images, given = [], [], [], []
+    rows, where, images, idx = [], [], [], []
     for i, person in enumerate(content):
         if not isinstance(person, dict):
             raise ClipFormatError(path, f"entry {i}: expected an object, got {describe(person)}")
@@ -143,10 +143,10 @@ def _read_list(content: list[Any], path: Path, name: str, options: PoseOptions) 
         where.append(f"entry {i}")
         rows.append(check_row(person.get("keypoints"), path=path, where=f"entry {i}: keypoints"))
         images.append(image)
-        given.append(person.get("idx"))
+        idx.append(person.get("idx"))
     frames = image_frames(images, path)
     number = [frames[image] for image in images]
-    return _clip(rows, where, number, _ids(given), max(number, default=-1) + 1, path, name, options)
+    return _clip(rows, where, number, _ids(idx), max(number, default=-1) + 1, path, name, options)
 
 
 def _read_images(paths: Sequence[Path], name: str, options: PoseOptions) -> list[RawClip]:
@@ -172,11 +172,11 @@ def _bodies(image: Any, path: Path, where: str) -> list[list[float | None]]:
     return rows
 
 
-def _ids(given: Sequence[Any]) -> NDArray[np.int64] | None:
+def _ids(idx: Sequence[Any]) -> NDArray[np.int64] | None:
     """The persons' ids, if these are ids: integers, or lists that begin with different numbers."""
     ids: list[int] = []
     listed = False
-    for value in given:
+    for value in idx:
         while isinstance(value, list) and value:
             value, listed = value[0], True
         if type(value) not in (int, float) or not abs(value) < 2**62 or value != int(value):

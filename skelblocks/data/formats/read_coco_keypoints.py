@@ -41,7 +41,7 @@ def read_coco_keypoints(paths: Sequence[Path], *, name: str, options: PoseOption
 
     Images are frames: by ``frame_id``, or by the last number in ``file_name``; those of different videos, folders or
     first words are different clips. In a list of results, ``image_id`` is the frame's number. ``track_id`` is a
-    person's id. Names of keypoints in ``categories`` tell the layout, otherwise the number of joints does.
+    person's id. The layout follows from the keypoints' names in ``categories``, or from the number of joints.
 
     The third number of a joint is a score, or, where all are 0, 1 or 2, a flag: a joint is seen from 1 on, with
     ``min_score=2`` only if it is visible.
@@ -146,13 +146,13 @@ def _known(categories: Any, options: PoseOptions, path: Path) -> dict[int, str]:
     )
     if names is None or options.layout is not None or len(names) == 133:
         return _LAYOUTS
-    told = layout_of_names(names)
-    if told is None:
+    named = layout_of_names(names)
+    if named is None:
         shown = ", ".join(escape(name, longest=30) for name in names[:3])
         raise ClipFormatError(
             path, f"expected the joints of a known layout, got {len(names)} others, {shown} and so on; pass layout="
         )
-    return {len(names): told}
+    return {len(names): named}
 
 
 def _clip(

@@ -22,7 +22,7 @@ MIN_SCORE = 0.5  # MediaPipe draws joints from this visibility on (drawing_utils
 _LAYOUTS = {33: "mediapipe-33", 17: "coco-17"}
 _HIPS = (23, 24)
 _NEAR = 0.02  # meters from the middle of the hips to the origin of world landmarks
-_SHARES = 4.0  # the largest share of a picture: joints outside it are guessed up to about 1.5
+_FRACTIONS = 4.0  # above any fraction of a picture: joints outside it are guessed up to about 1.5
 
 
 def looks_like_mediapipe(head: bytes) -> bool:
@@ -57,9 +57,9 @@ def read_mediapipe(
     Frames are a list or an object by number; one frame is ``{"keypoints": [...]}``, a list of landmarks, an object of
     landmarks by number or name, a list of bodies, or empty. A file may also hold one frame.
 
-    - Landmarks of the picture are shares of its width and its height. With ``image_size`` they become pixels, y down.
+    - Image landmarks are fractions of the width and the height. With ``image_size`` they become pixels, y down.
       Their z is a guess about the depth and is left out.
-    - World landmarks are meters about the middle of the hips, y down. They are told by hips that lie at the origin, and
+    - World landmarks are meters about the middle of the hips, y down. They are recognized by hips at the origin, and
       have three coordinates.
     - Keypoints in pixels, as MoveNet's, stay as they are.
 
@@ -67,7 +67,7 @@ def read_mediapipe(
         paths: One file, or one for each frame.
         name: The clip's.
         options: What the caller says about the files.
-        kind: Which landmarks of a file with both. Default: the picture's.
+        kind: Which landmarks of a file with both. Default: image landmarks.
 
     Returns:
         One clip ``(2, t, v, b)`` or ``(3, t, v, b)``.
@@ -140,16 +140,16 @@ def _frames(paths: Sequence[Path], kind: Kind) -> tuple[list[tuple[Path, int, li
 
 
 def _placed(x: NDArray[np.float64], kind: Kind | None, options: PoseOptions, path: Path) -> NDArray[np.float64]:
-    """World landmarks in meters, those of the picture in pixels."""
+    """World landmarks in meters, image landmarks in pixels."""
     if kind == "world" or (kind is None and _at_the_hips(x)):
         return x
     flat = x[..., :2]
-    if not (np.nanmedian(np.abs(flat)) <= _SHARES if np.isfinite(flat).any() else False):
+    if not (np.nanmedian(np.abs(flat)) <= _FRACTIONS if np.isfinite(flat).any() else False):
         return flat
     if options.image_size is None:
         raise ClipFormatError(
             path,
-            "expected image_size=(width, height), got none; x and y are shares of the picture's width and height, "
+            "expected image_size=(width, height), got none; x and y are fractions of the picture's width and height, "
             "which the file does not hold",
         )
     with np.errstate(over="ignore"):  # infinite coordinates are refused later, with their frame

@@ -50,8 +50,8 @@ def read_mmpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> li
     """Read MMPose's results: a demo's ``instance_info`` with ``meta_info``, or the Inferencer's list.
 
     A file is a recording, with a ``frame_id`` for each frame, from 0 or 1 on, or without one; or a picture, as a list
-    of persons. Joints in the picture have two coordinates in pixels, y down, joints in space (pose lifting) have three.
-    Names in ``meta_info`` tell the layout, otherwise the number of joints does.
+    of persons. 2-D joints are in pixels, y down; 3-D joints (pose lifting) have three coordinates. The layout follows
+    from the names in ``meta_info``, or from the number of joints.
 
     Args:
         paths: One file, or one for each picture.
@@ -87,7 +87,9 @@ def read_mmpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> li
             place = f"{shown}, person {rank}"
             row, scored, coordinates = _row(person, path, place)
             if (scored, coordinates) not in sizes and sizes:
-                raise ClipFormatError(path, f"{place}: expected as many coordinates and scores as the persons before")
+                raise ClipFormatError(
+                    path, f"{place}: expected the same coordinates and scores as for the persons before"
+                )
             sizes.add((scored, coordinates))
             rows.append(row)
             where.append(place)
@@ -200,11 +202,11 @@ def _known(names: tuple[str, ...], joints: int, coordinates: int, options: PoseO
     known = _LAYOUTS[coordinates]
     if options.layout is not None or len(names) != joints:
         return known
-    told = layout_of_names(names[:17]) if joints == 133 else layout_of_names(names)
-    if told is None:
+    named = layout_of_names(names[:17]) if joints == 133 else layout_of_names(names)
+    if named is None:
         shown = ", ".join(escape(name, longest=30) for name in names[:3])
         raise ClipFormatError(
             path,
             f"expected the {joints} joints of a known layout, got {shown} and so on; pass layout=",
         )
-    return known if joints == 133 else {joints: told}
+    return known if joints == 133 else {joints: named}

@@ -33,8 +33,8 @@ def looks_like_openpose(head: bytes) -> bool:
 def read_openpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read the frames of one recording, versions 1.0 to 1.3: BODY_25 or COCO with 18 joints.
 
-    Face, hands and candidates are left out. A file without persons is a frame in which nobody is seen, and so is a
-    number without a file. The persons of a frame are in no order; OpenPose follows nobody, so ``person_id`` is -1.
+    Face, hands and candidates are left out. A file without persons is an empty frame, and so is a number without
+    a file. OpenPose does not track: persons are in no order, and ``person_id`` is -1.
 
     Coordinates are pixels, y down. Files written with ``--keypoint_scale 3`` or ``4`` have numbers from 0 or -1 to 1,
     and need ``image_size``.
@@ -108,7 +108,7 @@ def _row(person: Any, path: Path, where: str) -> list[float | None]:
         raise ClipFormatError(path, f"{where}: expected {_KEYS[0]}, got none")
     row = check_row(person[key], path=path, where=f"{where}: {key}")
     if not row and person.get("pose_keypoints_3d"):
-        raise ClipFormatError(path, f"{where}: expected joints in the picture, got joints in space; they are not read")
+        raise ClipFormatError(path, f"{where}: expected 2-D joints, got 3-D joints, which are not read")
     return row
 
 
@@ -127,9 +127,9 @@ def _in_pixels(
     if options.image_size is None:
         raise ClipFormatError(
             path,
-            "expected pixels, got shares of the picture, as --keypoint_scale 3 or 4 writes them; "
+            "expected pixels, got fractions of the picture, as --keypoint_scale 3 or 4 writes them; "
             "pass image_size=(width, height)",
         )
     size: NDArray[np.float64] = np.array(options.image_size)
-    share = x if np.nanmin(placed) >= -0.1 else (x + 1) / 2
-    return np.asarray(share * size)
+    fraction = x if np.nanmin(placed) >= -0.1 else (x + 1) / 2
+    return np.asarray(fraction * size)

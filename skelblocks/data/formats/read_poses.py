@@ -27,13 +27,13 @@ def read_poses(
 
     Args:
         path: The file or the folder.
-        format: ``"auto"`` tells it by the files' content. A name reads the files as that format. A function reads files
-            of your own: it takes a path and returns a :class:`~skelblocks.data.RawClip` or a list of them; for a
+        format: ``"auto"`` recognizes it by the files' content. A name reads the files as that format. A function reads
+            files of your own: it takes a path and returns a :class:`~skelblocks.data.RawClip` or a list of them; for a
             folder, it is called with each file.
-        layout: The skeleton, where the number of joints does not tell it.
-        image_size: Width and height of the picture in pixels. Needed where coordinates are shares of the picture:
-            Ultralytics, MediaPipe's landmarks of the picture, OpenPose's ``--keypoint_scale``.
-        fps: Frames a second, which these files do not tell.
+        layout: The skeleton, where it does not follow from the file.
+        image_size: Width and height of the picture in pixels. Needed where coordinates are fractions of the picture:
+            Ultralytics, MediaPipe's image landmarks, OpenPose's ``--keypoint_scale``.
+        fps: Frames a second, which most files do not have.
         min_score: A joint with a lower score is not seen. Default: the score from which the tool draws a joint, 0.05
             for OpenPose, 0.4 for AlphaPose, 0.3 for MMPose, 0.5 for MediaPipe and Ultralytics, and 0.2 for COCO's
             results.

@@ -23,7 +23,7 @@ _LONGEST = 1 << 14  # characters of a line
 
 
 def looks_like_ultralytics(head: bytes) -> bool:
-    """Whether a file's start is a line of a class, a box in shares of the picture, and more numbers.
+    """Whether a file's start is a line of a class, a box in fractions of the picture, and more numbers.
 
     Example:
         >>> looks_like_ultralytics(b"0 0.49 0.74 0.15 0.30 0 0 0.44 0.5 0.6 0.9")
@@ -41,16 +41,16 @@ def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) 
     """Read the files that ``save_txt=True`` writes: ``class cx cy w h`` and ``x y score`` of 17 joints in a line.
 
     ``model.track`` adds an id at the end of each line, ``save_conf=True`` the person's confidence before it. A number
-    without a file is a frame in which nobody is seen. Joints at (0, 0) are not seen.
+    without a file is an empty frame. Joints at (0, 0) are not seen.
 
-    Ultralytics appends to files that are there already, so that a second run lists everybody twice. Lines that a file
-    has twice are left out, with a warning.
+    Ultralytics appends to files that are there already, so that a second run lists each person twice. Repeated
+    lines are read once, with a warning.
 
     Args:
         paths: One file for each picture, such as ``walk_12.txt``, in any order.
         name: The clip's.
-        options: What the caller says about the files; ``image_size`` is needed, since x and y are shares of the width
-            and of the height.
+        options: What the caller says about the files. ``image_size`` is needed, since x and y are fractions of the
+            width and of the height.
 
     Returns:
         One clip ``(2, t, v, b)`` in pixels, y down.
@@ -82,7 +82,7 @@ def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) 
         doubled += [path] if twice else []
     if doubled:
         warnings.warn(
-            f"{escape(doubled[0])} (file 1 of {len(doubled)}) lists persons twice, in lines that are equal; they are "
+            f"{escape(doubled[0])} (file 1 of {len(doubled)}) repeats lines; each is "
             "read once. Ultralytics appends to the files of an earlier run: delete those before a second run",
             stacklevel=2,
         )
@@ -95,7 +95,7 @@ def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) 
     if options.image_size is None:
         raise ClipFormatError(
             first,
-            "expected image_size=(width, height), got none; these files hold shares of the picture's width and height",
+            "expected image_size=(width, height), got none; these files hold fractions of the width and height",
         )
     scores = x[..., 2] if per_joint == 3 else None
     seen = (x[..., :2] != 0).any(axis=2)
@@ -116,7 +116,7 @@ def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) 
 
 
 def _lines(path: Path) -> tuple[list[list[float]], bool]:
-    """The numbers of each line, and whether lines were there twice."""
+    """The numbers of each line, and whether a line was repeated."""
     data = read_bounded(path, largest=_LARGEST)
     rows: list[list[float]] = []
     texts: set[bytes] = set()

@@ -96,7 +96,7 @@ def test_mmpose_names_of_another_skeleton_are_not_taken_for_coco(tmp_path):
         ([{"frame_id": 3, "instances": [{"keypoints": 5}]}], "expected keypoints as a list"),
         ([{"frame_id": 3, "instances": [{**person(), "keypoint_scores": [1]}]}], "expected 17 keypoint_scores"),
         ([{"frame_id": 3, "instances": [person(), person(26)]}], "frame 3, person 1: expected 17 joints"),
-        ([{"frame_id": 3, "instances": [person(), person(coordinates=3)]}], "as many coordinates"),
+        ([{"frame_id": 3, "instances": [person(), person(coordinates=3)]}], "the same coordinates"),
         ([{"frame_id": 3, "instances": [person(20)]}], r"133 \(coco-wholebody-133\), got 20; pass layout="),
         ([{"frame_id": 3, "instances": []}], "expected a person in one of the frames"),
     ],
@@ -160,7 +160,7 @@ def test_ultralytics_joints_at_the_corner_or_below_the_score_are_unseen(tmp_path
 
 def test_ultralytics_runs_that_were_appended_are_read_once_with_a_warning(tmp_path):
     (tmp_path / "1.txt").write_text((line() + line(x=0.7)) * 2)
-    with pytest.warns(UserWarning, match="lists persons twice"):
+    with pytest.warns(UserWarning, match="repeats lines"):
         (clip,) = read_poses(tmp_path, image_size=(100, 100))
     assert clip.x.shape[-1] == 2
 
