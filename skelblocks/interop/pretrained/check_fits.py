@@ -11,7 +11,7 @@ from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.arrays.check_unit import check_unit
 from skelblocks.interop.pretrained.pretrained import Pretrained
-from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts import SkeletonLayout, available
 
 _LOOKED_AT = 64  # clips of a prepared set
 
@@ -89,5 +89,12 @@ def check_same_skeleton(found: SkeletonLayout, expected: SkeletonLayout) -> None
         if not equal:
             raise ValueError(
                 f"clips: expected the skeleton of the encoder, {escape(expected.name)!r}, got {escape(found.name)!r}, "
-                f"which has {name} of its own"
+                f"which has {name} of its own; {_remedy(found, expected)}"
             )
+
+
+def _remedy(found: SkeletonLayout, expected: SkeletonLayout) -> str:
+    if found.joints != expected.joints and sorted(found.joints) == sorted(expected.joints):
+        return "these are its joints in another order: prepare the clips with layouts.restrict(name, names) as layout"
+    known = expected.name if expected.name in available() else "LAYOUT.json"
+    return f"prepare the clips with Preprocessing(to=...), on a command line --to {escape(known)}"
