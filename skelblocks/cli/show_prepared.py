@@ -21,7 +21,7 @@ def show_prepared(manifest: Mapping[str, Any], out: Path, *, split: str = "--pro
     parts = ", ".join(f"{count} {name}" for name, count in manifest["parts"].items())
     print(f"{escape(out)}: {manifest['clips']} clips {tuple(manifest['shape'])}, {parts}; sha256 {manifest['sha256']}")
     if not manifest["parts"]["train"]:
-        print(f"No clip is in the training part, which training scripts ask for: {split} says which are.")
+        print(f"No clip is in the training part, which training scripts ask for; choose one with {split}.")
     reasons = Counter(entry["reason"] for entry in manifest["rejected"])
     if reasons:
         print(f"{len(manifest['rejected'])} left out, each with its reason in {escape(out / 'manifest.json')}:")
