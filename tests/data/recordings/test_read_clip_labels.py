@@ -1,7 +1,11 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skelblocks.data import ClipFormatError
 from skelblocks.data.recordings.read_clip_labels import read_clip_labels
+
+HEADERS = ["file,label", "clip,label", "file,start,end,label", "file,start_seconds,end_seconds,person,label", "label"]
 
 
 @pytest.fixture
@@ -93,6 +97,18 @@ def test_errors_name_the_line(read, text, message):
 def test_a_label_that_the_classifier_lacks(read):
     with pytest.raises(ClipFormatError, match="line 3: label 'jump' is none of the 2 classes, walk, sit"):
         read("file,label\na,walk\nb,jump\n", class_names=["walk", "sit"])
+
+
+@given(st.lists(st.text(alphabet='ab1-.,"\n\r ;\x00é', max_size=30), max_size=4), st.sampled_from(HEADERS))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_read_or_refused(tmp_path_factory, lines, header):
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    path.write_text("\n".join([header, *lines]), encoding="utf-8", newline="")
+    try:
+        labels = read_clip_labels(path)
+    except ClipFormatError:
+        return
+    assert all(row.label < len(labels.class_names) for rows in labels.files.values() for row in rows)
 
 
 def test_quotes_commas_and_a_mark_of_the_byte_order(read):
