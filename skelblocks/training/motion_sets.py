@@ -19,11 +19,9 @@ from skelblocks.augment.spatial_flip import spatial_flip
 from skelblocks.clips.person_mask import person_mask
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data import ArrayDataset, PreparedSet, motion_batches
+from skelblocks.data.synthetic.body_model import body_layout
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.training.order import derive_seed
-
-SYNTHETIC_LAYOUT = "azure-kinect-32"
-"""The skeleton of the synthetic motion: it has the face, hands and thumbs of all others."""
 
 
 class Motion(NamedTuple):
@@ -115,7 +113,7 @@ def motion_stream(
     Example:
         >>> (motion,) = next(motion_stream(["synthetic"], batch_size=4, frames=20, seed=0))
         >>> motion.clips.shape, motion.layout.name
-        (torch.Size([4, 3, 20, 32, 1]), 'azure-kinect-32')
+        (torch.Size([4, 3, 20, 41, 1]), 'synthetic-body')
     """
     if batch_size < len(sources):
         raise ValueError(
@@ -133,7 +131,7 @@ def motion_stream(
 
 
 def _synthetic(count: int, frames: int, *, seed: int, device: torch.device | str) -> Iterator[Motion]:
-    layout = layouts.get(SYNTHETIC_LAYOUT)
+    layout = body_layout()  # with all joints, so that no skeleton gets one that is made from others
     for clips in motion_batches(batch_size=count, layout=layout, frames=frames, seed=seed, device=device):
         yield Motion(clips, layout)
 

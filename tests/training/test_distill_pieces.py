@@ -110,9 +110,15 @@ class TestMotion:
     def test_sources_share_a_batch(self, recorded):
         stream = motion_stream(["synthetic", str(recorded)], batch_size=5, frames=12, seed=0)
         synthetic, own = next(stream)
-        assert synthetic.clips.shape == (3, 3, 12, 32, 1)
+        assert synthetic.clips.shape == (3, 3, 12, 41, 1)
         assert own.clips.shape == (2, 3, 12, 20, 1)
         assert not next(stream)[0].clips.equal(synthetic.clips)
+
+    def test_synthetic_motion_has_the_joints_of_the_teacher_themselves(self):
+        """None of them is made from others, up to the noise, which each joint has of its own."""
+        (motion,) = next(motion_stream(["synthetic"], batch_size=4, frames=8, seed=0))
+        assert not remap(motion.clips, source=motion.layout, target=NTU)[1].any()
+        assert not remap(motion.clips, source=motion.layout, target="coco-17")[1].any()
 
     def test_all_recorded_clips_come_before_any_comes_again(self, recorded):
         clips, _ = open_motion(str(recorded), frames=12)

@@ -6,12 +6,13 @@ The body's own axes are x to its right, y up, z to its back: those of a Kinect t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from skelblocks.layouts import SkeletonLayout
+from skelblocks.layouts import SkeletonLayout, from_hierarchy
 from skelblocks.layouts.common_joints import COMMON_PARENTS, common_name
 
 
@@ -115,6 +116,19 @@ def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
             f"{', '.join(sorted(COMMON_PARENTS))}"
         )
     return tuple(place for place in places if place is not None)
+
+
+@cache
+def body_layout() -> SkeletonLayout:
+    """The skeleton of the body itself, with every joint that it has.
+
+    Example:
+        >>> body_layout().num_joints == len(JOINTS)
+        True
+    """
+    parents = {bone.joint: bone.parent for bone in BONES}
+    places = [JOINTS.index(parents[joint]) if joint in parents else -1 for joint in JOINTS]
+    return from_hierarchy(places, JOINTS, name="synthetic-body")
 
 
 def forward_kinematics(rotations: Mapping[str, Tensor], *, scales: Tensor) -> Tensor:
