@@ -104,7 +104,10 @@ def _preparation(given: argparse.Namespace, pretrained: Pretrained) -> GraphPrep
     named = [name for name in _OF_RECORDINGS if getattr(given, name) is not None]
     if not given.preparation:
         if named:
-            raise ValueError(f"{named[0]}: it speaks of recorded clips; add --preparation, or leave it out")
+            raise ValueError(
+                f"{named[0]}: expected it only with --preparation, which takes recorded clips, got it without; add "
+                f"--preparation, or leave --{named[0]} out"
+            )
         return None
     expected = pretrained.preprocessing
     if expected is None:

@@ -22,6 +22,7 @@ from skelblocks.evaluation import (
     fuse_scores,
     knn_accuracy,
     linear_probe,
+    paired_bootstrap,
     retrieval_scores,
     ridge_probe,
 )
@@ -37,8 +38,10 @@ from skelblocks.protocols import (
     open_encoder,
 )
 from skelblocks.protocols.baselines import measure_baselines
+from skelblocks.protocols.differences_table import differences_table
 from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets
-from skelblocks.protocols.run_protocols import PROTOCOLS
+from skelblocks.protocols.row_differences import row_differences
+from skelblocks.protocols.run_protocols import PROTOCOLS, run_protocols
 from skelblocks.testing import write_nw_ucla
 from skelblocks.training import DataOptions, load_sets
 from skelblocks.training.pages import copy_page
@@ -336,6 +339,26 @@ def test_minirocket_has_a_row_for_each_seed(run, monkeypatch):
     assert drawn == [3, 5]
     assert len(rows["MiniRocket, turned"]) == 2
     assert measure_baselines(loaded(run()), options, baselines="none", seeds=[3]) == {}
+
+
+def test_differences_are_paired_over_clips_with_seeds_averaged(run):
+    options = ProtocolOptions(evaluate=MeasureOptions(probe="ridge", accelerator="cpu"))
+    results = run_protocols([run(seed=seed) for seed in (0, 1)], ["knn", "linear"], options)
+    first = next(iter(results.runs.values()))
+    results.baselines = measure_baselines(first, options, baselines="coordinates", seeds=[0, 1])
+    found = row_differences(results)["joint"]["coordinates, plain"]
+    labels, people = first.sets.test.labels, first.sets.test.groups("subject")
+    for protocol in ("knn", "linear"):
+        hits = [(row[protocol][0].scores.scores.argmax(1) == labels).double() for row in results.rows.values()]
+        (beside,) = results.baselines["coordinates, plain"]
+        other = (beside[protocol][0].scores.scores.argmax(1) == labels).double()
+        expected = paired_bootstrap(sum(hits) / 2, other, groups=people)
+        assert found[protocol].difference == pytest.approx(100 * expected.difference)
+        assert found[protocol].low == pytest.approx(100 * expected.low)
+    table = differences_table(results)
+    assert f"| joint | coordinates, plain | {found['knn'].difference:+.1f} [" in table
+    results.baselines = {}
+    assert differences_table(results) == ""
 
 
 def test_clips_that_cannot_be_turned_have_one_baseline(tmp_path, run):

@@ -47,6 +47,17 @@ def check(model, pretrained):
     assert {name.split(".")[0] for name in model.state_dict()} == {"encoder", "head"}
 
 
+def test_a_classifier_and_its_readout_are_kept(tmp_path):
+    known = {"head": ProjectionHead(24, out_features=2, hidden_layers=0), "readout": "thirds"}
+    encoder = STGCN("coco-17", base_channels=2, out_channels=8).eval()
+    whole = Pretrained(encoder=encoder, metadata={"class_names": ["sit", "stand"]}, **known)
+    hub.HubEncoder(whole).save_pretrained(tmp_path / "mine")
+    found = hub.HubEncoder.from_pretrained(tmp_path / "mine").pretrained
+    assert (found.readout, found.class_names) == ("thirds", ("sit", "stand"))
+    x = torch.randn(2, 3, 12, 17, 1)
+    assert found.head(found.features(x)).equal(whole.head(whole.features(x)))
+
+
 def test_through_a_folder(pretrained, tmp_path):
     model = hub.HubEncoder(pretrained)
     for _ in range(2):  # the second time over the first
