@@ -59,7 +59,7 @@ class ExportedGraph(nn.Module):
         x: Tensor = self.encoder(clips if self.preparation is None else self.preparation(clips))
         if self.classifier is None:
             return x
-        # The additional axis is for ncnn: its mean over persons keeps an axis that pnnx does not expect, so that a softmax
+        # The additional axis is for ncnn: its mean over persons keeps an axis that pnnx does not expect, and a softmax
         # over what pnnx takes for the classes gives 1 for all of them (pnnx 20261020, ncnn 1.0.20261020).
         probabilities = rearrange(self.classifier(x), "n classes -> n 1 classes").softmax(dim=-1)
         flat: Tensor = rearrange(probabilities, "n 1 classes -> n classes")
