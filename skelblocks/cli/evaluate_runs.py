@@ -70,6 +70,8 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
         _write(out / f"cost_{Path(sizes.method).stem}", counted, cost_table(counted))
         return counted
     kind, measure = _ON_RUNS[command]
+    if command in ("finetune", "semi"):
+        arguments = _without_start(arguments)
     options, folders = parse_command(kind, arguments, prog=f"skelblocks evaluate {command}", places="runs")
     out = Path(options.out or open_encoder(folders[0]).results_folder)
     if options.out:
@@ -86,6 +88,12 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
     for failure in failures:
         print(f"Warning: {escape(failure)}")
     return found
+
+
+def _without_start(arguments: Sequence[str]) -> list[str]:
+    """The arguments with PATH for ``--start PATH``: what is fine-tuned is what starts."""
+    found = [argument.removeprefix("--start=") for argument in arguments]
+    return [argument for argument in found if argument != "--start"]
 
 
 def _make_folder(place: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""A trained encoder, from the folder of a run or from a pretrained folder."""
+"""A trained encoder, from the folder of a run, a pretrained folder, or a file that a method's authors have released."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch import nn
 from skelblocks import layouts
 from skelblocks.clips import Preprocessing
 from skelblocks.encoders.readout import Readout
-from skelblocks.interop import Pretrained, from_pretrained
+from skelblocks.interop import CheckpointError, Pretrained, from_pretrained
+from skelblocks.interop.pretrained.open_pretrained import open_pretrained
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import STREAMS, Stream
 
@@ -59,7 +60,7 @@ class TrainedEncoder:
 
     @property
     def results_folder(self) -> Path:
-        """Where features and results go: into a run; beside a pretrained folder, which holds only its two files."""
+        """Where features and results go: into a run; beside a released file or a pretrained folder."""
         if self.is_run:
             return self.folder / "evaluation"
         place = self.folder.resolve()
@@ -77,13 +78,14 @@ class TrainedEncoder:
 
 
 def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> TrainedEncoder:
-    """Open the encoder that a run has saved, or any pretrained encoder.
+    """Open the encoder that a run has saved, any pretrained encoder, or a released checkpoint.
 
     Of a run, its pretrained folder ``encoder`` is opened, or ``encoder_STREAM`` where several streams were trained
     together. Nothing of the method is needed, so that the encoder of a method of your own opens like ours.
 
     Args:
-        folder: Of a run or of a pretrained encoder; ``FOLDER:STREAM`` names one of several streams.
+        folder: Of a run or of a pretrained encoder, or a released file, which
+            :func:`~skelblocks.interop.load_official` reads; ``FOLDER:STREAM`` names one of several streams.
         stream: The same. Default: the run's.
 
     Returns:
@@ -91,7 +93,7 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
 
     Raises:
         FileNotFoundError: The folder holds no encoder; the message says what is there.
-        ValueError: The run has no such stream, or its folder is damaged.
+        ValueError: The run has no such stream, its folder is damaged, or the file is no released checkpoint.
 
     Example:
         >>> open_encoder("runs/none")
@@ -102,6 +104,8 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
     text = str(folder)
     place, named = split_stream(text)
     stream = stream or named
+    if place.is_file():
+        return _open_file(place, stream)
     pretrained = _pretrained_folder(place, stream)
     found = from_pretrained(pretrained)
     run = _run_metadata(found, pretrained)
@@ -130,6 +134,27 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
     )
 
 
+def _open_file(file: Path, stream: Stream | None) -> TrainedEncoder:
+    try:
+        found = open_pretrained(file)
+    except CheckpointError as error:
+        raise ValueError(f"runs: {error}") from error
+    if stream not in (None, found.stream):
+        raise ValueError(
+            f"runs: {str(file)!r} is opened as the stream {found.stream!r}, not {stream!r}; import it with `skelblocks "
+            f"import-official --stream {stream}`, and give the folder"
+        )
+    return TrainedEncoder(
+        folder=file,
+        encoder=found.encoder,
+        layout=found.layout,
+        preprocessing=found.preprocessing,
+        stream=found.stream,
+        method=found.metadata["official"]["source"][0],
+        clips_layout=found.layout,
+    )
+
+
 def split_stream(folder: str) -> tuple[Path, Stream | None]:
     """The folder and the stream of ``FOLDER:STREAM``, or the folder alone.
 
@@ -144,8 +169,6 @@ def split_stream(folder: str) -> tuple[Path, Stream | None]:
 
 def _pretrained_folder(place: Path, stream: str | None) -> Path:
     """The pretrained folder of a run, or the folder itself."""
-    if place.is_file():
-        raise FileNotFoundError(f"runs: {str(place)!r} is a file; give the folder of a run or of a pretrained encoder")
     if not place.is_dir():
         raise FileNotFoundError(f"runs: there is no folder {str(place)!r}")
     if (place / CONFIG).is_file():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks import layouts
+from skelblocks.data.arrays.check_unit import check_unit
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.layout_file import is_file_name
 from skelblocks.streams import Stream
@@ -32,6 +33,7 @@ from skelblocks.training.start_from import Started, start_from
 from skelblocks.training.start_weights import open_start
 
 T = TypeVar("T", bound=MethodOptions)
+_LOOKED_AT = 64  # clips whose unit is checked
 
 
 def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[str, float]:
@@ -171,6 +173,9 @@ def _start(
     tell(started.message)
     own, theirs = sets.train.preprocessing, weights.preprocessing
     if own is not None and theirs is not None:
+        if own.scale is None:
+            places = [i * len(sets.train) // _LOOKED_AT for i in range(_LOOKED_AT)]
+            check_unit(sets.train.batch(places).numpy(), layout=sets.layout, preprocessing=theirs)
         told = own.differences(dataclasses.replace(theirs, persons=own.persons), layout=sets.layout)
         if told:
             tell(f"Note: the clips are preprocessed in another way than those of the weights: {'; '.join(told)}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from official_states import official_state
 from saved_run import save_run
 from small_run import write_set
 
@@ -761,3 +762,17 @@ def test_cost_of_a_page_of_ones_own(tmp_path):
     sizes = ["--frames", "8", "--persons", "1", "--layout", "sbu", "--batch_size", "2", "--out", str(tmp_path / "out")]
     found = evaluate("cost", ["--method", str(page), *sizes])
     assert found["skeletonclr, torch"]["macs"] > found["encoder, torch"]["macs"] > 0
+
+
+def test_a_released_file_is_fine_tuned_from_start(tmp_path):
+    state = official_state("AimCLR_linear_eval", narrow=True)
+    state = {name: value.abs() if "running_var" in name else value for name, value in state.items()}
+    torch.save(state, tmp_path / "released.pt")
+    x = 0.15 * np.random.default_rng(0).standard_normal((24, 3, 20, 25, 1)).astype(np.float32)  # torsos of meters
+    clips = write_set(tmp_path / "clips.npz", "ntu-rgb+d", x=x)
+    for i, start in enumerate((["--start", str(tmp_path / "released.pt")], [f"--start={tmp_path / 'released.pt'}"])):
+        out = ["--out", str(tmp_path / f"out{i}"), "--data.path", clips, "--data.split", "cross-subject"]
+        found = evaluate("finetune", [*start, *out, "--finetune.start_rate", "0", *QUICK])
+        assert list(results(found)) == ["finetune"]
+        tuned = from_pretrained(tmp_path / f"out{i}" / "finetune_clips_model").encoder
+        assert tuned.data_norm.weight.equal(state["encoder_q.data_bn.weight"])

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from official_states import official_state
 from saved_run import save_run
 from small_run import write_set
 
@@ -69,7 +70,7 @@ def test_a_pretrained_folder_opens(tmp_path):
 def test_what_is_there_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder '.*gone'"):
         open_encoder(tmp_path / "gone")
-    with pytest.raises(FileNotFoundError, match=r"is a file; give the folder of a run"):
+    with pytest.raises(ValueError, match=r"runs: .*clips\.npz"):
         open_encoder(write_set(tmp_path / "clips.npz"))
     with pytest.raises(FileNotFoundError, match="there is no run and no pretrained encoder in"):
         open_encoder(tmp_path)
@@ -111,3 +112,18 @@ def test_an_older_pretrained_folder_opens(tmp_path):
     path.write_text(json.dumps(config))
     found = open_encoder(tmp_path / "run" / "encoder")
     assert (found.stream, found.seed, found.method, found.options) == ("bone", 7, None, {})
+
+
+def test_a_released_file_opens(tmp_path):
+    state = official_state("AimCLR_linear_eval", narrow=True)
+    torch.save(state, tmp_path / "released.pt")
+    found = open_encoder(tmp_path / "released.pt")
+    assert (found.method, found.stream, found.is_run) == ("SkeletonCLR", "joint", False)
+    assert found.preprocessing.align == "official"
+    assert found.encoder.data_norm.weight.equal(state["encoder_q.data_bn.weight"])
+    assert found.results_folder.name == "released.pt_evaluation"
+    with pytest.raises(ValueError, match="import-official --stream bone"):
+        open_encoder(f"{tmp_path / 'released.pt'}:bone")
+    (tmp_path / "notes.pt").write_text("no weights")
+    with pytest.raises(ValueError, match=r"runs: .*notes\.pt"):
+        open_encoder(tmp_path / "notes.pt")

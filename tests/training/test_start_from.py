@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from official_states import official_state
-from small_run import METHODS, small_method, small_options
+from small_run import METHODS, small_method, small_options, write_set
 from torch import nn
 
 from skelblocks.contrast import MomentumEncoder
@@ -276,3 +277,10 @@ def test_the_rule_takes_a_run_back_towards_its_start(small, official, tmp_path):
 def test_the_rule_needs_a_start(small):
     with pytest.raises(ValueError, match=r"train\.stop: .*pass --start PATH"):
         PLAIN.train(small(PLAIN, stop="views"))
+
+
+def test_clips_in_another_unit_than_the_weights_are_refused(small, official, tmp_path):
+    x = 150 * np.random.default_rng(0).standard_normal((24, 3, 20, 25, 1)).astype(np.float32)
+    path = write_set(tmp_path / "clips.npz", "ntu-rgb+d", x=x)
+    with pytest.raises(ValueError, match=r"expected meters, in which a torso is .* got torsos of"):
+        PLAIN.train(start_options(small, official, path=path))
