@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks.layouts.common_joints import common_name
+from skelblocks.layouts.describe_layout import BODIES, PARTS
 from skelblocks.layouts.mocap_names import mocap_names
 from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
 
@@ -27,7 +28,8 @@ def from_hierarchy(
     Left and right are told by words such as ``left``, ``Right``, ``l`` and ``R`` in the names (``LeftArm``,
     ``hand.L``, ``l_knee``), or by their first letter (``lfemur``); a joint without a partner is its own mirror image.
     The bodies are the limbs, which are chains of joints that have partners, and the torso, which is the rest. Each is
-    cut into two parts: the near half of its levels in the tree, and the far one. This is a proposal: look at it with
+    cut into two parts: the near half of its levels in the tree, and the far one. Where arms and legs are recognized by
+    their names, groups have the catalogue's order. This is a proposal: look at it with
     ``viz.draw_skeleton(..., color_by="part")``, and where another partition is better, change it with
     ``SkeletonLayout.from_dict({**layout.to_dict(), "parts": ...})``.
 
@@ -70,9 +72,16 @@ def from_hierarchy(
         edges=tuple((joint, int(parent)) for joint, parent in enumerate(parents) if joint != root),
         center=root if center is None else list(names).index(center),
         swap=swap,
-        parts=tuple(parts),
-        bodies=tuple(JointGroup(label, limb) for limb, label in zip(bodies, labels, strict=True)),
+        parts=_in_order(parts, PARTS),
+        bodies=_in_order([JointGroup(label, limb) for limb, label in zip(bodies, labels, strict=True)], BODIES),
     )
+
+
+def _in_order(groups: Sequence[JointGroup], known: Sequence[str]) -> tuple[JointGroup, ...]:
+    """Groups in the catalogue's order, if all of them are of the catalogue."""
+    if {group.name for group in groups} <= set(known):
+        return tuple(sorted(groups, key=lambda group: known.index(group.name)))
+    return tuple(groups)
 
 
 def _check_tree(parents: Sequence[int], names: Sequence[str]) -> int:
