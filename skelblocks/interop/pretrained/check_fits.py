@@ -89,12 +89,10 @@ def check_same_skeleton(found: SkeletonLayout, expected: SkeletonLayout) -> None
         if not equal:
             raise ValueError(
                 f"clips: expected the skeleton of the encoder, {escape(expected.name)!r}, got {escape(found.name)!r}, "
-                f"which has {name} of its own; {_remedy(found, expected)}"
+                f"which has {name} of its own; {_remedy(expected)}"
             )
 
 
-def _remedy(found: SkeletonLayout, expected: SkeletonLayout) -> str:
-    if found.joints != expected.joints and sorted(found.joints) == sorted(expected.joints):
-        return "these are its joints in another order: prepare the clips with layouts.restrict(name, names) as layout"
+def _remedy(expected: SkeletonLayout) -> str:
     known = expected.name if expected.name in available() else "LAYOUT.json"
     return f"prepare the clips with Preprocessing(to=...), on a command line --to {escape(known)}"
