@@ -112,6 +112,8 @@ def _in_order(landmarks: Any, path: Path, where: str, names: dict[str, int]) -> 
         keys: list[str] = list(landmarks)
     else:
         points = landmarks
+        if not points or not isinstance(points[0], dict) or points[0].keys().isdisjoint(_KEYS):
+            return points
         own = [_key(point) for point in points]
         keys = [key for key in own if key is not None]
         if len(keys) != len(points) or [plain_joint_name(key) for key in keys] in _OTHER_ORDERS:
