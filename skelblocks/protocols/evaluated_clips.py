@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 from skelblocks import layouts
@@ -77,16 +78,33 @@ def evaluated_sets(
         The clips, and ``chosen`` with the encoder's joints where the clips have others.
 
     Raises:
-        ValueError: The clips have no labels, lack some of the encoder's joints, or are a prepared set with another
-            preprocessing, whose differences the message names.
+        ValueError: No clip of a part has a label, or the clips lack some of the encoder's joints, or are a prepared set
+            with another preprocessing, whose differences the message names.
     """
     sets = _load(chosen, trained.preprocessing, layout=_clips_layout(trained, layout, chosen.path, tell=tell))
     if sets.layout != trained.layout:
         chosen = dataclasses.replace(chosen, joints=list(trained.layout.joints))
     sets = match_joints(sets, trained.layout, data=chosen.path)
-    if not sets.labeled:
-        raise ValueError(f"data.path: {chosen.path!r} has no labels, and nothing can be evaluated without them")
-    return sets, chosen
+    return _labeled(sets, data=chosen.path), chosen
+
+
+def _labeled(sets: Sets, *, data: str) -> Sets:
+    """The clips that have labels; windows of long recordings often have none."""
+    masks = [part.labels.numpy() >= 0 for part in sets]
+    if not any(mask.any() for mask in masks):
+        raise ValueError(f"data.path: {data!r} has no labels, and nothing can be evaluated without them")
+    for name, mask in zip(("training", "test"), masks, strict=True):
+        if not mask.any():
+            raise ValueError(f"data.path: expected labels in both parts, got none for the {name} clips of {data!r}")
+    if all(mask.all() for mask in masks):
+        return sets
+    left_out, whole = sum(int((~mask).sum()) for mask in masks), sum(len(mask) for mask in masks)
+    warnings.warn(
+        f"data.path: {left_out} of {whole} clips of {data!r} have no label; they are left out",
+        UserWarning,
+        stacklevel=3,
+    )
+    return Sets(*(part.subset(mask) for part, mask in zip(sets, masks, strict=True)))
 
 
 def pretrained_apart(trained: TrainedEncoder, chosen: DataOptions) -> bool | None:

@@ -129,6 +129,24 @@ def test_labels_of_windows_say_where_they_are(root, tmp_path):
     assert [rows[3][name] for name in places] == ["day1/sit_00010-00040_p1", "day1/sit", "1", "10", "40", "0.4", "1.6"]
 
 
+def test_windows_without_a_label_are_left_out_of_an_evaluation(root, tmp_path, capsys):
+    names = ("day1/walk", "day1/sit", "day2/walk")
+    labels = write_labels(root, "\n".join(["file,start,end,label", *(f"{n},0,20,a\n{n},20,32,b" for n in names)]))
+    save_pretrained(
+        tmp_path / "encoder",
+        encoder=STGCN("coco-17", in_channels=2, base_channels=4, out_channels=8),
+        preprocessing=Preprocessing(frames=16, scale="bones"),
+    )
+    parts = ("--split", "recording", "--test", "day2*", "--window", 8, "--stride", 8)
+    assert not prepare(root, *labels, *parts, "--for", tmp_path / "encoder")
+    capsys.readouterr()
+    assert not run("evaluate", "knn", tmp_path / "encoder", "--data.path", root.parent / "set", "--evaluate.k", 1)
+    assert "6 of 30 clips of" in capsys.readouterr().err
+    assert not prepare(root, *parts, "--for", tmp_path / "encoder", "--overwrite")
+    assert run("evaluate", "knn", tmp_path / "encoder", "--data.path", root.parent / "set") == 1
+    assert "has no labels, and nothing can be evaluated" in capsys.readouterr().err
+
+
 def test_a_finished_set_is_left_and_one_of_other_settings_is_not_taken_for_it(root, capsys):
     assert not prepare(root, "--window", 20)
     index = (root.parent / "set" / "index.npy").stat().st_mtime_ns
