@@ -270,7 +270,7 @@ def test_the_rule_takes_a_run_back_towards_its_start(small, official, tmp_path):
         if value.is_floating_point():
             expected = torch.lerp(start[name], last[f"contrast.query_branch.0.{name}"], kept["step"])
             torch.testing.assert_close(value, expected)
-    assert kept["found"].keys() >= {"0.0", "1.0"}
+    assert kept["found"].keys() >= {"0.0", "0.5"}
     assert "knn" in result
 
 
