@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def baselines(given: argparse.Namespace) -> None:
         if not path.exists():
             save(path, {"space": scores(encode(teacher, target.in_space(teacher)), target)})
         for layout in given.layouts:
-            own = Preprocessing(frames=64, scale="bones", y="auto")
+            own = replace(FLAT, frames=64)
             rows: dict[str, Any] = {}
             path = given.results / f"baselines_{layout}_{name}.json"
             for noise in NOISES if not path.exists() else ():
