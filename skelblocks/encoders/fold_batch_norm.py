@@ -38,6 +38,7 @@ def fold_batch_norm(encoder: STGCN) -> STGCN:
         TypeError: the encoder is not an :class:`~skelblocks.encoders.STGCN`.
 
     Example:
+        >>> import torch
         >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16).eval()
         >>> x = torch.randn(2, 3, 16, 25, 1)
         >>> torch.allclose(fold_batch_norm(encoder)(x), encoder(x), atol=1e-5)

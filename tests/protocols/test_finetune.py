@@ -220,7 +220,8 @@ def test_on_cuda():
 def test_the_encoder_may_have_a_rate_of_its_own():
     sets, encoder = small_sets(), small_encoder(dropout=0.0)
     result = finetune(encoder, sets, options(start_rate=0.0, weight_decay=0.1), stream="joint")
-    body, _, head = result.model.children()
+    readout, head = result.model.children()
+    body = readout.encoder
     for name, value in body.named_parameters():
         assert value.equal(encoder.get_parameter(name)), name
     assert head.bias.abs().max() > 0

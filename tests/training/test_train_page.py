@@ -115,7 +115,7 @@ OF_ONE_METHOD = {"aimclr_small", "crossmoco_small"}
 def test_every_configuration_suits_every_method(path, method):
     options = parse_options(load_page(method).options, ["--config", str(path)])
     assert options.data.layout is None or layouts.get(options.data.layout)
-    assert (options.data.layout is None) == (path.stem in ("small", "adapt"))
+    assert (options.data.layout is None) == (path.stem in ("small", "adapt", "pictures"))
     if path.stem.startswith("synthetic"):
         assert len(load_sets(options.data).train) >= options.train.batch_size
 
