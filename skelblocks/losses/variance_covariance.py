@@ -43,7 +43,7 @@ def variance_covariance_loss(
     UmURL and USDRL train skeleton encoders with it. With ``invariance_weight=0`` it is a regularizer that keeps the
     features of a contrastive method from collapsing into few directions; pass its two views.
 
-    Statistics are those of the local batch: nothing is gathered over processes. They are computed in float32 at least,
+    Statistics come from the local batch: nothing is gathered over processes. They are computed in float32 at least,
     also inside autocast.
 
     Args:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from skelblocks.training.options import MethodOptions
+
 FORMAT = 2  # of a checkpoint; 1 had its options without groups
 # What may change on resume: how and where the run takes place, how long it is, and how it is evaluated. A file of a
 # set or a skeleton may move, since its content is compared by itself.
@@ -40,15 +42,16 @@ def check_same_run(
             f"train.resume: {checkpoint} was written by another version of skelblocks, or is no checkpoint of a run; "
             "finish it with that version, choose another train.folder, or start again with train.resume=false"
         )
-    theirs, mine = flat(state["options"]), flat(options)
+    # A checkpoint of an earlier version lacks the options that came later; its run had their defaults.
+    saved, mine = {**flat(MethodOptions().to_dict()), **flat(state["options"])}, flat(options)
     names = [
         name
-        for name in sorted(theirs.keys() | mine.keys())
+        for name in sorted(mine.keys() | flat(state["options"]).keys())
         if name not in _FREE and not name.startswith("evaluate.") and (fixed_length or name not in _LENGTH)
     ]
-    changed = [name for name in names if theirs.get(name) != mine.get(name)]
+    changed = [name for name in names if saved.get(name) != mine.get(name)]
     if changed:
-        shown = ", ".join(f"{name} is {theirs.get(name)!r} there and {mine.get(name)!r} here" for name in changed)
+        shown = ", ".join(f"{name} is {saved.get(name)!r} there and {mine.get(name)!r} here" for name in changed)
         raise ValueError(
             f"train.resume: {checkpoint} has other options: {shown}; choose another train.folder, or train.resume=false"
         )

@@ -45,6 +45,15 @@ def test_a_run_does_not_resume_with_other_options(tmp_path):
         load(tmp_path, longer, fixed_length=True)
 
 
+def test_a_run_from_before_an_option_had_its_default(tmp_path):
+    save(tmp_path, {"data": {"stream": "joint"}})
+    assert load(tmp_path, {"data": {"stream": "joint", "y": "up"}}) is not None
+    with pytest.raises(ValueError, match=r"data.y is 'up' there and 'down' here"):
+        load(tmp_path, {"data": {"stream": "joint", "y": "down"}})
+    with pytest.raises(ValueError, match=r"loss is None there and 'd3m' here"):  # of a method: its default is not known
+        load(tmp_path, {"data": {"stream": "joint"}, "loss": "d3m"})
+
+
 def test_evaluation_and_place_may_change(tmp_path):
     save(tmp_path, {"evaluate": {"neighbors": 20}, "train": {"timeout": 1.0}, "data": {"path": "a.npz"}, "loss": "d3m"})
     again = {"evaluate": {"neighbors": 5}, "train": {"timeout": 2.0}, "data": {"path": "b/a.npz"}, "loss": "d3m"}
