@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks import layouts
@@ -158,9 +159,16 @@ class StudentView(nn.Module):
         self.noise = EstimatorNoise(self.layout) if noise else None
 
     def picture(self, motion: Motion, *, generator: torch.Generator | None = None) -> Tensor:
-        """The clips as an estimator would give them, ``(n, c, t, v, 1)`` with the joints of the layout, y up."""
+        """The clips as an estimator would give them, ``(n, c, t, v, 1)`` with the joints of the layout, y up.
+
+        Half of the pictures are mirrored: a depth camera counts x to its left, a picture counts it to the right, and
+        the picture of a selfie camera is a mirror image.
+        """
         clips, _ = remap(motion.clips, source=motion.layout, target=self.layout, missing="nearest")
         x: Tensor = self.camera(clips, generator=generator)
+        if x.shape[1] == 2:
+            side = 1 - 2 * (torch.rand(len(x), generator=generator, device=x.device) < 0.5).to(x)
+            x = torch.stack((x[:, 0] * rearrange(side, "n -> n 1 1 1"), x[:, 1]), dim=1)
         if self.noise is None:
             return x
         noisy = torch.rand(len(x), generator=generator, device=x.device) < 0.5
