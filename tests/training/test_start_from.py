@@ -243,6 +243,7 @@ def test_the_command_has_a_short_option(official):
 
     for argument in (["--start", "w.pt"], ["--start=w.pt"], ["--train.start", "w.pt"]):
         assert parse_options(PLAIN.options, argument).train.start == "w.pt"
+    assert parse_options(PLAIN.options, ["--to", "ntu-rgb+d"]).data.to == "ntu-rgb+d"
     assert small_options(PLAIN).train.start_share == 0.5
 
 
