@@ -68,6 +68,16 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor
 
 def _over_seen_joints(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     """Means ``(n, m, c)`` over the frames and joints that are seen, and of whom anything is, ``(n, m)``."""
+    counted, there = count_seen(feature_map, seen)
+    weights = counted / counted.sum(dim=(3, 4), keepdim=True)
+    return (feature_map.masked_fill(~counted, 0) * weights.to(feature_map.dtype)).sum(dim=(3, 4)), there
+
+
+def count_seen(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Which places of a map are of joints that are seen, ``(n, m, 1, t, v)``, and of whom anything is, ``(n, m)``.
+
+    A person of whom nothing is seen counts in all places, for the clips in which nobody is seen.
+    """
     n, m, _, t, v = feature_map.shape
     check_axes(seen, "n t v m", name="seen", n=n, m=m)
     check_boolean(seen, name="seen")
@@ -81,10 +91,7 @@ def _over_seen_joints(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor
     by_person = rearrange(seen, "n t v m -> (n m) v t").to(feature_map.dtype)
     counted = rearrange(F.adaptive_max_pool1d(by_person, t), "(n m) v t -> n m 1 t v", n=n) > 0
     there = counted.flatten(2).any(dim=2)
-    # A person of whom nothing is seen keeps the plain mean, which counts if nobody is seen in the clip.
-    counted = counted | ~there[:, :, None, None, None]
-    weights = counted / counted.sum(dim=(3, 4), keepdim=True)
-    return (feature_map.masked_fill(~counted, 0) * weights.to(feature_map.dtype)).sum(dim=(3, 4)), there
+    return counted | ~there[:, :, None, None, None], there
 
 
 @explain_arguments

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
-from skelblocks.encoders.pool import pool
+from skelblocks.encoders.pool import count_seen, pool
 from skelblocks.layouts import SkeletonLayout
 
 Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks"]
@@ -28,6 +28,7 @@ def readout(
     *,
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
     person_mask: Tensor | None = None,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Describe a feature map by one vector a clip.
 
@@ -52,6 +53,8 @@ def readout(
               was trained on, and more about the motion itself.
         layout: The skeleton of the map's joints; needed for ``"body"`` and ``"part"``.
         person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
+        seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, as for :func:`pool`. A group of
+            which nothing is seen, such as a hidden arm, keeps its plain mean.
 
     Returns:
         ``(n, g * c)``: all channels of the first group, then of the second, and so on. For ``"blocks"`` all channels
@@ -68,11 +71,15 @@ def readout(
         (torch.Size([4, 1280]), torch.Size([4, 768]))
     """
     check_choice(kind, READOUTS, name="kind")
-    return _described(feature_map, kind, _group_matrix(kind, layout), person_mask)
+    return _described(feature_map, kind, _group_matrix(kind, layout), person_mask, seen)
 
 
 def _described(
-    feature_map: Tensor | Sequence[Tensor], kind: Readout, matrix: Tensor | None, person_mask: Tensor | None
+    feature_map: Tensor | Sequence[Tensor],
+    kind: Readout,
+    matrix: Tensor | None,
+    person_mask: Tensor | None,
+    seen: Tensor | None,
 ) -> Tensor:
     if kind == "blocks":
         if not isinstance(feature_map, Sequence) or not feature_map:
@@ -80,14 +87,34 @@ def _described(
                 f"feature_map: the readout 'blocks' expected several maps, got {type(feature_map).__name__}; pass "
                 "encoder.block_maps(x)[-3:] of an STGCN, or call ReadoutEncoder(encoder, 'blocks')(x)"
             )
-        return torch.cat([pool(each, person_mask) for each in feature_map], dim=1)
+        return torch.cat([pool(each, person_mask, seen=seen) for each in feature_map], dim=1)
     if isinstance(feature_map, Sequence):
         raise TypeError(
             f"feature_map: the readout {kind!r} expected one map, got {type(feature_map).__name__}; pass encoder(x)"
         )
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
-    return pool(_groups(feature_map, kind, matrix), person_mask)
+    if seen is None or kind == "mean":
+        return pool(_groups(feature_map, kind, matrix), person_mask, seen=seen)
+    counted, there = count_seen(feature_map, seen)
+    groups = _groups_of_seen(feature_map, kind, matrix, counted)
+    return pool(groups, there if person_mask is None else there & person_mask)
+
+
+def _groups_of_seen(x: Tensor, kind: Readout, matrix: Tensor | None, counted: Tensor) -> Tensor:
+    """The groups over the places ``(n, m, 1, t, v)`` that count; a group without any keeps its plain description."""
+    weights = counted.to(x.dtype)
+    if kind == "mean_std":
+        number = weights.sum(dim=(3, 4), keepdim=True)
+        mean = (x * weights).sum(dim=(3, 4), keepdim=True) / number
+        variance = ((x - mean).square() * weights).sum(dim=(3, 4), keepdim=True) / number
+        return rearrange([mean, variance.sqrt()], "g n m c a b -> n m (g c) a b")
+    share = _groups(weights, kind, matrix)  # of every group, what counts in it
+    if kind == "positive":
+        return _groups(((x > 0) & counted).to(x.dtype), kind, None) / share
+    plain = _groups(x, kind, matrix)
+    share = share.repeat_interleave(x.shape[2], dim=2)
+    return torch.where(share > 0, _groups(x * weights, kind, matrix) / share.where(share > 0, 1), plain)
 
 
 def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
@@ -142,8 +169,8 @@ class ReadoutPool(nn.Module):
         layout: The skeleton, for ``"body"`` and ``"part"``.
 
     Shape:
-        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` to ``(n, groups * c)``. For
-        ``"blocks"`` several maps to the sum of their channels.
+        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
+        ``(n, t_clip, v, m)`` to ``(n, groups * c)``. For ``"blocks"`` several maps to the sum of their channels.
 
     Example:
         >>> ReadoutPool("part", layout="ntu-rgb+d")(torch.ones(2, 1, 8, 13, 25)).shape
@@ -169,9 +196,15 @@ class ReadoutPool(nn.Module):
             return self.matrix.shape[1]
         return {"thirds": 3, "mean_std": 2}.get(self.kind, 1)
 
-    def forward(self, feature_map: Tensor | Sequence[Tensor], person_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        feature_map: Tensor | Sequence[Tensor],
+        person_mask: Tensor | None = None,
+        *,
+        seen: Tensor | None = None,
+    ) -> Tensor:
         """Features ``(n, groups * c)``."""
-        return _described(feature_map, self.kind, self.matrix, person_mask)
+        return _described(feature_map, self.kind, self.matrix, person_mask, seen)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -36,6 +36,45 @@ def describe(person, kind):
     return torch.tensor([[float(value) for value in group] for group in groups], dtype=torch.float64).flatten()
 
 
+def describe_seen(person, seen, kind):
+    """One person's ``(c, t, v)`` where ``(t, v)`` is seen, in plain loops; a group unseen is plain."""
+    _, t, v = person.shape
+    places = [(f, j) for f in range(t) for j in range(v)]
+    if kind == "thirds":
+        groups = [[p for p in places if k * t // 3 <= p[0] < -(-(k + 1) * t // 3)] for k in range(3)]
+    elif kind in ("body", "part"):
+        groups = [[p for p in places if p[1] in group.joints] for group in LAYOUT.groups(kind)]
+    else:
+        groups = [places]
+    described = []
+    for group in groups:
+        values = torch.stack([person[:, f, j] for f, j in [p for p in group if seen[p]] or group], dim=1)
+        if kind == "positive":
+            values = (values > 0).double()
+        described.append(values.mean(dim=1))
+        if kind == "mean_std":
+            described.append((values - values.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt())
+    return torch.cat(described)
+
+
+@pytest.mark.parametrize("kind", OF_ONE_MAP)
+def test_joints_that_are_not_seen_do_not_count(kind):
+    x = feature_map()
+    seen = torch.rand(3, 14, 25, 2, generator=torch.Generator().manual_seed(1)) < 0.3
+    seen[0, :, 4:12] = False  # arms that are never seen
+    seen[1, :, :, 1] = False  # a person of whom nothing is seen
+    of_map = seen.view(3, 7, 2, 25, 2).any(dim=2)
+    described = torch.stack(
+        [torch.stack([describe_seen(x[i, m], of_map[i, ..., m], kind) for m in range(2)]) for i in range(3)]
+    )
+    expected = torch.stack([described[0].mean(dim=0), described[1, 0], described[2].mean(dim=0)])
+    got = readout(x, kind, layout=LAYOUT, seen=seen)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(ReadoutPool(kind, layout=LAYOUT).double()(x, seen=seen), expected)
+    everything = torch.ones_like(seen)
+    torch.testing.assert_close(readout(x, kind, layout=LAYOUT, seen=everything), readout(x, kind, layout=LAYOUT))
+
+
 @pytest.mark.parametrize("kind", OF_ONE_MAP)
 def test_equals_plain_loops(kind):
     x = feature_map()
