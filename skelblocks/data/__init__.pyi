@@ -18,6 +18,7 @@ from skelblocks.data.formats.read_pku_mmd import PkuMmdSplit, PkuMmdVideo, read_
 from skelblocks.data.formats.read_poses import read_poses
 from skelblocks.data.formats.read_position_pair import PositionPair, read_position_labels, read_position_pair
 from skelblocks.data.formats.read_pyskl import PysklClips, from_pyskl, read_pyskl, to_pyskl
+from skelblocks.data.near_copies import NearCopies, near_copies
 from skelblocks.data.ntu_class_names import NTU60_CLASS_NAMES, NTU120_CLASS_NAMES
 from skelblocks.data.pickles.restricted_pickle import load_restricted
 from skelblocks.data.prepared.clip_preparation import ClipPreparation
@@ -69,6 +70,7 @@ __all__ = [
     "FoundClips",
     "FoundRecordings",
     "LabelRow",
+    "NearCopies",
     "PaddedClips",
     "PkuMmdSplit",
     "PkuMmdVideo",
@@ -110,6 +112,7 @@ __all__ = [
     "merge_bodies",
     "mixed_motion",
     "motion_batches",
+    "near_copies",
     "normalize_scale",
     "parse_ntu_name",
     "person_mask",
