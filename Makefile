@@ -20,7 +20,7 @@ demo: $(STAMP)  ## Train METHOD (msmclr, aimclr, skeletonclr, skeattnclr, crossm
 test test-full: export OMP_NUM_THREADS = 1
 
 test: $(STAMP)  ## The test suite, doctests and README included.
-	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 
 test-full: $(STAMP)  ## Everything, slow cases too, with coverage.
 	$(RUN) -m pytest -n 2 --dist worksteal --timeout 1800 --cov --cov-report=term

@@ -34,10 +34,11 @@ def test_importing_works_where_every_extra_is_missing():
         """
         import sys
         for name in ("sklearn", "scipy", "matplotlib", "PIL", "lightning_fabric", "tqdm", "jsonargparse", "tensorboard",
-                     "yaml", "pandas", "h5py", "umap", "safetensors", "huggingface_hub", "onnx", "onnxruntime"):
+                     "yaml", "pandas", "h5py", "umap", "safetensors", "huggingface_hub", "onnx", "onnxruntime",
+                     "jinja2"):
             sys.modules[name] = None  # any import of it fails from here on
         import skelblocks
-        import skelblocks.evaluation, skelblocks.viz, skelblocks.interop, skelblocks.cli
+        import skelblocks.evaluation, skelblocks.viz, skelblocks.interop, skelblocks.pages, skelblocks.cli
         """
     )
     assert result.returncode == 0, result.stderr
