@@ -19,7 +19,7 @@ from skelblocks.augment import recipes
 from skelblocks.contrast import Keys, MomentumContrast
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.losses import cross_view_mining, d3m_loss, info_nce, nearest_neighbor_mining
-from skelblocks.streams import STREAMS, Stream
+from skelblocks.streams import Stream
 from skelblocks.training import (
     MethodOptions,
     Output,
@@ -49,7 +49,7 @@ class Options(MethodOptions):
 
     def trained_streams(self) -> tuple[Stream, ...]:
         """Those that train together."""
-        return tuple(STREAMS) if self.cross_stream else super().trained_streams()
+        return ("joint", "bone", "motion") if self.cross_stream else super().trained_streams()
 
 
 class Branches(NamedTuple):

@@ -1,4 +1,4 @@
-"""Streams: the joints of a clip, its bones, or its motion.
+"""Streams: the joints of a clip, its bones, and how joints and bones move.
 
 Streams are derived after augmentation, on the batch. Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -10,17 +10,19 @@ from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
+from einops import repeat
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_boolean, check_choice, check_floating
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.clips.frame_mask import frame_mask
 from skelblocks.clips.frame_steps import frame_steps
 from skelblocks.layouts import SkeletonLayout, get
 
-__all__ = ["ORDERS", "STREAMS", "Order", "Stream", "bone", "convert", "joint", "motion"]
+__all__ = ["ORDERS", "STREAMS", "Order", "Stream", "acceleration", "bone", "bone_motion", "convert", "joint", "motion"]
 
 #: A stream of :func:`convert`.
-Stream = Literal["joint", "bone", "motion"]
+Stream = Literal["joint", "bone", "motion", "bone_motion", "acceleration"]
 #: All streams.
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 #: An order of :func:`bone`.
@@ -141,6 +143,91 @@ def motion(x: Tensor, *, across_absence: bool = False, seen: Tensor | None = Non
 
 
 @explain_arguments
+def bone_motion(
+    x: Tensor,
+    *,
+    layout: str | Mapping[str, Any] | SkeletonLayout,
+    order: Order = "graph",
+    across_absence: bool = False,
+    seen: Tensor | None = None,
+) -> Tensor:
+    """How each bone changes to the next frame: the :func:`motion` of the :func:`bone`; the last frame's is zero.
+
+    It is the fourth stream of supervised methods since MS-G3D and CTR-GCN. Where a person is absent in one of the two
+    frames, it is zero, as in :func:`motion`.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        layout: Whose parents to use; a name, a dict or a layout of v joints.
+        order: See :func:`bone`.
+        across_absence: See :func:`motion`.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A bone that lacks an end in one of the two frames
+            has no motion. By default all joints count, also those that were filled.
+
+    Returns:
+        The motion of the bones, same shape and dtype. An absent person stays zero.
+
+    Raises:
+        TypeError: ``x`` is not floating-point.
+        ValueError: ``x`` is not ``(n, c, t, v, m)`` with the layout's v, or the order is unknown.
+
+    Example:
+        >>> x = torch.randn(2, 3, 50, 25, 2)
+        >>> moves, bones = bone_motion(x, layout="ntu-rgb+d"), bone(x, layout="ntu-rgb+d")
+        >>> moves[:, :, :-1].allclose(bones[:, :, 1:] - bones[:, :, :-1], atol=1e-5)
+        True
+    """
+    moves = motion(x, across_absence=across_absence, seen=seen)
+    if seen is not None:
+        seen = torch.cat((seen[:, 1:] & seen[:, :-1], seen[:, -1:]), dim=1)
+    # Taking bones is linear, so it may follow the motion, which knows where the person is absent.
+    return bone(moves, layout=layout, order=order, seen=seen)
+
+
+@explain_arguments
+def acceleration(x: Tensor, *, across_absence: bool = False, seen: Tensor | None = None) -> Tensor:
+    """Change of the motion: ``a[i] = x[i + 2] - 2 * x[i + 1] + x[i]``; the last two frames' is zero.
+
+    IKEM (arXiv 2309.12009) adds it to the three usual streams. Where it begins and ends is ours.
+
+    Unlike ``motion(motion(x))``, it does not take the step to the zero with which :func:`motion` ends for a stop. Where
+    a person is absent, all zeros, in one of the three frames, there is no acceleration.
+
+    Args:
+        x: Clips ``(n, c, t, v, m)``.
+        across_absence: Whether to take the difference there too, as :func:`motion` does.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A joint that is not seen in one of the three frames
+            has no acceleration. By default all joints count, also those that were filled.
+
+    Returns:
+        The acceleration in units of ``x`` per frame and frame, same shape and dtype. An absent person stays zero.
+
+    Raises:
+        TypeError: ``x`` is not floating-point.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``.
+
+    Example:
+        >>> x = torch.tensor([0.0, 1.0, 4.0, 9.0, 16.0]).view(1, 1, 5, 1, 1) + 1
+        >>> acceleration(x).flatten().tolist()
+        [2.0, 2.0, 2.0, 0.0, 0.0]
+    """
+    _check(x)
+    if seen is not None:
+        _check_seen(seen, x)
+    if x.shape[2] < 3:
+        return torch.zeros_like(x)
+    steps = x[:, :, 1:] - x[:, :, :-1]
+    changes = steps[:, :, 1:] - steps[:, :, :-1]
+    if not across_absence:
+        present = frame_mask(x)
+        present = present[:, 2:] & present[:, 1:-1] & present[:, :-2]
+        changes = torch.where(repeat(present, "n t m -> n 1 t v m", v=x.shape[3]).contiguous(), changes, 0)
+    if seen is not None:
+        changes = torch.where((seen[:, 2:] & seen[:, 1:-1] & seen[:, :-2])[:, None], changes, 0)
+    return F.pad(changes, (0, 0, 0, 0, 0, 2))
+
+
+@explain_arguments
 def convert(
     x: Tensor,
     stream: Stream,
@@ -154,11 +241,11 @@ def convert(
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        stream: One of ``STREAMS``: ``"joint"``, ``"bone"`` or ``"motion"``.
+        stream: One of ``STREAMS``: ``"joint"``, ``"bone"``, ``"motion"``, ``"bone_motion"`` or ``"acceleration"``.
         layout: For the bones; a name, a dict or a layout.
         order: For the bones, see :func:`bone`.
-        across_absence: For the motion, see :func:`motion`.
-        seen: For bones and motion, which joints are seen. The joints themselves stay as they are.
+        across_absence: For the streams that are differences of frames, see :func:`motion`.
+        seen: For all streams but the joints, which joints are seen. The joints themselves stay as they are.
 
     Returns:
         The stream, same shape and dtype.
@@ -176,6 +263,10 @@ def convert(
         return joint(x)
     if stream == "bone":
         return bone(x, layout=layout, order=order, seen=seen)
+    if stream == "bone_motion":
+        return bone_motion(x, layout=layout, order=order, across_absence=across_absence, seen=seen)
+    if stream == "acceleration":
+        return acceleration(x, across_absence=across_absence, seen=seen)
     return motion(x, across_absence=across_absence, seen=seen)
 
 

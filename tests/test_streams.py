@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skelblocks import layouts, testing
 from skelblocks.augment import RandomShear
-from skelblocks.streams import STREAMS, bone, convert, joint, motion
+from skelblocks.streams import STREAMS, acceleration, bone, bone_motion, convert, joint, motion
 
 GOLDEN = Path(__file__).parent / "golden" / "streams_f64.npz"
 
@@ -40,6 +40,14 @@ def test_equals_the_slow_reference(layout, n, t, m):
     for i in range(t - 1):
         assert d[:, :, i].equal(x[:, :, i + 1] - x[:, :, i])
     assert (d[:, :, -1] == 0).all()
+    moves = bone_motion(x, layout=layout)
+    for i in range(t - 1):
+        torch.testing.assert_close(moves[:, :, i], b[:, :, i + 1] - b[:, :, i])
+    assert (moves[:, :, -1] == 0).all()
+    a = acceleration(x)
+    for i in range(t - 2):
+        torch.testing.assert_close(a[:, :, i], x[:, :, i + 2] - 2 * x[:, :, i + 1] + x[:, :, i])
+    assert (a[:, :, -2:] == 0).all()
     by_index = bone(x, layout=layout, order="index")
     for v in range(layout.num_joints - 1):
         assert by_index[:, :, :, v].equal(x[:, :, :, v + 1] - x[:, :, :, v])
@@ -48,12 +56,17 @@ def test_equals_the_slow_reference(layout, n, t, m):
 
 def test_names_and_functions_agree():
     x = torch.randn(2, 3, 5, 20, 1)
-    assert STREAMS == ("joint", "bone", "motion")
+    assert STREAMS == ("joint", "bone", "motion", "bone_motion", "acceleration")
     assert joint(x) is x
     assert convert(x, "joint", layout="nw-ucla") is x
     assert convert(x, "bone", layout="nw-ucla").equal(bone(x, layout="nw-ucla"))
     assert convert(x, "bone", layout="nw-ucla", order="index").equal(bone(x, layout="nw-ucla", order="index"))
     assert convert(x, "motion", layout="nw-ucla").equal(motion(x))
+    assert convert(x, "acceleration", layout="nw-ucla").equal(acceleration(x))
+    for order in ("graph", "index"):
+        moves = convert(x, "bone_motion", layout="nw-ucla", order=order)
+        assert moves.equal(bone_motion(x, layout="nw-ucla", order=order))
+        torch.testing.assert_close(moves, motion(bone(x, layout="nw-ucla", order=order)))
 
 
 @settings(max_examples=20, deadline=None)
@@ -84,6 +97,10 @@ STREAMS_AND_OPTIONS = [
     pytest.param(op("bone", "index"), id="bone by index"),
     pytest.param(op("motion"), id="motion"),
     pytest.param(op("motion", across_absence=True), id="motion across absence"),
+    pytest.param(op("bone_motion"), id="motion of the bones"),
+    pytest.param(op("bone_motion", "index"), id="motion of the bones by index"),
+    pytest.param(op("acceleration"), id="acceleration"),
+    pytest.param(op("acceleration", across_absence=True), id="acceleration across absence"),
 ]
 every_stream = pytest.mark.parametrize("op", STREAMS_AND_OPTIONS)
 
@@ -145,6 +162,17 @@ def test_there_is_no_motion_where_a_person_enters_or_leaves(how):
                 step = x[n, :, t + 1, :, m] - x[n, :, t, :, m]
                 assert ours[n, :, t, :, m].equal(step if moves else torch.zeros_like(step))
                 assert released[n, :, t, :, m].equal(step)
+    moves, jumps = bone_motion(x, layout="ntu-rgb+d"), bone_motion(x, layout="ntu-rgb+d", across_absence=True)
+    assert moves.equal(bone(ours, layout="ntu-rgb+d"))
+    assert jumps.equal(bone(released, layout="ntu-rgb+d"))
+    changes, all_changes = acceleration(x), acceleration(x, across_absence=True)
+    for n in range(2):
+        for t in range(6):
+            for m in range(2):
+                there = not absent[n, t : t + 3, m].any()
+                change = x[n, :, t + 2, :, m] - 2 * x[n, :, t + 1, :, m] + x[n, :, t, :, m]
+                torch.testing.assert_close(changes[n, :, t, :, m], change if there else torch.zeros_like(change))
+                torch.testing.assert_close(all_changes[n, :, t, :, m], change)
     assert ours.equal(convert(x, "motion", layout="ntu-rgb+d"))
     assert released.equal(convert(x, "motion", layout="ntu-rgb+d", across_absence=True))
 
@@ -165,7 +193,8 @@ def test_a_nan_counts_as_present():
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
 def test_clips_are_floating_point(dtype):
-    for function in (joint, motion, lambda x: bone(x, layout="ntu-rgb+d")):
+    boned = (lambda x: bone(x, layout="ntu-rgb+d"), lambda x: bone_motion(x, layout="ntu-rgb+d"))
+    for function in (joint, motion, acceleration, *boned):
         with pytest.raises(TypeError, match=f"x: expected a floating-point tensor, got {dtype}"):
             function(torch.ones(1, 3, 2, 25, 1, dtype=dtype))
 
@@ -175,6 +204,8 @@ def test_clips_are_floating_point(dtype):
     [
         (lambda: joint(torch.zeros(3, 5, 25, 2)), r"x: expected 5 axes \(n, c, t, v, m\)"),
         (lambda: motion(torch.zeros(3, 5, 25, 2)), r"x: expected 5 axes \(n, c, t, v, m\)"),
+        (lambda: acceleration(torch.zeros(3, 5, 25, 2)), r"x: expected 5 axes \(n, c, t, v, m\)"),
+        (lambda: bone_motion(torch.zeros(1, 3, 5, 20, 2), layout="ntu-rgb+d"), r"axis 'v' is 20, not 25"),
         (lambda: bone(torch.zeros(1, 3, 5, 20, 2), layout="ntu-rgb+d"), r"axis 'v' is 20, not 25"),
         (lambda: bone(torch.zeros(1, 3, 5, 25, 2), layout="ntu-rgb+d", order="tree"), "order: expected one of 'graph'"),
         (lambda: bone(torch.zeros(1, 3, 5, 25, 2), layout="kinect"), "no layout is named 'kinect'"),
@@ -202,6 +233,18 @@ def test_bones_and_motion_of_joints_that_are_not_seen_are_zero(order):
         both = (seen[:, i] & seen[:, i + 1])[:, None]
         assert d[:, :, i].equal(torch.where(both, x[:, :, i + 1] - x[:, :, i], 0))
     assert not d[:, :, 5].any()
+    moves = bone_motion(x, layout=layout, order=order, seen=seen)
+    for v in range(20):
+        other = layout.parents[v] if order == "graph" else min(v + 1, 19)
+        for i in range(5):
+            whole = seen[:, i, v] & seen[:, i, other] & seen[:, i + 1, v] & seen[:, i + 1, other]
+            step = torch.where(whole[:, None], plain[:, :, i + 1, v] - plain[:, :, i, v], 0)
+            torch.testing.assert_close(moves[:, :, i, v], step)
+    a = acceleration(x, seen=seen)
+    for i in range(4):
+        three = (seen[:, i] & seen[:, i + 1] & seen[:, i + 2])[:, None]
+        change = x[:, :, i + 2] - 2 * x[:, :, i + 1] + x[:, :, i]
+        torch.testing.assert_close(a[:, :, i], torch.where(three, change, 0))
     everything = torch.ones_like(seen)
     for stream in STREAMS:
         whole = convert(x, stream, layout=layout, order=order)
@@ -209,5 +252,7 @@ def test_bones_and_motion_of_joints_that_are_not_seen_are_zero(order):
     assert convert(x, "joint", layout=layout, seen=seen) is x
     with pytest.raises(ValueError, match="seen"):
         motion(x, seen=seen[:, 1:])
+    with pytest.raises(ValueError, match="seen"):
+        acceleration(x[:, :, :2], seen=seen)
     with pytest.raises(TypeError, match=r"seen: expected a torch\.bool"):
         bone(x, layout=layout, seen=seen.float())

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from benchmarks.studies.real_evaluate import MEASURES
 from benchmarks.studies.real_run import finished
 from skelblocks.evaluation import (
-    FUSION_WEIGHTS,
     StreamScores,
     bootstrap_interval,
     fuse_scores,
@@ -29,7 +28,8 @@ from skelblocks.evaluation import (
 )
 
 HEADS = {"knn1": "kNN-1", "knn5": "kNN-5", "linear": "logistic", "probe": "probe"}
-FUSED = "+".join(FUSION_WEIGHTS)
+TOGETHER = ("joint", "bone", "motion")
+FUSED = "+".join(TOGETHER)
 COMPARED = ("knn1", "linear")
 TRAINING = {"epochs": ".0f", "loss": ".2f", "clips_per_second": ".1f"}  # mean of all runs
 BASELINES = (("untrained", "torch"), ("untrained", "official"), ("raw", "plain"), ("raw", "aligned"))
@@ -121,7 +121,7 @@ def _fuse(
     seed: int,
 ) -> None:
     """Add the streams' logistic regressions together, where all streams of a seed are there."""
-    streams = {stream: scores.get((section, line._replace(stream=stream), seed)) for stream in FUSION_WEIGHTS}
+    streams = {stream: scores.get((section, line._replace(stream=stream), seed)) for stream in TOGETHER}
     if any(clips is None or clips.keys() != streams["joint"].keys() for clips in streams.values()):  # type: ignore[union-attr]
         return
     together = fuse_scores(
@@ -215,7 +215,7 @@ def _pairs(rows: dict[Line, dict[int, Seed]]) -> Iterator[tuple[Line, Line]]:
         if line.method in _LADDER[1:]:
             others.append(line._replace(method=_LADDER[_LADDER.index(line.method) - 1]))
         if line.stream == FUSED:
-            others += [line._replace(stream=stream) for stream in FUSION_WEIGHTS]
+            others += [line._replace(stream=stream) for stream in TOGETHER]
         elif line.side == "ours" and line.method not in ("untrained", "raw"):
             for method, variant in BASELINES:
                 there = (Line(method, variant, "ours", line.stream, changed) for changed in (line.changed, ""))

@@ -13,10 +13,13 @@ def streams_vectors() -> Figure:
     motion = streams.motion(clip)[0, :2, :, :, 0]
     frame = int(motion.square().sum(dim=(0, 2)).argmax())
     joint, motion = clip[0, :2, frame, :, 0], motion[:, frame]
-    bone = streams.bone(clip, layout=LAYOUT)[0, :2, frame, :, 0]
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    panels = figure.subplots(1, 3, sharex=True, sharey=True)
-    for panel, faint in zip(panels, (False, True, False), strict=True):
+    bone, bone_motion, acceleration = (
+        streams.convert(clip, stream, layout=LAYOUT)[0, :2, frame, :, 0]
+        for stream in ("bone", "bone_motion", "acceleration")
+    )
+    figure = Figure(figsize=(15, 4.2), layout="constrained")
+    panels = figure.subplots(1, 5, sharex=True, sharey=True)
+    for panel, faint in zip(panels, (False, True, False, False, False), strict=True):
         for edge in layouts.get(LAYOUT).edges:
             panel.plot(*joint[:, list(edge)], color="#f0f0f0" if faint else "#d0d0d0", linewidth=3, zorder=1)
         panel.set(aspect="equal", xticks=[], yticks=[])
@@ -25,7 +28,10 @@ def streams_vectors() -> Figure:
     panels[0].plot(*joint, "o", color="#0072b2", markersize=5)
     panels[1].quiver(*(joint - bone), *bone, color="#009e73", **arrows)
     panels[2].quiver(*joint, *motion, color="#d55e00", **arrows)
-    for panel, title in zip(panels, ("joint", "bone: parent to joint", "motion: to the next frame"), strict=True):
+    panels[3].quiver(*joint, *bone_motion, color="#cc79a7", **arrows)
+    panels[4].quiver(*joint, *acceleration, color="#e69f00", **arrows)
+    titles = ("joint", "bone: parent to joint", "motion: to the next frame", "bone motion", "acceleration")
+    for panel, title in zip(panels, titles, strict=True):
         panel.set_title(title, fontsize=11)
     return figure
 

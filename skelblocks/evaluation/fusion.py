@@ -14,8 +14,11 @@ from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_number
 
-#: The weights of :func:`fuse_scores` by stream, from section 4.2 of AimCLR and of MsMCLR.
-FUSION_WEIGHTS: Mapping[str, float] = MappingProxyType({"joint": 0.6, "bone": 0.6, "motion": 0.4})
+#: The weights of :func:`fuse_scores` by stream. Joint, bone and motion: section 4.2 of AimCLR and of MsMCLR. Motion of
+#: the bones: the released code of CTR-GCN. No paper weights an acceleration: its weight is that of the motions.
+FUSION_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {"joint": 0.6, "bone": 0.6, "motion": 0.4, "bone_motion": 0.4, "acceleration": 0.4}
+)
 Normalization: TypeAlias = Literal["none", "softmax"]
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 
@@ -45,9 +48,10 @@ def fuse_scores(
 
     Samples are matched by name, never by place: **the released codes** match by place, which is right as long as every
     file lists its samples in one order. The default weights, 0.6, 0.6 and 0.4 for joint, bone and motion, come from
-    AimCLR and MsMCLR (section 4.2 of both). Choose others beforehand or on held-out training clips: released codes of
-    HiCLR and SkeAttnCLR try two settings on the test set and report the better (HiCLR: equal weights, and these;
-    SkeAttnCLR: equal weights, and 0.5, 0.5, 0.4 for xsub or 1, 0.2, 0.2 for xview).
+    AimCLR and MsMCLR (section 4.2 of both); the 0.4 for the motion of the bones comes from the released code of CTR-
+    GCN. Choose others beforehand or on held-out training clips: released codes of HiCLR and SkeAttnCLR try two settings
+    on the test set and report the better (HiCLR: equal weights, and these; SkeAttnCLR: equal weights, and 0.5, 0.5, 0.4
+    for xsub or 1, 0.2, 0.2 for xview).
 
     Args:
         streams: The scores of each stream, all of the same samples and classes.

@@ -17,6 +17,7 @@ from skelblocks._utils.checks import check_axes, check_choice
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.steps.normalize_scale import bones_to_measure
 from skelblocks.interop.graph_steps import (
+    acceleration_clips,
     center_clips,
     last_frames,
     motion_clips,
@@ -85,7 +86,7 @@ class GraphPreparation(nn.Module):
         scale = preprocessing.scale
         self._keep("bones", None if scale is None else _differences(bones_to_measure(self.target, scale), self.target))
         parents = [(joint, parent) for joint, parent in enumerate(self.target.parents)]
-        self._keep("parents", _differences(parents, self.target) if stream == "bone" else None)
+        self._keep("parents", _differences(parents, self.target) if stream in ("bone", "bone_motion") else None)
 
     def _keep(self, name: str, value: Tensor | None) -> None:
         self.register_buffer(name, value, persistent=False)
@@ -118,9 +119,11 @@ class GraphPreparation(nn.Module):
             x = turn_clips(x, left=left, right=right, mode=settings.align)
         if settings.persons is not None and settings.persons > x.shape[-1]:
             x = F.pad(x, (0, settings.persons - x.shape[-1]))
-        if self.parents is not None:
-            return self.parents.to(x) @ x
-        return motion_clips(x) if self.stream == "motion" else x
+        if self.stream in ("motion", "bone_motion"):
+            x = motion_clips(x)
+        elif self.stream == "acceleration":
+            x = acceleration_clips(x)
+        return x if self.parents is None else self.parents.to(x) @ x
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -99,6 +99,15 @@ def motion_clips(x: Tensor) -> Tensor:
     return torch.cat([steps, torch.zeros_like(x[:, :, :1])], dim=2)
 
 
+def acceleration_clips(x: Tensor) -> Tensor:
+    """Changes of the displacement, as :func:`~skelblocks.streams.acceleration` gives them."""
+    present = _present(x)
+    there = present[:, :, 2:] * present[:, :, 1:-1] * present[:, :, :-2] > 0
+    changes = x[:, :, 2:] - 2 * x[:, :, 1:-1] + x[:, :, :-2]
+    changes = torch.where(there, changes, torch.zeros_like(changes))
+    return torch.cat([changes, torch.zeros_like(x[:, :, :2])], dim=2)
+
+
 def _places(x: Tensor) -> Tensor:
     """The place of each frame, ``(1, 1, t, 1, 1)``."""
     return torch.arange(x.shape[2], dtype=x.dtype, device=x.device).view(1, 1, -1, 1, 1)

@@ -81,7 +81,7 @@ class ProtocolOptions:
     out: str | None = None  # folder; default: `evaluation` in the first run's, NAME_evaluation beside a pretrained NAME
     readout: Readout | None = None  # how features are taken from the map; default: as the encoder was saved
     names: list[str] | None = None  # of the runs' rows, one a run; runs of one name are seeds; default: the methods
-    weights: dict[str, float] | None = None  # of the streams in a fusion; default: joint 0.6, bone 0.6, motion 0.4
+    weights: dict[str, float] | None = None  # of the streams in a fusion; default: joint 0.6, bone 0.6, others 0.4
 
     def __post_init__(self) -> None:
         check_choice(self.readout, (None, *READOUTS), name="readout")

@@ -7,10 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skelblocks import streams as all_streams
 from skelblocks.evaluation import FUSION_WEIGHTS, StreamScores, fuse_scores
 from skelblocks.testing import with_cuda
 
 STREAMS = ("joint", "bone", "motion")
+ONE_EACH = dict.fromkeys(STREAMS, 1.0)
 
 
 def case(n=9, c=5, seed=0, dtype=torch.float64):
@@ -53,7 +55,7 @@ def test_equals_the_slow_reference_whatever_the_orders(normalize, n, c, weights,
 
 
 def test_default_weights_are_the_released_codes():
-    assert dict(FUSION_WEIGHTS) == {"joint": 0.6, "bone": 0.6, "motion": 0.4}
+    assert dict(FUSION_WEIGHTS) == {"joint": 0.6, "bone": 0.6, "motion": 0.4, "bone_motion": 0.4, "acceleration": 0.4}
     streams = case()
     names = sorted(streams["joint"].names)
     sorted_streams = {
@@ -66,6 +68,10 @@ def test_default_weights_are_the_released_codes():
     np.testing.assert_allclose(got.numpy(), released, rtol=1e-9, atol=1e-10)
     by_name = dict(zip(*fuse_scores(streams), strict=True))
     torch.testing.assert_close(torch.stack([by_name[sample] for sample in names]), got)
+
+
+def test_every_stream_has_a_default_weight():
+    assert set(FUSION_WEIGHTS) == set(all_streams.STREAMS)
 
 
 def test_two_streams_may_leave_a_default_weight_unused():
@@ -138,10 +144,10 @@ def three(**change):
             {"weights": {"joint": 1.0}},
             "streams: no weight for 'bone', 'motion'; there are weights for 'joint'",
         ),
-        (three(), {"weights": {**FUSION_WEIGHTS, "depth": 1.0}}, "weights: no stream for 'depth'; the streams are"),
-        (three(), {"weights": {**FUSION_WEIGHTS, "bone": -1.0}}, r"weights\['bone'\]: expected a finite number >= 0"),
-        (three(), {"weights": {**FUSION_WEIGHTS, "bone": float("nan")}}, r"weights\['bone'\]: .* got nan"),
-        (three(), {"weights": {**FUSION_WEIGHTS, "bone": float("inf")}}, r"weights\['bone'\]: .* got inf"),
+        (three(), {"weights": {**ONE_EACH, "depth": 1.0}}, "weights: no stream for 'depth'; the streams are"),
+        (three(), {"weights": {**ONE_EACH, "bone": -1.0}}, r"weights\['bone'\]: expected a finite number >= 0"),
+        (three(), {"weights": {**ONE_EACH, "bone": float("nan")}}, r"weights\['bone'\]: .* got nan"),
+        (three(), {"weights": {**ONE_EACH, "bone": float("inf")}}, r"weights\['bone'\]: .* got inf"),
         (three(), {"weights": dict.fromkeys(STREAMS, 0.0)}, "weights: expected one above 0"),
         (three(), {"normalize": "zscore"}, "normalize: expected one of 'none', 'softmax', got 'zscore'"),
         (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+from skelblocks.streams import Stream
+
 Source = Literal[
     "SkeletonCLR",
     "AimCLR",
@@ -22,8 +24,7 @@ Source = Literal[
 SOURCES: tuple[Source, ...] = get_args(Source)
 BARE: tuple[Source, ...] = ("PSTL", "encoder")  # an encoder's names without a prefix
 CONVOLUTIONAL: tuple[Source, ...] = ("ActCLR", "DoGCLR")  # heads and classifiers are convolutions of size one
-StreamName = Literal["joint", "motion", "bone"]
-STREAM_SUFFIX: Mapping[StreamName, str] = {
+STREAM_SUFFIX: Mapping[Stream, str] = {
     "joint": "",
     "motion": "_motion",
     "bone": "_bone",

@@ -26,7 +26,7 @@ class InputDescription:
     """Deprecated: say ``preprocessing=Preprocessing(...)`` and ``stream="bone"`` in place of ``input=``.
 
     Args:
-        stream: ``"joint"``, ``"bone"`` or ``"motion"``.
+        stream: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
         frames: As in :class:`~skelblocks.data.Preprocessing`.
         center: As there.
         per: As there.

@@ -35,7 +35,7 @@ class Pretrained:
         head: The projection head, or a classifier as one without hidden layers, or None.
         attention: The attention block, or None.
         preprocessing: What was done to the clips that the encoder was trained on; None where the folder does not tell.
-        stream: What the encoder takes: ``"joint"``, ``"bone"`` or ``"motion"``.
+        stream: What the encoder takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
         readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`. A classifier takes
             these features.
         metadata: What was saved with it.

@@ -53,7 +53,7 @@ def save_pretrained(
             with the names of its classes as ``metadata["class_names"]``.
         attention: An ``MsMAttention`` of the same layout, or an ``MHSAM``.
         preprocessing: What was done to the clips it was trained on; leave it out and users must know.
-        stream: What it takes: ``"joint"``, ``"bone"`` or ``"motion"``.
+        stream: What it takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
         readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`.
         metadata: Whatever JSON can hold: method, data set, epochs. With the rest, less than 1 MiB.
         overwrite: Whether a pretrained folder there is replaced.
