@@ -111,6 +111,7 @@ LOSSES = {
         teacher_and_students,
     ),
     "nearest_neighbor": (NearestNeighborLoss, {"top_k": 2}, query_and_students),
+    "nearest_neighbor_others": (NearestNeighborLoss, {"neighbors": "others"}, query_and_students),
     "nearest_neighbor_sum": (NearestNeighborLoss, {"reduction_over_positives": "sum"}, query_and_students),
     "nearest_neighbor_mask": (Function, {"function": nearest_neighbor_loss}, logits_and_mask),
     "hierarchical_d3m": (HierarchicalD3MLoss, {}, chain),

@@ -17,6 +17,8 @@ from skelblocks.losses._logits import check_logits, check_logits_list, check_rol
 from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clips
 
 PositivesReduction = Literal["mean", "sum"]
+#: Whose neighbors are a query's positives, of :func:`nearest_neighbor_mining`.
+Neighbors = Literal["all", "others"]
 
 
 @explain_arguments
@@ -146,6 +148,7 @@ def nearest_neighbor_mining(
     student_logits: Sequence[Tensor],
     *,
     top_k: int = 1,
+    neighbors: Neighbors = "all",
     exclude: Tensor | None = None,
     reduction_over_positives: PositivesReduction = "mean",
     reduction: Reduction = "mean",
@@ -155,10 +158,18 @@ def nearest_neighbor_mining(
     It takes InfoNCE's place in the second stage of training, after epoch 150 of 300 in AimCLR (section 4.2) and in the
     released codes of MsMCLR and HiCLR.
 
+    CrosNNCLR mines across views: with ``neighbors="others"`` a view's positives are the rows that lie nearest to the
+    other view, not to itself. Its loss is the mean of both directions, of a query's logits and of those of its key::
+
+        across = partial(nearest_neighbor_mining, neighbors="others")
+        loss = (across(query_logits, [key_logits]) + across(key_logits, [query_logits])) / 2
+
     Args:
-        query_logits: ``(n, 1 + k)``, trained by this loss; names neighbors too.
+        query_logits: ``(n, 1 + k)``, trained by this loss; names neighbors too, if ``neighbors`` is ``"all"``.
         student_logits: One matrix ``(n, 1 + k)`` a further branch; they name neighbors and get no gradient.
         top_k: See :func:`nearest_neighbor_mask`.
+        neighbors: ``"all"``: the positives are the rows that the query or a student names, as in AimCLR. ``"others"``:
+            those that a student names, as in CrosNNCLR.
         exclude: ``(n, k)`` boolean, rows that are no neighbors. They stay negatives unless their logits are ``-inf``,
             as :func:`~skelblocks.contrast.contrastive_logits` makes them when it gets the same argument.
         reduction_over_positives: See :func:`nearest_neighbor_loss`.
@@ -169,8 +180,8 @@ def nearest_neighbor_mining(
 
     Raises:
         TypeError: a wrong dtype, or one matrix in place of a list.
-        ValueError: a wrong shape or range, an unknown reduction, or students that require grad beside a query that
-            requires none: exchanged roles.
+        ValueError: a wrong shape or range, an unknown reduction or choice of neighbors, no student with
+            ``neighbors="others"``, or students that require grad beside a query that requires none: exchanged roles.
 
     Example:
         >>> query, extreme, dropped = torch.randn(3, 4, 33)
@@ -178,11 +189,14 @@ def nearest_neighbor_mining(
         torch.Size([])
     """
     check_logits(query_logits, name="query_logits")
-    check_logits_list(student_logits, name="student_logits", least=0, expected="any number", like=query_logits)
+    check_choice(neighbors, get_args(Neighbors), name="neighbors")
+    least, expected = (1, "at least one, which names the neighbors") if neighbors == "others" else (0, "any number")
+    check_logits_list(student_logits, name="student_logits", least=least, expected=expected, like=query_logits)
     check_neighbors(query_logits, top_k=top_k, exclude=exclude)
     check_roles({"query_logits": query_logits}, {f"student_logits[{b}]": x for b, x in enumerate(student_logits)})
     check_reductions(reduction_over_positives, reduction)
-    mask = mark_neighbors([query_logits, *student_logits], top_k=top_k, exclude=exclude)
+    branches = [*student_logits] if neighbors == "others" else [query_logits, *student_logits]
+    mask = mark_neighbors(branches, top_k=top_k, exclude=exclude)
     return positives_loss(query_logits, mask, reduction_over_positives=reduction_over_positives, reduction=reduction)
 
 
@@ -192,6 +206,7 @@ class NearestNeighborLoss(nn.Module):
 
     Args:
         top_k: See :func:`nearest_neighbor_mask`.
+        neighbors: See :func:`nearest_neighbor_mining`.
         reduction_over_positives: See :func:`nearest_neighbor_loss`.
         reduction: See :func:`nearest_neighbor_loss`.
 
@@ -201,7 +216,7 @@ class NearestNeighborLoss(nn.Module):
 
     Raises:
         TypeError: ``top_k`` is not an integer.
-        ValueError: ``top_k`` is below 1, or an unknown reduction.
+        ValueError: ``top_k`` is below 1, or an unknown reduction or choice of neighbors.
 
     Example:
         >>> query, extreme, dropped = torch.randn(3, 4, 33)
@@ -213,24 +228,28 @@ class NearestNeighborLoss(nn.Module):
         self,
         *,
         top_k: int = 1,
+        neighbors: Neighbors = "all",
         reduction_over_positives: PositivesReduction = "mean",
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
         check_integer(top_k, name="top_k")
+        check_choice(neighbors, get_args(Neighbors), name="neighbors")
         check_reductions(reduction_over_positives, reduction)
         self.top_k = top_k
+        self.neighbors: Neighbors = neighbors
         self.reduction_over_positives: PositivesReduction = reduction_over_positives
         self.reduction: Reduction = reduction
 
     def forward(
         self, query_logits: Tensor, student_logits: Sequence[Tensor], *, exclude: Tensor | None = None
     ) -> Tensor:
-        """The loss; query and students name the neighbors."""
+        """The loss; students name the neighbors, and so does the query if ``neighbors`` is ``"all"``."""
         return nearest_neighbor_mining(
             query_logits,
             student_logits,
             top_k=self.top_k,
+            neighbors=self.neighbors,
             exclude=exclude,
             reduction_over_positives=self.reduction_over_positives,
             reduction=self.reduction,
@@ -239,6 +258,6 @@ class NearestNeighborLoss(nn.Module):
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         return (
-            f"top_k={self.top_k}, reduction_over_positives={self.reduction_over_positives!r}, "
-            f"reduction={self.reduction!r}"
+            f"top_k={self.top_k}, neighbors={self.neighbors!r}, "
+            f"reduction_over_positives={self.reduction_over_positives!r}, reduction={self.reduction!r}"
         )

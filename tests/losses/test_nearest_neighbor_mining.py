@@ -51,6 +51,27 @@ def test_mask_and_loss_equal_the_slow_reference(n, k, branches, data, seed):
         assert module(logits[0], logits[1:]).equal(loss)
         options = {"top_k": top_k, "reduction_over_positives": reduction}
         assert nearest_neighbor_mining(logits[0], logits[1:], **options).equal(loss)
+        if branches > 1:
+            across = reference_loss(logits[0], reference_mask(logits[1:], top_k), reduction == "mean")
+            loss = nearest_neighbor_mining(logits[0], logits[1:], neighbors="others", **options)
+            assert loss.item() == pytest.approx(across, rel=1e-10)
+            assert NearestNeighborLoss(neighbors="others", **options)(logits[0], logits[1:]).equal(loss)
+
+
+def test_across_views_the_query_does_not_name_its_own_neighbor():
+    query, key = torch.tensor([[9.0, 5.0, 1.0, 2.0]]), torch.tensor([[9.0, 1.0, 2.0, 5.0]])
+    loss = nearest_neighbor_mining(query, [key], neighbors="others")
+    assert loss.equal(nearest_neighbor_loss(query, torch.tensor([[True, False, False, True]])))
+
+
+def test_neighbors_of_others_need_others():
+    logits = torch.zeros(2, 4)
+    with pytest.raises(ValueError, match=r"student_logits: expected .*at least one, which names the neighbors"):
+        nearest_neighbor_mining(logits, [], neighbors="others")
+    with pytest.raises(ValueError, match=r"neighbors: expected one of 'all', 'others', got 'own'"):
+        nearest_neighbor_mining(logits, [logits], neighbors="own")
+    with pytest.raises(ValueError, match=r"neighbors: expected one of 'all', 'others', got 'own'"):
+        NearestNeighborLoss(neighbors="own")
 
 
 def test_the_positive_is_never_mined_and_branches_that_agree_count_once():

@@ -1,5 +1,6 @@
-"""Losses and gradients of the official AimCLR and MsMCLR, both training stages, through the blocks."""
+"""Losses and gradients of released codes through the blocks: AimCLR, MsMCLR, CrosNNCLR, CMD, SkeletonBYOL."""
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from skelblocks.contrast import MomentumQueue, contrastive_logits
+from skelblocks.encoders import Predictor
 from skelblocks.losses import (
     NearestNeighborLoss,
     d3m_loss,
@@ -14,6 +16,9 @@ from skelblocks.losses import (
     info_nce,
     info_nce_from_embeddings,
     nearest_neighbor_mask,
+    nearest_neighbor_mining,
+    negative_cosine_loss,
+    similarity_distillation_loss,
 )
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -89,3 +94,62 @@ def test_queue_takes_the_unnormalized_keys(golden):
     queue.bank.copy_(bank)
     queue.enqueue(key)
     same(queue.bank.T, golden["queue_after_enqueue"])
+
+
+def numbers(name):
+    with np.load(FOLDER / f"{name}_f64.npz") as file:
+        return {key: torch.from_numpy(value) for key, value in file.items()}
+
+
+@pytest.mark.parametrize("top_k", [1, 3])
+def test_neighbors_across_views_equal_crosnnclr(top_k):
+    golden = {key.removeprefix(f"top{top_k}/"): value for key, value in numbers("crosnnclr").items()}
+    query, key, bank = golden["q"].requires_grad_(), golden["k"], golden["bank"]
+    query_logits = contrastive_logits(query, key, bank, temperature=0.07)
+    key_logits = contrastive_logits(key, query, bank, temperature=0.07)
+    same(query_logits, golden["logits"])
+    same(key_logits, golden["logits_key"])
+    assert nearest_neighbor_mask([key_logits], top_k=top_k).equal(golden["mask"])
+    assert nearest_neighbor_mask([query_logits], top_k=top_k).equal(golden["mask_key"])
+    across = NearestNeighborLoss(top_k=top_k, neighbors="others")
+    loss = (across(query_logits, [key_logits]) + across(key_logits, [query_logits])) / 2
+    same(loss, golden["loss"])
+    loss.backward()
+    same(query.grad, golden["grad"])
+    own = nearest_neighbor_mining(query_logits, [key_logits], top_k=top_k)
+    assert not own.isclose(golden["loss"])
+
+
+def test_similarity_distillation_equals_cmd():
+    golden = numbers("cmd")
+    streams = ("joint", "motion", "bone")
+    query, key, bank = ({s: golden[f"{kind}_{s}"] for s in streams} for kind in ("query", "key", "bank"))
+    for each in query.values():
+        each.requires_grad_()
+    loss = sum(
+        similarity_distillation_loss(query[student], key[teacher], bank[student], bank[teacher], top_k=10)
+        for teacher, student in permutations(streams, 2)
+    )
+    same(loss, golden["loss_cmd"])
+    contrast = sum(info_nce(contrastive_logits(query[s], key[s], bank[s], temperature=0.07)) for s in streams)
+    same(contrast, golden["loss_contrast"])
+    (loss + contrast).backward()
+    for stream in streams:
+        same(query[stream].grad, golden[f"grad_{stream}"])
+
+
+def test_negative_cosine_and_predictor_equal_skeletonbyol():
+    golden = numbers("skeletonbyol")
+    predictor = Predictor(8, hidden_features=12).double()
+    state = {key.removeprefix("predictor."): value for key, value in golden.items() if key.startswith("predictor.")}
+    predictor.layers.load_state_dict(state)
+    predictions = [predictor(golden[f"in{view}"]) for view in (1, 2)]
+    for view, prediction in enumerate(predictions, start=1):
+        same(prediction, golden[f"q{view}"])
+        prediction.retain_grad()
+    targets = golden["target2"], golden["target1"]
+    loss = sum(2 + 2 * negative_cosine_loss(*pair) for pair in zip(predictions, targets, strict=True)) / 2
+    same(loss, golden["loss"])
+    loss.backward()
+    for view, prediction in enumerate(predictions, start=1):
+        same(prediction.grad, golden[f"grad_q{view}"])
