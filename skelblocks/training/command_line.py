@@ -30,7 +30,7 @@ T = TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
 _WITHOUT_VALUE = ("--help", "--print_config", "--print-config")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--train.batch-size=8", train.batch-size
-_ALIASES = {"--start": "--train.start", "--to": "--data.to"}
+_ALIASES = {"--precision": "--train.precision", "--start": "--train.start", "--to": "--data.to"}
 _OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment behind it
 
 

@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from skelblocks._utils.optional import require
 from skelblocks.training.errors import LostProcessError, TrainingError
 from skelblocks.training.options import TrainOptions
+from skelblocks.training.precision import choose_precision
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -53,7 +54,7 @@ def make_fabric(options: TrainOptions) -> Fabric:
     Buffers are not broadcast in every step: each process has its own statistics of batch normalization.
 
     Args:
-        options: ``accelerator``, ``precision`` and ``timeout``.
+        options: ``accelerator``, ``precision`` and ``timeout``. A precision of ``"auto"`` goes by this machine.
 
     Returns:
         A launched ``lightning_fabric.Fabric``.
@@ -78,12 +79,15 @@ def make_fabric(options: TrainOptions) -> Fabric:
         strategy = strategies.DDPStrategy(timeout=timedelta(seconds=options.timeout), **{sharing: False})
         # The two memory formats of a 1x1 kernel are the same.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    precision = options.precision
+    if precision == "auto":
+        precision = cast(Any, choose_precision(options.accelerator).precision)
     try:
         fabric: Fabric = fabrics.Fabric(
             accelerator=options.accelerator,
             devices=here,
             num_nodes=world // here,
-            precision=options.precision,
+            precision=precision,
             strategy=strategy,
         )
     except (ValueError, RuntimeError) as error:

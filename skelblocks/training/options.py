@@ -81,7 +81,7 @@ class TrainOptions:
     workers: int = 0  # loader processes
     checkpoint_every: int = 1  # epochs
     accelerator: str = "auto"  # one device; for several, on one machine or many, start with torchrun
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # of training
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # auto: by the machine
     sync_batch_norm: bool = False  # batch statistics of all processes together; on GPUs only
     timeout: float = 600.0  # seconds that a process waits for the others before it ends the run
     folder: str | None = None  # of the run; default: runs/METHOD_DATA_SPLIT_STREAM_seedSEED

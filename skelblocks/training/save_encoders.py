@@ -26,11 +26,13 @@ def save_encoders(
     method: str,
     start: Mapping[str, Any] | None = None,
     kept: Mapping[str, Any] | None = None,
+    why: str | None = None,
 ) -> None:
     """Save each encoder of a run: in ``encoder/`` where there is one, else in ``encoder_STREAM/``.
 
     The folder's metadata is ``{"run": {"method", "stream", "seed", "options"}}``, the options in groups, and
-    ``"start"`` where the run started from weights, ``"kept"`` where ``train.stop`` decided what is kept.
+    ``"start"`` where the run started from weights, ``"kept"`` where ``train.stop`` decided what is kept, and
+    ``"precision"`` where the machine decided the precision.
 
     Args:
         encoders: By stream.
@@ -40,12 +42,14 @@ def save_encoders(
         method: Its name.
         start: Record of the weights that it started from.
         kept: By stream, what the stopping rule decided.
+        why: Why the run had its precision, in words.
     """
     for stream, encoder in encoders.items():
         place = folder / ("encoder" if len(encoders) == 1 else f"encoder_{stream}")
         run: dict[str, Any] = {"method": method, "stream": stream, "seed": options.train.seed}
         run |= {"options": options.to_dict(), **({} if start is None else {"start": dict(start)})}
         run |= {} if kept is None else {"kept": kept[stream]}
+        run |= {} if why is None else {"precision": f"{options.train.precision}: {why}"}
         readout = options.evaluate.readout
         save_encoder(encoder, place, sets=sets, stream=stream, readout=readout, metadata={"run": run})
 

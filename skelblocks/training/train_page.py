@@ -26,6 +26,7 @@ from skelblocks.training.monitor import tell
 from skelblocks.training.options import MethodOptions
 from skelblocks.training.page import Page
 from skelblocks.training.pictures import draw_run, save_picture
+from skelblocks.training.precision import ChosenPrecision, check_same_precision, choose_precision, with_precision
 from skelblocks.training.run_folder import LAYOUT, RunFolder, kept_layout
 from skelblocks.training.save_encoders import save_encoders
 from skelblocks.training.settle import queue_warning, settle
@@ -53,8 +54,12 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
         ValueError: options, clips and checkpoint do not fit together.
     """
     _check_streams(options)
-    fabric = make_fabric(options.train)
     place = options.train.folder or default_folder(page.name, options)
+    options, chosen = _with_machine_precision(options, place)
+    fabric = make_fabric(options.train)
+    if chosen is not None:
+        check_same_precision(chosen, device=fabric.device)
+        tell(f"Precision {chosen.precision}: {chosen.why}.")
     with RunFolder(place, write=fabric.global_rank == 0) as folder:
         clips_layout = None
         if sets is None:
@@ -85,7 +90,10 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
             result = {**result, **(stream_accuracies(encoders, sets, options) if sets.labeled else {})}
         if folder.write:
             record = None if started is None else started.record
-            save_encoders(encoders, folder.path, sets=sets, options=options, method=page.name, start=record, kept=kept)
+            why = None if chosen is None else chosen.why
+            save_encoders(
+                encoders, folder.path, sets=sets, options=options, method=page.name, start=record, kept=kept, why=why
+            )
             _draw(page, folder.path, method=method, encoders=encoders, sets=sets, options=options, history=history)
     return result
 
@@ -121,6 +129,15 @@ def stream_accuracies(encoders: Mapping[Stream, nn.Module], sets: Sets, options:
             other = accuracies(encoder, sets, options.evaluate, stream=stream)
             metrics |= {f"{name}_{stream}": value for name, value in other.items()}
     return metrics
+
+
+def _with_machine_precision(options: T, place: str) -> tuple[T, ChosenPrecision | None]:
+    """Options without a precision of ``"auto"``, and what was chosen in its place."""
+    if options.train.precision != "auto":
+        return options, None
+    state = RunFolder(place, write=False).load(device=torch.device("cpu")) if options.train.resume else None
+    chosen = choose_precision(options.train.accelerator, state=state)
+    return with_precision(options, chosen), chosen
 
 
 def _settled(options: T, sets: Sets, *, folder: str) -> T:
