@@ -13,6 +13,7 @@ from skelblocks.losses import (
     NearestNeighborLoss,
     NegativeCosineLoss,
     RegionContrastLoss,
+    RelativeTempoLoss,
     SalientContrastLoss,
     SimilarityDistillationLoss,
     d3m_loss_from_embeddings,
@@ -43,6 +44,10 @@ class Function(nn.Module):
 
     def forward(self, *inputs):
         return self.function(*inputs, **self.options)
+
+
+def three_embeddings(dtype):
+    return tuple(matrices(3, dtype, columns=D))
 
 
 def from_logits(dtype):
@@ -118,6 +123,7 @@ LOSSES = {
     "cross_view_mining": (CrossViewMiningLoss, {"top_k": 2}, chain),
     "feature_distillation": (Function, {"function": feature_distillation_loss}, two_features),
     "negative_cosine": (NegativeCosineLoss, {}, two_features),
+    "relative_tempo": (RelativeTempoLoss, {"temperature": 0.3}, three_embeddings),
     "similarity_distillation": (SimilarityDistillationLoss, {"top_k": 4}, two_streams),
     "region_contrast": (RegionContrastLoss, {}, region),
     "salient_contrast": (SalientContrastLoss, {}, salient),

@@ -1,4 +1,4 @@
-"""The pictures of the pages on shear, rotation, spatial flip and channel mask: a clip before and after."""
+"""The pictures of the pages on shear, rotation, flip, layout views and channel mask: a clip before and after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from common import LAYOUT, clips, write
 from matplotlib.figure import Figure
 
 from skelblocks import viz
-from skelblocks.augment import RandomShear, channel_mask, rotation, scale, shear, spatial_flip
+from skelblocks.augment import (
+    RandomShear,
+    channel_mask,
+    layout_round_trip,
+    layout_views,
+    rotation,
+    scale,
+    shear,
+    spatial_flip,
+)
 
 clip = clips()[:1]  # (1, C, T, V, M): one arm is raised
 
@@ -56,6 +65,13 @@ def spatial_flip_strips() -> Figure:
     return viz.clip_strip(strips, layout=LAYOUT, frames=5)
 
 
+def layout_views_strips() -> Figure:
+    strips = {"original: ntu-rgb+d": clip[0]}
+    for through in ("coco-17", "h36m-17"):
+        strips[f"through {through}"] = layout_views(clip, layout_round_trip(LAYOUT, through)[None])[0]
+    return viz.clip_strip(strips, layout=LAYOUT, frames=[8, 16, 21])
+
+
 def channel_mask_strips() -> Figure:
     strips = {"original": clip[0]}
     for channel, name in enumerate("xyz"):
@@ -64,4 +80,4 @@ def channel_mask_strips() -> Figure:
 
 
 if __name__ == "__main__":
-    write(shear_strips, scale_strips, rotation_strips, spatial_flip_strips, channel_mask_strips)
+    write(shear_strips, scale_strips, rotation_strips, spatial_flip_strips, layout_views_strips, channel_mask_strips)

@@ -1,4 +1,4 @@
-"""The pictures of the pages on temporal crop, tempo, temporal flip and Gaussian blur: which frame is shown when."""
+"""The pictures of the pages on crop, tempo, relative tempo, temporal flip and blur: which frame is shown when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from common import LAYOUT, clips, write
 from matplotlib.figure import Figure
 
 from skelblocks import viz
-from skelblocks.augment import gaussian_blur, tempo, temporal_crop, temporal_flip
+from skelblocks.augment import gaussian_blur, relative_tempo, tempo, temporal_crop, temporal_flip
 
 clip = clips()[:1]  # (1, C, T, V, M): one arm is raised
 HAND = 7  # the left one
@@ -29,6 +29,12 @@ def tempo_frames() -> Figure:
         seen = tempo(frames, torch.tensor([speed]), torch.zeros(1)).flatten() - 1
         series[f"speed {speed:g}"] = (torch.arange(50), seen)
     return viz.curves(series, xlabel="frame of the result", ylabel="frame of the clip")
+
+
+def relative_tempo_strips() -> Figure:
+    own, other = relative_tempo(clip, torch.tensor([True]))
+    strips = {"fast: every second frame": own[0], "slow: the first half": other[0]}
+    return viz.clip_strip(strips, layout=LAYOUT, frames=[0, 3, 6, 9, 12, 15])
 
 
 def temporal_flip_strips() -> Figure:
@@ -61,4 +67,11 @@ def gaussian_blur_hand() -> Figure:
 
 
 if __name__ == "__main__":
-    write(temporal_crop_frames, tempo_frames, temporal_flip_strips, gaussian_blur_gain, gaussian_blur_hand)
+    write(
+        temporal_crop_frames,
+        tempo_frames,
+        relative_tempo_strips,
+        temporal_flip_strips,
+        gaussian_blur_gain,
+        gaussian_blur_hand,
+    )

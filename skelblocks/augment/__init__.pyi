@@ -14,6 +14,7 @@ from skelblocks.augment.fill_unseen import fill_unseen
 from skelblocks.augment.gaussian_blur import GaussianBlurParams, RandomGaussianBlur, gaussian_blur
 from skelblocks.augment.gaussian_noise import GaussianNoiseParams, RandomGaussianNoise, gaussian_noise
 from skelblocks.augment.joint_mask import JointMaskParams, RandomJointMask, joint_mask
+from skelblocks.augment.layout_views import LayoutViews, LayoutViewsParams, layout_round_trip, layout_views
 from skelblocks.augment.learnable_joint_mask import LearnableJointMask, LearnableJointMaskParams, fill_joints
 from skelblocks.augment.motion_temporal_mask import (
     MotionTemporalMask,
@@ -24,6 +25,7 @@ from skelblocks.augment.motion_temporal_mask import (
 from skelblocks.augment.noise_joints import NoiseJointsParams, RandomNoiseJoints, noise_joints
 from skelblocks.augment.random_camera import CameraParams, RandomCamera, project
 from skelblocks.augment.region_swap import Mixed, RandomRegionSwap, RegionSwapParams, region_swap
+from skelblocks.augment.relative_tempo import RelativeTempo, RelativeTempoParams, TempoViews, relative_tempo
 from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
 from skelblocks.augment.scale import RandomScale, ScaleParams, scale
 from skelblocks.augment.shear import RandomShear, ShearParams, shear
@@ -50,6 +52,8 @@ __all__ = [
     "GaussianBlurParams",
     "GaussianNoiseParams",
     "JointMaskParams",
+    "LayoutViews",
+    "LayoutViewsParams",
     "LearnableJointMask",
     "LearnableJointMaskParams",
     "Mixed",
@@ -72,6 +76,8 @@ __all__ = [
     "RandomTemporalFlip",
     "RandomTransform",
     "RegionSwapParams",
+    "RelativeTempo",
+    "RelativeTempoParams",
     "RotationParams",
     "ScaleParams",
     "ShearParams",
@@ -79,6 +85,7 @@ __all__ = [
     "SpatioTemporalOcclusion",
     "SpatioTemporalOcclusionParams",
     "TempoParams",
+    "TempoViews",
     "TemporalCropParams",
     "TemporalFlipParams",
     "central_spatial_mask",
@@ -91,6 +98,8 @@ __all__ = [
     "gaussian_noise",
     "joint_degrees",
     "joint_mask",
+    "layout_round_trip",
+    "layout_views",
     "motion_temporal_mask",
     "noise_joints",
     "occlude",
@@ -99,6 +108,7 @@ __all__ = [
     "project",
     "recipes",
     "region_swap",
+    "relative_tempo",
     "rotation",
     "scale",
     "shear",

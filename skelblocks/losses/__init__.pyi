@@ -14,6 +14,7 @@ from skelblocks.losses.nearest_neighbor_mining import (
 )
 from skelblocks.losses.negative_cosine import NegativeCosineLoss, negative_cosine_loss
 from skelblocks.losses.region_contrast import RegionContrastLoss, RegionLogits, region_contrast, region_logits
+from skelblocks.losses.relative_tempo import RelativeTempoLoss, relative_tempo_loss
 from skelblocks.losses.salient_contrast import SalientContrastLoss, salient_contrast
 from skelblocks.losses.similarity_distillation import SimilarityDistillationLoss, similarity_distillation_loss
 from skelblocks.losses.variance_covariance import VarianceCovarianceLoss, variance_covariance_loss
@@ -31,6 +32,7 @@ __all__ = [
     "NegativeCosineLoss",
     "RegionContrastLoss",
     "RegionLogits",
+    "RelativeTempoLoss",
     "SalientContrastLoss",
     "SimilarityDistillationLoss",
     "VarianceCovarianceLoss",
@@ -51,6 +53,7 @@ __all__ = [
     "negative_cosine_loss",
     "region_contrast",
     "region_logits",
+    "relative_tempo_loss",
     "salient_contrast",
     "similarity_distillation_loss",
     "variance_covariance_loss",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from skelblocks import augment, layouts
 from skelblocks.augment import recipes
 
+FORMATS = ("ntu-rgb+d", "coco-17", "h36m-17")
 OPS = {
     "shear": lambda layout: augment.RandomShear(),
     "temporal_crop": lambda layout: augment.RandomTemporalCrop(),
@@ -15,6 +16,9 @@ OPS = {
     "scale, per axis": lambda layout: augment.RandomScale(0.5, per_axis=True),
     "tempo": lambda layout: augment.RandomTempo(),
     "tempo, wide": lambda layout: augment.RandomTempo((0.3, 3.5)),
+    "layout_views": lambda layout: augment.LayoutViews(
+        layout, through=[layout, *(FORMATS if layout != "hand-21" else [])]
+    ),
     "rotation": lambda layout: augment.RandomRotation(),
     "rotation, two-sided": lambda layout: augment.RandomRotation(45.0, minor_angle=5.0, two_sided=True),
     "gaussian_noise": lambda layout: augment.RandomGaussianNoise(),

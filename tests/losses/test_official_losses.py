@@ -1,4 +1,4 @@
-"""Losses and gradients of released codes through the blocks: AimCLR, MsMCLR, CrosNNCLR, CMD, SkeletonBYOL."""
+"""Losses and gradients of released codes through the blocks: AimCLR, MsMCLR, CrosNNCLR, RVTCLR, CMD, SkeletonBYOL."""
 
 from itertools import permutations
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from skelblocks.augment import relative_tempo
 from skelblocks.contrast import MomentumQueue, contrastive_logits
 from skelblocks.encoders import Predictor
 from skelblocks.losses import (
@@ -18,6 +19,7 @@ from skelblocks.losses import (
     nearest_neighbor_mask,
     nearest_neighbor_mining,
     negative_cosine_loss,
+    relative_tempo_loss,
     similarity_distillation_loss,
 )
 
@@ -118,6 +120,35 @@ def test_neighbors_across_views_equal_crosnnclr(top_k):
     same(query.grad, golden["grad"])
     own = nearest_neighbor_mining(query_logits, [key_logits], top_k=top_k)
     assert not own.isclose(golden["loss"])
+
+
+def test_relative_tempo_equals_rvtclr():
+    golden = numbers("rvtclr")
+    fast = (golden["query"] != golden["im_q"][:, :, :4]).flatten(1).any(dim=1)
+    assert fast.any()
+    assert not fast.all()
+    assert relative_tempo(golden["im_q"], fast).own.equal(golden["query"])
+    key, other = relative_tempo(golden["im_k"], fast)
+    assert key.equal(golden["key"])
+    assert other.equal(golden["other_key"])
+
+    first, second, strong = (golden[f"q_{head}"].requires_grad_() for head in ("A", "M", "dc"))
+    bank = golden["bank"]
+    logits, other_logits, strong_logits = (
+        contrastive_logits(x, golden[name], bank, temperature=0.07)
+        for x, name in ((first, "k_A"), (first, "k_neg_A"), (strong, "k_A"))
+    )
+    losses = {
+        "same": info_nce(logits),
+        "other": info_nce(other_logits),
+        "rank": relative_tempo_loss(second, golden["k_M"], golden["k_neg_M"]),
+        "dc": d3m_loss([strong_logits], logits),
+    }
+    for name, loss in losses.items():
+        same(loss, golden[f"loss_{name}"])
+    sum(losses.values()).backward()
+    for x, head in ((first, "A"), (second, "M"), (strong, "dc")):
+        same(x.grad, golden[f"grad_q_{head}"])
 
 
 def test_similarity_distillation_equals_cmd():

@@ -13,6 +13,7 @@ from skelblocks.losses import (
     HierarchicalD3MLoss,
     NearestNeighborLoss,
     RegionContrastLoss,
+    RelativeTempoLoss,
     SalientContrastLoss,
     VarianceCovarianceLoss,
     bank_logsumexp,
@@ -86,8 +87,9 @@ for _name in [name for name in dir(TestPromises) if name.startswith("test_") and
         (HierarchicalD3MLoss(reduction="sum"), "reduction='sum'"),
         (
             NearestNeighborLoss(top_k=2, reduction_over_positives="sum"),
-            "top_k=2, reduction_over_positives='sum', reduction='mean'",
+            "top_k=2, neighbors='all', reduction_over_positives='sum', reduction='mean'",
         ),
+        (RelativeTempoLoss(margin=0.5), "temperature=0.07, margin=0.5, reduction='mean'"),
         (
             RegionContrastLoss(temperature=0.5, detach_negative=False),
             "temperature=0.5, detach_negative=False, reduction='mean'",
