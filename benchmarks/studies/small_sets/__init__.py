@@ -1,0 +1,1 @@
+"""Study: what encoders are worth on small sets, beside features that nothing was learned for."""

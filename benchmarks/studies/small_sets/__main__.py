@@ -1,0 +1,129 @@
+"""What encoders are worth on small sets, beside features that nothing was learned for.
+
+    python -m benchmarks.studies.small_sets run --set nw-ucla=nw_ucla.npz --weights FILE.pt --out FOLDER
+    python -m benchmarks.studies.small_sets run --set mine=clips.npz --weights FILE.pt --out FOLDER --rows nothing
+    python -m benchmarks.studies.small_sets table --out FOLDER
+
+Any npz file of skelblocks' form takes part. A set with folds is trained and tested fold by fold, and its test clips are
+counted together. What is there is not computed again, and a training that was killed resumes. Test labels are used for
+the figures alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.studies.small_sets.figures import Part, hits, save_hits
+from benchmarks.studies.small_sets.rows import READOUTS, Features, Row, Study
+from benchmarks.studies.small_sets.sets import StudySet, study_sets
+from benchmarks.studies.small_sets.table import write_tables
+from skelblocks._utils.whole_file import whole_file
+
+KINDS = ("baselines", "frozen", "adapted", "streams", "nothing", "finetuned", "together")
+_STREAMS = ("", ", bone", ", motion")
+
+
+def main() -> None:
+    """Compute the rows that are missing, or write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("run", "table"))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=FILE", help="may be given several times")
+    parser.add_argument("--weights", type=Path, help="a released file, a pretrained folder, or a run")
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs, features and figures")
+    parser.add_argument("--rows", nargs="+", choices=KINDS, default=KINDS, help="which rows (default: all)")
+    parser.add_argument("--methods", nargs="+", default=["msmclr", "skeletonclr", "aimclr"])
+    parser.add_argument("--seeds", type=int, default=3)
+    chosen = parser.parse_args()
+    if chosen.command == "run":
+        for each in chosen.set:
+            name, _, path = each.partition("=")
+            for place in study_sets(name, path):
+                _run(place, chosen)
+    write_tables(chosen.out)
+
+
+def _run(place: StudySet, chosen: argparse.Namespace) -> None:
+    study = Study(place, chosen.weights, chosen.out)
+    for row in _rows(study, chosen):
+        file = chosen.out / "features" / f"{place.label}={row.name}={row.seed}.npz"
+        if not file.exists():
+            _save(file, row.compute())
+            print(place.label, row.name, row.seed, flush=True)
+        for kind in READOUTS:
+            _judge(place, [row.name], kind, row.seed, name=row.name, out=chosen.out)
+    for seed in range(chosen.seeds) if "finetuned" in chosen.rows else ():
+        file = chosen.out / "hits" / f"{place.label}=fine-tuned=classifier={seed}.npz"
+        if not file.exists():
+            save_hits(file, {"all": study.finetuned(seed)})
+    if "together" in chosen.rows:
+        _together(place, chosen)
+
+
+def _rows(study: Study, chosen: argparse.Namespace) -> Iterator[Row]:
+    methods = tuple(chosen.methods)
+    yield from study.baselines() if "baselines" in chosen.rows else ()
+    yield from study.frozen() if "frozen" in chosen.rows else ()
+    yield from study.adapted(chosen.seeds, methods=methods) if "adapted" in chosen.rows else ()
+    yield from study.streams(chosen.seeds, method=methods[0]) if "streams" in chosen.rows else ()
+    yield from study.nothing(chosen.seeds, methods=methods) if "nothing" in chosen.rows else ()
+
+
+def _together(place: StudySet, chosen: argparse.Namespace) -> None:
+    """Rows of several features: three streams, and MiniRocket beside an encoder."""
+    for method in chosen.methods:
+        fused = [f"adapted, {method}{stream}" for stream in _STREAMS]
+        for seed in range(chosen.seeds):
+            for kind in READOUTS:
+                for name, names in (
+                    (f"adapted, {method}, three streams", fused),
+                    (f"adapted, {method}, with MiniRocket", [fused[0], "minirocket"]),
+                    (f"adapted, {method}, three streams with MiniRocket", [*fused, "minirocket"]),
+                    (f"nothing, {method}, with MiniRocket", [f"nothing, {method}", "minirocket"]),
+                    ("frozen, with MiniRocket", ["frozen", "minirocket"]),
+                ):
+                    _judge(place, names, kind, seed, name=name, out=chosen.out)
+
+
+def _judge(place: StudySet, names: list[str], kind: str, seed: int, *, name: str, out: Path) -> None:
+    """Write the figures of one row and readout, unless they are there or the features are not."""
+    file = out / "hits" / f"{place.label}={name}={kind}={seed}.npz"
+    parts = [_load(out / "features", place.label, each, kind, seed) for each in names]
+    if file.exists() or any(part is None for part in parts):
+        return
+    sets = place.clips(frames=50)
+    train, test = sets.train.labels, sets.test.labels
+    assert isinstance(train, Tensor)
+    assert isinstance(test, Tensor)
+    found = hits([part for part in parts if part is not None], train, test, groups=place.groups(sets))
+    save_hits(file, found)
+
+
+def _save(file: Path, features: Features) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {f"{kind}.{side}": part[i].numpy() for kind, part in features.items() for i, side in enumerate(("a", "b"))}
+    with whole_file(file) as place, place.open("wb") as opened:
+        np.savez(opened, **arrays)  # type: ignore[arg-type]  # numpy's stub takes keywords for allow_pickle
+
+
+def _load(folder: Path, label: str, name: str, kind: str, seed: int) -> Part | None:
+    """Features of one readout; rows without seeds have seed 0, and MiniRocket has one readout."""
+    if name == "minirocket":
+        kind = "mean"
+    for number in (seed, 0):
+        file = folder / f"{label}={name}={number}.npz"
+        if file.exists():
+            with np.load(file) as arrays:
+                if f"{kind}.a" not in arrays:
+                    return None
+                return torch.from_numpy(arrays[f"{kind}.a"]), torch.from_numpy(arrays[f"{kind}.b"])
+    return None
+
+
+if __name__ == "__main__":
+    main()
