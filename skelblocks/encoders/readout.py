@@ -6,6 +6,7 @@ Axes: n samples, m persons, c channels, t frames, v joints, g groups of a readou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
@@ -17,9 +18,11 @@ from skelblocks._utils.checks import check_axes, check_choice, check_floating
 from skelblocks.encoders.pool import count_seen, pool
 from skelblocks.layouts import SkeletonLayout
 
-Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks"]
+Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks", "blocks_std"]
 READOUTS: tuple[Readout, ...] = get_args(Readout)
 """The names of the readouts."""
+OF_BLOCKS: Mapping[str, Readout] = MappingProxyType({"blocks": "mean", "blocks_std": "mean_std"})
+"""The readouts of several maps, and what each takes of a map."""
 
 
 def readout(
@@ -35,7 +38,8 @@ def readout(
     Every readout describes each person and then averages over persons, as :func:`pool` does.
 
     Args:
-        feature_map: ``(n, m, c, t, v)``, from an encoder. For ``"blocks"`` several maps, whose c, t and v may differ.
+        feature_map: ``(n, m, c, t, v)``, from an encoder. For ``"blocks"`` and ``"blocks_std"`` several maps, whose c,
+            t and v may differ.
         kind: Which description.
 
             - ``"mean"``: the mean over frames and joints, ``g = 1``. This is :func:`pool`, the default of the papers.
@@ -51,18 +55,20 @@ def readout(
               ``encoder.block_maps(x)[-3:]`` these are the last three blocks of an ``STGCN``; so does
               :class:`~skelblocks.encoders.ReadoutEncoder`. Earlier blocks know less about the classes that an encoder
               was trained on, and more about the motion itself.
+            - ``"blocks_std"``: the mean and the standard deviation of each of several maps. It is the widest one, for a
+              linear classifier on many labels.
         layout: The skeleton of the map's joints; needed for ``"body"`` and ``"part"``.
         person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
         seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, as for :func:`pool`. A group of
             which nothing is seen, such as a hidden arm, keeps its plain mean.
 
     Returns:
-        ``(n, g * c)``: all channels of the first group, then of the second, and so on. For ``"blocks"`` all channels
-        of the first map, then of the second, and so on.
+        ``(n, g * c)``: all channels of the first group, then of the second, and so on. Of several maps first
+        everything of the first map, then of the second, and so on.
 
     Raises:
-        TypeError: if ``feature_map`` is not a floating-point tensor, the mask is not boolean, or ``"blocks"`` gets a
-            single map.
+        TypeError: if ``feature_map`` is not a floating-point tensor, the mask is not boolean, or a readout of several
+            maps gets a single one.
         ValueError: for other axes, an unknown ``kind``, a missing layout, or a map with other joints than the layout.
 
     Example:
@@ -81,13 +87,14 @@ def _described(
     person_mask: Tensor | None,
     seen: Tensor | None,
 ) -> Tensor:
-    if kind == "blocks":
+    if kind in OF_BLOCKS:
         if not isinstance(feature_map, Sequence) or not feature_map:
             raise TypeError(
-                f"feature_map: the readout 'blocks' expected several maps, got {type(feature_map).__name__}; pass "
-                "encoder.block_maps(x)[-3:] of an STGCN, or call ReadoutEncoder(encoder, 'blocks')(x)"
+                f"feature_map: the readout {kind!r} expected several maps, got {type(feature_map).__name__}; pass "
+                f"encoder.block_maps(x)[-3:] of an STGCN, or call ReadoutEncoder(encoder, {kind!r})(x)"
             )
-        return torch.cat([pool(each, person_mask, seen=seen) for each in feature_map], dim=1)
+        each_kind = OF_BLOCKS[kind]
+        return torch.cat([_described(each, each_kind, None, person_mask, seen) for each in feature_map], dim=1)
     if isinstance(feature_map, Sequence):
         raise TypeError(
             f"feature_map: the readout {kind!r} expected one map, got {type(feature_map).__name__}; pass encoder(x)"
@@ -170,7 +177,7 @@ class ReadoutPool(nn.Module):
 
     Shape:
         ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
-        ``(n, t_clip, v, m)`` to ``(n, groups * c)``. For ``"blocks"`` several maps to the sum of their channels.
+        ``(n, t_clip, v, m)`` to ``(n, groups * c)``. Several maps to ``groups`` times the sum of their channels.
 
     Example:
         >>> ReadoutPool("part", layout="ntu-rgb+d")(torch.ones(2, 1, 8, 13, 25)).shape
@@ -191,10 +198,10 @@ class ReadoutPool(nn.Module):
 
     @property
     def groups(self) -> int:
-        """How many times the channels of the map the readout has; 1 for ``"blocks"``, of all maps together."""
+        """How many times the channels of the map, or of all maps together, the readout has."""
         if self.matrix is not None:
             return self.matrix.shape[1]
-        return {"thirds": 3, "mean_std": 2}.get(self.kind, 1)
+        return {"thirds": 3, "mean_std": 2, "blocks_std": 2}.get(self.kind, 1)
 
     def forward(
         self,

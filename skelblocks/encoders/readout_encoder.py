@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_choice
-from skelblocks.encoders.readout import READOUTS, Readout, ReadoutPool
+from skelblocks.encoders.readout import OF_BLOCKS, READOUTS, Readout, ReadoutPool
 
 _LAST_BLOCKS = 3  # of ST-GCN; they have the same frames
 
@@ -18,14 +18,14 @@ class ReadoutEncoder(nn.Module):
 
     Args:
         encoder: An encoder of this package, or a module from clips to feature maps with an attribute ``layout``.
-        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"`` needs an encoder with a method
-            ``block_maps``, such as ``STGCN``, and takes its last three maps.
+        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"`` and ``"blocks_std"`` need
+            an encoder with a method ``block_maps``, such as ``STGCN``, and take its last three maps.
 
     Shape:
         Clips ``(n, c, t, v, m)`` and, if wanted, ``person_mask`` ``(n, m)`` to features ``(n, d)``.
 
     Raises:
-        TypeError: ``"blocks"`` with an encoder that does not give the maps of its blocks.
+        TypeError: a readout of several maps with an encoder that does not give the maps of its blocks.
         ValueError: an unknown ``kind``.
 
     Example:
@@ -40,9 +40,9 @@ class ReadoutEncoder(nn.Module):
     def __init__(self, encoder: nn.Module, kind: Readout = "mean") -> None:
         super().__init__()
         check_choice(kind, READOUTS, name="kind")
-        if kind == "blocks" and not hasattr(encoder, "block_maps"):
+        if kind in OF_BLOCKS and not hasattr(encoder, "block_maps"):
             raise TypeError(
-                "encoder: the readout 'blocks' expected an encoder with a method block_maps, such as STGCN, got "
+                f"encoder: the readout {kind!r} expected an encoder with a method block_maps, such as STGCN, got "
                 f"{type(encoder).__name__}; choose another readout"
             )
         self.encoder = encoder
@@ -55,7 +55,7 @@ class ReadoutEncoder(nn.Module):
 
     def forward(self, x: Tensor, person_mask: Tensor | None = None) -> Tensor:
         """Features ``(n, d)``."""
-        if self.kind == "blocks":
+        if self.kind in OF_BLOCKS:
             maps = self.encoder.block_maps(x)  # type: ignore[operator]
             features: Tensor = self.readout(maps[-_LAST_BLOCKS:], person_mask)
         else:

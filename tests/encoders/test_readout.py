@@ -8,7 +8,7 @@ from skelblocks.encoders import DSTA, READOUTS, STGCN, ReadoutEncoder, ReadoutPo
 from skelblocks.testing import BlockTester
 
 LAYOUT = layouts.get("ntu-rgb+d")
-OF_ONE_MAP = [kind for kind in READOUTS if kind != "blocks"]
+OF_ONE_MAP = [kind for kind in READOUTS if not kind.startswith("blocks")]
 
 
 def feature_map(n=3, m=2, c=4, t=7, v=25):
@@ -115,6 +115,14 @@ def test_blocks_are_the_means_of_several_maps():
     assert ReadoutPool("blocks")(maps, mask).equal(expected)
 
 
+def test_blocks_std_adds_the_deviations_of_each_map():
+    maps = [feature_map(c=2, t=5), feature_map(c=3, t=4)]
+    mask = torch.tensor([[True, False], [True, True], [False, True]])
+    expected = torch.cat([readout(each, "mean_std", person_mask=mask) for each in maps], dim=1)
+    assert readout(maps, "blocks_std", person_mask=mask).equal(expected)
+    assert ReadoutPool("blocks_std")(maps, mask).shape == (3, 5 * ReadoutPool("blocks_std").groups)
+
+
 def test_blocks_want_several_maps_and_the_others_one():
     with pytest.raises(TypeError, match=r"'blocks' expected several maps, got Tensor; pass encoder\.block_maps"):
         readout(feature_map(), "blocks")
@@ -148,7 +156,7 @@ def test_block_maps_end_with_the_encoders_map(encoder):
 @pytest.mark.parametrize("kind", READOUTS)
 def test_an_encoder_with_its_readout(encoder, kind):
     x, mask = torch.randn(2, 3, 9, 20, 2), torch.tensor([[True, False], [True, True]])
-    maps = encoder.block_maps(x)[-3:] if kind == "blocks" else encoder(x)
+    maps = encoder.block_maps(x)[-3:] if kind.startswith("blocks") else encoder(x)
     model = ReadoutEncoder(encoder, kind)
     assert model.kind == kind
     assert model(x, mask).equal(readout(maps, kind, layout="nw-ucla", person_mask=mask))
