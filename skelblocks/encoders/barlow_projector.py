@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.encoders._batch_of_one import check_not_alone
 
 
 @explain_arguments
@@ -64,10 +65,6 @@ class BarlowProjector(nn.Module):
         """The embedding of each pooled feature."""
         check_axes(x, "n c", name="x", c=self.in_features)
         check_floating(x, name="x")
-        if self.training and x.shape[0] == 1:
-            raise ValueError(
-                "x: expected at least 2 samples, got 1: in training, batch normalization divides by the batch's "
-                "spread; use a larger batch (drop_last=True for a left-over sample) or .eval()"
-            )
+        check_not_alone(x, training=self.training)
         y: Tensor = self.layers(x)
         return y

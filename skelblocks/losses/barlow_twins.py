@@ -12,10 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skelblocks._utils.autocast_off import autocast_off
-from skelblocks._utils.checks import check_axes, check_floating, check_positive
-from skelblocks._utils.debug import debugging
+from skelblocks._utils.checks import check_positive
 from skelblocks._utils.explain_arguments import explain_arguments
-from skelblocks.contrast._checks import check_finite
+from skelblocks.losses._two_views import check_two_views
 
 
 @explain_arguments
@@ -52,19 +51,8 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
         >>> barlow_twins_loss(x, 3 * x + 1) < 1e-6, barlow_twins_loss(x, -x)
         (tensor(True), tensor(7.9999))
     """
-    check_axes(first, "n d", name="first")
-    check_floating(first, name="first")
+    check_two_views(first, second)
     n, d = first.shape
-    check_axes(second, "n d", name="second", n=n, d=d)
-    check_floating(second, name="second")
-    if n < 2:
-        raise ValueError(
-            f"first: expected at least two samples, got shape {tuple(first.shape)}; a batch of {n} has no variance: "
-            "drop the last, short batch"
-        )
-    for name, x in (("first", first), ("second", second)):
-        if debugging(x):
-            check_finite(x, name=name)
     check_positive(eps, name="eps")
     _check_weight(off_diagonal_weight)
     dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.autocast_off import autocast_off
-from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_positive
-from skelblocks._utils.debug import debugging
+from skelblocks._utils.checks import check_choice, check_positive
 from skelblocks._utils.explain_arguments import explain_arguments
-from skelblocks.contrast._checks import check_finite
+from skelblocks.losses._two_views import check_two_views
 
 Form = Literal["paper", "official"]
 
@@ -72,19 +71,7 @@ def variance_covariance_loss(
         49.5
     """
     _check_settings(invariance_weight, variance_weight, covariance_weight, form, eps)
-    check_axes(first, "n d", name="first")
-    check_floating(first, name="first")
-    n, d = first.shape
-    check_axes(second, "n d", name="second", n=n, d=d)
-    check_floating(second, name="second")
-    if n < 2:
-        raise ValueError(
-            f"first: expected at least two samples, got shape {tuple(first.shape)}; a batch of {n} has no variance: "
-            "drop the last, short batch"
-        )
-    for name, x in (("first", first), ("second", second)):
-        if debugging(x):
-            check_finite(x, name=name)
+    check_two_views(first, second)
     dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
     with autocast_off(first):
         views = [first.to(dtype), second.to(dtype)]
@@ -93,7 +80,7 @@ def variance_covariance_loss(
         variance = torch.stack([_lack_of_variance(view, eps) for view in centered]).sum()
         covariance = torch.stack([_covariance(view) for view in centered]).sum()
     if form == "official":
-        distance, variance = distance / d, variance / 2
+        distance, variance = distance / first.shape[1], variance / 2
     return invariance_weight * distance + variance_weight * variance + covariance_weight * covariance
 
 
