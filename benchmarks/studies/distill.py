@@ -1,90 +1,72 @@
 """Students of released weights on real sets, as pictures of 2-D joints, beside what needs no training.
 
     python -m benchmarks.studies.distill baselines --data DIR --teacher FILE --layouts coco-17 mediapipe-33
-    python -m benchmarks.studies.distill student --data DIR --teacher FILE --layout coco-17 --motion others --seeds 0 1
+    python -m benchmarks.studies.distill train --data DIR --teacher FILE --layouts coco-17 --motion others --seeds 0 1
+    python -m benchmarks.studies.distill evaluate --data DIR --layouts coco-17 --motion others --readouts mean blocks
     python -m benchmarks.studies.distill table
 
 DIR holds the sets' files, which `real_sets.py` names. A student is trained by `examples/distill.py`: on synthetic
 motion alone, on it and the other sets ("others"), or on it and the target's own training clips ("own"). It never sees a
-label. Then it sees each target as the recording camera does, without depth, with perfect joints and with the errors of
-a pose estimator. Each result is a file RESULTS/NAME.json; what is there is skipped.
+label. Then it sees each target as a photo camera in the place of the recording camera does, without depth, with perfect
+joints, with the errors of a pose estimator, and in mirrored pictures. Students and results are kept in a folder; what
+is there is skipped.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.studies.distill_scores import Pair, Place, measure
 from benchmarks.studies.distill_tables import table
-from benchmarks.studies.distill_targets import NOISES, TARGETS, Target, load_target, others_of, own_clips
+from benchmarks.studies.distill_targets import TARGETS, Target, load_target, others_of, own_clips
 from skelblocks.augment import EstimatorNoise
 from skelblocks.data import ArrayDataset, Preprocessing
-from skelblocks.encoders import STGCN
-from skelblocks.evaluation import (
-    coordinate_features,
-    extract_features,
-    knn_accuracy,
-    mini_rocket_features,
-    ridge_probe,
-)
-from skelblocks.interop import Pretrained, save_pretrained
+from skelblocks.encoders import STGCN, ReadoutPool
+from skelblocks.evaluation import coordinate_features, extract_features, mini_rocket_features
+from skelblocks.interop import Pretrained, from_pretrained, save_pretrained
 from skelblocks.training import DistillOptions, open_teacher
 from skelblocks.training.pages import load_script
 
-COUNTS = (1, 5, 10)  # labeled clips of a class
-DRAWS = 10
+CONDITIONS = ("perfect", "noisy", "mirrored")
 FLAT = Preprocessing(y="auto", scale="bones", to="ntu-rgb+d", missing="nearest", coordinates=3)
+LONG = replace(FLAT, frames=64)  # for MiniRocket
+METERS = replace(FLAT, scale=None, y="up")
 
 
-def scores(features: Tensor, target: Target, *, test_features: Tensor | None = None) -> dict[str, Any]:
-    """kNN-1 by cosine, and a ridge probe on all labels and on ten draws of a few; test accuracies in percent."""
-    train, test = torch.from_numpy(target.train), torch.from_numpy(target.test)
-    labels = torch.from_numpy(target.labels)
-    bank = features[train] if test_features is None else features
-    queries = features[test] if test_features is None else test_features
-    known, wanted = labels[train], labels[test]
-
-    def probe(rows: Tensor) -> float:
-        return 100 * ridge_probe(bank[rows], known[rows], queries, wanted, num_classes=target.classes).accuracy
-
-    few = {str(count): [probe(draw(known, count, seed)) for seed in range(DRAWS)] for count in COUNTS}
-    knn = 100 * float(knn_accuracy(bank, known, queries, wanted, k=1))
-    return {**few, "all": probe(torch.arange(len(known))), "knn": knn}
+def prepared(target: Target, layout: str, condition: str, settings: Preprocessing) -> Tensor:
+    """Pictures of the target as an encoder takes them; noise comes from a fixed seed."""
+    clips = torch.from_numpy(target.pictures(layout, mirrored=condition == "mirrored"))
+    if condition == "noisy":
+        clips = EstimatorNoise(layout)(clips, generator=torch.Generator().manual_seed(2026))
+    return ArrayDataset(clips.numpy(), layout=layout, lengths=target.lengths, preprocessing=settings).as_tensor()
 
 
-def draw(labels: Tensor, count: int, seed: int) -> Tensor:
-    """Some training clips of each class, the same ones for every method."""
-    generator = np.random.default_rng(seed)
-    rows = [generator.permutation(np.flatnonzero(labels.numpy() == each))[:count] for each in np.unique(labels.numpy())]
-    return torch.from_numpy(np.concatenate(rows))
+def encode(found: Pretrained, clips: Tensor, kinds: Sequence[Any] = ("mean",)) -> list[Tensor]:
+    """Frozen features of each readout, from one pass; absent persons are left out."""
+    readouts = [ReadoutPool(kind, layout=found.layout) for kind in kinds]
+
+    def pool(feature_map: Tensor, mask: Tensor) -> Tensor:
+        return torch.cat([each(feature_map, mask) for each in readouts], dim=1)
+
+    joined = extract_features(found.encoder, clips, batch_size=64, skip_absent=True, pool=pool)
+    size = joined.shape[1] // sum(each.groups for each in readouts)
+    return list(joined.split([size * each.groups for each in readouts], dim=1))
 
 
-def as_pictures(target: Target, layout: str, noise: str) -> np.ndarray[Any, Any]:
-    """The target's clips ``(n, 2, t, v, m)``; noise comes from a fixed seed."""
-    clips = torch.from_numpy(target.pictures(layout))
-    if noise == "perfect":
-        return clips.numpy()
-    noisy: Tensor = EstimatorNoise(layout)(clips, generator=torch.Generator().manual_seed(2026))
-    return noisy.numpy()
-
-
-def prepared(target: Target, layout: str, noise: str, settings: Preprocessing) -> Tensor:
-    """Pictures of the target as an encoder takes them."""
-    x = as_pictures(target, layout, noise)
-    return ArrayDataset(x, layout=layout, lengths=target.lengths, preprocessing=settings).as_tensor()
-
-
-def encode(found: Pretrained, clips: Tensor) -> Tensor:
-    """Frozen features, absent persons left out."""
-    return extract_features(found.encoder, clips, batch_size=64, skip_absent=True)
+def rocket(target: Target, clips: Tensor) -> list[Pair]:
+    """MiniRocket's features for each split; its thresholds come from the training clips of the split."""
+    return [
+        mini_rocket_features(*(clips[torch.from_numpy(part)] for part in (train, test)))
+        for train, test in target.splits
+    ]
 
 
 def baselines(given: argparse.Namespace) -> None:
@@ -94,101 +76,100 @@ def baselines(given: argparse.Namespace) -> None:
     untrained = Pretrained(encoder=STGCN(teacher.layout).eval())
     for name in given.targets:
         target = load_target(given.data, name)
-        path = given.results / f"teacher_{name}.json"
-        if not path.exists():
-            save(path, {"space": scores(encode(teacher, target.in_space(teacher)), target)})
+        for align in ("official", None):
+            features = encode(teacher, target.in_space(teacher, align=align), given.readouts)
+            for kind, each in zip(given.readouts, features, strict=True):
+                place = Place(f"teacher-{'turned' if align else 'as-seen'}-{kind}", "recorded", name, "space")
+                measure(given.results, place, lambda each=each: each, target)
         for layout in given.layouts:
-            own = replace(FLAT, frames=64)
-            rows: dict[str, Any] = {}
-            path = given.results / f"baselines_{layout}_{name}.json"
-            for noise in NOISES if not path.exists() else ():
-                flat, clips = (prepared(target, layout, noise, settings) for settings in (FLAT, own))
-                meters = Preprocessing(to="ntu-rgb+d", missing="nearest", coordinates=3)
-                depth0 = prepared(target, layout, noise, meters)
-                rocket = mini_rocket_features(
-                    clips[torch.from_numpy(target.train)], clips[torch.from_numpy(target.test)]
-                )
-                rows[noise] = {
-                    "raw coordinates": scores(coordinate_features(clips), target),
-                    "MiniRocket": scores(rocket[0], target, test_features=rocket[1]),
-                    "untrained": scores(encode(untrained, flat), target),
-                    "depth 0": scores(encode(teacher, depth0), target),
+            for condition in given.conditions:
+                clips = partial(prepared, target, layout, condition)
+                rows: dict[str, Callable[[], Any]] = {
+                    "MiniRocket": lambda clips=clips, target=target: rocket(target, clips(LONG)),
+                    "coordinates": lambda clips=clips: coordinate_features(clips(LONG)),
+                    "untrained": lambda clips=clips: encode(untrained, clips(FLAT))[0],
+                    "depth0": lambda clips=clips: encode(teacher, clips(METERS))[0],
                 }
-            if rows:
-                save(path, rows)
+                for row, make in rows.items():
+                    measure(given.results, Place(row, layout, name, condition), make, target)
 
 
-def student(given: argparse.Namespace) -> None:
-    """Train students and look at the targets."""
+def students(given: argparse.Namespace) -> Iterator[tuple[Path, str, int, list[str]]]:
+    """The folder of each student that is asked for, its layout and seed, and the targets that it is for."""
+    groups = [given.targets] if given.motion == "synthetic" else [[name] for name in given.targets]
+    for layout in given.layouts:
+        for seed in given.seeds:
+            for group in groups:
+                label = "" if given.motion == "synthetic" else f"_{group[0]}"
+                yield given.results / f"student_{layout}_{given.motion}{label}_seed{seed}", layout, seed, group
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train students."""
     script: Any = load_script("distill")
-    given.results.mkdir(parents=True, exist_ok=True)
-    for seed in given.seeds:
-        for group in [given.targets] if given.motion == "synthetic" else [[name] for name in given.targets]:
-            label = "" if given.motion == "synthetic" else f"_{group[0]}"
-            path = given.results / f"student_{given.layout}_{given.motion}{label}_seed{seed}.json"
-            if path.exists():
-                continue
-            if given.motion == "own":
-                more = [own_clips(given.data, group[0], given.results)]
-            else:
-                more = [] if given.motion == "synthetic" else others_of(given.data, group[0])
-            options = DistillOptions(
-                teacher=(given.teacher,),
-                layout=given.layout,
-                motion=("synthetic", *more),
-                steps=given.steps,
-                seed=seed,
-            )
-            found, metrics = script.distill(options)
-            if given.keep:
-                save_pretrained(
-                    path.with_suffix(""),
-                    encoder=found.encoder,
-                    preprocessing=found.preprocessing,
-                    stream=found.stream,
-                    metadata={"distilled": options.to_dict()},
-                    overwrite=True,
-                )
-            rows = {
-                name: {
-                    noise: scores(
-                        encode(found, prepared(target, given.layout, noise, found.preprocessing)),
-                        target,
-                    )
-                    for noise in NOISES
-                }
-                for name in group
-                for target in [load_target(given.data, name)]
-            }
-            save(path, {**metrics, "options": options.to_dict(), "targets": rows})
+    for folder, layout, seed, group in students(given):
+        if (folder / "config.json").exists():
+            continue
+        more = []
+        if given.motion == "own":
+            more = [own_clips(given.data, group[0], given.results)]
+        elif given.motion == "others":
+            more = others_of(given.data, group[0])
+        options = DistillOptions(
+            teacher=(given.teacher,), layout=layout, motion=("synthetic", *more), steps=given.steps, seed=seed
+        )
+        found, metrics = script.distill(options)
+        save_pretrained(
+            folder,
+            encoder=found.encoder,
+            preprocessing=found.preprocessing,
+            stream=found.stream,
+            metadata={"distilled": options.to_dict(), **metrics},
+            overwrite=True,
+        )
+        print(folder, f"{metrics['seconds']:.0f} s", flush=True)
 
 
-def save(path: Path, value: object) -> None:
-    """Write a result and show where it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1) + "\n")
-    print(path, flush=True)
+def evaluate(given: argparse.Namespace) -> None:
+    """Measure students that have been trained."""
+    for folder, layout, seed, group in students(given):
+        if not (folder / "config.json").exists():
+            continue
+        found = from_pretrained(folder)
+        assert found.preprocessing is not None
+        for name in group:
+            target = load_target(given.data, name)
+            if given.motion == "own":  # the other folds have trained the student
+                target = replace(target, splits=target.splits[:1])
+            for condition in given.conditions:
+                rows = [f"{given.motion}-seed{seed}-{kind}" for kind in given.readouts]
+                places = [Place(row, layout, name, condition) for row in rows]
+                if all(place.file(given.results).exists() for place in places):
+                    continue
+                features = encode(found, prepared(target, layout, condition, found.preprocessing), given.readouts)
+                for place, each in zip(places, features, strict=True):
+                    measure(given.results, place, lambda each=each: each, target)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("baselines", "student", "table"))
+    parser.add_argument("command", choices=("baselines", "train", "evaluate", "table"))
     parser.add_argument("--data", default="data")
     parser.add_argument("--teacher", default="teacher.pt")
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--layouts", nargs="+", default=["coco-17"])
-    parser.add_argument("--layout", default="coco-17")
     parser.add_argument("--motion", default="synthetic", choices=("synthetic", "others", "own"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--keep", action="store_true", help="save the students too")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--conditions", nargs="+", default=["perfect", "noisy"], choices=CONDITIONS)
+    parser.add_argument("--readouts", nargs="+", default=["mean"])
     parser.add_argument("--results", type=Path, default=Path("runs/distill"))
     given = parser.parse_args(arguments)
     if given.command == "table":
         print(table(given.results))
         return
-    {"baselines": baselines, "student": student}[given.command](given)
+    {"baselines": baselines, "train": train, "evaluate": evaluate}[given.command](given)
 
 
 if __name__ == "__main__":

@@ -3,64 +3,69 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.studies.distill_targets import NOISES, TARGETS
+from benchmarks.studies.distill_scores import COLUMNS, Place
+from skelblocks.evaluation import paired_bootstrap
 
-COLUMNS = ("1", "5", "10", "all", "knn")
-_T = 2.262  # of Student's distribution, 9 degrees of freedom, 95 %
+Row = list[Mapping[str, Any]]  # one result for each seed
 
 
 def table(results: Path) -> str:
-    """All results of a folder: one table for each layout, target and kind of joints."""
-    layouts = sorted({path.name.split("_")[1] for path in results.glob("baselines_*.json")})
-    parts = []
-    for layout in layouts:
-        for name in TARGETS:
-            path = results / f"baselines_{layout}_{name}.json"
-            if path.exists():
-                parts += [_one(results, layout, name, noise) for noise in NOISES]
-    return "\n\n".join(parts)
+    """All results of a folder: one table for each target, layout and condition.
+
+    Accuracies are means over the draws and the seeds, with the deviation over the seeds. The other number of a student
+    is its difference from MiniRocket on the same clips, with the 95 % interval of a paired bootstrap over test clips.
+    """
+    found: dict[tuple[str, str, str], dict[str, Row]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(results.glob("*__*__*__*.json")):
+        place = Place(*path.stem.split("__"))
+        row = re.sub(r"-seed\d+", "", place.row)
+        found[place.target, place.layout, place.condition][row].append(json.loads(path.read_text()))
+    return "\n\n".join(_one(title, rows, found) for title, rows in sorted(found.items()))
 
 
-def _one(results: Path, layout: str, name: str, noise: str) -> str:
-    baselines = json.loads((results / f"baselines_{layout}_{name}.json").read_text())[noise]
-    rows: dict[str, list[Mapping[str, Any]]] = {row: [scores] for row, scores in baselines.items()}
-    for motion in ("synthetic", "others", "own"):
-        label = "" if motion == "synthetic" else f"_{name}"
-        found = [
-            json.loads(path.read_text())
-            for path in sorted(results.glob(f"student_{layout}_{motion}{label}_seed*.json"))
-        ]
-        kept = [each["targets"][name][noise] for each in found if name in each["targets"]]
-        if kept:
-            rows[f"student, {motion}"] = kept
-    if noise == "perfect":
-        rows["3-D teacher"] = [json.loads((results / f"teacher_{name}.json").read_text())["space"]]
-    lines = [f"{name}, {layout}, {noise} joints", "", f"| | {' | '.join(COLUMNS)} |", "| --- " * 6 + "|"]
-    for row, scores in rows.items():
-        cells = [_cell([np.mean(each[column]) for each in scores]) for column in COLUMNS]
-        seeds = f" ({len(scores)} seeds)" if len(scores) > 1 else ""
-        lines.append(f"| {row}{seeds} | {' | '.join(cells)} |")
-        if row.startswith("student"):
-            lines.append(f"| minus MiniRocket | {' | '.join(_paired(scores, baselines['MiniRocket']))} |")
+def _one(title: tuple[str, str, str], rows: dict[str, Row], found: Mapping[Any, dict[str, Row]]) -> str:
+    target, layout, condition = title
+    rivals = {"MiniRocket": rows.get("MiniRocket", [])}
+    rivals |= {name: row for name, row in found.get((target, "recorded", "space"), {}).items() if condition != "space"}
+    lines = [f"{target}, {layout}, {condition}", "", f"| | {' | '.join(COLUMNS)} |", "| --- " * 6 + "|"]
+    for name, row in sorted(rows.items()):
+        seeds = f" ({len(row)} seeds)" if len(row) > 1 else ""
+        lines.append(f"| {name}{seeds} | {' | '.join(accuracy(row, column) for column in COLUMNS)} |")
+        if name.split("-")[0] in ("synthetic", "others", "own"):
+            lines += [
+                f"| ... minus {rival} | {' | '.join(difference(row, other, column) for column in COLUMNS)} |"
+                for rival, other in rivals.items()
+                if other and (rival == "MiniRocket" or rival.endswith(name.split("-")[-1]))
+            ]
     return "\n".join(lines)
 
 
-def _cell(values: Sequence[Any]) -> str:
+def accuracy(row: Row, column: str) -> str:
+    """Mean over draws, and over seeds with their deviation."""
+    values = [float(np.mean(each[column]["draws"])) for each in row]
     spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
     return f"{np.mean(values):.1f}{spread}"
 
 
-def _paired(scores: Sequence[Mapping[str, Any]], other: Mapping[str, Any]) -> list[str]:
-    """The mean difference and its 95 % interval over the ten draws, students averaged over seeds."""
-    cells = []
-    for column in COLUMNS:
-        difference = np.mean([each[column] for each in scores], axis=0) - np.array(other[column])
-        wide = _T * np.std(difference, ddof=1) / np.sqrt(np.size(difference)) if np.size(difference) > 1 else 0
-        cells.append(f"{np.mean(difference):+.1f}" + (f" ± {wide:.1f}" if wide else ""))
-    return cells
+def difference(row: Row, other: Row, column: str) -> str:
+    """How much better a row is than another on the clips that both have tested."""
+    ours, theirs = (_hits(each, column) for each in (row, other))
+    number = min(len(ours), len(theirs))
+    if not number:
+        return "-"
+    found = paired_bootstrap(ours[:number], theirs[:number])
+    return f"{100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+def _hits(row: Sequence[Mapping[str, Any]], column: str) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean([each[column]["hits"] for each in row], axis=0)
+    return mean

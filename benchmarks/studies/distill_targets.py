@@ -16,51 +16,91 @@ from skelblocks.interop import Pretrained
 from skelblocks.layouts import SkeletonLayout, remap
 
 TARGETS = ("nw-ucla", "utd-mhad", "sbu")
-NOISES = ("perfect", "noisy")
 _ALL = (*TARGETS, "hdm05")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A set: clips ``(n, 3, t, v, m)`` as recorded, their true frames, and masks of training and test clips."""
+    """A set: clips ``(n, 3, t, v, m)`` as recorded, their true frames, and one or more splits.
+
+    A split is a pair of masks ``(n,)``: the clips that train the classifier, and the clips that test it.
+    """
 
     clips: NDArray[Any]
     lengths: NDArray[Any] | None
     layout: SkeletonLayout
     labels: NDArray[Any]
-    train: NDArray[np.bool_]
-    test: NDArray[np.bool_]
-    classes: int
+    splits: tuple[tuple[NDArray[np.bool_], NDArray[np.bool_]], ...]
 
-    def pictures(self, layout: str) -> NDArray[np.float32]:
-        """What the recording camera sees, without depth: ``(n, 2, t, v, m)`` with the layout's joints."""
-        flat: NDArray[Any] = remap(self.clips[:, :2], source=self.layout, target=layout, missing="nearest")[0]
-        return flat.astype(np.float32)
+    def joints(self, layout: str | SkeletonLayout) -> NDArray[np.float32]:
+        """The clips in space with the joints of another layout."""
+        found: NDArray[Any] = remap(self.clips, source=self.layout, target=layout, missing="nearest")[0]
+        return found.astype(np.float32)
 
-    def in_space(self, teacher: Pretrained) -> Tensor:
-        """The clips as the teacher wants them."""
+    def pictures(self, layout: str | SkeletonLayout, *, mirrored: bool = False) -> NDArray[np.float32]:
+        """What the recording camera sees, without depth: ``(n, 2, t, v, m)`` with the layout's joints.
+
+        A depth camera counts x to its left, a photo counts it to the right. Without the change of sign the picture is
+        mirrored, as a camera for video calls shows people.
+        """
+        sign = np.array([1.0 if mirrored else -1.0, 1.0], dtype=np.float32)
+        return self.joints(layout)[:, :2] * sign[:, None, None, None]
+
+    def in_space(self, teacher: Pretrained, *, layout: str | None = None, **settings: Any) -> Tensor:
+        """The clips as the teacher wants them, by way of another layout if there is one."""
         assert teacher.preprocessing is not None
-        settings = replace(teacher.preprocessing, persons=None, to=teacher.layout, missing="nearest")
-        return ArrayDataset(self.clips, layout=self.layout, lengths=self.lengths, preprocessing=settings).as_tensor()
+        wanted = replace(teacher.preprocessing, persons=None, to=teacher.layout, missing="nearest", **settings)
+        clips, own = (self.clips, self.layout) if layout is None else (self.joints(layout), layout)
+        return ArrayDataset(clips, layout=own, lengths=self.lengths, preprocessing=wanted).as_tensor()
+
+    def part(self, rows: NDArray[np.bool_], *splits: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Target:
+        """Some of the clips, with other splits of them."""
+        lengths = None if self.lengths is None else self.lengths[rows]
+        cut = tuple((train[rows], test[rows]) for train, test in splits)
+        return replace(self, clips=self.clips[rows], lengths=lengths, labels=self.labels[rows], splits=cut)
 
 
-def load_target(folder: str, name: str) -> Target:
-    """NW-UCLA: views 1 and 2 to 3, without copies. UTD-MHAD: odd to even subjects. SBU: folds 1 to 4 to fold 0."""
+def load_target(folder: str, name: str, *, held_out: bool = False) -> Target:
+    """Load a set.
+
+    NW-UCLA: views 1 and 2 train, view 3 tests, without the clips that are copies of training clips. UTD-MHAD: odd and
+    even subjects. SBU: each of the five folds tests once. HDM05: the training and test clips that the file marks.
+
+    Args:
+        folder: Where the files are.
+        name: Of the set.
+        held_out: Leave out the test clips and test on some of the training clips instead, to choose settings: NW-UCLA
+            from view 1 to view 2, UTD-MHAD from subjects 1 and 3 to 5 and 7, SBU from folds 1 to 3 to fold 4.
+    """
     with np.load(data_file(folder, name)) as file:
         found = {key: file[key] for key in file.files}
+    layout = ArrayDataset.from_file(
+        data_file(folder, name), layout="hdm05" if name == "hdm05" else None, preprocessing=Preprocessing(center=None)
+    ).layout
+    whole = Target(found["x"].astype(np.float32), found.get("length"), layout, found["y"].astype(np.int64), ())
+    if held_out:
+        train, test = _held_out(name, found)
+        return whole.part(train | test, (train, test))
     if name == "nw-ucla":
         train = found["view"] != 3
-        test = ~train & ~found["duplicate_of_other_view"]
+        splits = [(train, ~train & ~found["duplicate_of_other_view"])]
     elif name == "utd-mhad":
         train = found["subject"] % 2 == 1
-        test = ~train
+        splits = [(train, ~train)]
+    elif name == "sbu":
+        splits = [(found["fold"] != fold, found["fold"] == fold) for fold in np.unique(found["fold"])]
     else:
-        train = found["fold"] != found["fold"].min()
-        test = ~train
-    labels = found["y"].astype(np.int64)
-    layout = ArrayDataset.from_file(data_file(folder, name), preprocessing=Preprocessing(center=None)).layout
-    clips = found["x"].astype(np.float32)
-    return Target(clips, found.get("length"), layout, labels, train, test, int(labels.max()) + 1)
+        splits = [(found["is_train"], ~found["is_train"])]
+    return replace(whole, splits=tuple(splits))
+
+
+def _held_out(name: str, found: dict[str, NDArray[Any]]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    if name == "nw-ucla":
+        return found["view"] == 1, found["view"] == 2
+    if name == "utd-mhad":
+        return np.isin(found["subject"], (1, 3)), np.isin(found["subject"], (5, 7))
+    folds = np.unique(found["fold"])
+    return np.isin(found["fold"], folds[1:4]), found["fold"] == folds[4]
 
 
 def others_of(folder: str, name: str) -> list[str]:
@@ -69,10 +109,13 @@ def others_of(folder: str, name: str) -> list[str]:
 
 
 def own_clips(folder: str, name: str, scratch: Path) -> str:
-    """A file with the training clips of a set alone."""
+    """A file with the training clips of a set alone, of its first split."""
     target = load_target(folder, name)
+    train, _ = target.splits[0]
     path = scratch / f"{name}_train.npz"
-    lengths = None if target.lengths is None else target.lengths[target.train]
-    arrays = {"x": target.clips[target.train], "joint_names": np.array(target.layout.joints)}
-    np.savez(path, **arrays, **({} if lengths is None else {"length": lengths}))
+    arrays = {"x": target.clips[train], "joint_names": np.array(target.layout.joints)}
+    if target.lengths is not None:
+        arrays["length"] = target.lengths[train]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, allow_pickle=False, **arrays)
     return str(path)
