@@ -152,7 +152,7 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
     for module, rate in dropouts.items():
         module.p = rate
     metrics = {"loss": sum(losses[-50:]) / len(losses[-50:]), "seconds": time.perf_counter() - started}
-    return replace(found, encoder=student.encoder.cpu().eval()), metrics
+    return replace(found, encoder=student.encoder.cpu().eval(), readout=options.readout), metrics
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -171,6 +171,7 @@ def run(given: argparse.Namespace) -> None:
         encoder=found.encoder,
         preprocessing=found.preprocessing,
         stream=found.stream,
+        readout=found.readout,
         metadata={"distilled": options.to_dict(), **rounded},
         overwrite=given.overwrite,
     )

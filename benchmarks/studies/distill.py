@@ -35,6 +35,7 @@ from skelblocks.interop import Pretrained, from_pretrained, save_pretrained
 from skelblocks.training import DistillOptions, open_teacher
 from skelblocks.training.pages import load_script
 
+ROWS = ("MiniRocket", "coordinates", "untrained", "depth0")
 CONDITIONS = ("perfect", "noisy", "mirrored")
 FLAT = Preprocessing(y="auto", scale="bones", to="ntu-rgb+d", missing="nearest", coordinates=3)
 LONG = replace(FLAT, frames=64)  # for MiniRocket
@@ -90,8 +91,8 @@ def baselines(given: argparse.Namespace) -> None:
                     "untrained": lambda clips=clips: encode(untrained, clips(FLAT))[0],
                     "depth0": lambda clips=clips: encode(teacher, clips(METERS))[0],
                 }
-                for row, make in rows.items():
-                    measure(given.results, Place(row, layout, name, condition), make, target)
+                for row in given.rows:
+                    measure(given.results, Place(row, layout, name, condition), rows[row], target)
 
 
 def students(given: argparse.Namespace) -> Iterator[tuple[Path, str, int, list[str]]]:
@@ -163,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--conditions", nargs="+", default=["perfect", "noisy"], choices=CONDITIONS)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, help="of the baselines")
     parser.add_argument("--readouts", nargs="+", default=["mean"])
     parser.add_argument("--results", type=Path, default=Path("runs/distill"))
     given = parser.parse_args(arguments)

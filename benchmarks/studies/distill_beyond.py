@@ -3,11 +3,12 @@
     python -m benchmarks.studies.distill_beyond space --data DIR --teacher FILE
     python -m benchmarks.studies.distill_beyond small --data DIR --teacher FILE
     python -m benchmarks.studies.distill_beyond joined --data DIR --teacher FILE FILE FILE
+    python -m benchmarks.studies.distill_beyond long --data DIR --teacher FILE --steps 1500
     python -m benchmarks.studies.distill_beyond adapt --data DIR --teacher FILE
 
 ``space`` distills onto other joints in space: SBU's, HDM05's, and the 17 joints of Human3.6M, onto which NW-UCLA's
-Kinect joints are placed. ``small`` makes a student of about one fifteenth of the size. ``joined`` has several teachers.
-``adapt`` trains on NW-UCLA's own training clips without labels, by SkeletonCLR: the student after the distillation, on
+Kinect joints are placed. ``small`` makes a student of about one fifteenth of the size. ``joined`` has several teachers,
+``long`` more steps. ``adapt`` trains on NW-UCLA's own training clips without labels, by SkeletonCLR: the student after the distillation, on
 pictures, or the teacher before it, on clips in space. The rest is as in `distill.py`, whose student of synthetic motion
 must be in the results.
 """
@@ -126,11 +127,16 @@ def speed(found: Pretrained, clip: Tensor, *, turns: int = 50) -> float:
     return 1000 * float(np.median(times[5:]))
 
 
-def joined(given: argparse.Namespace) -> None:
+def joined(given: argparse.Namespace, *, name: str = "joined") -> None:
     """A student of several teachers."""
-    found = student(given, "joined", layout="coco-17")
-    for name in TARGETS:
-        look(given, "joined", found, name)
+    found = student(given, name, layout="coco-17")
+    for target in TARGETS:
+        look(given, name, found, target)
+
+
+def long(given: argparse.Namespace) -> None:
+    """A student of more steps, by ``--steps``."""
+    joined(given, name="long")
 
 
 def adapt(given: argparse.Namespace) -> None:
@@ -174,7 +180,7 @@ def adapted(given: argparse.Namespace, name: str, start: str, clips: Path, optio
 def main() -> None:
     """Run a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = {"space": space, "small": small, "joined": joined, "adapt": adapt}
+    commands = {"space": space, "small": small, "joined": joined, "long": long, "adapt": adapt}
     parser.add_argument("command", choices=commands)
     parser.add_argument("--data", default="data")
     parser.add_argument("--teacher", nargs="+", default=["teacher.pt"])

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,6 +51,43 @@ def test_the_student_is_an_ordinary_encoder_with_a_record(student, teacher):
     assert (record["teacher"], record["layout"], record["seed"]) == (["encoder"], "coco-17", 0)
     assert record["motion"] == ["synthetic"]
     assert found.encoder.dropout == from_pretrained(teacher).encoder.dropout
+
+
+def test_what_comes_after_takes_the_readout_of_the_student(student, teacher, tmp_path):
+    assert from_pretrained(student).readout == "mean_std"
+    words = ["distill", "--teacher", str(teacher), "--layout", "coco-17", "--readout", "mean", *SHORT]
+    assert main([*words, "--out", str(tmp_path / "other")]) == 0
+    assert from_pretrained(tmp_path / "other").readout == "mean"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    path = tmp_path / "clips.npz"
+    names = np.array(layouts.get("coco-17").joints)
+    np.savez(path, x=flat(12).numpy(), y=np.arange(12) % 3, subject=1 + np.arange(12) // 6, joint_names=names)
+    return path
+
+
+def test_a_classifier_on_the_student_labels_clips(student, pictures, tmp_path):
+    words = ["evaluate", "linear", str(student), "--data.path", str(pictures), "--evaluate.probe", "ridge"]
+    assert main([*words, "--out", str(tmp_path / "scores")]) == 0
+    model = tmp_path / "scores" / "linear_model"
+    assert from_pretrained(model).readout == "mean_std"
+    assert main(["classify", str(model), str(pictures), "--out", str(tmp_path / "found.csv")]) == 0
+    rows = (tmp_path / "found.csv").read_text().splitlines()
+    assert len({row.split(",")[0] for row in rows[1:]}) == 12
+
+
+def test_a_method_starts_from_the_student(student, pictures, tmp_path):
+    run = tmp_path / "run"
+    words = ["train", "skeletonclr", "--config", "adapt", "--start", str(student), "--data.path", str(pictures)]
+    words += ["--data.to", "ntu-rgb+d", "--data.missing", "nearest", "--data.coordinates", "3"]
+    words += ["--data.scale", "bones", "--data.y", "auto", "--data.frames", "16"]
+    words += ["--encoder.base_channels", "4", "--encoder.out_channels", "8", "--contrast.queue_size", "4"]
+    words += ["--train.epochs", "1", "--train.warmup_epochs", "0", "--train.batch_size", "2"]
+    assert main([*words, "--train.accelerator", "cpu", "--train.folder", str(run)]) == 0
+    found = from_pretrained(run / "encoder")
+    assert found.preprocessing.differences(from_pretrained(student).preprocessing, layout="ntu-rgb+d") == []
 
 
 def test_unit_and_direction_of_the_clips_do_not_matter(student):
