@@ -7,10 +7,10 @@
     python -m benchmarks.studies.distill_beyond adapt --data DIR --teacher FILE
 
 ``space`` distills onto other joints in space: SBU's, HDM05's, and the 17 joints of Human3.6M, onto which NW-UCLA's
-Kinect joints are placed. ``small`` makes a student of about one fifteenth of the size. ``joined`` has several teachers,
-``long`` more steps. ``adapt`` trains on NW-UCLA's own training clips without labels, by SkeletonCLR: the student after the distillation, on
-pictures, or the teacher before it, on clips in space. The rest is as in `distill.py`, whose student of synthetic motion
-must be in the results.
+Kinect joints are placed. ``small`` makes a student of about one fifteenth of the size. ``joined`` has several
+teachers, ``long`` more steps. ``adapt`` trains on NW-UCLA's own training clips without labels, by SkeletonCLR: the
+student after the distillation, on pictures, or the teacher before it, on clips in space. The rest is as in
+`distill.py`, whose student of synthetic motion must be in the results.
 """
 
 from __future__ import annotations
