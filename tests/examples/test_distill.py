@@ -71,7 +71,7 @@ def pictures(tmp_path):
 def test_a_classifier_on_the_student_labels_clips(student, pictures, tmp_path):
     words = ["evaluate", "linear", str(student), "--data.path", str(pictures), "--evaluate.probe", "ridge"]
     assert main([*words, "--out", str(tmp_path / "scores")]) == 0
-    model = tmp_path / "scores" / "linear_model"
+    model = tmp_path / "scores" / "linear_clips_model"
     assert from_pretrained(model).readout == "mean_std"
     assert main(["classify", str(model), str(pictures), "--out", str(tmp_path / "found.csv")]) == 0
     rows = (tmp_path / "found.csv").read_text().splitlines()
