@@ -26,8 +26,9 @@ METHODS = {
     "skeletonclr": "SkeletonCLR",
     "skeattnclr": "SkeAttnCLR",
     "crossmoco": "CrossMoCo",
+    "crossclr": "CrosSCLR",
 }
-RECIPES = {"crossmoco": ["crossmoco_small"]}  # after synthetic_small
+RECIPES = {"crossmoco": ["crossmoco_small"], "crossclr": ["crossclr_small"]}  # after synthetic_small
 
 
 def main() -> None:
