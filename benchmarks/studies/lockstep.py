@@ -15,7 +15,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,17 @@ from torch import Tensor, nn
 
 from benchmarks.studies import official_code, official_train, real_data, real_sets
 from benchmarks.studies.official_fit import fit_model, fit_to, stand_in
+from skelblocks import streams
 from skelblocks.data import ArrayDataset
-from skelblocks.interop import OfficialCheckpoint, load_official
+from skelblocks.interop import OfficialCheckpoint, OfficialStream, load_official
+from skelblocks.layouts import SkeletonLayout
 from skelblocks.training import derive_seed, load_page
 
 AS_RELEASED = {  # its name for load_official, and the options
     "skeletonclr": ("SkeletonCLR", []),
     "aimclr": ("AimCLR", ["--drop=official"]),
     "msmclr": ("MsMCLR", ["--segment=8", "--nnm_epoch=half"]),
+    "crossclr": ("CrosSCLR", ["--heads=official", "--moving_keys=official"]),
 }
 
 
@@ -84,19 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = torch.device("cpu")
     stand_in(device)
     torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # which theirs calls on each batch
-    released = official_code.RELEASED[given.method]
+    released = official_code.released_for(given.method, options)
     fit_to(sets.layout, persons=sets.persons, frames=options.data.frames, method=given.method)
     processor = official_train.make_processor(released, given.method, options, device=device)
     fit_model(processor.model.double(), layout=sets.layout)
     feeder = official_train.make_feeder(released.feeder, sets.train, shear_amplitude=options.contrast.shear_amplitude)
-    batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=options.data.stream)
+    stream = "joint" if given.method in official_train.CONVERTS_ITSELF else options.data.stream
+    batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=stream)
     processor.data_loader = {"train": Recorded(batches, steps=given.steps)}
 
     method = load_page(given.method).build(options, layout=sets.layout, persons=sets.persons).double()
     take_weights(method, load_official(processor.model.state_dict(), source=name, layout=sets.layout))
 
     theirs: list[float] = []
-    processor.show_iter_info = lambda: theirs.append(processor.iter_info["loss"])
+    processor.show_iter_info = lambda: theirs.append(loss_of(given.method, processor.iter_info))
     seed = derive_seed(given.seed, "official", given.epoch)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002, theirs is this one
@@ -104,25 +108,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
     processor.train(given.epoch + 1)
 
     print("| step | released | ours |\n|---|---|---|")
-    for step, (their, our) in enumerate(zip(theirs, repeat(method, processor, options, given.epoch), strict=True)):
+    ours = repeat(method, processor, options, given.epoch, order=order_of(given.method, options, layout=sets.layout))
+    for step, (their, our) in enumerate(zip(theirs, ours, strict=True)):
         print(f"| {step + 1} | {their:.10f} | {our:.10f} |")
+
+
+def loss_of(method: str, told: Any) -> float:
+    """The loss that theirs takes the gradient of; CrosSCLR reports its summands, one a stream."""
+    names = ["loss", "loss_motion", "loss_bone"] if method == "crossclr" else ["loss"]
+    return sum(told[name] for name in names if name in told)
+
+
+def order_of(method: str, options: Any, *, layout: SkeletonLayout) -> Callable[[list[Tensor]], list[Tensor]]:
+    """From the views that their loader gives to those that our method takes."""
+    if method == "crossclr":
+        return lambda views: [
+            streams.convert(view, stream, layout=layout) for stream in options.streams for view in views
+        ]
+    return lambda views: views if len(views) == 2 else [views[1], views[0], views[2]]  # theirs has the strong one first
 
 
 def take_weights(method: Any, weights: OfficialCheckpoint) -> None:
     """Put the released model's weights and bank into ours."""
-    contrast = method.contrast
+    if len(weights.streams) > 1:
+        for stream, contrast in method.contrasts().items():
+            take_stream(contrast, weights.streams[stream])
+        return
+    take_stream(method.contrast, weights.streams[weights.stream])
+    if isinstance(getattr(method, "attention", None), nn.Module):
+        method.attention.load_state_dict(weights.attention.state_dict())  # type: ignore[union-attr]
+
+
+def take_stream(contrast: Any, weights: OfficialStream) -> None:
+    """The weights and the bank of one stream. A head that is shared in part has the same tensors under other names."""
     for branch, encoder, head in (
         (contrast.query_branch, weights.encoder, weights.head),
         (contrast.key_branch.encoder, weights.key_encoder, weights.key_head),
     ):
-        branch[0].load_state_dict(encoder.state_dict())
-        branch[2].load_state_dict(head.state_dict())
-    contrast.queue.load_state_dict(weights.queue.state_dict())
-    if isinstance(getattr(method, "attention", None), nn.Module):
-        method.attention.load_state_dict(weights.attention.state_dict())
+        branch[0].load_state_dict(encoder.state_dict())  # type: ignore[union-attr]
+        named = zip(branch[2].state_dict(), head.state_dict().values(), strict=True)  # type: ignore[union-attr]
+        branch[2].load_state_dict(dict(named))
+    contrast.queue.load_state_dict(weights.queue.state_dict())  # type: ignore[union-attr]
 
 
-def repeat(method: nn.Module, processor: Any, options: Any, epoch: int) -> Iterator[float]:
+def repeat(
+    method: nn.Module, processor: Any, options: Any, epoch: int, *, order: Callable[[list[Tensor]], list[Tensor]]
+) -> Iterator[float]:
     """Our losses on the batches that theirs was trained on."""
     recorded = processor.data_loader["train"]
     optimizer = torch.optim.SGD(
@@ -131,7 +162,7 @@ def repeat(method: nn.Module, processor: Any, options: Any, epoch: int) -> Itera
     method.train()
     for step, (views, rate) in enumerate(zip(recorded.views, recorded.rates, strict=True)):
         optimizer.param_groups[0]["lr"] = rate
-        ordered = views if len(views) == 2 else [views[1], views[0], views[2]]  # theirs has the strong one first
+        ordered = order(views)
         output = method(*ordered, ids=torch.arange(len(ordered[0])), epoch=epoch)
         optimizer.zero_grad()
         output.loss.backward()

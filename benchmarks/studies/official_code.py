@@ -68,7 +68,22 @@ RELEASED = {
         "net.SkeAttnCLR.SkeAttnMask",
         "feeder.ntu_feeder.Feeder_dual",
     ),
+    "crossclr": Released(
+        "LinguoLi/CrosSCLR",
+        "792b70c76902a5e7ca5696f5a032f14bb04a255a",
+        "processor.pretrain_crossclr_3views.CrosSCLR_3views_Processor",
+        "net.crossclr_3views.CrosSCLR",
+        "feeder.ntu_feeder.Feeder_dual",
+    ),
 }
+
+
+def released_for(method: str, options: MethodOptions) -> Released:
+    """The entry of ``RELEASED``; CrosSCLR has other classes for two streams than for three."""
+    found = RELEASED[method]
+    if method == "crossclr" and len(options.trained_streams()) == 2:
+        return found._replace(processor="processor.pretrain_crossclr.CrosSCLR_Processor", model="net.crossclr.CrosSCLR")
+    return found
 
 
 def fetch(method: str, *, cache: Path, source: Path | None = None) -> Path:

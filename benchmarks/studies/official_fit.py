@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 import types
+from functools import partialmethod
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -85,6 +86,12 @@ def fit_model(model: Any, *, layout: SkeletonLayout) -> None:
             module.num_point = layout.num_joints
     kind = type(model)
     kind._dequeue_and_enqueue = enqueue
+    for stream in ("motion", "bone"):
+        if hasattr(kind, f"_dequeue_and_enqueue_{stream}"):
+            setattr(kind, f"_dequeue_and_enqueue_{stream}", partialmethod(enqueue_of_stream, stream))
+    if hasattr(model, "Bone"):
+        parents = layout.parents
+        model.Bone = [(joint + 1, parents[joint] + 1) for joint in range(layout.num_joints)]
     if hasattr(model, "predictor_s"):  # called so where they are made, and otherwise where they are used
         model.predictor_p, model.predictor_c = model.predictor_s, model.predictor_ns
     if hasattr(model, "view_gen"):
@@ -97,3 +104,10 @@ def enqueue(model: Any, *keys: Tensor) -> None:
     for suffix, key in zip(("",) if len(keys) == 1 else ("_z", "_s", "_ns"), keys, strict=True):
         start = int(getattr(model, f"queue_ptr{suffix}"))
         getattr(model, f"queue{suffix}")[:, start : start + len(key)] = key.T
+
+
+@torch.no_grad()
+def enqueue_of_stream(model: Any, stream: str, keys: Tensor) -> None:
+    """The same for one of CrosSCLR's later streams."""
+    start = int(getattr(model, f"queue_ptr_{stream}"))
+    getattr(model, f"queue_{stream}")[:, start : start + len(keys)] = keys.T

@@ -45,6 +45,8 @@ from skelblocks.training import (
 )
 from skelblocks.training.resume import FORMAT
 
+CONVERTS_ITSELF = ("skeattnclr", "crossclr")  # theirs takes joints, and derives bones and motion itself
+
 
 class Batches:
     """The training clips of an epoch through their feeder, in our order; sets the step's rate on the way."""
@@ -83,18 +85,18 @@ def main(path: str) -> None:
     assert isinstance(sets.train, ArrayDataset)
     device = torch.device("cuda" if torch.cuda.is_available() and options.train.accelerator != "cpu" else "cpu")
     stand_in(device)
-    released = official_code.RELEASED[method]
+    released = official_code.released_for(method, options)
     fit_to(sets.layout, persons=sets.persons, frames=options.data.frames, method=method)
     processor = make_processor(released, method, options, device=device)
     fit_model(processor.model, layout=sets.layout)
     feeder = make_feeder(released.feeder, sets.train, shear_amplitude=options.contrast.shear_amplitude)
-    # SkeAttnCLR swaps joints in its model, and takes bones and motion after that.
-    stream = "joint" if method == "skeattnclr" else options.data.stream
+    stream = "joint" if method in CONVERTS_ITSELF else options.data.stream
     loader = Batches(feeder, processor, options, layout=sets.layout, stream=stream)
     processor.data_loader = {"train": loader}
     with RunFolder(folder) as run:
         pretrain(processor, run, options, device=device, fingerprint=data_fingerprint(sets.train))
-    encoder = processor.model.encoder_q
+    suffix = f"_{options.data.stream}" if method == "crossclr" and options.data.stream != "joint" else ""
+    encoder = getattr(processor.model, f"encoder_q{suffix}")
     features = {name: pooled(encoder, part, options, device=device) for name, part in sets._asdict().items()}
     with whole_file(folder / "features.npz") as partial:
         np.savez(partial, train=features["train"], test=features["test"])
@@ -133,6 +135,8 @@ def make_processor(
         topk=1,
         loss="ce",
         mu=getattr(options, "mu", None),
+        cross_epoch=options.train.epochs // 2,
+        context=getattr(options, "context", True),
         num_epoch=options.train.epochs,
     )
     processor.io = types.SimpleNamespace(
@@ -160,7 +164,8 @@ def make_feeder(name: str, part: ArrayDataset, *, shear_amplitude: float) -> Any
     defaults = inspect.signature(kind.__init__).parameters.items()
     vars(feeder).update({key: value.default for key, value in defaults if value.default is not value.empty})
     feeder.shear_amplitude = shear_amplitude
-    feeder.data, feeder.label, feeder.window_size = part.as_tensor().numpy(), part.labels.tolist(), part.frames
+    feeder.data, feeder.label = part.as_tensor().numpy(), part.labels.tolist()
+    feeder.window_size = feeder.data.shape[2]
     return feeder
 
 

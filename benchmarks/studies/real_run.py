@@ -173,7 +173,8 @@ def trained(job: Job, real: real_sets.RealSet) -> Features:
         evaluate=dataclasses.replace(job.options.evaluate, every=0),
     )
     load_page(job.method).train(options, sets=real.sets)
-    encoder = from_pretrained(folder / "encoder").encoder.float()
+    together = len(options.trained_streams()) > 1
+    encoder = from_pretrained(folder / (f"encoder_{options.data.stream}" if together else "encoder")).encoder.float()
     return (*frozen_features(encoder, real.sets, stream=options.data.stream), training_of(folder))
 
 

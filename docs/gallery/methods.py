@@ -234,5 +234,43 @@ def method_crossmoco() -> Figure:
     return road.figure
 
 
+def method_crossclr() -> Figure:
+    boxes: dict[str, Box] = {
+        "clips": (0.1, 0.2, 0.7, 4.2, "clips", "data"),
+        "losses": (10.0, 1.6, 1.15, 1.4, "InfoNCE\nof each,\nlater cross-\nview mining", "loss"),
+    }
+    rows = {"joint": 2.5, "motion": 0.2}
+    for name, low in rows.items():
+        boxes |= {
+            f"{name} query": (1.25, low + 1.3, 1.6, 0.6, f"query, {name}\ncrop, shear", "data"),
+            f"{name} key": (1.25, low, 1.6, 0.6, f"key, {name}\ncrop, shear", "data"),
+            f"{name} branch": (3.4, low + 1.3, 2.0, 0.6, "encoder, pooling,\nhead", "trained"),
+            f"{name} copy": (3.4, low, 2.0, 0.6, "momentum copy", "copy"),
+            f"{name} logits": (6.0, low + 1.3, 1.4, 0.6, "logits\n(N, 1 + K)", "data"),
+            f"{name} queue": (6.0, low, 1.4, 0.6, "keys, queue", "data"),
+        }
+    road = Road(4.6, boxes)
+    for name, low in rows.items():
+        for side, branch, end in (("query", "branch", "logits"), ("key", "copy", "queue")):
+            road.arrow("clips", f"{name} {side}")
+            road.arrow(f"{name} {side}", f"{name} {branch}")
+            road.arrow(f"{name} {branch}", f"{name} {end}")
+        road.arrow(f"{name} branch", f"{name} copy", "momentum", dashed=True)
+        road.arrow(f"{name} queue", f"{name} logits")
+        at = low + 1.6
+        end = 2.7 if name == "joint" else 1.9
+        other = "motion" if name == "joint" else "joint"
+        label = (8.7, at + 0.06, "center", "bottom")
+        road.path([(7.4, at), (9.7, at), (9.7, end), (10.0, end)], f"its neighbors: positives of {other}", label=label)
+    return road.figure
+
+
 if __name__ == "__main__":
-    write(method_skeletonclr, method_aimclr, method_msmclr, method_skeattnclr, method_crossmoco)
+    write(
+        method_skeletonclr,
+        method_aimclr,
+        method_msmclr,
+        method_skeattnclr,
+        method_crossmoco,
+        method_crossclr,
+    )

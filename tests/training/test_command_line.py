@@ -50,7 +50,7 @@ def test_help_has_the_comments_behind_the_options(capsys):
     assert '--loss {d3m,info_nce} of the strong branches; info_nce: table 7, "only L_NCE"' in shown
 
 
-@pytest.mark.parametrize("method", ["msmclr", "crossmoco", "skeattnclr", "aimclr"])
+@pytest.mark.parametrize("method", ["msmclr", "crossmoco", "skeattnclr", "aimclr", "crossclr"])
 def test_every_option_has_a_text(method, capsys):
     with pytest.raises(SystemExit):
         parse_options(load_page(method).options, ["--help"])

@@ -51,6 +51,7 @@ def test_a_run_leaves_its_files(page, small, tmp_path):
         ("aimclr", {"cross_stream": True}, {f"encoder_{stream}": stream for stream in ("joint", "bone", "motion")}),
         ("crossmoco", {"streams": ["motion"], "stream": "motion", "share_backbone": False}, {"encoder": "motion"}),
         ("crossmoco", {}, {f"encoder_{stream}": stream for stream in ("joint", "motion", "bone")}),
+        ("crossclr", {"streams": ["joint", "bone"]}, {f"encoder_{stream}": stream for stream in ("joint", "bone")}),
     ],
 )
 def test_every_run_writes_its_encoders(small, tmp_path, method, changes, folders):
@@ -103,7 +104,7 @@ def test_every_encoder_trains_or_is_refused(method, kind, small):
         assert np.isfinite(page.train(options)["knn"])
 
 
-OF_ONE_METHOD = {"aimclr_small", "crossmoco_small"}
+OF_ONE_METHOD = {"aimclr_small", "crossmoco_small", "crossclr_small"}
 
 
 @pytest.mark.parametrize(
@@ -259,6 +260,8 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
         ["msmclr"],
         ["skeattnclr", "--heads", "2"],
         ["crossmoco"],
+        ["crossclr", "--crossed-from", "1"],
+        ["crossclr", "--crossed-from", "1", "--heads", "official", "--moving-keys", "official"],
     ],
     ids=" ".join,
 )
