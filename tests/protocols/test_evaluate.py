@@ -237,6 +237,14 @@ def test_semi_draws_labels_class_by_class(run):
         evaluate("semi", [run(), *QUICK, "--semi.draws", "0"])
 
 
+def test_streams_of_motion_and_acceleration_are_evaluated_and_fused_by_name(run):
+    streams = ("joint", "bone_motion", "acceleration")
+    found = evaluate("fuse", [*(run(stream) for stream in streams), *QUICK])
+    assert [each["stream"] for each in found["runs"]] == [*streams, "fused"]
+    (fused,) = (each for each in found["runs"] if each["stream"] == "fused")
+    assert fused["results"][0]["weights"] == {"joint": 0.6, "bone_motion": 0.4, "acceleration": 0.4}
+
+
 def test_streams_are_fused_seed_by_seed(run, monkeypatch):
     folders = [run(stream, seed) for seed in (0, 1) for stream in ("joint", "bone", "motion")]
     found = evaluate("fuse", [*folders, *QUICK])
