@@ -1,7 +1,7 @@
 """The synthetic motion set, and its difficulty, frozen at these figures.
 
 The nuisances were weighed with an eye on a short plain MoCo run, too. The small-data recipe's rate, warm-up and dropout
-were chosen on the set afterwards (docs/recipes.md).
+were chosen on the set afterwards (docs/recipes-appendix.md).
 
 `python benchmarks/studies/synthetic_difficulty.py` (10 classes, 20 subjects, 3 views, 2 clips of each: 1200 clips, seed
 0), in percent, by the nearest neighbor in cosine unless it says otherwise:
