@@ -1,4 +1,4 @@
-"""``python -m skelblocks inspect``: what a file or folder holds, and a picture of three clips.
+"""``python -m skelblocks inspect``: what a file or folder holds, near copies in it, a picture of three clips, a page.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """
@@ -19,6 +19,14 @@ from numpy.typing import NDArray
 from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks._utils.optional import require
+from skelblocks.cli.inspect_page import (
+    InspectedSource,
+    add_page_options,
+    check_page_options,
+    look_at_all,
+    training_names,
+    write_set_page,
+)
 from skelblocks.data import (
     ClipFormatError,
     PreparedSet,
@@ -35,6 +43,7 @@ from skelblocks.data import (
 )
 from skelblocks.data.arrays.array_checks import UNLABELED
 from skelblocks.layouts import SkeletonLayout
+from skelblocks.pages.clip_sequences import ArrayClips, DatasetClips
 from skelblocks.viz import draw_skeleton
 
 _DRAWN, _LOOKED_AT = 3, 1000
@@ -46,6 +55,7 @@ class _Content(NamedTuple):
     n: int = 0
     clip: Callable[[int], tuple[str, NDArray[Any]]] | None = None  # its name, and (c, t, v, m)
     layout: SkeletonLayout | None = None
+    source: InspectedSource | None = None  # all of its clips, in a form that pages read
 
 
 def add(commands: Any) -> None:
@@ -57,14 +67,19 @@ def add(commands: Any) -> None:
     parser.add_argument("--labels", type=Path, help="of PKU-MMD, the label file; of a position file, its *_label.pkl")
     parser.add_argument("--layout", help="the skeleton, where the file does not tell: a name or a .json file")
     parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips there")
+    add_page_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> None:
     """Do what the arguments say."""
     layout = None if given.layout is None else layouts.get_or_load(given.layout)
+    check_page_options(given)
     content = _open(given.path, given.labels, layout)
-    facts = {**content.facts, **_looked_at(content)}
+    if content.source is None and (given.html is not None or given.copies):
+        raise ValueError(f"path: there are no clips in {escape(given.path)!r} to compare; name a set of clips")
+    looked = None if content.source is None else look_at_all(content.source, given)
+    facts = {**content.facts, **_looked_at(content), **({} if looked is None else looked.line)}
     if content.layout is not None:
         facts["layout"] = f"{content.layout.name}, {content.layout.num_joints} joints"
     width = max(len(escape(name)) for name in facts)
@@ -74,6 +89,9 @@ def run(given: argparse.Namespace) -> None:
     if given.draw is not None:
         _draw(content, given.draw)
         print(f"drawn: {escape(given.draw)}")
+    if given.html is not None and looked is not None and content.source is not None:
+        write_set_page(given, content.source, looked, layout=content.layout, facts=content.facts)
+        print(f"page: {escape(given.html)}")
 
 
 def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Content:
@@ -124,7 +142,8 @@ def _folder(path: Path) -> _Content:
         "settings": {name: value for name, value in manifest["settings"].items() if name != "layout"},
         "sha256": manifest.get("sha256"),
     }
-    return _Content(facts, len(dataset), lambda i: (dataset.names[i], dataset[i].clip.numpy()), dataset.layout)
+    source = InspectedSource(DatasetClips(dataset), dataset.class_names, training_names(path))
+    return _Content(facts, len(dataset), lambda i: (dataset.names[i], dataset[i].clip.numpy()), dataset.layout, source)
 
 
 def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _Content:
@@ -137,7 +156,7 @@ def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _
         one = clips[i]
         return one.name, one.x
 
-    return _Content(facts, len(clips), clip, layouts.get(layout))
+    return _Content(facts, len(clips), clip, layouts.get(layout), InspectedSource(clips))
 
 
 def _readable(clips: Sequence[RawClip]) -> Iterator[RawClip]:
@@ -154,9 +173,9 @@ def _readable(clips: Sequence[RawClip]) -> Iterator[RawClip]:
 
 def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
     arrays = read_arrays(path)
-    clips = arrays.pop("clips")
+    clips = arrays["clips"]
     facts: dict[str, object] = {"kind": "arrays", "axes": f"{clips.dtype} {clips.shape}"}
-    facts |= {name: f"{values.dtype} {values.shape}" for name, values in arrays.items()}
+    facts |= {name: f"{values.dtype} {values.shape}" for name, values in arrays.items() if name != "clips"}
     if clips.ndim != 5 or clips.dtype.kind != "f":
         return _Content({**facts, "note": "expected floating-point clips (n, c, t, v, m)"})
     if "labels" in arrays and arrays["labels"].dtype.kind == "i":
@@ -172,7 +191,8 @@ def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
             facts["layouts with as many joints"] = ", ".join(known) or "none"
     given = arrays.get("names")
     names = range(len(clips)) if given is None or given.shape != (len(clips),) else given
-    return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton)
+    source = InspectedSource(ArrayClips(arrays), np.ravel(arrays.get("class_names", ())).tolist(), arrays.get("train"))
+    return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton, source)
 
 
 def _spread(labels: NDArray[Any]) -> str:

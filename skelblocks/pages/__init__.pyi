@@ -1,14 +1,19 @@
 from skelblocks.pages.pack_motion import pack_motion, unpack_motion
 from skelblocks.pages.packed import Packed, pack_array, pack_json, unpack
 from skelblocks.pages.render_page import render_page
+from skelblocks.pages.set_facts import SetFacts, set_facts
+from skelblocks.pages.set_page import set_page
 from skelblocks.pages.write_page import write_page
 
 __all__ = [
     "Packed",
+    "SetFacts",
     "pack_array",
     "pack_json",
     "pack_motion",
     "render_page",
+    "set_facts",
+    "set_page",
     "unpack",
     "unpack_motion",
     "write_page",

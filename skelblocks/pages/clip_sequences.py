@@ -1,0 +1,102 @@
+"""Clips of any source as a sequence of raw clips, as a page about a set reads them.
+
+Axes: n samples, c coordinates, t frames, v joints, m persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skelblocks.clips import ClipDataset, RawClip
+
+UNLABELED = -1
+
+
+class DatasetClips(Sequence[RawClip]):
+    """The clips of a data set.
+
+    Args:
+        dataset: For instance an :class:`~skelblocks.data.ArrayDataset` or a :class:`~skelblocks.data.PreparedSet`.
+    """
+
+    def __init__(self, dataset: ClipDataset) -> None:
+        self.dataset = dataset
+        self.groups = {name: dataset.groups(name) for name in dataset.group_names}
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @overload
+    def __getitem__(self, index: int) -> RawClip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RawClip]: ...
+    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        x = self.dataset.batch([index])[0].numpy()
+        mask = getattr(self.dataset, "seen", lambda _: None)([index])
+        return RawClip(
+            name=self.dataset.names[index],
+            x=x,
+            # Joints are told of in any case: after the preprocessing a zero is a coordinate like any other.
+            seen=np.broadcast_to(_of_persons(x)[:, None], x.shape[1:]) if mask is None else mask[0].numpy(),
+            label=int(self.dataset.labels[index]),
+            origin={name: values[index].item() for name, values in self.groups.items()},
+        )
+
+
+class ArrayClips(Sequence[RawClip]):
+    """The clips of a file's arrays, as they are there.
+
+    Args:
+        arrays: What :func:`~skelblocks.data.read_arrays` gives: ``clips (n, c, t, v, m)``, and one value for each clip
+            in ``labels``, ``names``, ``lengths``, ``subjects``, ``views`` and others. Arrays of another length are left
+            out.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.clips = arrays["clips"]
+        n = len(self.clips)
+        own = {name: values for name, values in arrays.items() if np.shape(values)[:1] == (n,)}
+        labels, names = own.pop("labels", None), own.pop("names", None)
+        self.labels = labels if labels is not None and labels.dtype.kind in "iu" and labels.ndim == 1 else None
+        self.names = names if names is not None and names.ndim == 1 else np.arange(n)
+        self.lengths = own.pop("lengths", None)
+        self.masks = own.pop("seen", None)
+        self.groups = {
+            {"subjects": "subject", "views": "view"}.get(name, name): values
+            for name, values in own.items()
+            if values.ndim == 1 and values.dtype.kind in "iubUS" and name not in ("clips", "train", "class_names")
+        }
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @overload
+    def __getitem__(self, index: int) -> RawClip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RawClip]: ...
+    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        x = np.asarray(self.clips[index])
+        if self.lengths is not None:
+            x = x[:, : max(1, int(self.lengths[index]))]
+        masked = self.masks is not None and self.masks.dtype == np.bool_
+        return RawClip(
+            name=str(self.names[index]),
+            x=x,
+            seen=np.asarray(self.masks[index])[: x.shape[1]] if masked and self.masks is not None else _of_persons(x),
+            label=UNLABELED if self.labels is None else int(self.labels[index]),
+            origin={name: values[index].item() for name, values in self.groups.items()},
+        )
+
+
+def _of_persons(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """``(t, m)``: in which frames each person is there."""
+    present: NDArray[np.bool_] = (x != 0).any(axis=(0, 2))
+    return present
