@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from skelblocks.clips import Preprocessing
 from skelblocks.clips.preprocessing import Align
@@ -37,7 +38,8 @@ def measure_baselines(
     Args:
         run: The run whose clips these are.
         options: Of the protocols.
-        baselines: ``"coordinates"`` of 25 frames, or ``"minirocket"`` for MiniRocket besides; ``"none"``.
+        baselines: ``"coordinates"`` of 25 frames; ``"minirocket"`` adds MiniRocket alone, and MiniRocket together with
+            the run's encoder, which is often better than either; ``"none"``.
         seeds: Of MiniRocket's draws, one row for each.
 
     Returns:
@@ -56,8 +58,12 @@ def measure_baselines(
     if baselines == "minirocket":
         view, sets = list(views.items())[-1]
         train, test = _clips(sets)
-        rows[f"MiniRocket, {view}"] = [
-            _measured(run, *mini_rocket_features(train, test, seed=seed), options) for seed in seeds
+        random = [mini_rocket_features(train, test, seed=seed) for seed in seeds]
+        rows[f"MiniRocket, {view}"] = [_measured(run, *features, options) for features in random]
+        own = _measured(run, run.train, run.test, options)
+        rows[f"MiniRocket, {view}, and the encoder"] = [
+            _together(run, features, [row, own], options)
+            for features, row in zip(random, rows[f"MiniRocket, {view}"], strict=True)
         ]
     return rows
 
@@ -66,6 +72,18 @@ def _measured(run: EvaluatedRun, train: Tensor, test: Tensor, options: ProtocolO
     row = measure(dataclasses.replace(run, train=train, test=test), ["knn", "linear"], options)
     # The classifier is not of the run's encoder.
     return {name: [result._replace(classifier=None) for result in results] for name, results in row.items()}
+
+
+def _together(run: EvaluatedRun, others: tuple[Tensor, Tensor], rows: Sequence[Row], options: ProtocolOptions) -> Row:
+    """The encoder's features and others: scores of the linear classifiers added, unit vectors side by side for kNN."""
+    found = [row["linear"][0] for row in rows]
+    scores = torch.stack([each.scores.scores for each in found]).sum(dim=0)
+    train, test = (
+        torch.cat([F.normalize(part.float(), dim=1) for part in parts], dim=1)
+        for parts in zip((run.train, run.test), others, strict=True)
+    )
+    near = measure(dataclasses.replace(run, train=train, test=test), ["knn"], options)
+    return {**near, "linear": [run.result("linear", scores, selected=found[0].selected)]}
 
 
 def _views(run: EvaluatedRun) -> dict[str, Sets]:

@@ -9,6 +9,7 @@ import torch
 from official_states import official_state
 from saved_run import save_run
 from small_run import write_set
+from torch.nn.functional import normalize
 
 from skelblocks import layouts
 from skelblocks.cli import main
@@ -335,6 +336,13 @@ def test_baselines_are_the_librarys_features_of_the_clips_plain_and_turned(run):
         assert row["knn"][0].accuracy == pytest.approx(100 * knn_accuracy(train, labels[0], test, labels[1], k=3))
 
 
+def whole_turned(evaluated):
+    """All clips of a run, shoulders turned."""
+    settings = Preprocessing(frames=16, align="official")
+    sets = load_sets(DataOptions(path=evaluated.data.path, split="cross-subject"), preprocessing=settings)
+    return [part.as_tensor() for part in sets]
+
+
 def test_minirocket_has_a_row_for_each_seed(run, monkeypatch):
     drawn = []
 
@@ -347,6 +355,18 @@ def test_minirocket_has_a_row_for_each_seed(run, monkeypatch):
     rows = measure_baselines(loaded(run()), options, baselines="minirocket", seeds=[3, 5])
     assert drawn == [3, 5]
     assert len(rows["MiniRocket, turned"]) == 2
+    evaluated = loaded(run())
+    own = run_protocols([run()], ["linear"], options).rows
+    (linear,) = next(iter(own.values()))["linear"]
+    alone, together = (rows[f"MiniRocket, turned{name}"][1] for name in ("", ", and the encoder"))
+    expected = alone["linear"][0].scores.scores + linear.scores.scores
+    assert together["linear"][0].scores.scores.allclose(expected, atol=1e-5)
+    assert together["linear"][0].classifier is None
+    sides = zip((evaluated.train, evaluated.test), whole_turned(evaluated), strict=True)
+    train, test = (torch.cat([normalize(a), normalize(b.flatten(1))], dim=1) for a, b in sides)
+    labels = (part.labels for part in evaluated.sets)
+    near = knn_accuracy(train, next(labels), test, next(labels), k=3)
+    assert together["knn"][0].accuracy == pytest.approx(100 * near)
     assert measure_baselines(loaded(run()), options, baselines="none", seeds=[3]) == {}
 
 
