@@ -27,8 +27,13 @@ METHODS = {
     "skeattnclr": "SkeAttnCLR",
     "crossmoco": "CrossMoCo",
     "crossclr": "CrosSCLR",
+    "actclr": "ActCLR",
 }
-RECIPES = {"crossmoco": ["crossmoco_small"], "crossclr": ["crossclr_small"]}  # after synthetic_small
+RECIPES = {  # after synthetic_small
+    "crossmoco": ["crossmoco_small"],
+    "crossclr": ["crossclr_small"],
+    "actclr": ["actclr_small"],
+}
 
 
 def main() -> None:

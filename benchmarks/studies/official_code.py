@@ -99,7 +99,11 @@ def fetch(method: str, *, cache: Path, source: Path | None = None) -> Path:
         FileNotFoundError: ``source`` has no copy.
         ValueError: it could not be cloned, and the message says why; or ``cache`` has another commit of it.
     """
-    repository, commit = RELEASED[method].repository, RELEASED[method].commit
+    return fetch_repository(RELEASED[method].repository, RELEASED[method].commit, cache=cache, source=source)
+
+
+def fetch_repository(repository: str, commit: str, *, cache: Path, source: Path | None = None) -> Path:
+    """The folder of a repository's code at a commit; see :func:`fetch`."""
     flat, name = repository.replace("/", "+"), repository.split("/")[1]
     how, address = ["--depth", "1", "--filter=blob:none"], f"https://github.com/{repository}"
     if source is not None:

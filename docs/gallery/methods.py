@@ -265,6 +265,53 @@ def method_crossclr() -> Figure:
     return road.figure
 
 
+def method_actclr() -> Figure:
+    boxes: dict[str, Box] = {
+        "clips": (0.1, 0.2, 0.7, 4.4, "clips", "data"),
+        "normal": (1.2, 4.0, 1.7, 0.6, "normal view,\nstrong view", "data"),
+        "restyled": (1.2, 3.0, 1.7, 0.6, "other bones,\nmixed clips", "data"),
+        "mixture": (1.2, 2.0, 1.7, 0.6, "two clips\nmixed", "data"),
+        "key": (1.2, 0.2, 1.7, 1.2, "key\ncrop, shear", "data"),
+        "first mix": (3.3, 4.0, 1.2, 0.6, "actionlet\nmixing", "extra"),
+        "second mix": (3.3, 3.0, 1.2, 0.6, "actionlet\nmixing", "extra"),
+        "encoder": (4.9, 2.0, 1.2, 2.6, "encoder,\npooling,\nhead", "trained"),
+        "key encoder": (3.3, 0.2, 1.2, 1.2, "momentum\nencoder", "copy"),
+        "actionlet": (4.9, 0.85, 1.2, 0.55, "actionlet\npooling", "extra"),
+        "pool": (4.9, 0.2, 1.2, 0.45, "pooling", "data"),
+        "key head": (6.5, 0.2, 1.2, 1.2, "momentum\nhead, mean", "copy"),
+        "similarities": (8.1, 2.0, 1.3, 2.6, "similarities\nto the queue", "data"),
+        "keys": (8.1, 0.2, 1.3, 0.5, "keys", "data"),
+        "target": (8.1, 1.0, 1.3, 0.6, "the keys'\nsimilarities", "data"),
+        "queue": (10.0, 0.2, 1.1, 0.5, "queue", "data"),
+        "loss": (10.0, 2.5, 1.1, 1.6, "three\ndivergences", "loss"),
+    }
+    road = Road(4.8, boxes)
+    for name, other in (
+        ("clips", "normal"),
+        ("clips", "restyled"),
+        ("clips", "mixture"),
+        ("clips", "key"),
+        ("normal", "first mix"),
+        ("restyled", "second mix"),
+        ("first mix", "encoder"),
+        ("second mix", "encoder"),
+        ("mixture", "encoder"),
+        ("key", "key encoder"),
+        ("key encoder", "actionlet"),
+        ("key encoder", "pool"),
+        ("actionlet", "key head"),
+        ("pool", "key head"),
+        ("key head", "keys"),
+        ("encoder", "similarities"),
+        ("similarities", "loss"),
+        ("keys", "target"),
+    ):
+        road.arrow(name, other)
+    road.path([(9.4, 1.3), (10.5, 1.3), (10.5, 2.5)], "targets", label=(10.6, 1.6, "left", "center"), dashed=True)
+    road.arrow("keys", "queue", "after the\nstep", dashed=True)
+    return road.figure
+
+
 if __name__ == "__main__":
     write(
         method_skeletonclr,
@@ -273,4 +320,5 @@ if __name__ == "__main__":
         method_skeattnclr,
         method_crossmoco,
         method_crossclr,
+        method_actclr,
     )

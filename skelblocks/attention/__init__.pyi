@@ -1,3 +1,5 @@
+from skelblocks.attention.actionlet_mask import actionlet_mask
+from skelblocks.attention.actionlet_pool import actionlet_pool
 from skelblocks.attention.eadm import EADM, eadm, energy_attention
 from skelblocks.attention.mhsam import MHSAM
 from skelblocks.attention.motion_attention import motion_attention
@@ -10,6 +12,8 @@ __all__ = [
     "MHSAM",
     "MsMAttention",
     "SoftMaskFeatures",
+    "actionlet_mask",
+    "actionlet_pool",
     "eadm",
     "energy_attention",
     "motion_attention",

@@ -1,5 +1,7 @@
 from skelblocks.augment import recipes
+from skelblocks.augment.actionlet_mix import actionlet_mix
 from skelblocks.augment.base import RandomTransform
+from skelblocks.augment.bone_lengths import BoneLengthsParams, RandomBoneLengths, bone_lengths
 from skelblocks.augment.central_spatial_mask import (
     CentralSpatialMask,
     CentralSpatialMaskParams,
@@ -29,6 +31,7 @@ from skelblocks.augment.relative_tempo import RelativeTempo, RelativeTempoParams
 from skelblocks.augment.rotation import RandomRotation, RotationParams, rotation
 from skelblocks.augment.scale import RandomScale, ScaleParams, scale
 from skelblocks.augment.shear import RandomShear, ShearParams, shear
+from skelblocks.augment.skeleton_mix import RandomSkeletonMix, SkeletonMixed, SkeletonMixParams
 from skelblocks.augment.spatial_flip import RandomSpatialFlip, SpatialFlipParams, spatial_flip
 from skelblocks.augment.spatio_temporal_occlusion import (
     SpatioTemporalOcclusion,
@@ -42,6 +45,7 @@ from skelblocks.augment.temporal_crop import RandomTemporalCrop, TemporalCropPar
 from skelblocks.augment.temporal_flip import RandomTemporalFlip, TemporalFlipParams, temporal_flip
 
 __all__ = [
+    "BoneLengthsParams",
     "CameraParams",
     "CentralSpatialMask",
     "CentralSpatialMaskParams",
@@ -60,6 +64,7 @@ __all__ = [
     "MotionTemporalMask",
     "MotionTemporalMaskParams",
     "NoiseJointsParams",
+    "RandomBoneLengths",
     "RandomCamera",
     "RandomChannelMask",
     "RandomGaussianBlur",
@@ -70,6 +75,7 @@ __all__ = [
     "RandomRotation",
     "RandomScale",
     "RandomShear",
+    "RandomSkeletonMix",
     "RandomSpatialFlip",
     "RandomTempo",
     "RandomTemporalCrop",
@@ -81,6 +87,8 @@ __all__ = [
     "RotationParams",
     "ScaleParams",
     "ShearParams",
+    "SkeletonMixParams",
+    "SkeletonMixed",
     "SpatialFlipParams",
     "SpatioTemporalOcclusion",
     "SpatioTemporalOcclusionParams",
@@ -88,6 +96,8 @@ __all__ = [
     "TempoViews",
     "TemporalCropParams",
     "TemporalFlipParams",
+    "actionlet_mix",
+    "bone_lengths",
     "central_spatial_mask",
     "central_spatial_mask_multiset",
     "channel_mask",

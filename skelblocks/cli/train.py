@@ -13,7 +13,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="pretrain an encoder without labels",
         description="Pretrain an encoder without labels. `skelblocks train msmclr --help` lists the method's options.",
     )
-    parser.add_argument("page", help="msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, crossclr, or a Python file")
+    parser.add_argument(
+        "page",
+        help="msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, crossclr, or a Python file",
+    )
     parser.add_argument("options", nargs=argparse.REMAINDER, help="such as --config small --data.path clips.npz")
     parser.set_defaults(run=run)
 

@@ -28,6 +28,8 @@ def similarity_distillation_loss(
     top_k: int | None = None,
     student_temperature: float = 0.1,
     teacher_temperature: float = 0.05,
+    square_student: bool = False,
+    max_similarity: float | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
     r"""Divergence of the student's distribution over the bank's clips from the teacher's.
@@ -50,6 +52,10 @@ def similarity_distillation_loss(
             take 8,192 of 16,384.
         student_temperature: :math:`\tau_S`, 0.1 in CMD.
         teacher_temperature: :math:`\tau_T`, 0.05 in CMD.
+        square_student: Compare the squares of the student's similarities, as ActCLR's released code does: the opposite
+            of a row then counts as near it.
+        max_similarity: Rows that are nearer to the teacher than this count as its opposite, with a similarity of -1.
+            ActCLR's released code has 0.95, which leaves older keys of the same clip out.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
@@ -69,7 +75,7 @@ def similarity_distillation_loss(
         >>> similarity_distillation_loss(key, key, joint, joint, student_temperature=0.05).abs().item() < 1e-6
         True
     """
-    _check_settings(top_k, student_temperature, teacher_temperature, reduction)
+    _check_settings(top_k, student_temperature, teacher_temperature, max_similarity, reduction)
     check_contrast(
         {"student": student, "teacher": teacher}, {"student_bank": student_bank}, temperature=student_temperature
     )
@@ -86,6 +92,10 @@ def similarity_distillation_loss(
         dtype = torch.promote_types(student.dtype, teacher.dtype)
         taught = student.to(dtype) @ student_bank.detach().to(dtype).T
         known = teacher.to(dtype) @ teacher_bank.detach().to(dtype).T
+        if square_student:
+            taught = taught.square()
+        if max_similarity is not None:
+            known = known.masked_fill(known > max_similarity, -1)
         if top_k is not None and top_k < rows:
             known, nearest = known.topk(top_k, dim=1)
             taught = taught.gather(1, nearest)
@@ -103,6 +113,8 @@ class SimilarityDistillationLoss(nn.Module):
         top_k: See :func:`similarity_distillation_loss`.
         student_temperature: See :func:`similarity_distillation_loss`.
         teacher_temperature: See :func:`similarity_distillation_loss`.
+        square_student: See :func:`similarity_distillation_loss`.
+        max_similarity: See :func:`similarity_distillation_loss`.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
@@ -123,13 +135,17 @@ class SimilarityDistillationLoss(nn.Module):
         top_k: int | None = None,
         student_temperature: float = 0.1,
         teacher_temperature: float = 0.05,
+        square_student: bool = False,
+        max_similarity: float | None = None,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
-        _check_settings(top_k, student_temperature, teacher_temperature, reduction)
+        _check_settings(top_k, student_temperature, teacher_temperature, max_similarity, reduction)
         self.top_k = top_k
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
+        self.square_student = square_student
+        self.max_similarity = max_similarity
         self.reduction: Reduction = reduction
 
     def forward(self, student: Tensor, teacher: Tensor, student_bank: Tensor, teacher_bank: Tensor) -> Tensor:
@@ -142,6 +158,8 @@ class SimilarityDistillationLoss(nn.Module):
             top_k=self.top_k,
             student_temperature=self.student_temperature,
             teacher_temperature=self.teacher_temperature,
+            square_student=self.square_student,
+            max_similarity=self.max_similarity,
             reduction=self.reduction,
         )
 
@@ -149,15 +167,22 @@ class SimilarityDistillationLoss(nn.Module):
         """What ``repr`` shows."""
         return (
             f"top_k={self.top_k}, student_temperature={self.student_temperature}, "
-            f"teacher_temperature={self.teacher_temperature}, reduction={self.reduction!r}"
+            f"teacher_temperature={self.teacher_temperature}, square_student={self.square_student}, "
+            f"max_similarity={self.max_similarity}, reduction={self.reduction!r}"
         )
 
 
 def _check_settings(
-    top_k: int | None, student_temperature: float, teacher_temperature: float, reduction: Reduction
+    top_k: int | None,
+    student_temperature: float,
+    teacher_temperature: float,
+    max_similarity: float | None,
+    reduction: Reduction,
 ) -> None:
     if top_k is not None:
         check_integer(top_k, name="top_k")
     check_positive(student_temperature, name="student_temperature")
     check_positive(teacher_temperature, name="teacher_temperature")
+    if max_similarity is not None:
+        check_positive(max_similarity, name="max_similarity")
     check_reduction(reduction)

@@ -9,11 +9,14 @@ from skelblocks.attention import (
     EADM,
     MHSAM,
     MsMAttention,
+    actionlet_mask,
+    actionlet_pool,
     energy_attention,
     motion_attention,
     motion_difference,
     soft_mask_pool,
 )
+from skelblocks.encoders import Pool
 from skelblocks.testing import BlockTester, NoFloat64, check_parameters_learn, check_state_dict
 
 
@@ -130,6 +133,28 @@ class TestSoftMaskPool(BlockTester):
 
     def inputs(self):
         return torch.randn(2, 2, 3, 2, 4), torch.rand(2, 2, 3, 2, 4)
+
+
+class TestActionletMask(BlockTester):
+    def make(self):
+        return lambda feature_map, anchor: actionlet_mask(feature_map, anchor, Pool(), layout="sbu", gain=None)
+
+    def inputs(self):
+        return torch.randn(2, 2, 8, 3, 15), torch.randn(8)
+
+    test_gradients = None  # the mask is a constant
+    test_compiles = test_vmap = None  # it takes a gradient on the way
+    test_dtypes = test_autocast = None  # a gradient in half precision: test_actionlet
+
+
+class TestActionletPool(BlockTester):
+    autocast_exact = True
+
+    def make(self):
+        return actionlet_pool
+
+    def inputs(self):
+        return torch.randn(2, 2, 3, 2, 4), torch.rand(2, 2, 1, 2, 4)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ TRANSFORMS = {
     ),
     "region_swap": augment.RandomRegionSwap,
     "region_swap, official": lambda layout: recipes.skelemix_swap(layout, same_on_batch=True, on_absent_persons=True),
+    "skeleton_mix": augment.RandomSkeletonMix,
+    "skeleton_mix, official": lambda layout: augment.RandomSkeletonMix(
+        layout, same_on_batch=True, on_absent_persons=True
+    ),
+    "bone_lengths": augment.RandomBoneLengths,
+    "bone_lengths, official": lambda layout: augment.RandomBoneLengths(layout, on_absent_persons=True),
     "learnable_joint_mask": lambda layout: augment.LearnableJointMask(),
     "learnable_joint_mask, official": lambda layout: augment.LearnableJointMask(
         same_on_batch=True, on_absent_persons=True
@@ -181,8 +187,8 @@ def test_empty_axes_and_batches(name):
             refused = str(error)
         if refused:
             assert refused.split(":")[0] in ("x", "shape", "params.draws", "mirror_axis"), f"{label}: {refused}"
-            # A swap needs a partner, and the official joints are one draw of the batch.
-            needs_clips = name.startswith("region_swap") or name == DATA_DEPENDENT
+            # Mixing needs a partner, and the official joints are one draw of the batch.
+            needs_clips = name.startswith(("region_swap", "skeleton_mix", "bone_lengths")) or name == DATA_DEPENDENT
             assert label != "n" or needs_clips, refused
         else:
             assert y.numel() == 0 or not y.is_floating_point()
@@ -223,7 +229,8 @@ def test_half_precision_stays_finite_near_its_limits(name, scale):
     y = TRANSFORMS[name]("ntu-rgb+d")(x.half(), generator=torch.Generator().manual_seed(0))
     y = clips_of(y)
     gains = "official" in name and name.startswith(("gaussian_blur", "msmclr", "aimclr"))  # five-fold, as released
-    assert y.isfinite().all() or (gains and scale > 1)
+    longer = name.startswith("bone_lengths")  # limbs put together from longer bones
+    assert y.isfinite().all() or ((gains or longer) and scale > 1)
 
 
 @testing.with_cuda

@@ -1,7 +1,9 @@
 """Similarity distillation against plain loops, and at points whose value is known."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -101,3 +103,24 @@ def test_what_is_refused(change, options, kind, message):
     inputs = [change.get(place, x) for place, x in enumerate(case())]
     with pytest.raises(kind, match=message):
         similarity_distillation_loss(*inputs, **options)
+
+
+def test_equals_the_released_code_of_actclr():
+    """Squared similarities of the student, and rows that are too near to the teacher counted as its opposite."""
+    with np.load(Path(__file__).parents[1] / "golden" / "actclr_f64.npz") as arrays:
+        query, key, bank, loss, grad = (
+            torch.from_numpy(np.asarray(arrays[name]))
+            for name in ("loss/q", "loss/k", "loss/bank", "loss", "loss/grad")
+        )
+    query.requires_grad_()
+    options = {"top_k": 16, "teacher_temperature": 0.04, "square_student": True, "max_similarity": 0.95}
+    found = similarity_distillation_loss(query, key, bank, bank, **options)
+    torch.testing.assert_close(found, loss, rtol=1e-9, atol=1e-10)
+    (slope,) = torch.autograd.grad(found, query)
+    # The embedding is normalized here, so the gradient has no part along it.
+    unit = query.detach()
+    torch.testing.assert_close(slope, grad - (grad * unit).sum(1, keepdim=True) * unit, rtol=1e-9, atol=1e-10)
+    without = similarity_distillation_loss(query, key, bank, bank, **{**options, "max_similarity": None})
+    assert not torch.isclose(without, loss)
+    with pytest.raises(ValueError, match="max_similarity: expected a number > 0, got 0"):
+        similarity_distillation_loss(query, key, bank, bank, max_similarity=0)
