@@ -12,6 +12,7 @@ from skelblocks.cli import (
     distill,
     embed,
     evaluate,
+    explore,
     export,
     import_official,
     inspect,
@@ -44,7 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"skelblocks {skelblocks.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, inspect, train, distill, copy, evaluate, embed, classify, export, import_official):
+    for command in (
+        prepare,
+        inspect,
+        train,
+        distill,
+        copy,
+        evaluate,
+        embed,
+        explore,
+        classify,
+        export,
+        import_official,
+    ):
         command.add(commands)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error, with any command")
     given = parser.parse_args([word for word in words if word != "--debug"])

@@ -29,9 +29,18 @@ from skelblocks.layouts.remap import MISSING, joint_sources
 _OF_FILES = ("layout", "y", "missing", "coordinates")  # what a prepared set knows of itself
 
 
-def add_clip_options(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say where the clips are, how they were recorded, and where the encoder runs."""
-    parser.add_argument("clips", type=Path, help="a prepared set, or a .npz or .npy file, which is prepared")
+def add_clip_options(parser: argparse.ArgumentParser, *, without: str | None = None) -> None:
+    """Add the arguments that say where the clips are, how they were recorded, and where the encoder runs.
+
+    Args:
+        parser: The command's.
+        without: What happens if no clips are named, for the help. Default: they must be named.
+    """
+    about = "a prepared set, or a .npz or .npy file, which is prepared"
+    if without is None:
+        parser.add_argument("clips", type=Path, help=about)
+    else:
+        parser.add_argument("clips", type=Path, nargs="?", help=f"{about} ({without})")
     parser.add_argument("--part", choices=("train", "test"), help="of the set. Default: everything")
     add_recording_options(parser)
     parser.add_argument("--batch-size", type=int, default=256, help="clips at a time (256)")

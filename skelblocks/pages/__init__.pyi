@@ -1,3 +1,5 @@
+from skelblocks.pages.explore_page import explore_page
+from skelblocks.pages.explore_scores import Scores, neighbor_scores, run_scores
 from skelblocks.pages.pack_motion import pack_motion, unpack_motion
 from skelblocks.pages.packed import Packed, pack_array, pack_json, unpack
 from skelblocks.pages.render_page import render_page
@@ -7,11 +9,15 @@ from skelblocks.pages.write_page import write_page
 
 __all__ = [
     "Packed",
+    "Scores",
     "SetFacts",
+    "explore_page",
+    "neighbor_scores",
     "pack_array",
     "pack_json",
     "pack_motion",
     "render_page",
+    "run_scores",
     "set_facts",
     "set_page",
     "unpack",

@@ -6,15 +6,13 @@ Axes: n samples, d features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_choice, check_integer, check_positive
-from skelblocks._utils.optional import require
-from skelblocks._utils.unit_vectors import as_float64, unit_vectors
 from skelblocks.viz._style import (
     COLORS,
     INK,
@@ -28,12 +26,10 @@ from skelblocks.viz._style import (
     to_labels,
     to_names,
 )
+from skelblocks.viz.plane_points import METHODS, Method, plane_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Method: TypeAlias = Literal["tsne", "umap", "pca"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
 _COLUMN = 20  # legend entries under each other
 
@@ -95,13 +91,13 @@ def embedding_scatter(
     axis_names = ("", "")
     if method is None:
         points = x.astype(np.float64)
-    elif method == "pca":
-        points, share = _principal_components(*_unit(x))
-        axis_names = (f"component 1 ({share[0]:.0%} of the variance)", f"component 2 ({share[1]:.0%} of the variance)")
-    elif method == "tsne":
-        points = _tsne(*_unit(x), perplexity=perplexity, seed=seed)
     else:
-        points = _umap(_unit(x)[0], neighbors, seed)
+        points, share = plane_points(x, method=method, perplexity=perplexity, neighbors=neighbors, seed=seed)
+        if share is not None:
+            axis_names = (
+                f"component 1 ({share[0]:.0%} of the variance)",
+                f"component 2 ({share[1]:.0%} of the variance)",
+            )
     figure, axes = _scatter(points, y, names)
     if method in ("tsne", "umap"):  # their coordinates mean nothing
         axes.set(xticks=[], yticks=[])
@@ -148,48 +144,3 @@ def _scatter(points: NDArray[np.float64], y: NDArray[np.int64], names: Sequence[
         markerscale=max(1.0, (24 / size) ** 0.5),
     )
     return figure, axes
-
-
-def _unit(x: NDArray[Any]) -> tuple[NDArray[np.float64], bool]:
-    """Features of length one, and whether they differ by more than the rounding of the dtype they came in."""
-    unit = unit_vectors(as_float64(x))
-    rounding = 4 * np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps
-    return unit, bool(np.ptp(unit, axis=0).max() > rounding)
-
-
-def _tsne(unit: NDArray[np.float64], varied: bool, *, perplexity: float, seed: int) -> NDArray[np.float64]:
-    # Of features that are all alike, principal components would be NaN as first places, with which t-SNE crashes.
-    points: NDArray[np.float64] = (
-        require("sklearn.manifold", extra="eval")
-        .TSNE(
-            perplexity=min(perplexity, (len(unit) - 1) / 3), init="pca" if varied else "random", random_state=int(seed)
-        )
-        .fit_transform(unit)
-    )
-    return points
-
-
-def _umap(x: NDArray[np.float64], neighbors: int, seed: int) -> NDArray[np.float64]:
-    umap = require("umap", extra="umap")
-    reducer = umap.UMAP(
-        n_neighbors=min(neighbors, len(x) - 1),
-        init="spectral" if len(x) > 10 else "random",  # the former's eigenvectors are too many for few samples
-        random_state=seed,
-        n_jobs=1,  # what a seed implies
-    )
-    points: NDArray[np.float64] = reducer.fit_transform(x)
-    return points
-
-
-def _principal_components(x: NDArray[np.float64], varied: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coordinates along the two directions of most variance ``(n, 2)``, and the share of each."""
-    points, share = np.zeros((len(x), 2)), np.zeros(2)
-    if not varied:
-        return points, share
-    left, scale, right = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    # The sign of a direction is arbitrary: its largest weight is positive, so that the same data give the same picture.
-    sign = np.sign(np.take_along_axis(right, np.abs(right).argmax(axis=1)[:, None], axis=1))[:, 0]
-    count = min(2, len(scale))
-    points[:, :count] = (left * scale * sign)[:, :count]
-    share[:count] = (scale**2)[:count] / float((scale**2).sum())
-    return points, share
