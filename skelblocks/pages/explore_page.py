@@ -143,8 +143,8 @@ def _in_steps(points: NDArray[np.float64]) -> NDArray[np.uint16]:
     """The points in steps of the longer side of the box around them, in its middle."""
     low, high = points.min(axis=0), points.max(axis=0)
     side = float((high - low).max()) or 1.0
-    steps = np.rint(((points - (low + high) / 2) / side + 0.5) * _SIDE).clip(0, _SIDE)
-    return steps.astype(np.uint16)
+    steps: NDArray[np.uint16] = np.rint(((points - (low + high) / 2) / side + 0.5) * _SIDE).astype(np.uint16)
+    return steps
 
 
 def _predicts(scores: Scores | None) -> bool:
