@@ -56,6 +56,7 @@ def relative_tempo_loss(
             not, which means that they were exchanged.
 
     Example:
+        >>> import torch
         >>> query = torch.tensor([[1.0, 0.0]])
         >>> near, far = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]])
         >>> relative_tempo_loss(query, near, far).item()
@@ -96,6 +97,7 @@ class RelativeTempoLoss(nn.Module):
         ValueError: a temperature that is not positive, a margin below 0, or an unknown reduction.
 
     Example:
+        >>> import torch
         >>> query, own, other = torch.randn(3, 4, 128)
         >>> RelativeTempoLoss()(query, own, other).shape
         torch.Size([])
