@@ -63,7 +63,9 @@ def run(given: argparse.Namespace) -> None:
     pretrained = open_pretrained(given.encoder, device=chosen_device(given.device))
     names = _class_names(pretrained, given.encoder)
     dataset = open_clips(given, pretrained)
-    features = features_of(pretrained, dataset, readout=pretrained.readout, batch_size=given.batch_size)
+    features = features_of(
+        pretrained, dataset, readout=pretrained.readout, batch_size=given.batch_size, precision=given.precision
+    )
     places = _places(dataset)
     rows = _rows(
         dataset.names, _probabilities(pretrained, features), names, top=min(given.top, len(names)), places=places

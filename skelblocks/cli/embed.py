@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> None:
     if neighbors >= len(dataset):
         raise ValueError(f"neighbors: expected less than the {len(dataset)} clips, got {neighbors}")
     readout = pretrained.readout if given.readout is None else given.readout
-    features = features_of(pretrained, dataset, readout=readout, batch_size=given.batch_size)
+    features = features_of(pretrained, dataset, readout=readout, batch_size=given.batch_size, precision=given.precision)
     arrays = {"embeddings": features.numpy(), "names": np.array(dataset.names), "labels": dataset.labels.numpy()}
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]

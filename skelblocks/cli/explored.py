@@ -86,7 +86,9 @@ def explored_pair(given: argparse.Namespace, *, most: int) -> Explored:
     _check_color(given, dataset, predicted=_is_labeled(dataset))
 
     def features(encoder: Pretrained) -> Tensor:
-        return features_of(encoder, dataset, readout=pretrained.readout, batch_size=given.batch_size)
+        return features_of(
+            encoder, dataset, readout=pretrained.readout, batch_size=given.batch_size, precision=given.precision
+        )
 
     own = features(pretrained)
     beside = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from skelblocks.data import ArrayDataset, PreparedSet, read_arrays
 from skelblocks.encoders import ReadoutEncoder
 from skelblocks.encoders.readout import Readout
 from skelblocks.evaluation import extract_features
+from skelblocks.evaluation.frozen import PRECISIONS, Precision
 from skelblocks.interop.pretrained.check_fits import check_fits
 from skelblocks.interop.pretrained.pretrained import Pretrained
 from skelblocks.layouts import SkeletonLayout
@@ -44,6 +46,12 @@ def add_clip_options(parser: argparse.ArgumentParser, *, without: str | None = N
     parser.add_argument("--part", choices=("train", "test"), help="of the set. Default: everything")
     add_recording_options(parser)
     parser.add_argument("--batch-size", type=int, default=256, help="clips at a time (256)")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="own",
+        help="own: the encoder's; bf16: bfloat16; auto: bfloat16 where the device computes in it itself (own)",
+    )
     parser.add_argument("--device", help="where the encoder runs (cuda where there is one, else cpu)")
 
 
@@ -102,21 +110,27 @@ def open_clips(given: argparse.Namespace, pretrained: Pretrained) -> ClipDataset
 
 
 @torch.no_grad()
-def features_of(pretrained: Pretrained, dataset: ClipDataset, *, readout: Readout, batch_size: int) -> Tensor:
+def features_of(
+    pretrained: Pretrained, dataset: ClipDataset, *, readout: Readout, batch_size: int, precision: Precision
+) -> Tensor:
     """Features ``(n, d)`` of all clips, float32, on the CPU; a ``ValueError`` says where they are not finite."""
     encoder = ReadoutEncoder(pretrained.encoder, readout)
     dtype = next(pretrained.encoder.parameters()).dtype
-    parts, done, seen = [], 0, False
-    with Shown(len(dataset), unit="clips") as shown:
-        for sample in batches(dataset, batch_size):
+    seen = False
+
+    def finished(shown: Shown) -> Iterator[Tensor]:
+        nonlocal seen
+        done = 0
+        for sample in batches(dataset, batch_size, ahead=2):
             seen = seen or bool(sample.clip.any())
-            x = pretrained.finish(sample.clip.to(dtype))
-            parts.append(extract_features(encoder, [x]).float().cpu())
-            done += len(x)
+            yield pretrained.finish(sample.clip.to(dtype))
+            done += len(sample.clip)
             shown.show(done)
+
+    with Shown(len(dataset), unit="clips") as shown:
+        features = extract_features(encoder, finished(shown), precision=precision).float().cpu()
     if not seen:
         raise ValueError("clips: expected somebody in some clip, got zeros alone; skelblocks inspect shows the file")
-    features = torch.cat(parts)
     if not bool(torch.isfinite(features).all()):
         place = int((~torch.isfinite(features)).any(dim=1).nonzero()[0])
         raise ValueError(f"clips: the encoder gives NaN or infinity for {escape(dataset.names[place])!r}")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.prefetch import prefetch
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.clips.sample import Sample
 
@@ -29,6 +30,7 @@ def batches(
     rank: int = 0,
     world_size: int = 1,
     start: int = 0,
+    ahead: int = 0,
 ) -> Iterator[Sample]:
     """Go through an epoch of a data set, or through the rest of it, a batch at a time.
 
@@ -48,6 +50,7 @@ def batches(
         rank: Which of the processes this is.
         world_size: How many there are.
         start: Steps to leave out at the beginning, those of this epoch that are done.
+        ahead: Batches that a thread reads before they are asked for; the data set must bear another thread. 0: none.
 
     Returns:
         An iterator of batches.
@@ -66,6 +69,7 @@ def batches(
         [[3, 0], [2, 1]]
     """
     numbers = {"batch_size": batch_size, "epoch": epoch, "rank": rank, "world_size": world_size, "start": start}
+    numbers["ahead"] = ahead
     for name, value in {**numbers, **({} if seed is None else {"seed": seed})}.items():
         check_integer(value, name=name, least=1 if name in ("batch_size", "world_size") else 0)
     if rank >= world_size:
@@ -84,7 +88,8 @@ def batches(
         raise ValueError(f"start: expected 0..{steps}, the steps of the epoch, got {start}")
     order = _order(n, shuffle, generator, None if seed is None else [seed, epoch])
     shares = (np.array_split(order[step * i : step * (i + 1)], world_size)[rank] for i in range(start, steps))
-    return (_sample(dataset, share) for share in shares if len(share))
+    found = (_sample(dataset, share) for share in shares if len(share))
+    return prefetch(found, ahead=ahead) if ahead else found
 
 
 def _order(n: int, shuffle: bool, generator: torch.Generator | None, seeds: list[int] | None) -> NDArray[np.int64]:
@@ -110,3 +115,11 @@ def seen_joints(dataset: ClipDataset, indices: ArrayLike) -> Tensor | None:
     tell = getattr(dataset, "seen", None)
     seen: Tensor | None = None if tell is None else tell(indices)
     return seen
+
+
+def gives_whole_batches(dataset: ClipDataset) -> bool:
+    """Whether ``batch`` gives what ``dataset[i]`` gives: not where a subclass has changed the latter alone."""
+    for kind in type(dataset).__mro__:
+        if "batch" in vars(kind) or "__getitem__" in vars(kind):
+            return "batch" in vars(kind)
+    return False

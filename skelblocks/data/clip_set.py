@@ -57,6 +57,7 @@ class ClipSet(Dataset[Sample]):
         rank: int = 0,
         world_size: int = 1,
         start: int = 0,
+        ahead: int = 0,
     ) -> Iterator[Sample]:
         """Go through an epoch, a batch at a time: :func:`skelblocks.clips.batches` of this set, with its arguments."""
         return batches(
@@ -70,4 +71,5 @@ class ClipSet(Dataset[Sample]):
             rank=rank,
             world_size=world_size,
             start=start,
+            ahead=ahead,
         )

@@ -58,6 +58,7 @@ class _FoldedBlock(nn.Module):
     weight: Tensor
     bias: Tensor
     constant: Tensor
+    shift: Tensor
 
     def __init__(self, block: STGCNBlock, adjacency: Tensor) -> None:
         super().__init__()
@@ -71,6 +72,7 @@ class _FoldedBlock(nn.Module):
         self.register_buffer("weight", (graph.conv.weight.flatten(1) * rows[:, None]).detach())
         self.register_buffer("bias", (cast(Tensor, graph.conv.bias) * rows).detach())
         self.register_buffer("constant", (norm.bias - cast(Tensor, norm.running_mean) * factor).detach())
+        self.register_buffer("shift", self._shift(self.adjacency))
         self.temporal = fuse_conv_bn_eval(block.temporal, block.temporal_norm)
         self.residual = (
             fuse_conv_bn_eval(*block.residual) if isinstance(block.residual, nn.Sequential) else nn.Identity()
@@ -79,12 +81,19 @@ class _FoldedBlock(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """What the block gives; the adjacency is the block's own, with its edge importance."""
-        bones = self.adjacency
+        bones, shift = self.adjacency, self.shift
         if keep_joints is not None:
             bones = bones[:, keep_joints[..., :, None], keep_joints[..., None, :]].movedim(0, -3)
-        y = graph_convolution(x, self.weight, self.bias, bones)
-        y = F.relu(y + rearrange(self.constant, "o -> o 1 1"), inplace=True)
+            shift = self._shift(bones)
+        y = graph_convolution(x, self.weight, None, bones)
+        shift = rearrange(shift.to(y.dtype), "... v o -> ... o 1 v")  # the dtype is autocast's, if it is on
+        y = F.relu(y.add_(shift), inplace=True)
         y = self.temporal(y)
         if self.has_residual:
-            y = y + self.residual(skip_frames(x, self.stride))
+            y = y.add_(self.residual(skip_frames(x, self.stride)))
         return F.relu(y, inplace=True)
+
+    def _shift(self, bones: Tensor) -> Tensor:
+        """What is added to each channel of each joint, ``(v, o)`` or ``(b, v, o)``: in the order of memory."""
+        bias: Tensor = rearrange(self.bias, "(s o) -> s o", o=len(self.constant))
+        return bones.sum(dim=-2).mT @ bias + self.constant

@@ -23,6 +23,7 @@ from skelblocks._utils.whole_file import whole_file
 from skelblocks.encoders.pool import pool as mean_pool
 from skelblocks.evaluation.features import Pool, extract_features
 from skelblocks.evaluation.fingerprints import Clips, FingerprintedBatches, fingerprint_and_length, weights_fingerprint
+from skelblocks.evaluation.frozen import Precision, half_precision
 
 FORMAT, VERSION = "skelblocks cached features", 2
 _WAIT = 60.0  # seconds for another process that writes the same entry
@@ -39,6 +40,7 @@ def cached_features(
     pool: Pool = mean_pool,
     transform: Callable[[Tensor], Tensor] | None = None,
     skip_absent: bool = False,
+    precision: Precision = "own",
 ) -> Tensor:
     """Features of frozen weights, as :func:`~skelblocks.evaluation.extract_features` gives them, from disk if known.
 
@@ -61,6 +63,7 @@ def cached_features(
         pool: As for the extraction.
         transform: As for the extraction.
         skip_absent: As for the extraction.
+        precision: As for the extraction.
 
     Returns:
         ``(n, c')``, on the device, in the encoder's dtype.
@@ -106,6 +109,8 @@ def cached_features(
         "skip_absent": bool(skip_absent),
         **_arithmetic(torch.device(device or "cpu")),
     }
+    if half_precision(precision, encoder, device=torch.device(device or "cpu")):
+        made_of["precision"] = "bf16"
     digest = _sha256(json.dumps(made_of, sort_keys=True).encode())
     entry = Path(folder) / digest
     features = _load(entry, made_of, n)
@@ -119,6 +124,7 @@ def cached_features(
         pool=pool,
         transform=transform,
         skip_absent=skip_absent,
+        precision=precision,
     )
     if bool(features.isfinite().all()):
         _save(entry, made_of, features)

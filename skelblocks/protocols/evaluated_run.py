@@ -17,6 +17,7 @@ from skelblocks.clips import ClipDataset
 from skelblocks.encoders.readout import Readout
 from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.evaluation import StreamScores, accuracy, cached_features, extract_features
+from skelblocks.evaluation.frozen import Precision
 from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets, pretrained_apart
 from skelblocks.protocols.options import ProtocolOptions
 from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
@@ -130,7 +131,9 @@ def load_evaluated_run(
     held = _held_out(sets, chosen, options)
     cache = trained.results_folder / "features" if keep else None
     readout = trained.readout if options.readout is None else options.readout
-    train, test = (_features(trained, part, readout=readout, folder=cache) for part in sets)
+    train, test = (
+        _features(trained, part, readout=readout, folder=cache, precision=options.evaluate.precision) for part in sets
+    )
     places = torch.arange(len(held))
     return EvaluatedRun(
         trained=trained,
@@ -170,7 +173,9 @@ def _held_out(sets: Sets, chosen: DataOptions, options: ProtocolOptions) -> Tens
     return held
 
 
-def _features(trained: TrainedEncoder, part: ClipDataset, *, readout: Readout, folder: Path | None) -> Tensor:
+def _features(
+    trained: TrainedEncoder, part: ClipDataset, *, readout: Readout, folder: Path | None, precision: Precision
+) -> Tensor:
     """Features ``(n, d)`` of all clips, on the CPU."""
     dtype = next(trained.encoder.parameters()).dtype
     model = ReadoutEncoder(trained.encoder, readout)
@@ -183,6 +188,7 @@ def _features(trained: TrainedEncoder, part: ClipDataset, *, readout: Readout, f
             return streams.convert(clips, trained.stream, layout=trained.layout).to(dtype)
 
         if folder is None:
-            return extract_features(model, clips_of(part), transform=convert).cpu()
+            return extract_features(model, clips_of(part), transform=convert, precision=precision).cpu()
         settings = {"stream": trained.stream, "layout": trained.layout.to_dict()}
-        return cached_features(model, part, folder=folder, settings=settings, transform=convert).cpu()
+        found = cached_features(model, part, folder=folder, settings=settings, transform=convert, precision=precision)
+        return found.cpu()

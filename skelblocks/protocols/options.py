@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from skelblocks._utils.checks import check_choice
 from skelblocks.clips.preprocessing import Nan, Y
 from skelblocks.encoders.readout import READOUTS, Readout
+from skelblocks.evaluation.frozen import PRECISIONS, Precision
 from skelblocks.layouts.remap import Missing
 from skelblocks.protocols.finetune_options import FinetuneOptions, SemiOptions
 from skelblocks.training.option_checks import check_count, check_finite
@@ -49,10 +50,12 @@ class MeasureOptions:
     probe: Literal["paper", "standardized", "ridge"] | None = None  # of the linear protocol; default: the run's
     seed: int = 0  # of the classifiers and of the draws of labels
     accelerator: str = "auto"  # one device
+    precision: Precision = "own"  # of features: the encoder's; bf16; or auto: bfloat16 where the machine has it
 
     def __post_init__(self) -> None:
         check_finite(self, group="evaluate")
         check_choice(self.select, _SELECTS, name="evaluate.select")
+        check_choice(self.precision, PRECISIONS, name="evaluate.precision")
         check_choice(self.probe, (None, "paper", "standardized", "ridge"), name="evaluate.probe")
         if not self.neighbors:
             raise ValueError("evaluate.neighbors: expected at least one number of neighbors, got []")

@@ -40,12 +40,12 @@ def frozen_features(
 
 
 def clips_of(part: ClipDataset) -> Iterator[Tensor]:
-    """All clips in order, in batches, since a set may exceed the memory.
+    """All clips in order, in batches, which a thread reads ahead, since a set may exceed the memory.
 
     Args:
         part: The clips.
     """
-    return (batch.clip for batch in batches(part, 256))
+    return (batch.clip for batch in batches(part, 256, ahead=2))
 
 
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stream: Stream) -> dict[str, float]:

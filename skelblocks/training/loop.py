@@ -7,8 +7,9 @@ bit for bit.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
+from skelblocks._utils.prefetch import prefetch
 from skelblocks.clips import ClipDataset
+from skelblocks.clips.batches import gives_whole_batches
 from skelblocks.distributed import broadcast_module_state, gather_keys
 from skelblocks.evaluation.fingerprints import data_fingerprint
 from skelblocks.training.checkpoint import restore, run_state
@@ -178,20 +181,37 @@ class _Loop:
         for norm in self.kept_norms:
             norm.eval()
         batches, rate = self.batches(epoch=epoch), 0.0
-        loader = DataLoader(self.dataset, batch_sampler=batches, num_workers=self.train.workers)
-        for step, batch in enumerate(loader):
-            rate = learning_rate(self.train, progress=epoch + step / len(batches))
-            metrics = self.run_step(batch, epoch=epoch, step=step, steps=len(batches), rate=rate)
-            monitor.step(metrics, step=epoch * len(batches) + step, rate=rate)
+        with contextlib.closing(self.read(batches)) as read:
+            for step, (clips, ids) in enumerate(read):
+                rate = learning_rate(self.train, progress=epoch + step / len(batches))
+                metrics = self.run_step(clips, ids, epoch=epoch, step=step, steps=len(batches), rate=rate)
+                monitor.step(metrics, step=epoch * len(batches) + step, rate=rate)
         return monitor.row(epoch, rate=rate)
 
-    def run_step(self, batch: Any, *, epoch: int, step: int, steps: int, rate: float) -> dict[str, float]:
+    def read(self, batches: list[list[int]]) -> Generator[tuple[Tensor, Tensor]]:
+        """Clips and places of each batch, read ahead of its step by a thread, or by ``train.workers`` processes."""
+        if self.train.workers or not gives_whole_batches(self.dataset):
+            loader = DataLoader(self.dataset, batch_sampler=batches, num_workers=self.train.workers)
+            yield from ((sample.clip, sample.index) for sample in loader)
+            return
+        pinned = self.fabric.device.type == "cuda"  # so that the copy to the GPU does not wait for the step before
+
+        def whole() -> Iterator[tuple[Tensor, Tensor]]:
+            for places in batches:
+                clips = self.dataset.batch(places)
+                yield clips.pin_memory() if pinned else clips, torch.tensor(places)
+
+        yield from prefetch(whole())
+
+    def run_step(
+        self, clips: Tensor, ids: Tensor, *, epoch: int, step: int, steps: int, rate: float
+    ) -> dict[str, float]:
         """Views, loss, gradient, optimizer, update; the metrics, averaged over the processes."""
         place = (epoch, step, self.rank)
         torch.manual_seed(derive_seed(self.train.seed, "step", *place))  # dropout draws from the global state
         generator = torch.Generator(self.fabric.device).manual_seed(derive_seed(self.train.seed, "views", *place))
         set_rate(self.plain, rate)
-        clips, ids = self.fabric.to_device(batch.clip), self.fabric.to_device(batch.index)
+        clips, ids = self.fabric.to_device(clips), self.fabric.to_device(ids)
         with torch.no_grad():
             views = self.make_views(clips, generator)
         output = self.model(*views, ids=ids, epoch=epoch)

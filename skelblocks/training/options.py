@@ -78,7 +78,7 @@ class TrainOptions:
     milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which the step schedule divides by ten
     warmup_epochs: float = 0.0  # in which the learning rate rises from zero
     seed: int = 0  # of weights, order, views and dropout
-    workers: int = 0  # loader processes
+    workers: int = 0  # loader processes; 0: a thread reads whole batches ahead of the steps
     checkpoint_every: int = 1  # epochs
     accelerator: str = "auto"  # one device; for several, on one machine or many, start with torchrun
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # auto: by the machine

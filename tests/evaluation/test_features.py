@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -5,8 +7,9 @@ from torch.utils.data import DataLoader
 
 from skelblocks import layouts
 from skelblocks.data import ArrayDataset, Preprocessing, person_mask
-from skelblocks.encoders import STGCN, pool
-from skelblocks.evaluation import extract_features
+from skelblocks.encoders import STGCN, Pool, ReadoutEncoder, fold_batch_norm, pool
+from skelblocks.evaluation import extract_features, nearest_neighbors
+from skelblocks.evaluation.frozen import frozen
 
 
 class Encoder(nn.Module):
@@ -146,3 +149,77 @@ def test_other_types_are_refused():
 def test_absent_persons_cannot_leave_what_is_pooled_already():
     with pytest.raises(ValueError, match=r"skip_absent: the encoder gives features of shape \(5, 180\), in which"):
         extract_features(nn.Flatten(), clips()[:5], skip_absent=True)
+
+
+def trained_encoder(**options):
+    """An encoder whose batch norms do something, and which trains."""
+    torch.manual_seed(0)
+    encoder = STGCN("sbu", base_channels=4, out_channels=16, **options)
+    encoder(torch.randn(8, 3, 12, 15, 2) + 1)
+    return encoder
+
+
+class Named(STGCN):
+    """A subclass, which may do something else than fold_batch_norm knows."""
+
+
+def test_an_st_gcn_is_folded_inside_other_modules_too_and_stays_as_it_was():
+    encoder, x = trained_encoder(), torch.randn(5, 3, 12, 15, 2)
+    expected = pool(copy.deepcopy(encoder).eval()(x)).detach()
+    state = copy.deepcopy(encoder.state_dict())
+    for model in (encoder, ReadoutEncoder(encoder), nn.Sequential(encoder, nn.Sequential(Pool(), nn.Identity()))):
+        parts = [part for part in frozen(model).modules() if isinstance(part, nn.BatchNorm2d)]
+        assert not parts
+        features = extract_features(model, x)
+        assert (features - expected).abs().max() <= 1e-5 * expected.abs().max()
+        assert model.training
+        assert encoder.blocks[3].graph_norm.training
+    assert all(value.equal(state[name]) for name, value in encoder.state_dict().items())
+
+
+def test_what_folding_does_not_know_stays_as_it_is():
+    hooked, forward, half, without, other = (trained_encoder() for _ in range(5))
+    seen = []
+    hooked.blocks[2].graph_norm.register_forward_hook(lambda *_: seen.append(1))
+    forward.blocks[1].forward = forward.blocks[1].forward
+    half.to(torch.bfloat16)
+    without.blocks[0].temporal_norm = nn.BatchNorm2d(4, track_running_stats=False)
+    other.__class__ = Named
+    for encoder in (hooked, forward, half, without, other, nn.Linear(3, 3)):
+        assert frozen(encoder) is encoder
+    folded = fold_batch_norm(trained_encoder())
+    assert frozen(folded) is folded
+    extract_features(hooked, torch.randn(2, 3, 12, 15, 2))
+    assert seen
+
+
+def test_neighbors_are_those_of_the_encoder_itself():
+    encoder, x = trained_encoder(), torch.randn(60, 3, 12, 15, 2)
+    plain = pool(copy.deepcopy(encoder).eval()(x)).detach()
+    both = (extract_features(encoder, x), plain)
+    first, second = (nearest_neighbors(each, each, k=5, exclude_self=True)[1] for each in both)
+    assert first.equal(second)
+
+
+@pytest.mark.parametrize("kind", ["mean", "body", "blocks"])
+def test_bfloat16_gives_features_in_float32_that_are_close(kind):
+    encoder, x = ReadoutEncoder(trained_encoder(), kind), torch.randn(6, 3, 12, 15, 2)
+    exact, half = extract_features(encoder, x), extract_features(encoder, x, precision="bf16")
+    assert half.dtype == torch.float32
+    assert not half.equal(exact)
+    assert (half - exact).abs().max() <= 0.02 * exact.abs().max()
+
+
+@pytest.mark.parametrize(("native", "half"), [("amx_bf16", True), (None, False)])
+def test_auto_goes_by_the_device_and_leaves_double_precision_alone(monkeypatch, native, half):
+    monkeypatch.setattr("skelblocks.evaluation.frozen.native_bfloat16", lambda device: native)
+    encoder, x = trained_encoder(), torch.randn(4, 3, 12, 15, 1)
+    expected = extract_features(encoder, x, precision="bf16" if half else "own")
+    assert extract_features(encoder, x, precision="auto").equal(expected)
+    encoder.double()
+    assert extract_features(encoder, x.double(), precision="auto").dtype == torch.float64
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match=r"precision: expected .*own.*bf16.*auto"):
+        extract_features(Encoder(), clips(), precision="fp8")
