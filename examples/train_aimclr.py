@@ -171,11 +171,13 @@ def build(
 
 
 def _build_stream(options: Options, *, stream: Stream, **clips: Any) -> AimCLR:
+    drop = None
     if options.drop != "none":
         require_joints(options, needed_by="EADM")
+        drop = EADM(options.keep_margin, variant=options.drop, absent=options.encoder.absent)
     return AimCLR(
         build_contrast(options, **clips),
-        drop=None if options.drop == "none" else EADM(options.keep_margin, variant=options.drop),
+        drop=drop,
         alpha=options.alpha,
         beta=options.beta,
         nnm_epoch=stage_start(options.nnm_epoch, epochs=options.train.epochs),

@@ -77,7 +77,7 @@ class TwoHeads(nn.Module):
     def __init__(self, encoder: nn.Module, *, mlp_encoder: nn.Module | None, base_head: nn.Module, mlp_head: nn.Module):
         super().__init__()
         self.encoder, self.mlp_encoder = encoder, mlp_encoder
-        self.pool = Pool()
+        self.pool = Pool(absent=getattr(encoder, "absent", "compute"))
         self.base_head, self.mlp_head = base_head, mlp_head
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -113,6 +113,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
             motion=options.attention,
             scales=tuple(options.scales or ("joint", "part", "body")),
             segment=options.segment,
+            absent=options.encoder.absent,
         )
         if options.encoder.initialization == "official":
             initialize_official(attention)

@@ -93,14 +93,16 @@ class SkeAttnCLR(nn.Module):
         encoder, pool, head = self.contrast.query_branch.children()
         key_encoder, key_pool, key_head = self.contrast.key_branch.encoder.children()
         predict, predict_salient, predict_rest = self.predictors
+        absent: Any = pool.absent
 
         mixed_map = encoder(mixed)
         mask = self.attention(mixed_map)
-        salient, rest = (head(feature) for feature in soft_mask_pool(mixed_map, mask))
+        salient, rest = (head(feature) for feature in soft_mask_pool(mixed_map, mask, absent=absent))
         with torch.no_grad():
             key_map = key_encoder(key)
             keys = self.contrast.as_keys(key_head(key_pool(key_map)), ids)
-            key_salient, key_rest = (key_head(feature) for feature in soft_mask_pool(key_map, mask))
+            key_parts = soft_mask_pool(key_map, mask, absent=absent)
+            key_salient, key_rest = (key_head(feature) for feature in key_parts)
 
         whole = info_nce(self.contrast.logits(predict(head(pool(encoder(query)))), keys))
         local = salient_contrast(
@@ -131,7 +133,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
     contrast = build_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     channels = backbone_of(contrast).out_channels
     features = options.contrast.embedding
-    attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness)
+    attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness, absent=options.encoder.absent)
     predictors = None
     if options.predictors:
         made: dict[str, Any] = {

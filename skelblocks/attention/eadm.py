@@ -9,11 +9,13 @@ import math
 from typing import Literal, get_args, overload
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_floating, check_positive
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
+from skelblocks.encoders.present_persons import Absent, check_absent, present_rows
 
 Variant = Literal["paper", "official"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -71,6 +73,8 @@ def eadm(
     keep_margin: float = 0.7,
     variant: Variant = "paper",
     regularization: float = 1e-4,
+    absent: Absent = "compute",
+    person_mask: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     r"""Drop joints and frames of high attention and scale up what is left (AimCLR, algorithm 1).
 
@@ -87,6 +91,9 @@ def eadm(
         keep_margin: See :class:`EADM`.
         variant: See :class:`EADM`.
         regularization: See :func:`energy_attention`.
+        absent: See :class:`EADM`.
+        person_mask: Boolean ``(...)``, true where a person is present; only with ``absent="skip"``. Default: rows with
+            any entry other than zero.
 
     Returns:
         The features, same shape and dtype, and the two masks, true where kept: joints ``(..., v)``, and frames
@@ -103,6 +110,23 @@ def eadm(
         (torch.Size([2, 2, 256, 13, 25]), torch.Size([2, 2, 25]), torch.Size([2, 2, 13]))
     """
     _check_options(keep_margin, variant)
+    check_absent(absent, person_mask)
+    if absent == "compute":
+        return _drop(x, keep_margin, variant, regularization)
+    check_axes(x, "... c t v", name="x")
+    check_floating(x, name="x")
+    present = present_rows(x, absent, person_mask, coupled=variant == "official")
+    rows = present.take(rearrange(x, "... c t v -> (...) c t v"))
+    y, (joints, second) = _drop(rows, keep_margin, variant, regularization)
+    y, joints, second = (
+        part.reshape(*x.shape[:-3], *part.shape[1:]) for part in map(present.put_back, (y, joints, second))
+    )
+    return y, (joints, second)
+
+
+def _drop(
+    x: Tensor, keep_margin: float, variant: Variant, regularization: float
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     official = variant == "official"
     with torch.no_grad():
         attention = energy_attention(x, regularization=regularization, unbiased=official)
@@ -147,6 +171,8 @@ class EADM(nn.Module):
             unbiased one. Where nothing passes, the released code divides by zero; here something stays in every row.
         regularization: See :func:`energy_attention`.
         always: Drop in evaluation mode too, as the released code does. By default the map then passes unchanged.
+        absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed and stay zero,
+            their masks are false, and they do not enter the counts of the official variant.
 
     Shape:
         ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to the same. With ``return_masks=True``, that
@@ -171,23 +197,36 @@ class EADM(nn.Module):
         variant: Variant = "paper",
         regularization: float = 1e-4,
         always: bool = False,
+        absent: Absent = "compute",
     ) -> None:
         super().__init__()
+        check_absent(absent)
         _check_options(keep_margin, variant)
         check_positive(regularization, name="regularization")
         self.keep_margin = keep_margin
         self.variant = variant
         self.regularization = regularization
         self.always = always
+        self.absent: Absent = absent
 
     @overload
-    def forward(self, feature_map: Tensor, *, return_masks: Literal[False] = False) -> Tensor: ...
-    @overload
-    def forward(self, feature_map: Tensor, *, return_masks: Literal[True]) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
     def forward(
-        self, feature_map: Tensor, *, return_masks: bool = False
+        self, feature_map: Tensor, *, return_masks: Literal[False] = False, person_mask: Tensor | None = None
+    ) -> Tensor: ...
+    @overload
+    def forward(
+        self, feature_map: Tensor, *, return_masks: Literal[True], person_mask: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
+    def forward(
+        self, feature_map: Tensor, *, return_masks: bool = False, person_mask: Tensor | None = None
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The map without what stands out, and the masks if asked for, also where they are not applied."""
+        """The map without what stands out, and the masks if asked for, also where they are not applied.
+
+        Args:
+            feature_map: ``(..., c, t, v)``.
+            return_masks: Whether to return the masks too.
+            person_mask: As for :func:`eadm`.
+        """
         check_axes(feature_map, "... c t v", name="feature_map")
         check_floating(feature_map, name="feature_map")
         check_no_clips(feature_map, name="feature_map", instead="feature_map.flatten(0, 1)")
@@ -195,14 +234,20 @@ class EADM(nn.Module):
         if not active and not return_masks:
             return feature_map
         y, masks = eadm(
-            feature_map, keep_margin=self.keep_margin, variant=self.variant, regularization=self.regularization
+            feature_map,
+            keep_margin=self.keep_margin,
+            variant=self.variant,
+            regularization=self.regularization,
+            absent=self.absent,
+            person_mask=person_mask,
         )
         y = y if active else feature_map
         return (y, masks) if return_masks else y
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return f"keep_margin={self.keep_margin}, variant={self.variant!r}, always={self.always}"
+        skips = ", absent='skip'" if self.absent == "skip" else ""
+        return f"keep_margin={self.keep_margin}, variant={self.variant!r}, always={self.always}{skips}"
 
 
 def _below(attention: Tensor, keep_margin: float, least: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_filled, check_integer, check_positive, check_weights_dtype
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.encoders.present_persons import Absent, check_absent, present_rows
 
 
 @explain_arguments
@@ -35,6 +36,8 @@ class MHSAM(nn.Module):
         num_heads: A divisor of ``channels``; 8 in the paper (table 17).
         sharpness: :math:`\lambda`; 2 in the paper (tables 8, 15). The larger, the nearer the mask to 0 and 1. An
             untrained mask is near 1/2 everywhere.
+        absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed, and their mask is
+            zero.
 
     Shape:
         ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a mask of the same shape and dtype. Far
@@ -52,8 +55,11 @@ class MHSAM(nn.Module):
         (torch.Size([2, 2, 256, 16, 25]), True)
     """
 
-    def __init__(self, channels: int, *, num_heads: int = 8, sharpness: float = 2.0) -> None:
+    def __init__(
+        self, channels: int, *, num_heads: int = 8, sharpness: float = 2.0, absent: Absent = "compute"
+    ) -> None:
         super().__init__()
+        check_absent(absent)
         check_integer(channels, name="channels")
         check_integer(num_heads, name="num_heads")
         if channels % num_heads:
@@ -62,23 +68,33 @@ class MHSAM(nn.Module):
         self.channels = channels
         self.num_heads = num_heads
         self.sharpness = sharpness
+        self.absent: Absent = absent
         self.norm: nn.Module = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, feature_map: Tensor) -> Tensor:
-        """The mask of salient entries; one minus it is the mask of the other entries."""
+    def forward(self, feature_map: Tensor, *, person_mask: Tensor | None = None) -> Tensor:
+        """The mask of salient entries; one minus it is the mask of the other entries.
+
+        Args:
+            feature_map: ``(..., c, t, v)``.
+            person_mask: Boolean ``(...)``, true where a person is present; only with ``absent="skip"``. Default: rows
+                with any entry other than zero.
+        """
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels)
         check_weights_dtype(feature_map, self.qkv.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t v")
         t, v = feature_map.shape[-2:]
-        qkv = self.qkv(self.norm(rearrange(feature_map, "... c t v -> (...) (t v) c")))
+        present = present_rows(feature_map, self.absent, person_mask)
+        rows = present.take(rearrange(feature_map, "... c t v -> (...) c t v"))
+        qkv = self.qkv(self.norm(rearrange(rows, "b c t v -> b (t v) c")))
         query, key, value = rearrange(qkv, "b p (qkv h d) -> qkv b h p d", qkv=3, h=self.num_heads)
         attended = rearrange(F.scaled_dot_product_attention(query, key, value), "b h p d -> b p (h d)")
         # Autocast leaves the sigmoid in half precision, where a mask near one would round to it.
         mask: Tensor = (self.sharpness * self.proj(attended).to(feature_map.dtype)).sigmoid()
-        return rearrange(mask, "b (t v) c -> b c t v", t=t, v=v).reshape(feature_map.shape)
+        return present.put_back(rearrange(mask, "b (t v) c -> b c t v", t=t, v=v)).reshape(feature_map.shape)
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
-        return f"channels={self.channels}, num_heads={self.num_heads}, sharpness={self.sharpness}"
+        skips = ", absent='skip'" if self.absent == "skip" else ""
+        return f"channels={self.channels}, num_heads={self.num_heads}, sharpness={self.sharpness}{skips}"

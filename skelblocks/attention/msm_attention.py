@@ -17,6 +17,7 @@ from skelblocks._utils.checks import check_axes, check_choice, check_filled, che
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.attention.motion_attention import Normalization, Similarity, check_options, motion_attention
 from skelblocks.attention.motion_difference import Boundary, Motion
+from skelblocks.encoders.present_persons import Absent, check_absent, present_rows
 from skelblocks.layouts.skeleton_layout import Scale
 
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -59,6 +60,8 @@ class MsMAttention(nn.Module):
         boundary: ``"zero_pad"`` (the released code), ``"zero_difference"`` or ``"replicate"``.
         scale: Factor of the similarities instead of the default ``1 / sqrt(d)``.
         similarity: ``"dot"`` or ``"cosine"``.
+        absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed, and their maps
+            and matrices are zero. ``segment`` needs ``"compute"``, because its rows attend to each other.
 
     Shape:
         ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a tuple of one ``(..., c, t, v')`` a
@@ -66,7 +69,8 @@ class MsMAttention(nn.Module):
         the matrices: ``(..., t, t)``, or ``(rows / segment, segment, segment)``.
 
     Raises:
-        ValueError: other channels or joints, an unknown option, rows that ``segment`` does not divide.
+        ValueError: other channels or joints, an unknown option, rows that ``segment`` does not divide, or ``segment``
+            with ``absent="skip"``.
 
     Example:
         >>> attend = MsMAttention(256, layout="ntu-rgb+d")
@@ -88,8 +92,15 @@ class MsMAttention(nn.Module):
         boundary: Boundary = "zero_pad",
         scale: float | None = None,
         similarity: Similarity = "dot",
+        absent: Absent = "compute",
     ) -> None:
         super().__init__()
+        check_absent(absent)
+        if absent == "skip" and segment is not None:
+            raise ValueError(
+                f"segment: expected None with absent='skip', got {segment}: consecutive rows attend to each other, "
+                "absent persons among them; pass absent='compute', or segment=None"
+            )
         check_integer(channels, name="channels")
         check_integer(reduction, name="reduction")
         if channels % reduction:
@@ -116,30 +127,42 @@ class MsMAttention(nn.Module):
         self.boundary = boundary
         self.scale = scale
         self.similarity = similarity
+        self.absent: Absent = absent
         self.conv_down = nn.Conv2d(channels, channels // reduction, kernel_size=1)
         self.conv_up = nn.Conv2d(channels // reduction, channels, kernel_size=1)
         _set_members(self)
         self.register_load_state_dict_post_hook(_set_members)  # type: ignore[no-untyped-call]
 
     @overload
-    def forward(self, feature_map: Tensor, *, return_attention: Literal[False] = False) -> tuple[Tensor, ...]: ...
+    def forward(
+        self, feature_map: Tensor, *, return_attention: Literal[False] = False, person_mask: Tensor | None = None
+    ) -> tuple[Tensor, ...]: ...
     @overload
     def forward(
-        self, feature_map: Tensor, *, return_attention: Literal[True]
+        self, feature_map: Tensor, *, return_attention: Literal[True], person_mask: Tensor | None = None
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]: ...
     def forward(
-        self, feature_map: Tensor, *, return_attention: bool = False
+        self, feature_map: Tensor, *, return_attention: bool = False, person_mask: Tensor | None = None
     ) -> tuple[Tensor, ...] | tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """One gated map a scale, and the attention matrices if asked for."""
+        """One gated map a scale, and the attention matrices if asked for.
+
+        Args:
+            feature_map: ``(..., c, t, v)``.
+            return_attention: Whether to return the matrices too.
+            person_mask: Boolean ``(...)``, true where a person is present; only with ``absent="skip"``. Default: rows
+                with any entry other than zero.
+        """
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels, v=self.layout.num_joints)
         check_weights_dtype(feature_map, self.conv_down.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t")
         # Not einops.pack and unpack, which copy the map forward and backward.
         rows, leading = rearrange(feature_map, "... c t v -> (...) c t v"), feature_map.shape[:-3]
+        present = present_rows(feature_map, self.absent, person_mask)
+        rows = present.take(rows)
         outputs, attentions = [], []
         for name in self.scales:
             x = rows if name == "joint" else self._pool(rows, name)
-            y, weights = self._attend(x)
+            y, weights = map(present.put_back, self._attend(x))
             outputs.append(y.reshape(*leading, *y.shape[1:]))
             attentions.append(weights.reshape(*leading, *weights.shape[1:]) if self.segment is None else weights)
         return (tuple(outputs), tuple(attentions)) if return_attention else tuple(outputs)
@@ -170,7 +193,7 @@ class MsMAttention(nn.Module):
         """What ``repr`` shows."""
         return (
             f"channels={self.channels}, layout={self.layout.name!r}, motion={self.motion!r}, scales={self.scales}, "
-            f"segment={self.segment}"
+            f"segment={self.segment}" + (", absent='skip'" if self.absent == "skip" else "")
         )
 
 

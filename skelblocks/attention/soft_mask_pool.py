@@ -13,6 +13,7 @@ from skelblocks._utils.checks import check_axes, check_floating
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 from skelblocks.encoders.pool import pool
+from skelblocks.encoders.present_persons import Absent, check_absent, present_in_map
 
 
 class SoftMaskFeatures(NamedTuple):
@@ -23,7 +24,9 @@ class SoftMaskFeatures(NamedTuple):
 
 
 @explain_arguments
-def soft_mask_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> SoftMaskFeatures:
+def soft_mask_pool(
+    feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None, absent: Absent = "compute"
+) -> SoftMaskFeatures:
     r"""Average a map under a soft mask, and under what the mask leaves.
 
     .. math:: f_s = \frac{1}{tv} \sum_{t, v} f \odot M, \qquad f_{ns} = \frac{1}{tv} \sum_{t, v} f \odot (1 - M)
@@ -42,6 +45,8 @@ def soft_mask_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | N
         mask: Same shape, numbers in [0, 1].
         person_mask: Boolean ``(n, m)``, true where a person is present; see :func:`~skelblocks.encoders.pool`. By
             default the mean is over all m, as released.
+        absent: With ``"skip"``, persons whose map is all zero do not contribute, as in
+            :func:`~skelblocks.encoders.pool`.
 
     Returns:
         The two features, each ``(n, c)``, ready for the head that they share with the plain one.
@@ -63,4 +68,7 @@ def soft_mask_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | N
     n, m, c, t, v = feature_map.shape
     check_axes(mask, "n m c t v", name="mask", n=n, m=m, c=c, t=t, v=v)
     check_floating(mask, name="mask")
+    check_absent(absent)
+    if absent == "skip" and person_mask is None:
+        person_mask = present_in_map(feature_map)
     return SoftMaskFeatures(pool(feature_map * mask, person_mask), pool(feature_map * (1 - mask), person_mask))

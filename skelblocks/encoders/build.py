@@ -10,6 +10,7 @@ from skelblocks._utils.checks import check_choice, check_integer
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders.bigru import BiGRU
 from skelblocks.encoders.dsta import DSTA, TABLE_14
+from skelblocks.encoders.present_persons import Absent
 from skelblocks.encoders.st_gcn import STGCN
 from skelblocks.layouts.adjacency import Strategy
 
@@ -31,6 +32,7 @@ def build_encoder(
     out_channels: int | None = None,
     dropout: float = 0.5,
     graph: Strategy = "spatial",
+    absent: Absent = "compute",
 ) -> STGCN | DSTA | BiGRU:
     """Make one of the encoders. A setting that an encoder does not have is ignored, so that one set serves all kinds.
 
@@ -45,6 +47,7 @@ def build_encoder(
             grow with it from those of SkeAttnCLR's table 14; a direction of ``"bigru"`` has half of it.
         dropout: Of ``"stgcn"`` and ``"dsta"``.
         graph: The adjacency of ``"stgcn"``, see ``strategy`` of :func:`skelblocks.layouts.adjacency`.
+        absent: What ``"stgcn"`` and ``"dsta"`` do with absent persons, see :class:`STGCN`.
 
     Returns:
         The encoder: clips ``(n, in_channels, t, v, m)`` to feature maps ``(n, m, out_channels, t', v')``.
@@ -74,7 +77,7 @@ def build_encoder(
             raise ValueError("frames: expected the frames of a clip, which 'dsta' needs, got None; pass frames=")
         widest = TABLE_14[-1][1]
         layers = [(*(channels * width // widest for channels in row), stride) for *row, stride in TABLE_14]
-        return DSTA(layout, frames=frames, in_channels=in_channels, layers=layers, dropout=dropout)
+        return DSTA(layout, frames=frames, in_channels=in_channels, layers=layers, dropout=dropout, absent=absent)
     return STGCN(
         layout,
         in_channels=in_channels,
@@ -82,4 +85,5 @@ def build_encoder(
         out_channels=width,
         dropout=dropout,
         strategy=graph,
+        absent=absent,
     )

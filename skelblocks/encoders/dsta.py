@@ -16,8 +16,9 @@ from skelblocks import layouts
 from skelblocks._utils.checks import check_integer, check_probability
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
-from skelblocks.encoders.distinct_persons import distinct_persons
 from skelblocks.encoders.dsta_block import DSTABlock
+from skelblocks.encoders.present_persons import Absent, check_absent
+from skelblocks.encoders.rows_to_compute import rows_to_compute
 
 # Of SkeAttnCLR: channels in, out and of a query, and stride, a row for each block.
 TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
@@ -29,7 +30,8 @@ class DSTA(nn.Module):
 
     A 1 x 1 convolution, batch normalization and leaky ReLU come first. Then each :class:`DSTABlock` attends between all
     joints and between all frames. Persons are encoded separately. The zeros of absent persons count in the statistics,
-    as in all released codes. The weights start as in the released code: normal, with variance 2 / fan_out.
+    as in all released codes, unless ``absent="skip"``. The weights start as in the released code: normal, with variance
+    2 / fan_out.
 
     Queries and keys contain an encoding of joints and frames, so an encoder is made for one number of frames.
 
@@ -46,6 +48,7 @@ class DSTA(nn.Module):
             the released soft mask, see ``MHSAM``.
         dropout: 0.5 in table 14, which does not say where. The released network applies it to the last shortcut of each
             block, in training (there 0 unless set; HiCLR pre-trains with 0.5).
+        absent: ``"compute"``, or ``"skip"`` to encode present persons only; see :class:`STGCN`.
 
     Shape:
         ``(n, in_channels, frames, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; with the default layers
@@ -72,8 +75,10 @@ class DSTA(nn.Module):
         layers: Sequence[Sequence[int]] = TABLE_14,
         num_subsets: int = 3,
         dropout: float = 0.5,
+        absent: Absent = "compute",
     ) -> None:
         super().__init__()
+        check_absent(absent)
         for name, value in (("frames", frames), ("in_channels", in_channels), ("num_subsets", num_subsets)):
             check_integer(value, name=name)
         check_probability(dropout, name="dropout")
@@ -85,6 +90,7 @@ class DSTA(nn.Module):
         self.layers = rows
         self.num_subsets = num_subsets
         self.dropout = dropout
+        self.absent: Absent = absent
         self.input = nn.Sequential(nn.Conv2d(in_channels, rows[0][0], kernel_size=1), nn.BatchNorm2d(rows[0][0]))
         self.blocks = nn.ModuleList()
         for channels, out_channels, inner_channels, stride in rows:
@@ -104,8 +110,14 @@ class DSTA(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The feature map of each clip."""
+    def forward(self, x: Tensor, *, person_mask: Tensor | None = None) -> Tensor:
+        """The feature map of each clip.
+
+        Args:
+            x: Clips ``(n, in_channels, frames, v, m)``.
+            person_mask: Boolean ``(n, m)``, true where a person is present; only with ``absent="skip"``. Default:
+                persons with any coordinate other than zero.
+        """
         check_clips(
             x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=next(self.input.parameters())
         )
@@ -115,22 +127,21 @@ class DSTA(nn.Module):
                 f"x: expected (n, c, t={self.frames}, v, m), got shape {tuple(x.shape)}; axis 't' is {t}: this encoder "
                 f"is made for {self.frames} frames; resample the clips, or construct it with frames={t}"
             )
-        rows = rearrange(x, "n c t v m -> (n m) c t v")
-        distinct = distinct_persons(x, encoder=self)
-        if distinct is not None:
-            rows = rows[distinct[0]]
-        h: Tensor = F.leaky_relu(self.input(rows), 0.1)
+        rows = rows_to_compute(x, encoder=self, absent=self.absent, person_mask=person_mask)
+        if rows.number == 0:  # batch normalization refuses an empty batch in training
+            for *_, stride in self.layers:
+                t = -(-t // stride)
+            return x.new_zeros(n, m, self.out_channels, t, self.layout.num_joints)
+        h: Tensor = F.leaky_relu(self.input(rows.take(rearrange(x, "n c t v m -> (n m) c t v"))), 0.1)
         for block in self.blocks:
             h = block(h)
-        if distinct is not None:
-            h = h[distinct[1]]
-        return rearrange(h, "(n m) c t v -> n m c t v", n=n, m=m)
+        return rearrange(rows.put_back(h), "(n m) c t v -> n m c t v", n=n, m=m)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return (
             f"layout={self.layout.name!r}, frames={self.frames}, in_channels={self.in_channels}, "
-            f"out_channels={self.out_channels}"
+            f"out_channels={self.out_channels}" + (", absent='skip'" if self.absent == "skip" else "")
         )
 
 

@@ -12,9 +12,16 @@ from torch.nn import functional as F
 from skelblocks._utils.checks import check_axes, check_boolean, check_filled, check_floating
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
+from skelblocks.encoders.present_persons import Absent, check_absent, present_in_map
 
 
-def pool(feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor | None = None) -> Tensor:
+def pool(
+    feature_map: Tensor,
+    person_mask: Tensor | None = None,
+    *,
+    seen: Tensor | None = None,
+    absent: Absent = "compute",
+) -> Tensor:
     """Average over frames and joints, then over persons.
 
     Args:
@@ -22,11 +29,13 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor
         person_mask: Boolean ``(n, m)``, true where a person is present. Masked persons do not contribute, even if their
             features are NaN. A clip without any person keeps the mean over all persons, which avoids NaN. By default
             the mean is over all m, as in all released codes. Absent persons then contribute too, because an encoder
-            does not map their zeros to zero.
+            does not map their zeros to zero; see ``absent``.
         seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, such as ``sample.seen``. Other
             joints do not contribute, nor do persons of whom nothing is seen. A frame of the map stands for
             ``t_clip / t`` frames of the clip, and a joint counts in it if it is seen in one of them. By default all
             frames and joints contribute.
+        absent: With ``"skip"``, persons whose map is all zero do not contribute: the absent ones of an encoder with
+            ``absent="skip"``. A ``person_mask`` says it in their place.
 
     Returns:
         ``(n, c)``.
@@ -47,7 +56,10 @@ def pool(feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor
     check_floating(feature_map, name="feature_map")
     check_filled(feature_map, "n m c t v", name="feature_map", filled="m t v")
     check_no_clips(feature_map, name="feature_map", instead="feature_map.mean(dim=(1, 3, 4))")
+    check_absent(absent)
     n, m = feature_map.shape[:2]
+    if absent == "skip" and person_mask is None:
+        person_mask = present_in_map(feature_map)
     if seen is None:
         per_person = feature_map.mean(dim=(3, 4))
     else:
@@ -98,6 +110,9 @@ def count_seen(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 class Pool(nn.Module):
     """Module form of :func:`pool`, to stand between an encoder and a head in ``nn.Sequential``.
 
+    Args:
+        absent: ``"skip"`` after an encoder that skips absent persons; see :func:`pool`.
+
     Shape:
         ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
         ``(n, t_clip, v, m)`` to ``(n, c)``.
@@ -108,6 +123,15 @@ class Pool(nn.Module):
         torch.Size([2, 8])
     """
 
+    def __init__(self, *, absent: Absent = "compute") -> None:
+        super().__init__()
+        check_absent(absent)
+        self.absent: Absent = absent
+
     def forward(self, feature_map: Tensor, person_mask: Tensor | None = None, *, seen: Tensor | None = None) -> Tensor:
         """Features ``(n, c)``."""
-        return pool(feature_map, person_mask, seen=seen)
+        return pool(feature_map, person_mask, seen=seen, absent=self.absent)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return "absent='skip'" if self.absent == "skip" else ""

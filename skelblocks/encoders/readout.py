@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
 from skelblocks.encoders.pool import count_seen, pool
+from skelblocks.encoders.present_persons import Absent, check_absent, present_in_map
 from skelblocks.layouts import SkeletonLayout
 
 Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks", "blocks_std"]
@@ -32,6 +33,7 @@ def readout(
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
     person_mask: Tensor | None = None,
     seen: Tensor | None = None,
+    absent: Absent = "compute",
 ) -> Tensor:
     """Describe a feature map by one vector a clip.
 
@@ -61,6 +63,7 @@ def readout(
         person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
         seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, as for :func:`pool`. A group of
             which nothing is seen, such as a hidden arm, keeps its plain mean.
+        absent: With ``"skip"``, persons whose map is all zero do not contribute, as for :func:`pool`.
 
     Returns:
         ``(n, g * c)``: all channels of the first group, then of the second, and so on. Of several maps first
@@ -77,7 +80,8 @@ def readout(
         (torch.Size([4, 1280]), torch.Size([4, 768]))
     """
     check_choice(kind, READOUTS, name="kind")
-    return _described(feature_map, kind, _group_matrix(kind, layout), person_mask, seen)
+    check_absent(absent)
+    return _described(feature_map, kind, _group_matrix(kind, layout), person_mask, seen, absent)
 
 
 def _described(
@@ -86,6 +90,7 @@ def _described(
     matrix: Tensor | None,
     person_mask: Tensor | None,
     seen: Tensor | None,
+    absent: Absent,
 ) -> Tensor:
     if kind in OF_BLOCKS:
         if not isinstance(feature_map, Sequence) or not feature_map:
@@ -93,14 +98,19 @@ def _described(
                 f"feature_map: the readout {kind!r} expected several maps, got {type(feature_map).__name__}; pass "
                 f"encoder.block_maps(x)[-3:] of an STGCN, or call ReadoutEncoder(encoder, {kind!r})(x)"
             )
+        if absent == "skip" and person_mask is None:
+            check_axes(feature_map[-1], "n m c t v", name="feature_map")
+            person_mask = present_in_map(feature_map[-1])  # one answer for all blocks
         each_kind = OF_BLOCKS[kind]
-        return torch.cat([_described(each, each_kind, None, person_mask, seen) for each in feature_map], dim=1)
+        return torch.cat([_described(each, each_kind, None, person_mask, seen, absent) for each in feature_map], dim=1)
     if isinstance(feature_map, Sequence):
         raise TypeError(
             f"feature_map: the readout {kind!r} expected one map, got {type(feature_map).__name__}; pass encoder(x)"
         )
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
+    if absent == "skip" and person_mask is None:
+        person_mask = present_in_map(feature_map)
     if seen is None or kind == "mean":
         return pool(_groups(feature_map, kind, matrix), person_mask, seen=seen)
     counted, there = count_seen(feature_map, seen)
@@ -115,7 +125,9 @@ def _groups_of_seen(x: Tensor, kind: Readout, matrix: Tensor | None, counted: Te
         number = weights.sum(dim=(3, 4), keepdim=True)
         mean = (x * weights).sum(dim=(3, 4), keepdim=True) / number
         variance = ((x - mean).square() * weights).sum(dim=(3, 4), keepdim=True) / number
-        return rearrange([mean, variance.sqrt()], "g n m c a b -> n m (g c) a b")
+        positive = variance > 0  # a root has no gradient at zero, where an absent person's map lies
+        std = variance.where(positive, 1).sqrt().where(positive, 0)
+        return rearrange([mean, std], "g n m c a b -> n m (g c) a b")
     share = _groups(weights, kind, matrix)  # of every group, what counts in it
     if kind == "positive":
         return _groups(((x > 0) & counted).to(x.dtype), kind, None) / share
@@ -174,6 +186,7 @@ class ReadoutPool(nn.Module):
     Args:
         kind: Which readout.
         layout: The skeleton, for ``"body"`` and ``"part"``.
+        absent: ``"skip"`` after an encoder that skips absent persons.
 
     Shape:
         ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
@@ -187,11 +200,17 @@ class ReadoutPool(nn.Module):
     matrix: Tensor | None
 
     def __init__(
-        self, kind: Readout = "mean", *, layout: str | Mapping[str, Any] | SkeletonLayout | None = None
+        self,
+        kind: Readout = "mean",
+        *,
+        layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
+        absent: Absent = "compute",
     ) -> None:
         super().__init__()
         check_choice(kind, READOUTS, name="kind")
+        check_absent(absent)
         self.kind: Readout = kind
+        self.absent: Absent = absent
         self.layout = None if layout is None else layouts.get(layout)
         # The layout says it, so it is not saved with the weights.
         self.register_buffer("matrix", _group_matrix(kind, self.layout), persistent=False)
@@ -211,8 +230,8 @@ class ReadoutPool(nn.Module):
         seen: Tensor | None = None,
     ) -> Tensor:
         """Features ``(n, groups * c)``."""
-        return _described(feature_map, self.kind, self.matrix, person_mask, seen)
+        return _described(feature_map, self.kind, self.matrix, person_mask, seen, self.absent)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
-        return repr(self.kind)
+        return repr(self.kind) + (", absent='skip'" if self.absent == "skip" else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_choice
+from skelblocks.encoders.present_persons import absent_of
 from skelblocks.encoders.readout import OF_BLOCKS, READOUTS, Readout, ReadoutPool
 
 _LAST_BLOCKS = 3  # of ST-GCN; they have the same frames
@@ -15,6 +16,8 @@ _LAST_BLOCKS = 3  # of ST-GCN; they have the same frames
 
 class ReadoutEncoder(nn.Module):
     """Encode clips and describe their feature maps by one of the readouts.
+
+    Persons whom an encoder with ``absent="skip"`` leaves out do not count in the readout either.
 
     Args:
         encoder: An encoder of this package, or a module from clips to feature maps with an attribute ``layout``.
@@ -46,7 +49,7 @@ class ReadoutEncoder(nn.Module):
                 f"{type(encoder).__name__}; choose another readout"
             )
         self.encoder = encoder
-        self.readout = ReadoutPool(kind, layout=getattr(encoder, "layout", None))
+        self.readout = ReadoutPool(kind, layout=getattr(encoder, "layout", None), absent=absent_of(encoder))
 
     @property
     def kind(self) -> Readout:
@@ -55,9 +58,11 @@ class ReadoutEncoder(nn.Module):
 
     def forward(self, x: Tensor, person_mask: Tensor | None = None) -> Tensor:
         """Features ``(n, d)``."""
+        skips = self.readout.absent == "skip" and person_mask is not None
+        keywords = {"person_mask": person_mask} if skips else {}
         if self.kind in OF_BLOCKS:
-            maps = self.encoder.block_maps(x)  # type: ignore[operator]
+            maps = self.encoder.block_maps(x, **keywords)  # type: ignore[operator]
             features: Tensor = self.readout(maps[-_LAST_BLOCKS:], person_mask)
         else:
-            features = self.readout(self.encoder(x), person_mask)
+            features = self.readout(self.encoder(x, **keywords), person_mask)
         return features

@@ -16,6 +16,7 @@ from skelblocks._utils.checks import check_axes, check_boolean, check_floating, 
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
 from skelblocks.encoders.pool import pool
+from skelblocks.encoders.present_persons import Absent, check_absent, present_in_map
 
 
 class RegionPooled(NamedTuple):
@@ -26,7 +27,9 @@ class RegionPooled(NamedTuple):
 
 
 @explain_arguments
-def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> RegionPooled:
+def region_pool(
+    feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None, absent: Absent = "compute"
+) -> RegionPooled:
     r"""Average over the positions inside a region and over those outside, then over persons.
 
     .. math:: p = \frac{\sum_{tv} M_{tv}\, f_{tv}}{\sum_{tv} M_{tv}}, \qquad
@@ -43,6 +46,8 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
             a clip down to it.
         person_mask: Boolean ``(n, m)``, true where a person is present, as in :func:`~skelblocks.encoders.pool`. By
             default the mean is over all m, as released.
+        absent: With ``"skip"``, persons whose map is all zero do not contribute, as in
+            :func:`~skelblocks.encoders.pool`.
 
     Returns:
         Two features ``(n, c)``, in the map's dtype. A side that has no position, that of an empty region or of one that
@@ -62,6 +67,9 @@ def region_pool(feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
     check_no_clips(feature_map, name="feature_map", instead="the persons one by one")
+    check_absent(absent)
+    if absent == "skip" and person_mask is None:
+        person_mask = present_in_map(feature_map)
     n, m, c, t, v = feature_map.shape
     _check_region(mask, n=n, t=t, v=v)
     sides = rearrange(torch.stack((mask, ~mask), dim=-1), "... t v side -> ... (t v) side")
@@ -132,6 +140,9 @@ def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) ->
 class RegionPool(nn.Module):
     """Module form of :func:`region_pool`.
 
+    Args:
+        absent: ``"skip"`` after an encoder that skips absent persons.
+
     Shape:
         ``feature_map`` ``(n, m, c, t, v)``, ``mask`` ``(t, v)`` or ``(n, t, v)`` and, if wanted, ``person_mask``
         ``(n, m)`` to two of ``(n, c)``.
@@ -141,9 +152,18 @@ class RegionPool(nn.Module):
         torch.Size([2, 8])
     """
 
+    def __init__(self, *, absent: Absent = "compute") -> None:
+        super().__init__()
+        check_absent(absent)
+        self.absent: Absent = absent
+
     def forward(self, feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None) -> RegionPooled:
         """Features ``(n, c)`` inside and outside."""
-        return region_pool(feature_map, mask, person_mask=person_mask)
+        return region_pool(feature_map, mask, person_mask=person_mask, absent=self.absent)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return "absent='skip'" if self.absent == "skip" else ""
 
 
 def _region_axes(mask: Tensor) -> str:

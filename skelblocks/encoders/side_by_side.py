@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skelblocks.encoders.present_persons import Absent, absent_of
 from skelblocks.layouts import SkeletonLayout
 
 
@@ -23,13 +24,15 @@ class SideBySide(nn.Module):
         layout: The skeleton that all encoders take.
         in_channels: Coordinates of a joint.
         out_channels: The sum of the encoders' channels.
+        absent: What all encoders do with absent persons.
 
     Shape:
         ``(n, in_channels, t, v, m)`` to ``(n, m, out_channels, t', v')``: the first encoder's channels come first.
 
     Raises:
         TypeError: no encoder, or a module without ``layout``, ``in_channels`` and ``out_channels``.
-        ValueError: encoders of another layout or number of coordinates; maps of other frames, joints or persons.
+        ValueError: encoders of another layout, number of coordinates or ``absent``; maps of other frames, joints or
+            persons.
 
     Example:
         >>> from skelblocks.encoders import STGCN
@@ -58,9 +61,20 @@ class SideBySide(nn.Module):
         """The sum of the encoders' channels."""
         return sum(encoder.out_channels for encoder in self.encoders)  # type: ignore[misc]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The joined feature map of each clip."""
-        maps = [encoder(x) for encoder in self.encoders]
+    @property
+    def absent(self) -> Absent:
+        """What all encoders do with absent persons."""
+        return absent_of(self.encoders[0])
+
+    def forward(self, x: Tensor, *, person_mask: Tensor | None = None) -> Tensor:
+        """The joined feature map of each clip.
+
+        Args:
+            x: Clips ``(n, in_channels, t, v, m)``.
+            person_mask: Boolean ``(n, m)``, for encoders that skip absent persons; see :class:`STGCN`.
+        """
+        keywords = {} if person_mask is None else {"person_mask": person_mask}
+        maps = [encoder(x, **keywords) for encoder in self.encoders]
         for i, feature_map in enumerate(maps):
             got, expected = _without_channels(feature_map), _without_channels(maps[0])
             if got != expected:
@@ -99,6 +113,11 @@ def _check_encoders(encoders: tuple[nn.Module, ...]) -> None:
                     f"encoders: expected the {name} of encoder 0, {_shown(expected)}, got {_shown(got)} at place {i}; "
                     "all encoders read the same clips"
                 )
+        if absent_of(encoder) != absent_of(encoders[0]):
+            raise ValueError(
+                f"encoders: expected the absent of encoder 0, {absent_of(encoders[0])!r}, got {absent_of(encoder)!r} "
+                f"at place {i}; make all encoders with the same absent"
+            )
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,7 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from skelblocks._utils.checks import check_axes, check_integer
 from skelblocks.clips.person_mask import person_mask
 from skelblocks.encoders.pool import pool as mean_pool
+from skelblocks.encoders.present_persons import absent_of
 from skelblocks.evaluation.frozen import Precision, autocast, frozen, half_precision
 
 Pool = Callable[..., Tensor]
@@ -49,7 +51,7 @@ def extract_features(
         pool: Called with the feature map, and with the person mask too where ``skip_absent`` is set.
         transform: Called with each batch on the device before the encoder, for instance to take the bone stream.
         skip_absent: Whether absent persons, found in the batch before ``transform``, are left out of the mean. By
-            default they count, as in the released codes.
+            default they count, as in the released codes, unless the encoder has ``absent="skip"``.
         precision: ``"own"``: of the encoder, or the caller's autocast. ``"bf16"``: bfloat16 for an encoder in float32,
             pooled and returned in float32. ``"auto"``: bfloat16 where the device computes in it itself, which is about
             twice as fast; the features differ in the third digit.
@@ -76,6 +78,8 @@ def extract_features(
     batches = torch.split(clips, batch_size) if isinstance(clips, Tensor) else clips
     if device is None:
         device = next((held.device for held in (*encoder.parameters(), *encoder.buffers())), None)
+    if pool is mean_pool and absent_of(encoder) == "skip":
+        pool = partial(mean_pool, absent="skip")
     half = half_precision(precision, encoder, device=torch.device(device or "cpu"))
     encoder = frozen(encoder, half=half)
     training = {module: module.training for module in encoder.modules()}

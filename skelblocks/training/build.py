@@ -41,6 +41,7 @@ def build_backbone(
         out_channels=chosen.out_channels,
         dropout=chosen.dropout,
         graph=chosen.graph,
+        absent=chosen.absent,
     )
 
 
@@ -77,7 +78,7 @@ def build_contrast(
         batch_norm=chosen.head_norm,
         bias=chosen.head_bias,
     )
-    branch = nn.Sequential(encoder, Pool(), head)
+    branch = nn.Sequential(encoder, Pool(absent=options.encoder.absent), head)
     if options.encoder.initialization == "official":
         initialize_official(branch)
     return MomentumContrast(

@@ -18,6 +18,7 @@ from skelblocks import streams
 from skelblocks.augment import recipes
 from skelblocks.clips import ClipDataset
 from skelblocks.encoders import pool
+from skelblocks.encoders.present_persons import absent_of
 from skelblocks.streams import Stream
 from skelblocks.training.order import derive_seed
 
@@ -130,6 +131,8 @@ def _views(clips: ClipDataset, *, stream: Stream, shear_amplitude: float, seed: 
 def _features(encoder: nn.Module, clips: Tensor) -> Tensor:
     training, first = encoder.training, next(encoder.parameters())
     encoder.eval()
-    features = torch.cat([pool(encoder(part.to(first))) for part in torch.split(clips, _AT_ONCE)])
+    features = torch.cat(
+        [pool(encoder(part.to(first)), absent=absent_of(encoder)) for part in torch.split(clips, _AT_ONCE)]
+    )
     encoder.train(training)
     return features.float()

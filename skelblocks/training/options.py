@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from skelblocks._utils.checks import check_choice
 from skelblocks.clips.preprocessing import Align, Nan, Origin, Per, Preprocessing, Scale, Y
+from skelblocks.encoders.present_persons import ABSENT, Absent
 from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.layouts.layout_file import get_or_load
 from skelblocks.layouts.remap import Missing
@@ -121,6 +122,7 @@ class EncoderOptions:
     out_channels: int | None = None  # default: 256; of BiGRU 2048
     graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
     dropout: float = 0.5  # BiGRU has none
+    absent: Absent = "compute"  # absent persons: encoded as in released codes, or skipped, with zeros as their map
     initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
 
     def __post_init__(self) -> None:
@@ -129,6 +131,7 @@ class EncoderOptions:
         if self.out_channels is not None:
             check_count(self.out_channels, name="encoder.out_channels")
         check_number(self.dropout, name="encoder.dropout", least=0, below=1)
+        check_choice(self.absent, ABSENT, name="encoder.absent")
 
 
 @dataclass(kw_only=True)

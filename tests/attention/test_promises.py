@@ -68,6 +68,18 @@ class TestMsMAttentionByCosine(MsMTester):
     options: ClassVar = {"similarity": "cosine", "boundary": "zero_difference"}
 
 
+def zero_row(x):
+    x[1, 0] = 0
+    return (x,)
+
+
+class TestMsMAttentionThatSkips(MsMTester):
+    options: ClassVar = {"absent": "skip"}
+
+    def inputs(self):
+        return zero_row(*super().inputs())
+
+
 class TestMHSAM(MapTester):
     autocast_dtype = torch.float32
 
@@ -79,6 +91,17 @@ class TestMHSAM(MapTester):
         check_state_dict(self.make(), MHSAM(8, num_heads=2), self.inputs())
 
 
+class TestMHSAMThatSkips(TestMHSAM):
+    def make(self):
+        torch.manual_seed(0)
+        return MHSAM(8, num_heads=2, absent="skip")
+
+    def inputs(self):
+        return zero_row(*super().inputs())
+
+    test_state_dict = None  # the same weights as without
+
+
 class EADMTester(MapTester):
     autocast_exact = True
     variant = "paper"
@@ -86,8 +109,10 @@ class EADMTester(MapTester):
     def inputs(self):  # the same values in bfloat16: a rounded one may cross the margin
         return (torch.randn(2, 2, 8, 3, 15).bfloat16().float(),)
 
+    absent = "compute"
+
     def make(self):
-        return EADM(0.67, variant=self.variant)
+        return EADM(0.67, variant=self.variant, absent=self.absent)
 
     test_gradients = None  # a step of finite differences may cross the margin: test_eadm
 
@@ -100,6 +125,20 @@ class TestEADMAsReleased(EADMTester):
     variant = "official"
 
     test_vmap = None  # counts are over the batch, which vmap hides
+
+
+class TestEADMThatSkips(EADMTester):
+    absent = "skip"
+
+    def inputs(self):
+        return zero_row(*super().inputs())
+
+
+class TestEADMAsReleasedThatSkips(TestEADMThatSkips):
+    variant = "official"
+
+    test_compiles = None  # its rows are coupled, which breaks the graph: test_present_persons
+    test_vmap = None
 
 
 class TestEnergyAttention(MapTester):

@@ -82,6 +82,16 @@ class TestSTGCN(EncoderTester):
         return STGCN("sbu", base_channels=4, out_channels=8, dropout=0.0)
 
 
+class TestSTGCNThatSkips(EncoderTester):
+    def untrained(self):
+        return STGCN("sbu", base_channels=4, out_channels=8, dropout=0.0, absent="skip")
+
+    def inputs(self):
+        x = super().inputs()[0]
+        x[1, ..., 0] = 0
+        return (x,)
+
+
 class TestSTGCNOfSomeJoints(EncoderTester):
     def untrained(self):
         return STGCN("sbu", base_channels=4, out_channels=8, dropout=0.0)
@@ -97,6 +107,16 @@ class TestDSTA(EncoderTester):
         return DSTA("sbu", frames=8, layers=LAYERS, num_subsets=2, dropout=0.0)
 
     test_gradients = None  # in test_dsta_block: eight frames take long
+
+
+class TestDSTAThatSkips(TestDSTA):
+    def untrained(self):
+        return DSTA("sbu", frames=8, layers=LAYERS, num_subsets=2, dropout=0.0, absent="skip")
+
+    def inputs(self):
+        x = super().inputs()[0]
+        x[1, ..., 0] = 0
+        return (x,)
 
 
 class BiGRUTester(EncoderTester):

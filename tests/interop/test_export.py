@@ -177,6 +177,21 @@ def test_a_program_from_recorded_clips_to_probabilities():
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_onnx_of_an_encoder_that_skips_absent_persons(tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    torch.manual_seed(0)
+    encoder = STGCN("coco-17", base_channels=2, out_channels=8, absent="skip").eval()
+    path = tmp_path / "encoder.onnx"
+    export_onnx(encoder, path, preprocessing=Preprocessing(frames=None))
+    session = runtime.InferenceSession(path)
+    x = clips(3, 16, {})
+    x[0, ..., 1] = x[1, ..., 0] = x[2] = 0
+    (got,) = session.run(None, {"clips": x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(got), ReadoutEncoder(encoder)(x), rtol=1e-4, atol=1e-5)
+
+
 def test_onnx_from_recorded_clips_to_probabilities(tmp_path):
     onnx = pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")

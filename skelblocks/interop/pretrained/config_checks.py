@@ -12,7 +12,7 @@ _MOST_ENCODERS = 8  # side by side
 _COUNTS = frozenset({"num_layers", "hidden_layers", "max_hop", "num_subsets"})
 _REALS = frozenset({"dropout", "scale", "sharpness"})
 _FLAGS = frozenset({"edge_importance", "causal", "batch_norm", "bias"})
-_WORDS = frozenset({"strategy", "motion", "normalization", "boundary", "similarity"})
+_WORDS = frozenset({"strategy", "motion", "normalization", "boundary", "similarity", "absent"})
 _OPTIONAL = frozenset({"segment", "scale"})
 
 

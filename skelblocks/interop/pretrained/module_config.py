@@ -23,7 +23,10 @@ CLASSES: dict[str, dict[str, type[nn.Module]]] = {
     "attention": {"MsMAttention": MsMAttention, "MHSAM": MHSAM},
 }
 # Arguments that descriptions of earlier versions lack, by class, with the value that all modules had then.
-_LATER: dict[str, dict[str, Any]] = {"ProjectionHead": {"bias": True}}
+_LATER: dict[str, dict[str, Any]] = {
+    "ProjectionHead": {"bias": True},
+    **{name: {"absent": "compute"} for name in ("STGCN", "DSTA", "MsMAttention", "MHSAM")},
+}
 
 
 def describe_module(module: nn.Module, *, role: str) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def describe_module(module: nn.Module, *, role: str) -> dict[str, Any]:
 
     Example:
         >>> describe_module(MHSAM(16, num_heads=2), role="attention")
-        {'class': 'MHSAM', 'arguments': {'channels': 16, 'num_heads': 2, 'sharpness': 2.0}}
+        {'class': 'MHSAM', 'arguments': {'channels': 16, 'num_heads': 2, 'sharpness': 2.0, 'absent': 'compute'}}
     """
     known = CLASSES[role]
     if known.get(type(module).__name__) is not type(module):

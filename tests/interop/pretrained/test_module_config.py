@@ -17,12 +17,15 @@ MODULES = {
         "encoder",
         lambda: STGCN(
             LAYOUT, in_channels=2, base_channels=2, out_channels=8, dropout=0.25, strategy="distance", max_hop=4,
-            dilation=2, edge_importance=False,
+            dilation=2, edge_importance=False, absent="skip",
         ),
     ),
     "DSTA": (
         "encoder",
-        lambda: DSTA(LAYOUT, frames=9, in_channels=2, layers=[(4, 4, 2, 1), (4, 8, 2, 2)], num_subsets=2, dropout=0.25),
+        lambda: DSTA(
+            LAYOUT, frames=9, in_channels=2, layers=[(4, 4, 2, 1), (4, 8, 2, 2)], num_subsets=2, dropout=0.25,
+            absent="skip",
+        ),
     ),
     "BiGRU": (
         "encoder",
@@ -47,8 +50,13 @@ MODULES = {
             boundary="replicate", scale=0.5, similarity="cosine",
         ),
     ),
-    "MHSAM": ("attention", lambda: MHSAM(8, num_heads=4, sharpness=3.0)),
+    "MHSAM": ("attention", lambda: MHSAM(8, num_heads=4, sharpness=3.0, absent="skip")),
 }  # fmt: skip
+
+
+def test_msm_attention_that_skips_absent_persons_comes_back():
+    config = describe_module(MsMAttention(8, layout=LAYOUT, absent="skip"), role="attention")
+    assert build_module(config, role="attention", layout=LAYOUT).absent == "skip"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -176,6 +184,11 @@ def test_descriptions_of_earlier_versions_are_read():
     config = describe_module(ProjectionHead(8, hidden_features=4, out_features=2), role="head")
     del config["arguments"]["bias"]
     assert build_module(config, role="head", layout=None).layers[0].bias is not None
+    for name in ("STGCN", "DSTA", "MsMAttention", "MHSAM"):
+        role, make = MODULES[name]
+        config = describe_module(make(), role=role)
+        del config["arguments"]["absent"]
+        assert build_module(config, role=role, layout=LAYOUT).absent == "compute"
 
 
 @pytest.mark.parametrize(
