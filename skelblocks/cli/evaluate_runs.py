@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
+from skelblocks.pages.report_page import report_page
+from skelblocks.pages.write_page import check_page_path, write_page
 from skelblocks.protocols import (
     CostOptions,
     FuseOptions,
@@ -76,6 +80,7 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
     out = Path(options.out or open_encoder(folders[0]).results_folder)
     if options.out:
         _make_folder(out)  # before the work, which may take hours
+    page = _checked_page(options)
     results = measure(folders, options)
     found = results_to_json(results)
     file = _make_folder(out) / _file_name(command, folders, options)
@@ -87,7 +92,20 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"the numbers are in {file}.json; {'; '.join(failures)}")
     for failure in failures:
         print(f"Warning: {escape(failure)}")
+    if page is not None:
+        shown = shlex.join(["skelblocks", "evaluate", command, *map(str, arguments)])
+        title = f"Report: {', '.join(dict.fromkeys(key.name for key in results.runs))}"
+        write_page(page, report_page(results, title=title, command=shown, pictures=out))
+        print(escape(page))
     return found
+
+
+def _checked_page(options: ProtocolOptions) -> Path | None:
+    """The page to write, once it is sure that it can be written; like the other results it replaces earlier ones."""
+    if not isinstance(options, ReportOptions) or options.html is None:
+        return None
+    require("jinja2", extra="pages")
+    return check_page_path(options.html, name="html", overwrite=True)
 
 
 def _without_start(arguments: Sequence[str]) -> list[str]:

@@ -116,6 +116,7 @@ class ReportOptions(ProtocolOptions):
     untrained: bool = True  # evaluate untrained encoders of the same kind too, of both initializations
     baselines: Baselines = "coordinates"  # features that nothing was learned for; minirocket: and MiniRocket
     animation: bool = True  # of a test clip
+    html: str | None = None  # a page to write, such as report.html: tables, curves and pictures in one file
 
     def __post_init__(self) -> None:
         super().__post_init__()

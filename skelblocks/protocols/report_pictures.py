@@ -64,6 +64,26 @@ def draw_report(results: Results, out: str | Path, *, animation: bool = True) ->
     return draw_embeddings(results, out) + pictures.failures
 
 
+def report_pictures(results: Results) -> dict[str, str]:
+    """The pictures that :func:`draw_report` draws, by the names of their files, with what each of them shows.
+
+    Args:
+        results: What the evaluation found.
+
+    Returns:
+        Titles by name; pictures that move are left out, and a picture that could not be drawn is there nevertheless.
+    """
+    found = {}
+    for key in _first_seeds(results):
+        line, label = results.label(key), file_label(results, key)
+        if key.stream != FUSED:
+            found[f"embedding_{label}.png"] = f"Features of the test clips in a plane: {line}"
+        for protocol in ("linear", "finetune"):
+            if protocol in results.rows[key]:
+                found[f"confusion_{protocol}_{label}.png"] = f"Confusion of classes: {line}, {protocol}"
+    return {**found, "energy.png": "Energy-based attention over a test clip", "clip.png": "A test clip"}
+
+
 def file_label(results: Results, key: RunKey) -> str:
     """The line of a run as a part of a file's name: letters, digits, and underscores for everything else."""
     return "".join(each if each.isalnum() or each in "-." else "_" for each in results.label(key))

@@ -73,15 +73,10 @@ def results_table(results: Results) -> str:
     Returns:
         Markdown. Names of folders and methods are escaped.
     """
-    beside = {**results.baselines, **results.untrained}
-    lines = {label: list(rows) for label, rows in beside.items()}
-    for key, row in results.rows.items():
-        lines.setdefault(results.label(key), []).append(row)
-    protocols = list(dict.fromkeys(protocol for rows in lines.values() for row in rows for protocol in row))
+    protocols, lines = accuracy_lines(results)
     text = _table_head("", protocols)
-    for label, rows in lines.items():
-        text.append(_table_line(label, [_cell(rows, protocol) for protocol in protocols]))
-    text += ["", _caption(results, [row for rows in lines.values() for row in rows])]
+    text += [_table_line(label, cells) for label, cells in lines.items()]
+    text += ["", results_caption(results)]
     seen = dict.fromkeys(str(run.trained.folder) for run in results.runs.values() if run.pretrained_apart is False)
     if seen:
         folders = ", ".join(escape(folder, to="markdown") for folder in seen)
@@ -91,23 +86,59 @@ def results_table(results: Results) -> str:
     return "\n".join([*text, ""])
 
 
-def _caption(results: Results, rows: Sequence[Row]) -> str:
+def accuracy_lines(results: Results) -> tuple[list[str], dict[str, list[str]]]:
+    """The accuracies as text: baselines and untrained encoders, then the runs.
+
+    Args:
+        results: What the evaluation found.
+
+    Returns:
+        The protocols, and one cell for each of them by the label of the line; a cell is empty where a line lacks the
+        protocol.
+    """
+    lines = _rows_by_label(results)
+    protocols = list(dict.fromkeys(protocol for rows in lines.values() for row in rows for protocol in row))
+    return protocols, {label: [_cell(rows, protocol) for protocol in protocols] for label, rows in lines.items()}
+
+
+def _rows_by_label(results: Results) -> dict[str, list[Row]]:
+    beside = {**results.baselines, **results.untrained}
+    lines = {label: list(rows) for label, rows in beside.items()}
+    for key, row in results.rows.items():
+        lines.setdefault(results.label(key), []).append(row)
+    return lines
+
+
+def results_caption(results: Results) -> str:
+    """What the accuracies are: of which clips, of which seeds, and how each was selected.
+
+    Args:
+        results: What the evaluation found.
+    """
+    rows = [row for rows in _rows_by_label(results).values() for row in rows]
     found = [result for row in rows for several in row.values() for result in several]
     selected = dict.fromkeys(f"{result.protocol}: {result.selected}" for result in found)
     seeds = dict.fromkeys(str(key.seed) for key in results.rows)
     return f"Top-1 accuracy on the test clips, %. Seeds: {', '.join(seeds)}. {'; '.join(selected)}."
 
 
-def _structure_table(results: Results) -> list[str]:
+def structure_lines(results: Results) -> tuple[list[str], dict[str, list[str]]]:
+    """How the features of the runs lie, as text: the metrics, and one cell for each of them by the label of the line.
+
+    Args:
+        results: What the evaluation found.
+    """
     by_label: dict[str, list[dict[str, float]]] = {}
     for key, values in results.structure.items():
         by_label.setdefault(results.label(key), []).append(values)
-    metrics = list(next(iter(results.structure.values())))
-    text = _table_head("features, %", metrics)
-    for label, several in by_label.items():
-        summary = summarize_seeds(several)
-        text.append(_table_line(label, [_shown(summary[metric]) for metric in metrics]))
-    return text
+    metrics = list(next(iter(results.structure.values()), {}))
+    summaries = {label: summarize_seeds(several) for label, several in by_label.items()}
+    return metrics, {label: [_shown(each[metric]) for metric in metrics] for label, each in summaries.items()}
+
+
+def _structure_table(results: Results) -> list[str]:
+    metrics, lines = structure_lines(results)
+    return _table_head("features, %", metrics) + [_table_line(label, cells) for label, cells in lines.items()]
 
 
 def _table_head(corner: str, columns: Sequence[str]) -> list[str]:

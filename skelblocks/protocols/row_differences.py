@@ -30,23 +30,45 @@ def row_differences(results: Results) -> dict[str, dict[str, dict[str, PairedInt
     """
     if not results.runs:
         return {}
-    sets = next(iter(results.runs.values())).sets
-    labels, who = sets.test.labels, _several(groups(sets.test, "cross-subject"))
+    others = {**results.baselines, **results.untrained}
+    return {
+        line: {other: _differences(results, rows, beside) for other, beside in others.items()}
+        for line, rows in _run_lines(results).items()
+    }
+
+
+def run_differences(results: Results) -> dict[str, dict[str, dict[str, PairedInterval]]]:
+    """Compare the runs with each other, clip by clip: each method and stream with each one after it.
+
+    Args:
+        results: What the evaluation found.
+
+    Returns:
+        As :func:`row_differences`, with the lines of other runs in the place of the baselines.
+    """
+    lines = _run_lines(results)
+    names = list(lines)
+    return {
+        line: {other: _differences(results, lines[line], lines[other]) for other in names[i + 1 :]}
+        for i, line in enumerate(names[:-1])
+    }
+
+
+def _run_lines(results: Results) -> dict[str, list[Row]]:
     lines: dict[str, list[Row]] = {}
     for key, row in results.rows.items():
         if key.stream != FUSED:
             lines.setdefault(results.label(key), []).append(row)
-    others = {**results.baselines, **results.untrained}
+    return lines
+
+
+def _differences(results: Results, rows: Sequence[Row], others: Sequence[Row]) -> dict[str, PairedInterval]:
+    test = next(iter(results.runs.values())).sets.test
+    who = _several(groups(test, "cross-subject"))
     return {
-        line: {
-            other: {
-                protocol: _difference(rows, beside, protocol, labels=labels, who=who)
-                for protocol in COMPARED
-                if all(protocol in row for row in (*rows, *beside))
-            }
-            for other, beside in others.items()
-        }
-        for line, rows in lines.items()
+        protocol: _difference(rows, others, protocol, labels=test.labels, who=who)
+        for protocol in COMPARED
+        if all(protocol in row for row in (*rows, *others))
     }
 
 
