@@ -28,11 +28,13 @@ METHODS = {
     "crossmoco": "CrossMoCo",
     "crossclr": "CrosSCLR",
     "actclr": "ActCLR",
+    "pstl": "PSTL",
 }
 RECIPES = {  # after synthetic_small
     "crossmoco": ["crossmoco_small"],
     "crossclr": ["crossclr_small"],
     "actclr": ["actclr_small"],
+    "pstl": ["pstl_small"],
 }
 
 

@@ -10,13 +10,14 @@ from skelblocks import layouts
 from skelblocks.training import load_page
 from skelblocks.training.pages import pages_folder
 
-METHODS = ["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco", "actclr", "crossclr"]
+METHODS = ["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco", "actclr", "pstl", "crossclr"]
 SMALL = {
     "synthetic": {"classes": 3, "subjects": 4, "views": 2, "frames": 16},
     "frames": 16,
     "base_channels": 4,
     "out_channels": 16,
     "embedding": 8,
+    "projector_features": 16,
     "queue_size": 8,
     "batch_size": 4,
     "epochs": 2,
@@ -25,6 +26,9 @@ SMALL = {
     "probe": "standardized",
     "accelerator": "cpu",
 }
+
+
+OF_SOME_METHODS = {"projector_features"}  # left out where a method has no such option
 
 
 def in_groups(kind, changes):
@@ -38,7 +42,7 @@ def in_groups(kind, changes):
         ]
         if groups:
             found.setdefault(groups[0], {})[name] = value
-        else:
+        elif name not in OF_SOME_METHODS or hasattr(kind(), name):
             found[name] = value
     return found
 

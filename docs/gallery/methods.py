@@ -312,6 +312,28 @@ def method_actclr() -> Figure:
     return road.figure
 
 
+def method_pstl() -> Figure:
+    boxes: dict[str, Box] = {
+        "clips": (0.1, 0.2, 0.7, 2.9, "clips", "data"),
+        "temporal": (1.3, 2.5, 2.0, 0.6, "crop, shear, ...,\nfast frames out", "extra"),
+        "plain": (1.3, 1.35, 2.0, 0.6, "crop, shear, ...", "data"),
+        "spatial": (1.3, 0.2, 2.0, 0.6, "crop, shear, ...,\ncentral joints out", "extra"),
+        "encoder": (3.9, 0.2, 1.3, 2.9, "ST-GCN,\npooling", "trained"),
+        "projector": (5.8, 0.2, 1.3, 2.9, "projector", "trained"),
+        "time": (7.8, 1.8, 1.6, 1.3, "Barlow\nTwins", "loss"),
+        "space": (7.8, 0.2, 1.6, 1.3, "Barlow\nTwins", "loss"),
+    }
+    road = Road(3.3, boxes)
+    for name in ("temporal", "plain", "spatial"):
+        road.arrow("clips", name)
+        road.arrow(name, "encoder")
+    for at in (2.8, 1.65, 0.5):
+        road.arrow("encoder", "projector", at=at)
+    for at, loss in ((2.8, "time"), (2.0, "time"), (1.3, "space"), (0.5, "space")):
+        road.arrow("projector", loss, at=at)
+    return road.figure
+
+
 if __name__ == "__main__":
     write(
         method_skeletonclr,
@@ -321,4 +343,5 @@ if __name__ == "__main__":
         method_crossmoco,
         method_crossclr,
         method_actclr,
+        method_pstl,
     )

@@ -133,6 +133,7 @@ class _Loop:
             rate=self.train.learning_rate,
             started=() if started is None else started.names,
             share=self.train.start_share,
+            kind=self.train.optimizer,
             momentum=self.train.sgd_momentum,
             weight_decay=self.train.weight_decay,
         )

@@ -27,7 +27,7 @@ def method_names() -> list[str]:
 
     Example:
         >>> method_names()
-        ['actclr', 'aimclr', 'crossclr', 'crossmoco', 'msmclr', 'skeattnclr', 'skeletonclr']
+        ['actclr', 'aimclr', 'crossclr', 'crossmoco', 'msmclr', 'pstl', 'skeattnclr', 'skeletonclr']
     """
     return sorted(path.stem.removeprefix(_PREFIX) for path in pages_folder().glob(f"{_PREFIX}*.py"))
 

@@ -433,7 +433,7 @@ def test_numbers_are_kept_where_a_picture_fails(run, tmp_path, monkeypatch, caps
     assert (out / "clip.png").exists()
 
 
-@pytest.mark.parametrize("method", ["aimclr", "msmclr", "skeattnclr", "crossmoco", "crossclr"])
+@pytest.mark.parametrize("method", ["aimclr", "msmclr", "skeattnclr", "crossmoco", "crossclr", "actclr", "pstl"])
 def test_cost_of_every_method(method, tmp_path):
     sizes = ["--frames", "8", "--persons", "1", "--layout", "sbu", "--batch_size", "2"]
     found = evaluate("cost", ["--method", method, "--out", str(tmp_path), *sizes])

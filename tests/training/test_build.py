@@ -11,9 +11,6 @@ from skelblocks.training import MethodOptions, Page, Views, build_backbone, buil
 # A page with nothing but the common options.
 PLAIN = Page(name="plain", options=MethodOptions, build=build_contrast, make_views=Views)
 
-# That a step takes, by method.
-VIEWS = {"skeletonclr": 2, "aimclr": 3, "msmclr": 3, "skeattnclr": 3}
-
 
 def parameters(module):
     return sum(p.numel() for p in module.parameters())
@@ -31,7 +28,7 @@ def test_query_and_key_start_equal_and_the_key_follows(page, small):
     contrast = method.contrast
     query, key = contrast.query_branch.state_dict(), contrast.key_branch.encoder.state_dict()
     assert all(query[name].equal(key[name]) for name in query)
-    views = [torch.randn(4, 3, 16, 15, 1) for _ in range(VIEWS[page.name])]
+    views = page.make_views(options, layout=layouts.get("sbu"))(torch.randn(4, 3, 16, 15, 1), torch.Generator())
     output = method(*views, ids=torch.arange(4))
     bank = contrast.queue.bank.clone()
     output.loss.backward()

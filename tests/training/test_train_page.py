@@ -29,8 +29,9 @@ def test_a_run_leaves_its_files(page, small, tmp_path):
     result = page.train(options)
     run = tmp_path / "run"
     pictures = {"loss.png", "accuracy.png", "embedding.png", "clip.png"}
-    if page.name in {"msmclr", "skeattnclr"}:
-        pictures.add("attention.png")
+    own = {"msmclr": "attention.png", "skeattnclr": "attention.png", "actclr": "actionlet.png"}
+    if page.name in own:
+        pictures.add(own[page.name])
     assert pictures | {"config.yaml", "encoder", "layout.json", "log.jsonl", "checkpoint.pt", "tensorboard"} == {
         path.name for path in run.iterdir()
     }
@@ -95,16 +96,20 @@ def test_a_run_keeps_its_layout_and_resumes_with_no_other(small, tmp_path):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_encoder_trains_or_is_refused(method, kind, small):
     page = load_page(method)
-    own = {"skeattnclr": {"heads": 2}, "crossmoco": {"streams": ["joint"]}}.get(method, {})
-    options = small(page, kind=kind, epochs=1, **own)
-    if kind == "bigru" and method in {"aimclr", "msmclr"}:
-        with pytest.raises(ValueError, match=r"encoder.kind: BiGRU's feature map has no joints, which (EADM|MsM)"):
+    own = {"skeattnclr": {"heads": 2}, "crossmoco": {"streams": ["joint"]}}
+    options = small(page, kind=kind, epochs=1, **own.get(method, {}))
+    if kind == "bigru" and method in {"aimclr", "msmclr", "actclr"}:
+        blocks = "EADM|MsM|the actionlet mask"
+        with pytest.raises(ValueError, match=rf"encoder.kind: BiGRU's feature map has no joints, which ({blocks})"):
+            page.train(options)
+    elif kind != "stgcn" and method == "pstl":
+        with pytest.raises(ValueError, match=f"encoder.kind: expected 'stgcn', got '{kind}'"):
             page.train(options)
     else:
         assert np.isfinite(page.train(options)["knn"])
 
 
-OF_ONE_METHOD = {"aimclr_small", "crossmoco_small", "crossclr_small"}
+OF_ONE_METHOD = {"aimclr_small", "crossmoco_small", "crossclr_small", "actclr_small", "pstl_small"}
 
 
 @pytest.mark.parametrize(
