@@ -4,10 +4,10 @@
     python -m benchmarks.studies.added_terms --out FOLDER --table
 
 Every variant is SkeletonCLR with one thing added, from the same seeds, with the settings of
-`examples/configs/nw_ucla.yaml` but for `--epochs`. A row is a JSON file in FOLDER; rows that are there are not computed
-again. Each encoder is judged on test clips of the third view by its nearest neighbor, by `ridge_probe`, whose constant
-is chosen on training subjects, and by the effective rank of its features. Weights of the terms are 1; no setting was
-chosen by the figures.
+`examples/configs/nw_ucla.yaml` but for `--epochs` and bfloat16. A row is a JSON file in FOLDER; rows that are there are
+not computed again. Each encoder is judged on test clips of the third view by its nearest neighbor, by `ridge_probe`,
+whose constant is chosen on training subjects, and by the effective rank of its features. Weights of the terms are 1; no
+setting was chosen by the figures.
 """
 
 from __future__ import annotations
@@ -196,7 +196,8 @@ def run(name: str, *, data: Path, seed: int, epochs: int) -> dict[str, float]:
     options = options_from_dict(MethodOptions, values)
     sets = load_sets(options.data)
     with tempfile.TemporaryDirectory() as folder:
-        train = replace(options.train, seed=seed, epochs=epochs, folder=folder, accelerator="cpu", warmup_epochs=1)
+        train = replace(options.train, seed=seed, epochs=epochs, folder=folder, accelerator="cpu")
+        train = replace(train, warmup_epochs=1, precision="bf16-mixed")
         options = replace(options, train=train, evaluate=replace(options.evaluate, every=0))
         torch.manual_seed(seed)
         method = build(name, options, layout=sets.layout, persons=sets.persons)
