@@ -64,8 +64,14 @@ def layout_round_trip(layout: _AnyLayout, through: _AnyLayout, *, lost: Lost = "
     v = layout.num_joints
     if layout == through:
         return torch.eye(v)
-    there, _ = joint_sources(layout, through, missing="nearest")
-    back, made = joint_sources(through, layout, missing="nearest")
+    try:
+        there, _ = joint_sources(layout, through, missing="nearest")
+        back, made = joint_sources(through, layout, missing="nearest")
+    except ValueError as error:
+        raise ValueError(
+            f"through: expected a format with joints of {layout.name!r}, got {through.name!r}: {error}; name other "
+            "formats"
+        ) from error
     matrix = _matrix(back, through.num_joints) @ _matrix(there, v)
     if lost == "zero":
         matrix[torch.tensor(made)] = 0

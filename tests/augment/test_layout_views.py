@@ -66,7 +66,11 @@ def test_matrices_are_no_state_and_follow_the_dtype_of_the_clips():
         (lambda: LayoutViews("nw-ucla", through="coco-17"), TypeError, "through: expected a list of layouts"),
         (lambda: LayoutViews("nw-ucla", through=[]), ValueError, "through: expected at least one layout"),
         (lambda: LayoutViews("nw-ucla", lost="keep"), ValueError, "lost: expected one of 'fill', 'zero', got 'keep'"),
-        (lambda: LayoutViews("hand-21"), ValueError, "have no joint in common"),
+        (
+            lambda: LayoutViews("hand-21"),
+            ValueError,
+            "through: expected a format with joints of 'hand-21', got 'ntu-rgb\\+d'",
+        ),
         (lambda: LayoutViews("nw-ucla")(torch.zeros(1, 3, 4, 25, 1)), ValueError, "axis 'v' is 25, not 20"),
         (
             lambda: layout_views(torch.zeros(2, 3, 4, 25, 1), torch.zeros(1, 25, 25)),
