@@ -27,12 +27,15 @@ METHODS = {
     "skeattnclr": "SkeAttnCLR",
     "crossmoco": "CrossMoCo",
     "crossclr": "CrosSCLR",
+    "skelemixclr": "SkeleMixCLR",
+    "hiclr": "HiCLR",
     "actclr": "ActCLR",
     "pstl": "PSTL",
 }
 RECIPES = {  # after synthetic_small
     "crossmoco": ["crossmoco_small"],
     "crossclr": ["crossclr_small"],
+    "skelemixclr": ["skelemixclr_small"],
     "actclr": ["actclr_small"],
     "pstl": ["pstl_small"],
 }

@@ -36,15 +36,18 @@ AS_RELEASED = {  # its name for load_official, and the options
     "aimclr": ("AimCLR", ["--drop=official"]),
     "msmclr": ("MsMCLR", ["--segment=8", "--nnm_epoch=half"]),
     "crossclr": ("CrosSCLR", ["--heads=official", "--moving_keys=official"]),
+    "skelemixclr": ("SkeleMixCLR", ["--encoder.graph=agcn", "--contrast.head_norm=true"]),
+    "hiclr": ("HiCLR", ["--mask=official"]),
 }
 
 
 class Recorded:
-    """The first batches of a loader, kept."""
+    """The first batches of a loader, kept; and for each, what theirs draws after them."""
 
     def __init__(self, loader: official_train.Batches, *, steps: int) -> None:
         self.loader, self.steps = loader, steps
         self.views: list[list[Tensor]] = []
+        self.drawn: list[list[Any]] = []
         self.rates: list[float] = []
 
     def __len__(self) -> int:
@@ -52,7 +55,9 @@ class Recorded:
 
     def __iter__(self) -> Iterator[Any]:
         for (views, labels), _ in zip(self.loader, range(self.steps), strict=False):
-            self.views.append([view.double() for view in views])
+            flat = [each for view in views for each in (view if isinstance(view, list) else [view])]
+            self.views.append([view.double() for view in flat if view.ndim > 1])
+            self.drawn.append([])
             self.rates.append(self.loader.processor.lr)
             yield views, labels
 
@@ -94,7 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     feeder = official_train.make_feeder(released.feeder, sets.train, shear_amplitude=options.contrast.shear_amplitude)
     stream = "joint" if given.method in official_train.CONVERTS_ITSELF else options.data.stream
     batches = official_train.Batches(feeder, processor, options, layout=sets.layout, stream=stream)
-    processor.data_loader = {"train": Recorded(batches, steps=given.steps)}
+    recorded = Recorded(batches, steps=given.steps)
+    processor.data_loader = {"train": recorded}
+    for owner, function in ((processor, "mask_gen"), (processor.model, "ske_swap")):
+        if hasattr(owner, function):
+            vars(owner)[function] = kept(getattr(owner, function), recorded)
 
     method = load_page(given.method).build(options, layout=sets.layout, persons=sets.persons).double()
     take_weights(method, load_official(processor.model.state_dict(), source=name, layout=sets.layout))
@@ -108,9 +117,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     processor.train(given.epoch + 1)
 
     print("| step | released | ours |\n|---|---|---|")
-    ours = repeat(method, processor, options, given.epoch, order=order_of(given.method, options, layout=sets.layout))
+    views = [
+        ordered(given.method, *each, options, layout=sets.layout)
+        for each in zip(recorded.views, recorded.drawn, strict=True)
+    ]
+    ours = repeat(method, views, recorded.rates, options, given.epoch)
     for step, (their, our) in enumerate(zip(theirs, ours, strict=True)):
         print(f"| {step + 1} | {their:.10f} | {our:.10f} |")
+
+
+def kept(draw: Callable[..., Any], recorded: Recorded) -> Callable[..., Any]:
+    """The same function, whose results are recorded with the batch that they were drawn for."""
+
+    def drawing(*arguments: Any) -> Any:
+        found = draw(*arguments)
+        recorded.drawn[-1].append(found)
+        return found
+
+    return drawing
 
 
 def loss_of(method: str, told: Any) -> float:
@@ -119,13 +143,19 @@ def loss_of(method: str, told: Any) -> float:
     return sum(told[name] for name in names if name in told)
 
 
-def order_of(method: str, options: Any, *, layout: SkeletonLayout) -> Callable[[list[Tensor]], list[Tensor]]:
-    """From the views that their loader gives to those that our method takes."""
+def ordered(
+    method: str, views: list[Tensor], drawn: list[Any], options: Any, *, layout: SkeletonLayout
+) -> list[Tensor]:
+    """From the views that their loader gives, and what theirs draws afterwards, to the views that our method takes."""
     if method == "crossclr":
-        return lambda views: [
-            streams.convert(view, stream, layout=layout) for stream in options.streams for view in views
-        ]
-    return lambda views: views if len(views) == 2 else [views[1], views[0], views[2]]  # theirs has the strong one first
+        return [streams.convert(view, stream, layout=layout) for stream in options.streams for view in views]
+    if method == "skelemixclr":
+        mixed = [(clips, partner, mask.expand(len(clips), -1, -1)) for partner, clips, mask in drawn]
+        return [*views, *(tensor for each in mixed for tensor in each)]
+    if method == "hiclr":
+        (mask,) = drawn  # (n, t, m, v, c), zero where a joint is hidden
+        return [*views, mask[:, :, 0, :, 0] == 0]
+    return views if len(views) == 2 else [views[1], views[0], views[2]]  # theirs has the strong one first
 
 
 def take_weights(method: Any, weights: OfficialCheckpoint) -> None:
@@ -135,6 +165,8 @@ def take_weights(method: Any, weights: OfficialCheckpoint) -> None:
             take_stream(contrast, weights.streams[stream])
         return
     take_stream(method.contrast, weights.streams[weights.stream])
+    if weights.joint_mask is not None:
+        method.joint_mask.load_state_dict(weights.joint_mask.state_dict())
     if isinstance(getattr(method, "attention", None), nn.Module):
         method.attention.load_state_dict(weights.attention.state_dict())  # type: ignore[union-attr]
 
@@ -152,22 +184,20 @@ def take_stream(contrast: Any, weights: OfficialStream) -> None:
 
 
 def repeat(
-    method: nn.Module, processor: Any, options: Any, epoch: int, *, order: Callable[[list[Tensor]], list[Tensor]]
+    method: nn.Module, batches: list[list[Tensor]], rates: list[float], options: Any, epoch: int
 ) -> Iterator[float]:
-    """Our losses on the batches that theirs was trained on."""
-    recorded = processor.data_loader["train"]
+    """Our losses on the batches that theirs was trained on, at the same rates."""
     optimizer = torch.optim.SGD(
         method.parameters(), lr=0.0, momentum=options.train.sgd_momentum, weight_decay=options.train.weight_decay
     )
     method.train()
-    for step, (views, rate) in enumerate(zip(recorded.views, recorded.rates, strict=True)):
+    for step, (views, rate) in enumerate(zip(batches, rates, strict=True)):
         optimizer.param_groups[0]["lr"] = rate
-        ordered = order(views)
-        output = method(*ordered, ids=torch.arange(len(ordered[0])), epoch=epoch)
+        output = method(*views, ids=torch.arange(len(views[0])), epoch=epoch)
         optimizer.zero_grad()
         output.loss.backward()
         optimizer.step()
-        method.update(output, step=step + 1, total_steps=len(recorded))  # type: ignore[operator]
+        method.update(output, step=step + 1, total_steps=len(batches))  # type: ignore[operator]
         yield output.loss.item()
 
 

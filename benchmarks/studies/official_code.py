@@ -75,6 +75,20 @@ RELEASED = {
         "net.crossclr_3views.CrosSCLR",
         "feeder.ntu_feeder.Feeder_dual",
     ),
+    "skelemixclr": Released(
+        "czhaneva/SkeleMixCLR",
+        "4538d6cd152039de5ead57fff83a4d4d0e6b5471",
+        "processor.pretrain_skeletonclr_multi_swapv2.SkeletonCLR_Processor",
+        "net.skeletonclr_multi_swapv2.SkeletonCLR",
+        "feeder.ntu_feeder.Feeder_multi",
+    ),
+    "hiclr": Released(
+        "JHang2020/HiCLR",
+        "49ffdf85231f19c1c7795ec63fb8d25ea96d37cf",
+        "processor.pretrain_hiclr.HiCLR_Processor",
+        "net.hiclr.HiCLR",
+        "feeder.ntu_feeder.Feeder_triple",
+    ),
 }
 
 

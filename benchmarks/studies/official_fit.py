@@ -43,6 +43,7 @@ def stand_in(device: torch.device) -> None:
     torchlight = types.ModuleType("torchlight")
     torchlight.__dict__.update(import_class=import_class, str2bool=bool, DictAction=MagicMock())
     sys.modules["torchlight"] = torchlight
+    vars(torchlight)["torchlight"] = sys.modules["torchlight.torchlight"] = torchlight  # HiCLR's copy is nested
     names = ("tensorboardX", "cv2", "timm", "timm.models", "timm.models.vision_transformer", "timm.models.layers")
     for name in names:
         if name.split(".")[0] in sys.modules or importlib.util.find_spec(name.split(".")[0]) is None:
@@ -60,11 +61,12 @@ def fit_to(layout: SkeletonLayout, *, persons: int, frames: int, method: str) ->
     if hasattr(tools, "transform_order"):
         tools.transform_order["ntu"] = list(layout.swap)
     bodies = [list(group.joints) for group in layout.bodies]
-    if method == "skeattnclr":
+    if method in ("skeattnclr", "skelemixclr"):
         graph = importlib.import_module("net.utils.ntu_rgb_d")
         outward = [(b, a) for a, b in inward]
         vars(graph).update(num_node=layout.num_joints, self_link=loops, inward=inward, outward=outward)
-        importlib.import_module("net.SkeAttnCLR").body_parts = bodies  # type: ignore[attr-defined]
+        network = "net.SkeAttnCLR" if method == "skeattnclr" else "net.skeletonclr_multi_swapv2"
+        importlib.import_module(network).body_parts = bodies  # type: ignore[attr-defined]
         return
 
     def get_edge(self: Any, _: str) -> None:
@@ -86,6 +88,8 @@ def fit_model(model: Any, *, layout: SkeletonLayout) -> None:
             module.num_point = layout.num_joints
     kind = type(model)
     kind._dequeue_and_enqueue = enqueue
+    if hasattr(model, "swap_params"):  # SkeleMixCLR's queue is also given labels, which are None
+        kind._dequeue_and_enqueue = lambda self, keys, _: enqueue(self, keys)
     for stream in ("motion", "bone"):
         if hasattr(kind, f"_dequeue_and_enqueue_{stream}"):
             setattr(kind, f"_dequeue_and_enqueue_{stream}", partialmethod(enqueue_of_stream, stream))

@@ -25,7 +25,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.studies import official_code, real_sets
 from benchmarks.studies.official_fit import fit_model, fit_to, import_class, stand_in
@@ -73,7 +73,9 @@ class Batches:
             views, labels = torch.utils.data.default_collate([self.feeder[row] for row in rows])
             yield [self._converted(view) for view in views], labels
 
-    def _converted(self, view: Tensor) -> Tensor:
+    def _converted(self, view: Any) -> Any:
+        if isinstance(view, list):
+            return [self._converted(each) for each in view]
         return view if view.ndim == 1 else streams.convert(view.float(), self.stream, layout=self.layout)
 
 
@@ -122,6 +124,14 @@ def make_processor(
     if method == "skeattnclr":  # and the numbers of its configurations for NTU RGB+D 60
         sizes.update(heads=options.heads, Lambda=options.sharpness)  # type: ignore[attr-defined]
         sizes.update(spa_l=3, spa_u=4, tem_l=4, tem_u=7)
+    elif method == "skelemixclr":
+        blocks = options.data.frames // 4  # 16 in its configuration, of which it takes 7 to 11
+        counts = [2, 3, round(7 / 16 * blocks), round(11 / 16 * blocks)]  # bodies and blocks
+        params = [*counts, options.mixes, 1.0]  # type: ignore[attr-defined]
+        swap = {"swap_params": [params], "swap_mode": "swap", "spatial_mode": "semantic"}
+        sizes.update(base_encoder="net.st_gcn_swap.Model", swap_cfg=swap)
+    elif method == "hiclr":
+        sizes.update(dropout_graph=0.0, add_graph=0.0)
     processor.arg = types.SimpleNamespace(
         model=released.model,
         model_args=sizes,
@@ -134,6 +144,7 @@ def make_processor(
         mining_epoch=options.train.epochs // 2,
         topk=1,
         loss="ce",
+        weight=False,
         mu=getattr(options, "mu", None),
         cross_epoch=options.train.epochs // 2,
         context=getattr(options, "context", True),
@@ -143,6 +154,14 @@ def make_processor(
         load_model=lambda name, **arguments: import_class(name)(**arguments), print_log=lambda *_: None
     )
     processor.dev = device
+    if method == "hiclr":
+        made = import_class("processor.utils.Jointmask")
+        processor.mask_gen = lambda clips, frames: made(
+            options.mask_ratio,
+            clips.shape[4],
+            clips.shape[3],
+            clips.shape[1],  # type: ignore[attr-defined]
+        )(clips, frames)
     processor.meta_info, processor.iter_info, processor.epoch_info = {"epoch": 0, "iter": 0}, {}, {}
     processor.global_step, processor.train_writer = 0, MagicMock()
     for name in ("adjust_lr", "show_iter_info", "show_epoch_info", "train_log_writer"):
@@ -166,6 +185,7 @@ def make_feeder(name: str, part: ArrayDataset, *, shear_amplitude: float) -> Any
     feeder.shear_amplitude = shear_amplitude
     feeder.data, feeder.label = part.as_tensor().numpy(), part.labels.tolist()
     feeder.window_size = feeder.data.shape[2]
+    feeder.frames = [feeder.window_size]  # SkeleMixCLR's takes clips of several lengths
     return feeder
 
 
