@@ -30,7 +30,7 @@ from skelblocks.training import MethodOptions, Output, Page, Views, backbone_of,
 class Options(MethodOptions):
     """All options; the defaults are those of the released configuration, which trains three streams."""
 
-    streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together, two or three
+    streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together, two at least
     crossed_from: int | Literal["half", "never"] = "half"  # epochs before streams name neighbors; 150 of 300
     top_k: int = 1  # neighbors that one stream names for another
     context: bool = True  # products of two streams' similarities are further columns
@@ -42,7 +42,7 @@ class Options(MethodOptions):
         super().__post_init__()
         if len(self.streams) < 2 or len(set(self.streams)) < len(self.streams):
             raise ValueError(
-                f"streams: expected two or three different streams, got {self.streams}; pass --streams [joint,motion], "
+                f"streams: expected two different streams or more, got {self.streams}; pass --streams [joint,motion], "
                 "or train one stream with skeletonclr"
             )
 

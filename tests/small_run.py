@@ -10,7 +10,18 @@ from skelblocks import layouts
 from skelblocks.training import load_page
 from skelblocks.training.pages import pages_folder
 
-METHODS = ["skeletonclr", "aimclr", "msmclr", "skeattnclr", "crossmoco", "actclr", "pstl", "crossclr"]
+METHODS = [
+    "skeletonclr",
+    "aimclr",
+    "msmclr",
+    "skeattnclr",
+    "crossmoco",
+    "actclr",
+    "pstl",
+    "crossclr",
+    "skelemixclr",
+    "hiclr",
+]
 SMALL = {
     "synthetic": {"classes": 3, "subjects": 4, "views": 2, "frames": 16},
     "frames": 16,

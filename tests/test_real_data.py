@@ -323,7 +323,7 @@ def test_released_code_trains_and_goes_on_where_it_was_killed(method, data, tmp_
 @pytest.mark.slow
 @pytest.mark.skipif(not OFFICIAL, reason="OFFICIAL_SOURCE names no folder of copies of the released code")
 @pytest.mark.parametrize("epoch", [0, 3])
-@pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "msmclr", "crossclr"])
+@pytest.mark.parametrize("method", ["skeletonclr", "aimclr", "msmclr", "crossclr", "skelemixclr", "hiclr"])
 def test_released_code_and_ours_take_the_same_steps(method, epoch, data, tmp_path):
     command = [
         sys.executable,

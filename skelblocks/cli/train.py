@@ -15,7 +15,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "page",
-        help="msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, pstl, crossclr, or a Python file",
+        help="msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, pstl, crossclr, skelemixclr, hiclr, or a "
+        "Python file",
     )
     parser.add_argument("options", nargs=argparse.REMAINDER, help="such as --config small --data.path clips.npz")
     parser.set_defaults(run=run)

@@ -27,7 +27,8 @@ def method_names() -> list[str]:
 
     Example:
         >>> method_names()
-        ['actclr', 'aimclr', 'crossclr', 'crossmoco', 'msmclr', 'pstl', 'skeattnclr', 'skeletonclr']
+        ['actclr', 'aimclr', 'crossclr', 'crossmoco', 'hiclr', 'msmclr', 'pstl', 'skeattnclr', 'skelemixclr',
+         'skeletonclr']
     """
     return sorted(path.stem.removeprefix(_PREFIX) for path in pages_folder().glob(f"{_PREFIX}*.py"))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from official_states import official_state
 from saved_run import save_run
-from small_run import write_set
+from small_run import METHODS, write_set
 from torch.nn.functional import normalize
 
 from skelblocks import layouts
@@ -433,7 +433,7 @@ def test_numbers_are_kept_where_a_picture_fails(run, tmp_path, monkeypatch, caps
     assert (out / "clip.png").exists()
 
 
-@pytest.mark.parametrize("method", ["aimclr", "msmclr", "skeattnclr", "crossmoco", "crossclr", "actclr", "pstl"])
+@pytest.mark.parametrize("method", METHODS)
 def test_cost_of_every_method(method, tmp_path):
     sizes = ["--frames", "8", "--persons", "1", "--layout", "sbu", "--batch_size", "2"]
     found = evaluate("cost", ["--method", method, "--out", str(tmp_path), *sizes])

@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from small_run import SMALL, in_groups
+from small_run import METHODS, SMALL, in_groups
 
 from skelblocks.cli import main
 from skelblocks.training import MethodOptions, load_page, parse_options
@@ -50,7 +50,7 @@ def test_help_has_the_comments_behind_the_options(capsys):
     assert '--loss {d3m,info_nce} of the strong branches; info_nce: table 7, "only L_NCE"' in shown
 
 
-@pytest.mark.parametrize("method", ["msmclr", "crossmoco", "skeattnclr", "aimclr", "crossclr"])
+@pytest.mark.parametrize("method", METHODS)
 def test_every_option_has_a_text(method, capsys):
     with pytest.raises(SystemExit):
         parse_options(load_page(method).options, ["--help"])

@@ -98,8 +98,8 @@ def test_every_encoder_trains_or_is_refused(method, kind, small):
     page = load_page(method)
     own = {"skeattnclr": {"heads": 2}, "crossmoco": {"streams": ["joint"]}}
     options = small(page, kind=kind, epochs=1, **own.get(method, {}))
-    if kind == "bigru" and method in {"aimclr", "msmclr", "actclr"}:
-        blocks = "EADM|MsM|the actionlet mask"
+    if kind == "bigru" and method in {"aimclr", "msmclr", "actclr", "skelemixclr"}:
+        blocks = "EADM|MsM|the actionlet mask|the region pooling"
         with pytest.raises(ValueError, match=rf"encoder.kind: BiGRU's feature map has no joints, which ({blocks})"):
             page.train(options)
     elif kind != "stgcn" and method == "pstl":
@@ -109,7 +109,7 @@ def test_every_encoder_trains_or_is_refused(method, kind, small):
         assert np.isfinite(page.train(options)["knn"])
 
 
-OF_ONE_METHOD = {"aimclr_small", "crossmoco_small", "crossclr_small", "actclr_small", "pstl_small"}
+OF_ONE_METHOD = {f"{method}_small" for method in METHODS}
 
 
 @pytest.mark.parametrize(
@@ -266,6 +266,8 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
         ["skeattnclr", "--heads", "2"],
         ["crossmoco"],
         ["crossclr", "--crossed-from", "1"],
+        ["skelemixclr"],
+        ["hiclr"],
         ["crossclr", "--crossed-from", "1", "--heads", "official", "--moving-keys", "official"],
     ],
     ids=" ".join,
