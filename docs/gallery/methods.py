@@ -331,6 +331,48 @@ def method_pstl() -> Figure:
         road.arrow("encoder", "projector", at=at)
     for at, loss in ((2.8, "time"), (2.0, "time"), (1.3, "space"), (0.5, "space")):
         road.arrow("projector", loss, at=at)
+
+
+def method_skelemixclr() -> Figure:
+    views = {"mixed": (3.25, "mixed query\nregion swap"), "query": (1.9, "query\ncrop, shear")}
+    pool: Box = (4.95, 2.75, 1.15, 1.0, "region\npooling", "extra")
+    losses: dict[str, Box] = {
+        "region": (9.85, 2.75, 1.2, 1.0, "region\ncontrast", "loss"),
+        "InfoNCE": (9.85, 1.7, 1.2, 0.6, "InfoNCE", "loss"),
+    }
+    road = _road(3.9, views, {"pool": pool}, losses=losses)
+    road.arrow("query", "mixed")
+    road.arrow("encoder", "pool")
+    road.arrow("encoder", "head", at=1.9)
+    for at, name in ((3.5, "pasted"), (3.0, "rest")):
+        road.arrow("pool", "head", at=at)
+        road.arrow("head", "logits", name, at=at)
+        road.arrow("logits", "region", at=at)
+    road.arrow("head", "logits", "whole", at=1.9)
+    road.arrow("logits", "InfoNCE")
+    return road.figure
+
+
+def method_hiclr() -> Figure:
+    views = {
+        "masked": (4.2, "normal view,\nhidden joints"),
+        "normal": (3.1, "normal view\nseven operations"),
+        "basic": (2.0, "basic view\ncrop, shear"),
+    }
+    losses: dict[str, Box] = {
+        "second": (9.85, 3.4, 1.2, 0.8, "D3M", "loss"),
+        "first": (9.85, 2.4, 1.2, 0.8, "D3M", "loss"),
+        "InfoNCE": (9.85, 1.65, 1.2, 0.6, "InfoNCE,\nlater mining", "loss"),
+    }
+    road = _road(4.8, views, {}, losses=losses)
+    road.arrow("encoder", "head")
+    for name, (at, _) in views.items():
+        road.arrow("head", "logits", name, at=at)
+    road.arrow("logits", "second", "masked", at=4.0)
+    road.arrow("logits", "second", "teacher", at=3.55, dashed=True)
+    road.arrow("logits", "first", "normal", at=3.0)
+    road.arrow("logits", "first", "teacher", at=2.55, dashed=True)
+    road.arrow("logits", "InfoNCE")
     return road.figure
 
 
@@ -342,6 +384,8 @@ if __name__ == "__main__":
         method_skeattnclr,
         method_crossmoco,
         method_crossclr,
+        method_skelemixclr,
+        method_hiclr,
         method_actclr,
         method_pstl,
     )

@@ -291,8 +291,8 @@ def skelemix_swap(
 ) -> RandomRegionSwap:
     """The data mixing of SkeleMixCLR's released config: 2 to 3 of 5 bodies, 7 to 11 of 16 blocks of 4 frames.
 
-    It goes to clips that have had :func:`weak`, before bones or motion are taken. The config mixes each batch three
-    times, each with draws of its own: call it three times.
+    It goes to clips that have had :func:`weak`; in the released code, after bones or motion were taken. The config
+    mixes each batch three times, each with draws of its own: call it three times.
 
     Args:
         layout: A name, a dict or a layout.

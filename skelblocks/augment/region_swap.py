@@ -50,8 +50,8 @@ def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: 
 
     .. math:: y_{i,t,v} = x_{p(i),t,v} \text{ where } \text{mask}_{i,t,v}, \quad x_{i,t,v} \text{ elsewhere}
 
-    It acts on joints. Bones and motion are taken from its result, as in the released code: bones across the region's
-    border join two people, and motion jumps where the region begins and ends.
+    SkeAttnCLR's released code mixes joints and takes bones and motion from the result: bones across the region's border
+    join two people, and motion jumps where the region begins and ends. SkeleMixCLR's mixes bones or motion themselves.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def test_each_level_teaches_the_next(epoch, reduction):
         method.joint_mask.fill.fill_(0.5)
     basic, key, normal, masked, hidden = views()
     levels = [probabilities(method, view, key) for view in (basic, normal, hidden_by(method, masked, hidden))]
-    chain = sum(-(weak * strong.log()).sum(1).mean() for weak, strong in zip(levels, levels[1:], strict=False)) / 2
+    chain = sum(-(weak * strong.log()).sum(1).mean() for weak, strong in pairwise(levels)) / 2
     positives = torch.zeros_like(levels[0])
     positives[:, 0] = 1
     if epoch:

@@ -44,7 +44,7 @@ def equal(one, other):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_takes_the_encoder_and_its_copies(official, name):
     path = official("AimCLR_linear_eval")
-    method = method_of(name)
+    method = method_of(name, graph="spatial")
     started = start_from(method, path)
     source = load_official(path).encoder
     for encoder in method.encoders().values():
