@@ -72,7 +72,7 @@ class TrainOptions:
     epochs: int = 300  # passes over the training clips
     min_steps: int = 0  # train for more epochs if these have fewer steps
     batch_size: int = 128  # clips in all processes together
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: Literal["sgd", "adam"] = "sgd"  # PSTL trains with Adam, the other methods with SGD
     learning_rate: float = 0.1  # after the warm-up
     sgd_momentum: float = 0.9  # MsMCLR prints 0.999, which is the key encoder's
     weight_decay: float = 1e-4  # of all weights
