@@ -25,7 +25,7 @@ def views(options=None, *, frames=16, persons=1):
     return made(clips, torch.Generator().manual_seed(0))
 
 
-def nce(query, key, bank, other=None):
+def one_info_nce(query, key, bank, other=None):
     """InfoNCE of one embedding ``(d,)``, at the temperature 0.2."""
     rows = torch.cat([key[None], bank, *([] if other is None else [other[None]])])
     return -(rows @ query / 0.2).log_softmax(0)[0]
@@ -38,14 +38,16 @@ def test_the_loss_is_that_of_whole_clips_and_of_both_sides(reduction):
     query, key, *mixed = views()
     assert len(mixed) == 9
     keys, bank = unit(method.contrast.key_branch(key)), method.contrast.queue.bank
-    whole = torch.stack([nce(q, k, bank) for q, k in zip(unit(head(pool(encoder(query)))), keys, strict=True)]).mean()
+    whole = torch.stack(
+        [one_info_nce(q, k, bank) for q, k in zip(unit(head(pool(encoder(query)))), keys, strict=True)]
+    ).mean()
     regions = []
     for clips, partner, mask in zip(mixed[::3], mixed[1::3], mixed[2::3], strict=True):
         feature_map = encoder(clips)[:, 0]  # (n, c, t, v)
         for n in range(4):
             sides = [feature_map[n][:, where].mean(1) for where in (mask[n], ~mask[n])]
             pasted, rest = (unit(head(side[None]))[0] for side in sides)
-            pair = nce(pasted, keys[partner[n]], bank, rest) + nce(rest, keys[n], bank, pasted)
+            pair = one_info_nce(pasted, keys[partner[n]], bank, rest) + one_info_nce(rest, keys[n], bank, pasted)
             regions.append(pair / 2)
     region = torch.stack(regions).mean() * (3 if reduction == "sum" else 1)
     output = method(query, key, *mixed, ids=IDS)
