@@ -3,8 +3,8 @@
     python examples/demo.py --method aimclr
 
 The settings are the documented small-data recipe, configs/synthetic_small.yaml. Everything is written to runs/demo
-(another method than MsMCLR: runs/demo_METHOD): results.json, the checkpoint, the log, the encoder, and pictures of the
-loss, the embedding and whatever the method has of its own.
+(another method than MsMCLR: runs/demo_METHOD): results.json, the checkpoint, the log, the encoder, pictures of the
+loss, the embedding and whatever the method has of its own, and explore.html, which shows the test clips in motion.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from skelblocks.cli import main as skelblocks
 from skelblocks.training import accuracies, backbone_of, build_contrast, load_page, load_sets, parse_options
 
 METHODS = {
@@ -77,6 +78,12 @@ def main() -> None:
     for name, row in rows.items():
         print(f"{name:45}{row['knn']:8.1f}{row['linear']:8.1f}")
     print(f"\n{results['seconds']:.0f} s. Metrics, checkpoint, encoder and pictures are in {place}")
+    explored = place / "explore.html"
+    if skelblocks(
+        ["explore", str(place), "--out", str(explored), "--overwrite", "--title", f"Demo: {METHODS[given.method]}"]
+    ):
+        raise SystemExit(1)
+    print(f"Open {explored} in a browser: the test clips, in motion, as the encoder sees them")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
     about = {"class_names": ["sit", "stand"]}
     settings = Preprocessing(frames=16, persons=2)
     save_pretrained(folder / "model", encoder=encoder, head=classifier, preprocessing=settings, metadata=about)
+    np.savez(folder / "features.npz", embeddings=np.eye(8, 4, dtype=np.float32), names=[str(i) for i in range(8)])
     torch.save({"encoder_q.conv.weight": torch.ones(2, 2), "epoch": 3}, folder / "official.pt")
     (folder / "options.yaml").write_text("train:\n  epochs: 1\n  batch_size: 4\ndata:\n  frames: 16\n")
     out = str(folder / "out")
@@ -84,6 +85,7 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
         assert main(["prepare", "nw-ucla", "--root", str(folder / "raw"), "--out", str(folder / "set")]) == 0
     shutil.rmtree(folder / "pyskl", ignore_errors=True)
     here = {path.name: str(path) for path in folder.iterdir()}
+    page = ["--out", f"{out}.html", "--map", "pca", "--no-baselines", "--overwrite"]
     train = ["train", "skeletonclr", *TINY, "--train.folder", out]
     return {
         "clips.npz": [
@@ -93,6 +95,7 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
             [*train, "--data.path", here["clips.npz"], "--data.split", "none"],
         ],
         "clips.npy": [["inspect", here["clips.npy"], "--layout", "ntu-rgb+d"]],
+        "features.npz": [["explore", here["features.npz"], here["clips.npz"], *page]],
         "layout.json": [["inspect", here["clips.npy"], "--layout", here["layout.json"]]],
         "S001C001P001R001A001.skeleton": [["inspect", here["S001C001P001R001A001.skeleton"]]],
         "raw": [["prepare", "nw-ucla", "--root", here["raw"], "--out", out, "--overwrite"]],
@@ -105,7 +108,10 @@ def make_inputs(folder: Path) -> dict[str, list[list[str]]]:
             ["embed", here["encoder"], here["clips.npz"], "--out", out, "--overwrite"],
             ["inspect", here["encoder"]],
         ],
-        "model": [["classify", here["model"], here["clips.npz"], "--out", f"{out}.csv", "--overwrite"]],
+        "model": [
+            ["classify", here["model"], here["clips.npz"], "--out", f"{out}.csv", "--overwrite"],
+            ["explore", here["model"], here["clips.npz"], *page],
+        ],
         "official.pt": [["import-official", here["official.pt"], "--out", out, "--overwrite"]],
         "options.yaml": [["train", "skeletonclr", *TINY, "--config", here["options.yaml"], "--train.folder", out]],
         "set": [["inspect", here["set"]], ["embed", here["encoder"], here["set"], "--out", out, "--overwrite"]],
