@@ -40,6 +40,9 @@ html_title = f"skelblocks {release}"
 html_theme_options = {"source_repository": "", "navigation_with_keys": True}
 
 HERE = Path(__file__).parent
+EXTRA = HERE / "_build" / "extra"  # pages that the gallery writes, which are files of the documentation as they are
+EXTRA.mkdir(parents=True, exist_ok=True)
+html_extra_path = [str(EXTRA.relative_to(HERE))]
 
 
 def _draw_pictures(app: object) -> None:
@@ -49,7 +52,10 @@ def _draw_pictures(app: object) -> None:
     """
     folder = HERE / "_build" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
-    shared = [HERE / "gallery" / "common.py", *Path(skelblocks.__file__).parent.rglob("*.py")]
+    package = [
+        path for ending in ("py", "js", "css", "html") for path in Path(skelblocks.__file__).parent.rglob(f"*.{ending}")
+    ]
+    shared = [HERE / "gallery" / "common.py", *package]
     changed = max(path.stat().st_mtime for path in shared)
 
     def draw(script: Path) -> None:

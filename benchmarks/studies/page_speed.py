@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from selenium import webdriver
 
+from skelblocks.clips import Preprocessing
 from skelblocks.data import ArrayDataset, synthetic_motion
 from skelblocks.evaluation import coordinate_features
 from skelblocks.pages import explore_page, neighbor_scores, write_page
@@ -58,7 +59,8 @@ def synthetic_page(folder: Path, clips: int) -> Path:
     """A page of synthetic clips of one person, whose features are their coordinates."""
     motion = synthetic_motion("ntu-rgb+d", classes=20, subjects=-(-clips // 40), views=2, frames=64, seed=0)
     x = motion.x[:clips, ..., :1].numpy()
-    dataset = ArrayDataset(x, layout="ntu-rgb+d", labels=motion.labels[:clips], class_names=motion.class_names)
+    labels, settings = motion.labels[:clips], Preprocessing(frames=64)  # the most frames that a page keeps
+    dataset = ArrayDataset(x, layout="ntu-rgb+d", labels=labels, class_names=motion.class_names, preprocessing=settings)
     features = coordinate_features(dataset.batch(np.arange(clips)), frames=8)
     scores = neighbor_scores({"coordinates": features}, dataset.labels)
     return write_page(folder / "page.html", explore_page(dataset, features, maps=("pca",), scores=scores))

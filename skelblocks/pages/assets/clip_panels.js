@@ -32,7 +32,7 @@ class Clips {
 
   // The name and the first label, for one line.
   line(i) {
-    const shown = this.columns[0].name === "cluster" ? "" : `, ${this.label(0, i)}`;
+    const shown = this.columns[0].name === "cluster" ? "" : `, ${shorten(this.label(0, i))}`;
     return shorten(this.names[i]) + shown;
   }
 
