@@ -188,14 +188,15 @@ def bone_motion(
 def acceleration(x: Tensor, *, across_absence: bool = False, seen: Tensor | None = None) -> Tensor:
     """Change of the motion: ``a[i] = x[i + 2] - 2 * x[i + 1] + x[i]``; the last two frames' is zero.
 
-    IKEM (arXiv 2309.12009) adds it to the three usual streams. Where it begins and ends is ours.
+    IKEM (arXiv 2309.12009) adds it to the three usual streams. Its released code multiplies the result by
+    ``(50 / frames) ** 2``, with the number of frames that the clip had before it was resampled to 50.
 
     Unlike ``motion(motion(x))``, it does not take the step to the zero with which :func:`motion` ends for a stop. Where
     a person is absent, all zeros, in one of the three frames, there is no acceleration.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        across_absence: Whether to take the difference there too, as :func:`motion` does.
+        across_absence: Whether to take the difference there too, as IKEM's released code does.
         seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A joint that is not seen in one of the three frames
             has no acceleration. By default all joints count, also those that were filled.
 

@@ -27,6 +27,15 @@ def test_equals_the_official_code(official, stream):
     torch.testing.assert_close(single, expected.float(), rtol=1e-4, atol=1e-5)
 
 
+def test_acceleration_equals_ikem():
+    """Its released code goes on to divide by the time of a frame: 50 frames stand for ``frame`` recorded ones."""
+    with np.load(GOLDEN.parent / "ikem_acceleration_f64.npz") as arrays:
+        x, frame, expected = (torch.from_numpy(arrays[key]) for key in ("x", "frame", "acceleration"))
+    found = acceleration(x, across_absence=True) * (50 / frame.double()).square().view(-1, 1, 1, 1, 1)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+    assert (acceleration(x)[0, :, 3:, :, 1] == 0).all()  # this person leaves after the fifth frame
+
+
 @pytest.mark.parametrize("layout", layouts.available())
 @pytest.mark.parametrize(("n", "t", "m"), [(1, 16, 1), (2, 3, 2), (1, 1, 2)])
 def test_equals_the_slow_reference(layout, n, t, m):
