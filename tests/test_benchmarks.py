@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.speed import bench_step, growth, run
+from benchmarks.speed import bench_step, compare, gpu, growth, run
 from benchmarks.speed.case import Case, Setting, largest_difference
 from benchmarks.speed.memory import peak_memory
 
@@ -135,3 +135,40 @@ def test_step_on_cuda():
     assert bench_step.check(Setting(device="cuda", small=True)) < 1e-9
     first, *_ = bench_step.cases(Setting(device="cuda", small=True, half=True))
     assert torch.isfinite(first.ours())
+
+
+def test_a_machine_without_a_gpu_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match=r"^error: torch sees no CUDA device; .* or pass --dry$"):
+        gpu.checked_device(dry=False)
+    assert gpu.checked_device(dry=True) == "cpu"
+
+
+def test_a_part_that_fails_is_a_row_of_the_table(monkeypatch):
+    monkeypatch.setitem(gpu.PARTS, "eager", (gpu.eager, 0.001))
+    assert gpu.run_part("eager", dry=True, limit=0.001) == [("eager", "", "failed: no result after 0 s")]
+    ((name, _, measured),) = gpu.run_part("no such part", dry=True, limit=60)
+    assert name == "no such part"
+    assert measured.startswith("failed: ")
+
+
+def test_the_parts_of_the_gpu_script_fit_into_eight_minutes():
+    assert sum(limit for _, limit in gpu.PARTS.values()) < 8 * 60
+
+
+def test_losses_of_plain_and_ours_are_compared():
+    rows = gpu.curves("cpu")
+    assert [row[0].split(", ")[1] for row in rows] == ["float32", "bfloat16"]
+
+
+def test_clips_like_ntu_rgb_d_show_one_person_in_four_of_five():
+    clips = compare.ntu_like(10, 4)
+    present = (clips != 0).any(dim=3).any(dim=2).any(dim=1)
+    assert present.sum().item() == 12
+
+
+@pytest.mark.parametrize("work", ["step", "features"])
+@pytest.mark.parametrize("side", ["ours", "before", "plain"])
+def test_every_side_of_the_comparison_works(work, side):
+    make = {"step": compare.make_step, "features": compare.make_features}[work]
+    make(side, half=side == "ours", small=True)()
