@@ -177,6 +177,7 @@ def test_a_program_from_recorded_clips_to_probabilities():
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_onnx_of_an_encoder_that_skips_absent_persons(tmp_path):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
