@@ -344,3 +344,15 @@ def test_released_code_and_ours_take_the_same_steps(method, epoch, data, tmp_pat
     theirs, ours = np.array([[float(cell) for cell in line.strip("| ").split("|")[1:]] for line in lines]).T
     assert len(ours) == len(set(ours)) == 12 // batch
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OFFICIAL, reason="OFFICIAL_SOURCE names no folder of copies of the released code")
+@pytest.mark.parametrize("method", ["actclr", "pstl"])
+def test_released_models_and_ours_take_the_same_steps(method, tmp_path):
+    command = [sys.executable, "-m", "benchmarks.studies.lockstep_models", "--method", method, "--batch", "4"]
+    command += ["--steps=3", "--official-source", OFFICIAL, "--official-cache", str(tmp_path / "cache")]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2:]
+    theirs, ours = np.array([[float(cell) for cell in line.strip("| ").split("|")[1:]] for line in lines]).T
+    assert len(ours) == len(set(ours)) == 3
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
