@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.studies.distill_scores import Pair, Place, measure
+from benchmarks.studies.distill_scores import Pair, Place, measure, measure_each
 from benchmarks.studies.distill_tables import table
 from benchmarks.studies.distill_targets import TARGETS, Target, load_target, others_of, own_clips
 from skelblocks.augment import EstimatorNoise
@@ -62,10 +62,11 @@ def encode(found: Pretrained, clips: Tensor, kinds: Sequence[Any] = ("mean",)) -
     return list(joined.split([size * each.groups for each in readouts], dim=1))
 
 
-def rocket(target: Target, clips: Tensor) -> list[Pair]:
+def rocket(target: Target, prepare: Callable[[Preprocessing], Tensor], seed: int) -> list[Pair]:
     """MiniRocket's features for each split; its thresholds come from the training clips of the split."""
+    clips = prepare(LONG)
     return [
-        mini_rocket_features(*(clips[torch.from_numpy(part)] for part in (train, test)))
+        mini_rocket_features(*(clips[torch.from_numpy(part)] for part in (train, test)), seed=seed)
         for train, test in target.splits
     ]
 
@@ -78,21 +79,24 @@ def baselines(given: argparse.Namespace) -> None:
     for name in given.targets:
         target = load_target(given.data, name)
         for align in ("official", None):
-            features = encode(teacher, target.in_space(teacher, align=align), given.readouts)
-            for kind, each in zip(given.readouts, features, strict=True):
-                place = Place(f"teacher-{'turned' if align else 'as-seen'}-{kind}", "recorded", name, "space")
-                measure(given.results, place, lambda each=each: each, target)
+            row = "teacher-turned" if align else "teacher-as-seen"
+            places = [Place(f"{row}-{kind}", "recorded", name, "space") for kind in given.readouts]
+            space = partial(target.in_space, teacher, align=align)
+            measure_each(given.results, places, lambda space=space: encode(teacher, space(), given.readouts), target)
         for layout in given.layouts:
             for condition in given.conditions:
                 clips = partial(prepared, target, layout, condition)
                 rows: dict[str, Callable[[], Any]] = {
-                    "MiniRocket": lambda clips=clips, target=target: rocket(target, clips(LONG)),
+                    f"MiniRocket-seed{seed}": partial(rocket, target, clips, seed) for seed in given.seeds
+                }
+                rows |= {
                     "coordinates": lambda clips=clips: coordinate_features(clips(LONG)),
                     "untrained": lambda clips=clips: encode(untrained, clips(FLAT))[0],
                     "depth0": lambda clips=clips: encode(teacher, clips(METERS))[0],
                 }
-                for row in given.rows:
-                    measure(given.results, Place(row, layout, name, condition), rows[row], target)
+                for row, make in rows.items():
+                    if row.split("-")[0] in given.rows:
+                        measure(given.results, Place(row, layout, name, condition), make, target)
 
 
 def students(given: argparse.Namespace) -> Iterator[tuple[Path, str, int, list[str]]]:
@@ -145,11 +149,13 @@ def evaluate(given: argparse.Namespace) -> None:
             for condition in given.conditions:
                 rows = [f"{given.motion}-seed{seed}-{kind}" for kind in given.readouts]
                 places = [Place(row, layout, name, condition) for row in rows]
-                if all(place.file(given.results).exists() for place in places):
-                    continue
-                features = encode(found, prepared(target, layout, condition, found.preprocessing), given.readouts)
-                for place, each in zip(places, features, strict=True):
-                    measure(given.results, place, lambda each=each: each, target)
+                clips = partial(prepared, target, layout, condition, found.preprocessing)
+                measure_each(
+                    given.results,
+                    places,
+                    lambda clips=clips, found=found: encode(found, clips(), given.readouts),
+                    target,
+                )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

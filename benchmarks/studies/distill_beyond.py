@@ -19,6 +19,7 @@ import argparse
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.studies.distill import CONDITIONS, encode, prepared
-from benchmarks.studies.distill_scores import Place, measure
+from benchmarks.studies.distill_scores import Place, measure_each
 from benchmarks.studies.distill_targets import TARGETS, Target, load_target
 from skelblocks import layouts
 from skelblocks.cli import main as skelblocks
@@ -66,10 +67,9 @@ def look(given: argparse.Namespace, row: str, found: Pretrained, name: str, cond
     assert found.preprocessing is not None
     target = load_target(given.data, name)
     for condition in conditions:
-        features = encode(found, prepared(target, "coco-17", condition, found.preprocessing), given.readouts)
-        for kind, each in zip(given.readouts, features, strict=True):
-            place = Place(f"{row}-seed{given.seed}-{kind}", "coco-17", name, condition)
-            measure(given.results, place, lambda each=each: each, target)
+        places = [Place(f"{row}-seed{given.seed}-{kind}", "coco-17", name, condition) for kind in given.readouts]
+        clips = partial(prepared, target, "coco-17", condition, found.preprocessing)
+        measure_each(given.results, places, lambda clips=clips: encode(found, clips(), given.readouts), target)
 
 
 def space(given: argparse.Namespace) -> None:
@@ -84,10 +84,9 @@ def space(given: argparse.Namespace) -> None:
             for align in ("official", None)
         }
         for row, clips in rows.items():
-            features = encode(found if row == "space" else teacher, clips, given.readouts)
-            for kind, each in zip(given.readouts, features, strict=True):
-                place = Place(f"{row}-{kind}", layout, name, "space")
-                measure(given.results, place, lambda each=each: each, target)
+            places = [Place(f"{row}-{kind}", layout, name, "space") for kind in given.readouts]
+            encoder = found if row == "space" else teacher
+            measure_each(given.results, places, partial(encode, encoder, clips, given.readouts), target)
 
 
 def in_space(found: Pretrained, target: Target, layout: str) -> Tensor:
@@ -154,10 +153,8 @@ def adapt(given: argparse.Namespace) -> None:
     after = adapted(given, "student", str(plain), pictures, flat)
     look(given, "distilled-adapted", after, "nw-ucla")
     before = adapted(given, "teacher", given.teacher[0], whole, ["--data.align", "official"])
-    features = encode(before, target.in_space(before), given.readouts)
-    for kind, each in zip(given.readouts, features, strict=True):
-        place = Place(f"teacher-adapted-{kind}", "recorded", "nw-ucla", "space")
-        measure(given.results, place, lambda each=each: each, target)
+    places = [Place(f"teacher-adapted-{kind}", "recorded", "nw-ucla", "space") for kind in given.readouts]
+    measure_each(given.results, places, lambda: encode(before, target.in_space(before), given.readouts), target)
     folder = given.results / "adapted_teacher"
     save_pretrained(folder, encoder=before.encoder, preprocessing=before.preprocessing, overwrite=True)
     found = student(given, "adapted", layout="coco-17", teacher=(str(folder),))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,3 +95,13 @@ def measure(results: Path, place: Place, features: Callable[[], Tensor | Sequenc
     with whole_file(path) as file:
         file.write_text(json.dumps(found) + "\n", encoding="utf-8")
     print(*place, *(f"{np.mean(found[column]['draws']):.1f}" for column in COLUMNS), flush=True)
+
+
+def measure_each(
+    results: Path, places: Sequence[Place], features: Callable[[], Sequence[Tensor]], target: Target
+) -> None:
+    """Write several results, whose features are computed together, unless all are there."""
+    if all(place.file(results).exists() for place in places):
+        return
+    for place, each in zip(places, features(), strict=True):
+        measure(results, place, partial(lambda found: found, each), target)
