@@ -43,23 +43,35 @@ WARMUP = 30  # steps in which the rate rises
 
 
 class Student(nn.Module):
-    """An encoder whose pooled features are compared with the teacher's, through a linear map where sizes differ.
+    """An encoder whose pooled features are compared with the teacher's.
 
     Args:
         encoder: What is kept in the end.
-        features: Of the teacher.
+        targets: Features of the teacher, ``(n, d)``.
+        started: Whether the encoder has the teacher's weights, so that its features are guesses already. Otherwise, or
+            with other sizes, a linear map makes the guesses, in units of the targets' deviations.
     """
 
-    def __init__(self, encoder: Any, *, features: int) -> None:
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, encoder: Any, *, targets: Tensor, started: bool) -> None:
         super().__init__()
         self.encoder = encoder
-        own = encoder.out_channels
-        self.projection: nn.Module = nn.Identity() if own == features else nn.Linear(own, features)
+        own, features = encoder.out_channels, targets.shape[1]
+        self.projection = None
+        if not started or own != features:
+            self.projection = nn.Sequential(nn.BatchNorm1d(own), nn.Linear(own, features))
+        self.register_buffer("mean", targets.mean(dim=0))
+        self.register_buffer("deviation", targets.std(dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Features ``(n, d)`` of clips ``(n, c, t, v, 1)``."""
-        projected: Tensor = self.projection(pool(self.encoder(x)))
-        return projected
+        pooled: Tensor = pool(self.encoder(x))
+        if self.projection is None:
+            return pooled
+        guesses: Tensor = self.mean + self.deviation * self.projection(pooled).float()
+        return guesses
 
 
 def build(options: DistillOptions, teachers: Sequence[Pretrained]) -> Pretrained:
@@ -125,7 +137,7 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
     with half:
         features = torch.cat([teacher(motion) for batch in itertools.islice(batches, count) for motion in batch])
     loss_of = FeatureDistillationLoss(features).to(device)
-    student = Student(found.encoder, features=features.shape[1]).to(device).train()
+    student = Student(found.encoder, targets=features, started=options.start == "teacher").to(device).train()
     dropouts = {module: module.p for module in student.modules() if isinstance(module, nn.Dropout)}
     for module in dropouts:
         module.p = 0.0  # imitation needs no regularization
