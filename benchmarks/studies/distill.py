@@ -32,6 +32,7 @@ from skelblocks.data import ArrayDataset, Preprocessing
 from skelblocks.encoders import STGCN, ReadoutPool
 from skelblocks.evaluation import coordinate_features, extract_features, mini_rocket_features
 from skelblocks.interop import Pretrained, from_pretrained, save_pretrained
+from skelblocks.layouts import SkeletonLayout
 from skelblocks.training import DistillOptions, open_teacher
 from skelblocks.training.pages import load_script
 
@@ -42,7 +43,7 @@ LONG = replace(FLAT, frames=64)  # for MiniRocket
 METERS = replace(FLAT, scale=None, y="up")
 
 
-def prepared(target: Target, layout: str, condition: str, settings: Preprocessing) -> Tensor:
+def prepared(target: Target, layout: str | SkeletonLayout, condition: str, settings: Preprocessing) -> Tensor:
     """Pictures of the target as an encoder takes them; noise comes from a fixed seed."""
     clips = torch.from_numpy(target.pictures(layout, mirrored=condition == "mirrored"))
     if condition == "noisy":

@@ -35,6 +35,7 @@ from skelblocks.cli import main as skelblocks
 from skelblocks.data import ArrayDataset
 from skelblocks.evaluation import model_cost
 from skelblocks.interop import Pretrained, from_pretrained, save_pretrained
+from skelblocks.layouts import SkeletonLayout
 from skelblocks.training import DistillOptions, open_teacher
 from skelblocks.training.pages import load_script
 
@@ -62,13 +63,15 @@ def student(given: argparse.Namespace, name: str, **options: Any) -> Pretrained:
     return from_pretrained(folder)
 
 
-def look(given: argparse.Namespace, row: str, found: Pretrained, name: str, conditions: Any = CONDITIONS[:2]) -> None:
+def look(
+    given: argparse.Namespace, row: str, found: Pretrained, name: str, layout: str | SkeletonLayout = "coco-17"
+) -> None:
     """Measure a student of pictures on a set."""
     assert found.preprocessing is not None
-    target = load_target(given.data, name)
-    for condition in conditions:
-        places = [Place(f"{row}-seed{given.seed}-{kind}", "coco-17", name, condition) for kind in given.readouts]
-        clips = partial(prepared, target, "coco-17", condition, found.preprocessing)
+    target, joints = load_target(given.data, name), layouts.get(layout)
+    for condition in CONDITIONS[:2]:
+        places = [Place(f"{row}-seed{given.seed}-{kind}", joints.name, name, condition) for kind in given.readouts]
+        clips = partial(prepared, target, joints, condition, found.preprocessing)
         measure_each(given.results, places, lambda clips=clips: encode(found, clips(), given.readouts), target)
 
 
@@ -98,10 +101,15 @@ def in_space(found: Pretrained, target: Target, layout: str) -> Tensor:
 
 def small(given: argparse.Namespace) -> None:
     """A small student: parameters, size, speed and accuracies."""
-    options: dict[str, Any] = {"layout": "coco-17", "start": "nothing", "base_channels": 8, "out_channels": 64}
-    whole = given.results / f"student_coco-17_synthetic_seed{given.seed}"
-    rows = {"small": given.results / f"beyond_small_seed{given.seed}", "whole": whole}
-    student(given, "small", **options)
+    names = [name for name in layouts.get("coco-17").joints if "eye" not in name and "ear" not in name]
+    joints = replace(layouts.restrict("coco-17", names), name="coco-13")  # a depth camera has no joints in the face
+    place = given.results / "coco-13.json"
+    layouts.save(joints, place)
+    rows = {
+        "small": given.results / f"beyond_small_seed{given.seed}",
+        "whole": given.results / f"student_coco-17_synthetic_seed{given.seed}",
+    }
+    student(given, "small", layout=str(place), start="nothing", base_channels=8, out_channels=64)
     costs = {}
     for row, folder in rows.items():
         found = from_pretrained(folder)
@@ -111,7 +119,7 @@ def small(given: argparse.Namespace) -> None:
         costs[row] = {"parameters": cost.parameters, "bytes": size, "macs": cost.macs, "ms": speed(found, clip)}
         print(row, costs[row], flush=True)
     for name in TARGETS:
-        look(given, "small", from_pretrained(rows["small"]), name)
+        look(given, "small", from_pretrained(rows["small"]), name, joints)
     (given.results / "beyond_costs.json").write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
 
 

@@ -117,6 +117,18 @@ def test_a_student_on_its_own_layout_of_another_size(teacher, tmp_path):
     assert (found.layout.num_joints, found.encoder.in_channels, found.encoder.out_channels) == (12, 2, 4)
 
 
+def test_the_first_guesses_of_a_fresh_student_have_the_spread_of_the_targets():
+    """Otherwise the first steps go into the size of the features alone."""
+    torch.manual_seed(0)
+    targets = 5 + 0.01 * torch.randn(64, 12)
+    encoder = STGCN("coco-17", in_channels=2, base_channels=4, out_channels=8)
+    student = load_script("distill").Student(encoder, targets=targets, started=False)
+    guesses = student(torch.randn(8, 2, 16, 17, 1))
+    units = (guesses - targets.mean(dim=0)) / targets.std(dim=0)
+    assert 0.1 < units.std() < 3
+    assert units.mean().abs() < 1
+
+
 @pytest.mark.slow
 def test_the_student_comes_to_agree_with_the_teacher(teacher):
     script = load_script("distill")
