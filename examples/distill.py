@@ -141,12 +141,12 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
     dropouts = {module: module.p for module in student.modules() if isinstance(module, nn.Dropout)}
     for module in dropouts:
         module.p = 0.0  # imitation needs no regularization
-    optimizer = torch.optim.AdamW(student.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=options.highest_rate, weight_decay=options.weight_decay)
     generator = torch.Generator(device).manual_seed(derive_seed(options.seed, 1))
     started, losses = time.perf_counter(), []
     for step, batch in enumerate(itertools.islice(batches, options.steps)):
         for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * rate_at(step, options.steps)
+            group["lr"] = options.highest_rate * rate_at(step, options.steps)
         clips = torch.cat([view(motion, generator=generator) for motion in batch])
         with half:
             targets = torch.cat([teacher(motion) for motion in batch])

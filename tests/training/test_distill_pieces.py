@@ -60,6 +60,11 @@ class TestOptions:
     def test_the_defaults_of_the_command_are_those_of_the_class(self):
         assert parse() == DistillOptions(teacher=("a.pt",), layout="coco-17")
 
+    def test_a_student_from_nothing_learns_at_a_higher_rate_unless_one_is_given(self):
+        assert (parse().highest_rate, parse("--start", "nothing").highest_rate) == (0.001, 0.004)
+        options = parse("--start", "nothing", "--learning-rate", "0.002")
+        assert (options.highest_rate, options.to_dict()["learning_rate"]) == (0.002, 0.002)
+
     def test_several_teachers_and_sets(self):
         options = parse("--teacher", "a.pt", "b.pt", "--motion", "synthetic", "--motion", "x.npz", "--no-noise")
         assert options.teacher == ("a.pt", "b.pt")
