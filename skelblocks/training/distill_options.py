@@ -38,8 +38,8 @@ class DistillOptions:
         pitch: How far it goes up and down, in degrees.
         steps: Of training.
         batch_size: Clips of a step.
-        learning_rate: At its highest. Default: 0.001 from the teacher's weights, 0.004 from nothing, where it was better
-            on held-out training groups.
+        learning_rate: At its highest. Default: 0.001 from the teacher's weights; 0.004 from nothing, where that was
+            better on held-out training groups.
         weight_decay: Of AdamW.
         readout: Which one the saved encoder has, see :func:`~skelblocks.encoders.readout`. The student imitates the
             mean of the map; ``"mean_std"`` was better than it for what comes after, on held-out training groups.
