@@ -18,6 +18,7 @@ from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_clips
 from skelblocks.encoders.present_persons import Absent, check_absent
 from skelblocks.encoders.rows_to_compute import rows_to_compute
+from skelblocks.encoders.run_again import run_again_in_backward
 from skelblocks.encoders.st_gcn_block import STGCNBlock
 from skelblocks.layouts.adjacency import Strategy
 
@@ -50,6 +51,8 @@ class STGCN(nn.Module):
             ``"skip"``: only present persons are encoded, which saves two rows of five on NTU RGB+D; batch statistics
             are those of present persons, and the map of an absent person is zero. Then pass ``absent="skip"`` to
             ``Pool`` and to the attention blocks too. On a GPU, each call waits for the number of present persons.
+        checkpoint: Whether backward runs each block again, so that training keeps the blocks' inputs alone. The result
+            is the same. A saved encoder does not record it.
 
     Shape:
         ``(n, in_channels, t, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; ``t'`` is ``t / 4``, rounded
@@ -84,9 +87,12 @@ class STGCN(nn.Module):
         dilation: int = 1,
         edge_importance: bool = True,
         absent: Absent = "compute",
+        checkpoint: bool = False,
     ) -> None:
         super().__init__()
         check_absent(absent)
+        if not isinstance(checkpoint, bool):
+            raise TypeError(f"checkpoint: expected a boolean, got {checkpoint!r}")
         for name, value in (
             ("in_channels", in_channels),
             ("base_channels", base_channels),
@@ -104,6 +110,7 @@ class STGCN(nn.Module):
         self.dilation = dilation
         self.edge_importance = edge_importance
         self.absent: Absent = absent
+        self.checkpoint = checkpoint
         joints = self.layout.num_joints
         adjacency = layouts.adjacency(self.layout, strategy=strategy, max_hop=max_hop, dilation=dilation)
         self.register_buffer("adjacency", adjacency)  # in the state dict: weights mean little without their graph
@@ -187,7 +194,8 @@ class STGCN(nn.Module):
         h = self._normalized(rows.take(rearrange(x, "n c t v m -> (n m) c t v")), keep_joints)
         maps = []
         for i, block in enumerate(self.blocks):
-            h = block(h, self.adjacency, keep_joints)
+            inputs = (h, self.adjacency, keep_joints)
+            h = run_again_in_backward(block, *inputs) if self.checkpoint else block(*inputs)
             if every or i == len(self.blocks) - 1:
                 maps.append(rearrange(rows.put_back(h), "(n m) c t v -> n m c t v", n=n, m=m))
         return tuple(maps)

@@ -17,6 +17,7 @@ from skelblocks.interop.pretrained.config_checks import check_argument, check_en
 from skelblocks.layouts import SkeletonLayout
 
 # A class of a file is looked up here and nowhere else: no name is ever imported.
+_OF_TRAINING = frozenset({"checkpoint"})  # arguments that change neither weights nor results
 CLASSES: dict[str, dict[str, type[nn.Module]]] = {
     "encoder": {"STGCN": STGCN, "DSTA": DSTA, "BiGRU": BiGRU, "SideBySide": SideBySide},
     "head": {"ProjectionHead": ProjectionHead, "BarlowProjector": BarlowProjector},
@@ -143,7 +144,7 @@ def _construct(make: Callable[[], nn.Module], *, role: str, name: str) -> nn.Mod
 
 
 def _argument_names(kind: type[nn.Module]) -> tuple[str, ...]:
-    return tuple(inspect.signature(kind).parameters)
+    return tuple(name for name in inspect.signature(kind).parameters if name not in _OF_TRAINING)
 
 
 def _plain(value: Any) -> Any:
