@@ -116,7 +116,8 @@ class ActCLR(nn.Module):
             embedding = key_head(key_pool(key_map))
             if self.options.actionlet == "gradient":
                 mask = self.mask(key_map, anchor, nn.Sequential(key_pool, key_head))
-                embedding = (embedding + key_head(actionlet_pool(key_map, mask))) / 2
+                local = actionlet_pool(key_map, mask, absent=self.options.encoder.absent)
+                embedding = (embedding + key_head(local)) / 2
             keys = contrast.as_keys(unit_rows(embedding), ids)
             normal_mask = self.mask(encoder(normal), anchor, nn.Sequential(pool, head))
             weak_mask = self.mask(encoder(weak), anchor, nn.Sequential(pool, head))

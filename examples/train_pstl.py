@@ -78,7 +78,7 @@ class PSTL(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.pool = Pool()
+        self.pool = Pool(absent=encoder.absent)
         self.projector = projector
         self.off_diagonal_weight = off_diagonal_weight
         self.stream = stream

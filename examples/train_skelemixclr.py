@@ -9,7 +9,7 @@ Copy this file and edit it: ``skelblocks copy skelemixclr .``
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -83,11 +83,12 @@ class SkeleMixCLR(nn.Module):
         Each mix is three tensors: the clips, from whom each took ``(n,)``, and where ``(n, t', v)``, in the frames of
         the encoder's map.
         """
-        encoder, _, head = self.contrast.query_branch.children()
+        encoder, pool, head = self.contrast.query_branch.children()
+        absent: Any = pool.absent
         logits, keys = self.contrast(query, key, ids=ids)
         whole, regions = info_nce(logits), []
         for clips, partner, mask in zip(mixed[::3], mixed[1::3], mixed[2::3], strict=True):
-            inside, outside = (head(feature) for feature in region_pool(encoder(clips), mask))
+            inside, outside = (head(feature) for feature in region_pool(encoder(clips), mask, absent=absent))
             loss = region_contrast(
                 inside,
                 outside,

@@ -10,10 +10,12 @@ from torch import Tensor
 from skelblocks._utils.checks import check_axes, check_filled, check_floating, check_positive
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders._clips import check_no_clips
+from skelblocks.encoders.pool import pool
+from skelblocks.encoders.present_persons import Absent, check_absent, present_in_map
 
 
 @explain_arguments
-def actionlet_pool(feature_map: Tensor, mask: Tensor, *, eps: float = 1e-5) -> Tensor:
+def actionlet_pool(feature_map: Tensor, mask: Tensor, *, eps: float = 1e-5, absent: Absent = "compute") -> Tensor:
     r"""Average the places of the actionlet, each by its weight, then the persons.
 
     .. math:: \bar f = \tfrac1m \sum_m \frac{\sum_{t, v} A_{tv} f_{tv}}{\sum_{t, v} A_{tv} + \epsilon}
@@ -26,6 +28,8 @@ def actionlet_pool(feature_map: Tensor, mask: Tensor, *, eps: float = 1e-5) -> T
         feature_map: ``(n, m, c, t, v)``, from an encoder.
         mask: ``(n, m, 1, t, v)``, numbers in [0, 1], from :func:`actionlet_mask`. Gradient flows to it, too.
         eps: :math:`\epsilon`; 1e-5 in the released code.
+        absent: With ``"skip"``, persons whose map is all zero do not contribute, as in
+            :func:`~skelblocks.encoders.pool`.
 
     Returns:
         ``(n, c)``, ready for the head.
@@ -50,4 +54,7 @@ def actionlet_pool(feature_map: Tensor, mask: Tensor, *, eps: float = 1e-5) -> T
     check_axes(mask, "n m one t v", name="mask", n=n, m=m, one=1, t=t, v=v)
     check_floating(mask, name="mask")
     total = mask.sum(dim=(3, 4)) + eps
-    return ((feature_map * mask).sum(dim=(3, 4)) / total).mean(dim=1).to(feature_map.dtype)
+    per_person = ((feature_map * mask).sum(dim=(3, 4)) / total).to(feature_map.dtype)
+    check_absent(absent)
+    person_mask = present_in_map(feature_map) if absent == "skip" else None
+    return pool(per_person[..., None, None], person_mask)

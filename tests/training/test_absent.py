@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_run import small_options
+from small_run import METHODS, small_options
 
 from skelblocks import extract_features, layouts
 from skelblocks.encoders import ReadoutEncoder
@@ -10,33 +10,37 @@ from skelblocks.encoders.present_persons import absent_of
 from skelblocks.interop import from_pretrained, save_pretrained
 from skelblocks.training import EncoderOptions, load_page
 
-METHODS = {"skeletonclr": 2, "aimclr": 3, "msmclr": 3, "skeattnclr": 3, "crossmoco": 2}  # with the views of a step
+SMALL = {"dropout": 0.0, "absent": "skip"}
 
 
 def build(name, **options):
     torch.manual_seed(0)
     page = load_page(name)
-    if name == "crossmoco":
-        options["streams"] = ["joint"]
-    made = small_options(page, dropout=0.0, absent="skip", **options)
-    return page.build(made, layout=layouts.get("sbu"), persons=2)
+    return page.build(small_options(page, **SMALL, **options), layout=layouts.get("sbu"), persons=2)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_learns_from_clips_of_one_person_as_if_there_were_room_for_one(name):
-    method = build(name).double()
-    views = [torch.randn(4, 3, 16, 15, 2, dtype=torch.float64) for _ in range(METHODS[name])]
-    for view in views:
-        view[..., 1] = 0
+    page, method = load_page(name), build(name).double()
+    clips = torch.randn(4, 3, 16, 15, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    clips[..., 1] = 0
+    # HiCLR's default list gives noise to absent persons, as released, who are persons then.
+    normal = {"normal": "aimclr"} if name == "hiclr" else {}
+    make_views = page.make_views(small_options(page, **SMALL, **normal), layout=layouts.get("sbu"))
+    views = make_views(clips, torch.Generator().manual_seed(0))
     state = {key: value.clone() for key, value in method.state_dict().items()}
+    torch.manual_seed(1)  # of what a method draws itself
     loss = method(*views, ids=torch.arange(4)).loss
     loss.backward()
-    gradients = {key: p.grad for key, p in method.named_parameters() if p.grad is not None}
+    gradients = [p.grad for p in method.parameters() if p.grad is not None]
     assert gradients
-    assert all(gradient.isfinite().all() for gradient in gradients.values())
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    if name == "actclr":
+        return  # how much a mixture shows of both clips is a mean over all persons
     method.load_state_dict(state)
-    alone = method(*(view[..., :1] for view in views), ids=torch.arange(4)).loss
-    torch.testing.assert_close(loss, alone)
+    alone = [view[..., :1] if view.ndim == 5 else view for view in views]
+    torch.manual_seed(1)
+    torch.testing.assert_close(loss, method(*alone, ids=torch.arange(4)).loss)
 
 
 def test_what_a_method_saves_skips_absent_persons(tmp_path):
