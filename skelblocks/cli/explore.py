@@ -20,12 +20,12 @@ _MOST, _NEIGHBORS = 5000, 5
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of a parser."""
+    """Add the command to a parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "explore",
         help="a page to look at what an encoder has learned: clips in motion on a map",
         description="Write one HTML file, which opens by a double click and loads nothing: a map of the clips, their "
-        "nearest neighbors in motion, a confusion matrix, and accuracies beside those of an untrained encoder and raw "
+        "nearest neighbors in motion, a confusion matrix, and accuracies to compare with an untrained encoder and raw "
         "coordinates.",
     )
     parser.add_argument(

@@ -53,8 +53,8 @@ def explore_page(
 ) -> str:
     """Make a page on which the clips of a set lie where an encoder's features put them.
 
-    A point is a clip. It moves as a skeleton when the pointer or the arrow keys reach it, and its nearest neighbors,
-    those of :func:`~skelblocks.evaluation.nearest_neighbors`, move beside it after a click. Points are colored by
+    A point is a clip. It moves as a skeleton when the pointer or the arrow keys reach it. After a click, its nearest
+    neighbors by :func:`~skelblocks.evaluation.nearest_neighbors` move beside it. Points are colored by
     class, by each group that the set knows, and by cluster. Selected clips are exported as a csv file.
 
     Args:

@@ -48,7 +48,7 @@ def neighbor_scores(features: Mapping[str, Tensor], labels: Tensor, *, k: int = 
     Of classes with the same number of votes, the one with the nearest clip wins. Clips without a label take no part.
 
     Args:
-        features: Of all clips, ``(n, d)``, by the name of their row; the predictions are those of the first.
+        features: Of all clips, ``(n, d)``, by the name of their row; the first row predicts.
         labels: ``(n,)``, -1 where a clip has none.
         k: How many neighbors vote; at most those that there are.
 
@@ -96,7 +96,7 @@ def run_scores(run: EvaluatedRun, options: ProtocolOptions, *, baselines: bool =
         baselines: Whether to evaluate untrained encoders and raw coordinates too.
 
     Returns:
-        The accuracies in percent. The predictions are those of the linear classifier.
+        The accuracies in percent. The linear classifier predicts.
     """
     row = measure(run, ["knn", "linear"], options)
     lines: dict[str, Row] = {"this encoder": row}

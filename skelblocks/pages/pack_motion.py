@@ -90,7 +90,7 @@ def unpack_motion(data: Mapping[str, Packed], *, name: str = "motion") -> Tensor
 
     Args:
         data: What it gave.
-        name: The same as there.
+        name: The name that :func:`pack_motion` was given.
 
     Returns:
         ``(n, c, t, v, m)`` float32, with the frames that were kept; absent persons are zero.

@@ -42,8 +42,8 @@ def render_page(
         title: Of the page.
         values: What the template shows, by name.
         data: What the scripts read, by name: ``await readData(name)``.
-        scripts: Names of scripts, besides those of every page.
-        styles: Names of style sheets, besides that of every page.
+        scripts: Names of further scripts.
+        styles: Names of further style sheets.
 
     Returns:
         The HTML.
