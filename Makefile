@@ -31,6 +31,7 @@ lint: $(STAMP)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 	$(RUN) -m codespell_lib
+	$(RUN) tests/check_phrases.py
 
 format: $(STAMP)
 	$(RUN) -m ruff check --fix .

@@ -29,7 +29,7 @@ def report(error: Exception, *, debug: bool) -> int:
     """Print an error, with its traceback if the user asked for it; the exit code comes back."""
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, BrokenPipeError):  # whoever read the output has enough
+    if isinstance(error, BrokenPipeError):  # the reader of the output has closed it
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

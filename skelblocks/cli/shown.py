@@ -26,7 +26,7 @@ class Shown:
         return self
 
     def show(self, done: int, **counts: int) -> None:
-        """So many are done, and what came of them."""
+        """Show how many are done, and counts of what came out."""
         if self.bar is not None and not self.bar.disable:
             self.bar.set_postfix(**counts, refresh=False)
             self.bar.update(done - self.bar.n)

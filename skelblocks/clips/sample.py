@@ -17,7 +17,7 @@ from typing_extensions import Self
 class _Fields(NamedTuple):
     clip: Tensor
     label: Tensor
-    index: Tensor  # type: ignore[assignment]  # of its namesakes, tuple.index is the one nobody misses
+    index: Tensor  # type: ignore[assignment]  # shadows tuple.index, which is not used here
 
 
 class Sample(_Fields):

@@ -18,7 +18,7 @@ from skelblocks.data.formats.numbered_lines import NumberedLines, shown
 _LARGEST = 1 << 29  # bytes; half an hour of 75 joints at 120 frames a second
 _MOST_JOINTS, _MOST_LEVELS = 1000, 200
 _LONGEST_NAME = 200
-_GROWTH, _SLACK = 16, 1 << 20  # the coordinates may take this many times the file's bytes, or so many bytes
+_GROWTH, _SLACK = 16, 1 << 20  # the coordinates may take this many times the file's bytes, or this number of bytes
 _PIECES = re.compile(r"[{}]|[^{}]+")
 
 

@@ -21,7 +21,7 @@ from skelblocks.data.formats.numbered_lines import NumberedLines, finite_number,
 from skelblocks.layouts import SkeletonLayout, from_hierarchy
 
 _LARGEST = 1 << 29  # bytes
-_GROWTH, _SLACK = 16, 1 << 20  # the coordinates may take this many times the file's bytes, or so many bytes
+_GROWTH, _SLACK = 16, 1 << 20  # the coordinates may take this many times the file's bytes, or this number of bytes
 _SIDE = "lhipjoint lfemur ltibia lfoot ltoes"
 _ARM = "lclavicle lhumerus lradius lwrist lhand lfingers lthumb"
 _CMU_BONES = [

@@ -63,7 +63,7 @@ class ClipPreparation:
         denoise: Whether :func:`~skelblocks.data.denoise_bodies` comes first, as in PYSKL.
         bodies: ``"energy"`` or ``"first"``, for :func:`~skelblocks.data.choose_bodies`.
         gaps: For :func:`~skelblocks.data.fill_gaps`.
-        max_gap: The longest gap of a joint, in frames, that is filled over time, as there.
+        max_gap: Of :func:`~skelblocks.data.fill_gaps`: the longest gap of a joint, in frames, that is filled over time.
         min_seen: How large a share of the joints in all frames must be seen of the person of whom most is seen, from 0
             to 1. Clips with less are refused.
         **flat: The settings of ``preprocessing`` one by one, such as ``frames=32``: deprecated.

@@ -56,7 +56,7 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDAr
         persons: How many, m. Where there are fewer bodies, the rest is zero.
         by: ``"energy"``: bodies as the owner's tracker follows them, the most energetic first, see
             :func:`body_energy`; the earlier of equals. 2s-AGCN does so, among the first four of each frame's list.
-            ``"first"``: in each frame the first m of the file's list, whoever they are, as in the released
+            ``"first"``: in each frame the first m persons of the file's list, as in the released
             preprocessing of ST-GCN, on which SkeletonCLR, CrosSCLR, AimCLR and MsMCLR build. Where the list changes, a
             person changes body.
 
@@ -83,13 +83,13 @@ def choose_persons(clip: RawClip, *, persons: int = 2, by: By = "energy") -> Raw
     Args:
         clip: As read.
         persons: How many, m.
-        by: As there.
+        by: As for :func:`choose_bodies`.
 
     Returns:
         The clip with m bodies. ``seen`` tells of persons or of joints as in ``clip``; ``order`` is None.
 
     Raises:
-        TypeError, ValueError: as there.
+        TypeError, ValueError: as for :func:`choose_bodies`.
 
     Example:
         >>> x = np.ones((3, 4, 25, 3), dtype=np.float32)

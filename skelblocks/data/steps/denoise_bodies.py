@@ -17,7 +17,8 @@ def drop_short_bodies(clip: RawClip, *, frames: int = 11) -> RawClip:
 
     Args:
         clip: As read.
-        frames: A body that is seen in so many or fewer is left out; 11 in the released preprocessing of PYSKL.
+        frames: A body that is seen in this number of frames or fewer is left out; 11 in the released preprocessing of
+            PYSKL.
 
     Returns:
         The clip with the other bodies, maybe none, in their order.
@@ -64,7 +65,7 @@ def drop_wide_bodies(clip: RawClip, *, ratio: float = 0.8, share: float = 0.6975
     if not 0 < share <= 1:
         raise ValueError(f"share: expected a share in (0, 1], got {share}")
     frames = clip.seen_persons.sum(axis=0)
-    # In this form, as there: rounding decides at the very bound.
+    # The form of the released preprocessing: rounding decides at the very bound.
     return _keep(clip, (frames == 0) | (1 - (frames - wide.sum(axis=0)) / np.maximum(frames, 1) < share))
 
 
@@ -142,7 +143,7 @@ def denoise_bodies(
 ) -> RawClip:
     """Drop short bodies, drop wide ones, merge the rest: the released preprocessing of PYSKL for NTU RGB+D.
 
-    As there, a body that is alone, from the start or after the short ones are gone, is a person whatever its shape.
+    As in PYSKL, a body that is alone, from the start or after the short ones are gone, is a person whatever its shape.
     2s-AGCN drops nothing; it only chooses by energy, see :func:`~skelblocks.data.choose_bodies`.
 
     Args:

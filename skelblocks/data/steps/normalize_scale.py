@@ -103,8 +103,8 @@ def normalize_scale(
         x: Clips ``(..., c, t, v, m)`` of floating-point coordinates, without a channel of scores.
         layout: The skeleton, for the bones: a name, a dict or a layout.
         by: ``"bones"``: the mean bone becomes 1. ``"spine"``: the spine becomes 1.
-        hip: Where the spine starts, as there.
-        seen: Which joints are seen, as there.
+        hip: Where the spine starts, as for :func:`body_length`.
+        seen: Which joints are seen, as for :func:`body_length`.
 
     Returns:
         The scaled clips, same shape and dtype. Absent persons and unseen frames stay zero, and so does a clip without
@@ -112,8 +112,8 @@ def normalize_scale(
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: as there, and for a clip with somebody whose length is zero, or not a finite number; the message
-            says which.
+        ValueError: as for :func:`body_length`, and for a clip with somebody whose length is zero, or not a finite
+            number; the message says which.
 
     Example:
         >>> x = np.random.default_rng(0).standard_normal((4, 3, 50, 25, 2))

@@ -47,7 +47,8 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
     input, held at the last frame: what ``torch.nn.functional.interpolate(mode="linear", align_corners=False)`` gives,
     and within rounding the image resize that the released preprocessing uses, to 50 or 64 frames.
 
-    Between a frame with a person and one without, the interpolation passes through zero, as there.
+    Between a frame with a person and one without, the interpolation passes through zero, as in the
+    released preprocessing.
 
     Args:
         x: Clips ``(n, c, t, v, m)`` of floating-point numbers; may be mapped from disk.
@@ -95,7 +96,7 @@ def resample_mask(seen: NDArray[np.bool_], frames: int, *, length: ArrayLike | N
     Args:
         seen: ``(n, t, v, m)``, true where the joint is seen.
         frames: How many frames to make.
-        length: How many of its t frames each clip has, as there.
+        length: How many of its t frames each clip has, as for :func:`resample`.
 
     Returns:
         ``(n, frames, v, m)``.

@@ -79,7 +79,7 @@ def match_graph(
 
 
 def layouts_of(joints: int, *, layout: str | Mapping[str, Any] | SkeletonLayout) -> list[SkeletonLayout]:
-    """The layouts to compare with: the given one, or for ``"auto"`` all of so many joints."""
+    """The layouts to compare with: the given one, or for ``"auto"`` all with this number of joints."""
     if layout != "auto":
         skeleton = layouts.get(layout)
         if skeleton.num_joints != joints:
@@ -99,10 +99,10 @@ def layouts_of(joints: int, *, layout: str | Mapping[str, Any] | SkeletonLayout)
 
 
 def some_graph(skeleton: SkeletonLayout, *, subsets: int, strategy: str) -> Graph:
-    """A graph with so many subsets, of this strategy if it can be."""
+    """A graph with this number of subsets, of this strategy if there is one."""
     fitting = [graph for graph, _ in _graphs(skeleton, subsets)]
     if not fitting:
-        raise CheckpointError(f"A: expected a graph of so many subsets as a strategy gives, got {subsets}")
+        raise CheckpointError(f"A: expected a graph whose number of subsets a strategy gives, got {subsets}")
     return next((graph for graph in fitting if graph.strategy == strategy), fitting[0])
 
 

@@ -28,11 +28,11 @@ class InputDescription:
     Args:
         stream: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
         frames: As in :class:`~skelblocks.data.Preprocessing`.
-        center: As there.
-        per: As there.
-        body: ``origin`` there.
-        align: As there.
-        persons: As there.
+        center: As in :class:`~skelblocks.data.Preprocessing`.
+        per: As in :class:`~skelblocks.data.Preprocessing`.
+        body: ``origin`` of :class:`~skelblocks.data.Preprocessing`.
+        align: As in :class:`~skelblocks.data.Preprocessing`.
+        persons: As in :class:`~skelblocks.data.Preprocessing`.
 
     Raises:
         TypeError: a number that is not an integer, or a center that is no string.
