@@ -11,6 +11,7 @@ import copy
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -73,17 +74,20 @@ def run_part(name: str, *, dry: bool, limit: float) -> Rows:
     # What torch.compile makes on a CPU says nothing about a GPU, and takes minutes.
     environment = {**os.environ, **({"TORCHDYNAMO_DISABLE": "1"} if dry else {})}
     started = time.perf_counter()
+    # In a session of its own, so that the processes that a part has started end with it.
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **pipes)
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit, check=False
-        )
+        out, err = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         return [(name, "", f"failed: no result after {limit:.0f} s")]
     print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+    if process.returncode:
+        last = (err.strip() or out.strip() or "no message").splitlines()[-1]
         return [(name, "", f"failed: {last[:120]}")]
-    return [(point, target, measured) for point, target, measured in json.loads(done.stdout.splitlines()[-1])]
+    return [(point, target, measured) for point, target, measured in json.loads(out.splitlines()[-1])]
 
 
 def eager(device: str) -> Rows:
