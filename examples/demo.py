@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from skelblocks.cli import main as skelblocks
+from skelblocks.cli.errors import report
 from skelblocks.training import accuracies, backbone_of, build_contrast, load_page, load_sets, parse_options
 
 METHODS = {
@@ -87,4 +88,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:  # one line for what the user can mend
+        raise SystemExit(report(error, debug=False)) from None
