@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
         dest="maps",
         choices=get_args(Method),
         action="append",
-        help="way to the plane; several may be named (tsne and pca)",
+        help="way to the plane; may be given several times (tsne and pca)",
     )
     parser.add_argument("--color", help="what colors the points at first: class, subject, view, cluster, ... (class)")
     parser.add_argument("--neighbors", type=int, default=_NEIGHBORS, help=f"shown for each clip ({_NEIGHBORS})")
