@@ -54,14 +54,12 @@ class Options(MethodOptions):
     smooth: Literal["joint", "part", "body"] = "body"  # joints that are in the actionlet together
     gain: float | None = None  # of the mask before it is clipped to 1; released: 1e8; not given: up to the largest
     top_k: int = 8192  # rows of the queue, the nearest to the key, that the distributions run over
-    student_temperature: float = 0.1
-    teacher_temperature: float = 0.04
+    student_temperature: float = 0.1  # of the queries' distributions over those rows
+    teacher_temperature: float = 0.04  # of the key's
     square_student: bool = True  # compare squares of the query's similarities
     max_similarity: float | None = 0.95  # rows nearer to the key than this do not count
     share_temperature: float = 0.1  # of the actionlet, where it says how much of two clips a mixture shows
-    mixing: Literal["clip", "batch", "official"] = (
-        "clip"  # draws for each clip, for the batch, that with absent persons
-    )
+    mixing: Literal["clip", "batch", "official"] = "clip"  # draws a clip, a batch, a batch with absent persons
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -152,7 +152,7 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys):
     small = ["--data.synthetic", json.dumps(SMALL["synthetic"]), "--train.batch_size", "4"]
     small += ["--train.folder", str(tmp_path / "run")]
     for arguments, message in (
-        (["nope"], "expected a file or one of aimclr, .*skeletonclr, got 'nope'"),
+        (["nope"], "expected a file or one of .*aimclr, .*skeletonclr, got 'nope'"),
         ([str(tmp_path / "none.py")], "expected a file or one of"),
         ([str(tmp_path / "nothing.py")], r"to define page = skelblocks.training.Page\(...\), got NoneType"),
         ([str(tmp_path / "broken.py")], "cannot be run: SyntaxError"),
@@ -194,8 +194,8 @@ def test_copying(tmp_path, capsys):
     assert (tmp_path / "utd_mhad.yaml").read_text().startswith("# UTD-MHAD")
     for arguments, message in (
         (["utd_mhad", str(tmp_path)], "is there already"),
-        (["nope", str(tmp_path)], "expected one of aimclr"),
-        (["../pyproject", str(tmp_path)], "expected one of aimclr"),
+        (["nope", str(tmp_path)], "expected one of actclr, aimclr"),
+        (["../pyproject", str(tmp_path)], "expected one of actclr, aimclr"),
         (["msmclr", str(tmp_path / "none" / "mine.py")], "there is no folder"),
     ):
         capsys.readouterr()
