@@ -331,6 +331,7 @@ def method_pstl() -> Figure:
         road.arrow("encoder", "projector", at=at)
     for at, loss in ((2.8, "time"), (2.0, "time"), (1.3, "space"), (0.5, "space")):
         road.arrow("projector", loss, at=at)
+    return road.figure
 
 
 def method_skelemixclr() -> Figure:
