@@ -55,7 +55,7 @@ def _run(place: StudySet, chosen: argparse.Namespace) -> None:
         if not file.exists():
             _save(file, row.compute())
             print(place.label, row.name, row.seed, flush=True)
-        for kind in READOUTS:
+        for kind in ("mean",) if row.name == "minirocket" else READOUTS:
             _judge(place, [row.name], kind, row.seed, name=row.name, out=chosen.out)
     for seed in range(chosen.seeds) if "finetuned" in chosen.rows else ():
         file = chosen.out / "hits" / f"{place.label}=fine-tuned=classifier={seed}.npz"

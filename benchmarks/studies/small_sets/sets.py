@@ -65,6 +65,8 @@ class StudySet:
     def clips_for(self, trained: TrainedEncoder) -> Sets:
         """The clips as an encoder takes them, also one that was trained on another set."""
         options = EvaluatedDataOptions(path=self.path, **self.split)
+        if not trained.is_run and isinstance(trained.layout.name, str):  # a run says itself how clips become its own
+            options.to, options.missing = trained.layout.name, "nearest"
         chosen = chosen_data(trained, options)
         return evaluated_sets(trained, chosen, layout=self.split.get("layout"), tell=False)[0]
 
