@@ -46,7 +46,7 @@ from skelblocks.viz import attention_map
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of the released code, but for ``gain`` and ``mixing``."""
+    """All options. The defaults come from the released code, but for ``gain`` and ``mixing``."""
 
     contrast: ContrastOptions = field(default_factory=lambda: ContrastOptions(queue_size=65536))
     distill_from: int | Literal["half"] = 0  # epochs of plain InfoNCE before; released: none, it starts from weights

@@ -34,7 +34,7 @@ from skelblocks.training import (
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of section 4.2."""
+    """All options. The defaults come from section 4.2."""
 
     extreme: Literal["paper", "official"] = "paper"  # which list of extreme augmentations
     drop: Literal["paper", "official", "none"] = "paper"  # EADM: Algorithm 1, the released code's, or no such branch

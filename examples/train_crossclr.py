@@ -28,7 +28,7 @@ from skelblocks.training import MethodOptions, Output, Page, Views, backbone_of,
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of the released configuration, which trains three streams."""
+    """All options. The defaults come from the released configuration, which trains three streams."""
 
     streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together, two at least
     crossed_from: int | Literal["half", "never"] = "half"  # epochs before streams name neighbors; 150 of 300

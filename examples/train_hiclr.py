@@ -25,7 +25,7 @@ from skelblocks.training import MethodOptions, Output, Page, backbone_of, build_
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of the released configuration for ST-GCN."""
+    """All options. The defaults come from the released configuration for ST-GCN."""
 
     normal: Literal["official", "aimclr"] = "official"  # list of augmentations of the middle level
     mask_ratio: float = 0.1  # joints that the strongest level hides in each frame

@@ -38,7 +38,7 @@ from skelblocks.viz import attention_map
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of section 4.2."""
+    """All options. The defaults come from section 4.2."""
 
     strong: Literal["paper", "official", "aimclr", "weak", "picture"] = "paper"  # augmentations; table 6: aimclr, weak
     attention: Literal["both", "frame", "node", "none"] = "both"  # MsM attention's motion; none: table 4's first row

@@ -52,7 +52,7 @@ def _train() -> TrainOptions:
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of the released code."""
+    """All options. The defaults come from the released code."""
 
     train: TrainOptions = field(default_factory=_train)
     encoder: EncoderOptions = field(default_factory=lambda: EncoderOptions(initialization="torch"))

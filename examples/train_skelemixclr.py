@@ -37,7 +37,7 @@ from skelblocks.training import (
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of the released configuration (SkeleMixCLR+)."""
+    """All options. The defaults come from the released configuration (SkeleMixCLR+)."""
 
     data: DataOptions = field(default_factory=lambda: DataOptions(frames=64))
     train: TrainOptions = field(default_factory=lambda: TrainOptions(milestones=[]))

@@ -22,7 +22,7 @@ from skelblocks.training import MethodOptions, Output, Page, Views, backbone_of,
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of AimCLR's section 4.2."""
+    """All options. The defaults come from AimCLR's section 4.2."""
 
 
 class SkeletonCLR(nn.Module):

@@ -5,18 +5,18 @@ Axes: n samples, c coordinates, t frames, v joints, m persons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skelblocks.clips import ClipDataset, RawClip
+from skelblocks.clips import ClipDataset, RawClip, RawClips
 
 UNLABELED = -1
 
 
-class DatasetClips(Sequence[RawClip]):
+class DatasetClips(RawClips):
     """The clips of a data set.
 
     Args:
@@ -30,13 +30,8 @@ class DatasetClips(Sequence[RawClip]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    @overload
-    def __getitem__(self, index: int) -> RawClip: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RawClip]: ...
-    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def read(self, index: int) -> RawClip:
+        """One clip."""
         x = self.dataset.batch([index])[0].numpy()
         mask = getattr(self.dataset, "seen", lambda _: None)([index])
         return RawClip(
@@ -49,7 +44,7 @@ class DatasetClips(Sequence[RawClip]):
         )
 
 
-class ArrayClips(Sequence[RawClip]):
+class ArrayClips(RawClips):
     """The clips of a file's arrays, as they are there.
 
     Args:
@@ -76,13 +71,8 @@ class ArrayClips(Sequence[RawClip]):
     def __len__(self) -> int:
         return len(self.clips)
 
-    @overload
-    def __getitem__(self, index: int) -> RawClip: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RawClip]: ...
-    def __getitem__(self, index: int | slice) -> RawClip | list[RawClip]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def read(self, index: int) -> RawClip:
+        """One clip."""
         x = np.asarray(self.clips[index])
         if self.lengths is not None:
             x = x[:, : max(1, int(self.lengths[index]))]
