@@ -86,7 +86,7 @@ def main() -> None:
 
     page = load_page(given.method)
     options = parse_options(page.options, ["--config", "small", "--train.folder", str(folder / "run")])
-    train = dataclasses.replace(options.train, epochs=given.epochs, min_steps=0, resume=False)
+    train = dataclasses.replace(options.train, epochs=given.epochs, min_steps=0, steps=None, resume=False)
     metrics = page.train(dataclasses.replace(options, train=train), sets=sets)
     print(f"kNN {metrics['knn']:.1f} %, linear {metrics['linear']:.1f} % on people who did not train")
     print(f"The skeleton and its picture are in {folder}, the encoder and more pictures in {folder / 'run'}")

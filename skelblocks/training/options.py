@@ -71,6 +71,7 @@ class TrainOptions:
 
     epochs: int = 300  # passes over the training clips
     min_steps: int = 0  # train for more epochs if these have fewer steps
+    steps: int | None = None  # in place of epochs and min_steps: train for the epochs that have this number of steps
     batch_size: int = 128  # clips in all processes together
     optimizer: Literal["sgd", "adam"] = "sgd"  # PSTL trains with Adam, the other methods with SGD
     learning_rate: float = 0.1  # after the warm-up
@@ -103,6 +104,13 @@ class TrainOptions:
             check_number(getattr(self, name), name=f"train.{name}", least=0)
         for name in ("learning_rate", "timeout"):
             check_number(getattr(self, name), name=f"train.{name}", above=0)
+        if self.steps is not None:
+            check_count(self.steps, name="train.steps")
+            if self.min_steps:
+                raise ValueError(
+                    f"train.min_steps: expected 0 beside train.steps={self.steps}, got {self.min_steps}; leave one of "
+                    "the two out"
+                )
         if self.start_rate is not None:
             check_number(self.start_rate, name="train.start_rate", least=0)
         for epoch in self.milestones:

@@ -10,12 +10,13 @@ from skelblocks.training.options import MethodOptions
 
 FORMAT = 2  # of a checkpoint; 1 had its options without groups
 # What may change on resume: how and where the run takes place, how long it is, and how it is evaluated. A file of a
-# set or a skeleton may move, since its content is compared by itself.
+# set or a skeleton may move, since its content is compared by itself. Steps are compared by the epochs they lead to.
 _FREE = frozenset(
     {"data.path", "data.layout", "data.joints", "train.start"}
     | {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
+    | {"train.min_steps", "train.steps"}
 )
-_LENGTH = frozenset({"train.epochs", "train.min_steps"})
+_LENGTH = frozenset({"train.epochs"})
 
 
 def check_same_run(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from skelblocks.training.options import MethodOptions
+from skelblocks.training.options import MethodOptions, TrainOptions
 
 T = TypeVar("T", bound=MethodOptions)
 _LARGEST_QUEUE = 32768  # the papers'
@@ -18,17 +18,19 @@ def settle(options: T, *, clips: int) -> T:
 
     ``contrast.queue_size="auto"`` becomes the largest power of two below the number of clips, and at least a batch.
     ``train.epochs`` grows until the run has ``train.min_steps`` steps: on a small set a few dozen epochs can be too few
-    steps to learn anything.
+    steps to learn anything. With ``train.steps``, the epochs follow from it, rounded up to whole ones. The milestones
+    that the method has by default then stand at the same share of the run; other milestones are epochs as they are.
 
     Args:
         options: The run's.
         clips: Number of training clips.
 
     Returns:
-        A copy.
+        A copy. Settling it again for as many clips changes nothing.
 
     Raises:
-        ValueError: a batch larger than the queue or the set.
+        ValueError: a batch larger than the queue or the set; ``train.steps`` beside ``train.epochs``, or with a warm-up
+            that is as long as the run.
 
     Example:
         >>> from skelblocks.training import ContrastOptions, TrainOptions
@@ -38,6 +40,8 @@ def settle(options: T, *, clips: int) -> T:
         >>> settled = settle(chosen, clips=100)
         >>> settled.train.epochs, settled.contrast.queue_size
         (134, 64)
+        >>> settle(MethodOptions(train=TrainOptions(steps=400, batch_size=32)), clips=100).train.epochs
+        134
     """
     train, contrast = options.train, options.contrast
     if train.batch_size > clips:
@@ -51,12 +55,46 @@ def settle(options: T, *, clips: int) -> T:
             f"train.batch_size: {train.batch_size} is more than the {size} rows of the queue; enlarge "
             "contrast.queue_size"
         )
-    epochs = max(train.epochs, math.ceil(train.min_steps / (clips // train.batch_size)))
-    return dataclasses.replace(
-        options,
-        train=dataclasses.replace(train, epochs=epochs),
-        contrast=dataclasses.replace(contrast, queue_size=size),
-    )
+    if train.steps is None:
+        epochs = max(train.epochs, math.ceil(train.min_steps / (clips // train.batch_size)))
+        train = dataclasses.replace(train, epochs=epochs)
+    else:
+        train = _in_steps(train, train.steps, usual=_usual(options), clips=clips)
+    return dataclasses.replace(options, train=train, contrast=dataclasses.replace(contrast, queue_size=size))
+
+
+def _usual(options: MethodOptions) -> TrainOptions:
+    """The group ``train`` as the method has it by default."""
+    factory = next(each.default_factory for each in dataclasses.fields(options) if each.name == "train")
+    usual = TrainOptions() if factory is dataclasses.MISSING else factory()
+    assert isinstance(usual, TrainOptions)
+    return usual
+
+
+def _in_steps(train: TrainOptions, steps: int, *, usual: TrainOptions, clips: int) -> TrainOptions:
+    """Options whose epochs and default milestones follow from a number of steps.
+
+    Args:
+        train: The run's.
+        steps: At least as many are taken.
+        usual: The method's defaults.
+        clips: Number of training clips.
+    """
+    epochs = math.ceil(steps / (clips // train.batch_size))
+    if train.epochs not in (usual.epochs, epochs):
+        raise ValueError(
+            f"train.epochs: expected to be left out beside train.steps={steps}, which makes {epochs} epochs of {clips} "
+            f"clips, got {train.epochs}; set train.steps to null, or leave train.epochs out"
+        )
+    if train.warmup_epochs >= epochs:
+        raise ValueError(
+            f"train.warmup_epochs: expected fewer than the {epochs} epochs that train.steps={steps} makes of {clips} "
+            f"clips, got {train.warmup_epochs}; shorten the warm-up, or raise train.steps"
+        )
+    milestones = train.milestones
+    if milestones == usual.milestones:
+        milestones = [max(1, round(each * epochs / usual.epochs)) for each in milestones]
+    return dataclasses.replace(train, epochs=epochs, milestones=milestones)
 
 
 def queue_warning(options: MethodOptions, *, clips: int) -> str | None:

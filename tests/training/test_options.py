@@ -38,6 +38,7 @@ def test_no_number_may_be_nan_or_infinite(group, value):
         ("train", "batch_size", [0, -4, 2.5, True]),
         ("train", "epochs", [0, -1]),
         ("train", "min_steps", [-1]),
+        ("train", "steps", [0, -1]),
         ("train", "checkpoint_every", [0]),
         ("train", "workers", [-1]),
         ("train", "seed", [-1]),

@@ -45,6 +45,13 @@ def test_a_run_does_not_resume_with_other_options(tmp_path):
         load(tmp_path, longer, fixed_length=True)
 
 
+def test_steps_are_compared_by_the_epochs_that_they_lead_to(tmp_path):
+    save(tmp_path, {"train": {"epochs": 3, "min_steps": 9}})
+    assert load(tmp_path, {"train": {"epochs": 3, "steps": 9}}, fixed_length=True) is not None
+    with pytest.raises(ValueError, match=r"has other options: train.epochs is 3 there and 4 here"):
+        load(tmp_path, {"train": {"epochs": 4, "steps": 12}}, fixed_length=True)
+
+
 def test_a_run_from_before_an_option_had_its_default(tmp_path):
     save(tmp_path, {"data": {"stream": "joint"}})
     assert load(tmp_path, {"data": {"stream": "joint", "y": "up"}}) is not None

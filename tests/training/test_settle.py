@@ -36,6 +36,40 @@ def test_epochs_grow_until_there_are_enough_steps(clips, epochs):
     assert settle(options, clips=clips).train.epochs == epochs
 
 
+@pytest.mark.parametrize(("clips", "epochs"), [(100, 134), (431, 31), (33, 400), (2000, 7)])
+def test_epochs_and_the_usual_milestones_follow_from_steps(clips, epochs):
+    options = options_of(MethodOptions, steps=400, batch_size=32, queue_size="auto")
+    settled = settle(options, clips=clips)
+    assert settled.train.epochs == epochs
+    assert settled.train.milestones == [round(epochs * 250 / 300)]
+    assert settle(settled, clips=clips) == settled
+    own = options_of(MethodOptions, steps=400, batch_size=32, queue_size="auto", milestones=[3])
+    assert settle(own, clips=clips).train.milestones == [3]
+
+
+def test_steps_take_the_defaults_of_a_method_for_left_out():
+    pstl = load_page("pstl").options
+    assert pstl().train.epochs == 150
+    options = options_of(pstl, steps=800, batch_size=32, queue_size="auto")
+    assert settle(options, clips=640).train.epochs == 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"epochs": 40},
+            r"train.epochs: expected to be left out beside train.steps=400, .* 134 epochs .*, got 40; set",
+        ),
+        ({"warmup_epochs": 134}, r"train.warmup_epochs: expected fewer than the 134 epochs .*, got 134; shorten"),
+    ],
+)
+def test_what_does_not_go_with_steps_is_refused(changes, message):
+    options = options_of(MethodOptions, steps=400, batch_size=32, queue_size="auto", **changes)
+    with pytest.raises(ValueError, match=message):
+        settle(options, clips=100)
+
+
 def test_shares_of_the_run_are_told_by_the_options_choices():
     aimclr = load_page("aimclr").options
     assert shares_of_the_run(aimclr()) == ["nnm_epoch"]

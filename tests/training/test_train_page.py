@@ -192,6 +192,27 @@ def test_the_recipe_for_own_clips_fits_the_set(tmp_path, capsys):
     assert (found["contrast"]["queue_size"], found["train"]["epochs"]) == (8, 2)  # 12 clips, 3 steps in an epoch
 
 
+def test_a_run_in_steps_resumes_and_its_config_makes_the_same_run(small, tmp_path):
+    path = write_set(tmp_path / "mine.npz")
+    page = load_page("msmclr")
+    given = {"path": path, "batch_size": 4, "nnm_epoch": "half", "epochs": 300, "schedule": "cosine"}
+    page.train(small(page, steps=4, **given))
+    run = tmp_path / "run"
+    found = yaml.safe_load((run / "config.yaml").read_text())["train"]
+    assert (found["steps"], found["epochs"]) == (4, 2)  # 12 clips, 3 steps in an epoch
+    log = (run / "log.jsonl").read_text()
+    assert len(log.splitlines()) == 2
+    page.train(parse_options(page.options, ["--config", str(run / "config.yaml")]))
+    assert (run / "log.jsonl").read_text() == log
+    with pytest.raises(ValueError, match=r"train.epochs is 2 there and 3 here"):
+        page.train(small(page, steps=7, **given))
+
+
+def test_steps_beside_the_least_number_of_steps_are_refused():
+    with pytest.raises(ValueError, match=r"train.min_steps: expected 0 beside train.steps=8, got 5; leave one of"):
+        parse_options(load_page("msmclr").options, ["--train.steps", "8", "--train.min_steps", "5"])
+
+
 def test_a_method_of_ones_own_names_its_streams(small):
     class Nameless(torch.nn.Module):
         def update(self, output, **progress): ...
