@@ -32,7 +32,8 @@ def debug(enabled: bool = True) -> Iterator[None]:
         ...     info_nce(torch.tensor([[0.5, 0.25, 0.25]]))
         Traceback (most recent call last):
         ...
-        ValueError: logits: expected logits, got rows that sum to 1, as probabilities do; pass the values before softmax
+        ValueError: logits: expected logits, got rows that sum to 1, like probabilities; pass the values before the
+        softmax
     """
     token = _ENABLED.set(enabled)
     try:

@@ -1,4 +1,4 @@
-"""Blocks that weigh or drop parts of a feature map."""
+"""Attention blocks that weight or drop parts of a feature map."""
 
 from skelblocks._utils.lazy import attach
 

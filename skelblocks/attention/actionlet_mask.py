@@ -1,4 +1,4 @@
-"""Actionlet mask (ActCLR): which joints and frames set a clip apart from one without motion.
+"""Actionlet mask (ActCLR): find the joints and frames that distinguish a clip from one without motion.
 
 Axes: n samples, m persons, c channels, t frames, v joints, d embedding.
 """
@@ -30,7 +30,7 @@ def actionlet_mask(
     smooth: Scale = "body",
     gain: float | None = 1e8,
 ) -> Tensor:
-    r"""Weight each place of a feature map by how much it moves the clip's embedding away from a static anchor.
+    r"""Weight each position of a feature map by how much it moves the clip's embedding away from a static anchor.
 
     .. math:: s = \cos(h(f), a), \qquad
         \alpha_c = \tfrac{1}{tv} \sum_{t, v} \frac{\partial (1 - s)}{\partial f_{ctv}}, \qquad
@@ -39,25 +39,25 @@ def actionlet_mask(
 
     This is Grad-CAM with the distance from the anchor in place of a class score. The anchor :math:`a` is the embedding
     of the average motion: the mean of a batch's clips, in which the motions cancel out. :math:`B(v)` is the group of
-    joints that v belongs to, so that a limb is in the actionlet as a whole. Persons are weighted one by one.
+    joints that v belongs to, so that whole limbs are in the actionlet. Each person has its own weights.
 
-    With the default gain the mask is 1 wherever a limb's mean is 1e-8 or more. The released code normalizes the
-    embedding along an axis of length 1, so that its gradient is zero up to rounding, and its mask too; the mask here is
-    the released one with the right axis.
+    With the default gain, the mask is 1 wherever a limb's mean is 1e-8 or more. The released code normalizes the
+    embedding along an axis of length 1, so its gradient and its mask are zero up to rounding. This function does the
+    same along the correct axis.
 
     No gradient flows through the mask. The parameters of ``embed`` get none either, but a batch norm in ``embed``
     updates its running statistics in training mode.
 
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder.
-        anchor: ``(d,)`` or ``(1, d)`` for the batch, or ``(n, d)``, one for each clip.
-        embed: :math:`h`, from feature maps ``(n, m, c, t, v)`` to embeddings ``(n, d)``: pooling and head. It must
-            treat the clips one by one.
+        anchor: ``(d,)`` or ``(1, d)`` for the batch, or ``(n, d)`` with one anchor per clip.
+        embed: :math:`h`, a function from feature maps ``(n, m, c, t, v)`` to embeddings ``(n, d)``, such as pooling and
+            head. It must process the clips independently.
         layout: A name, a dict or a layout of v joints.
-        smooth: Groups over which the joints of a frame are averaged: ``"body"`` (the five of the released code),
-            ``"part"``, or ``"joint"`` for no average.
-        gain: Multiplies the map before it is clipped to [0, 1]; 1e8 in the released code. None divides each person's
-            map by its largest value instead.
+        smooth: Groups over which the joints of a frame are averaged: ``"body"`` (the five bodies of the released code),
+            ``"part"``, or ``"joint"`` for no averaging.
+        gain: Factor applied to the map before it is clipped to [0, 1]; 1e8 in the released code. With None, each
+            person's map is divided by its maximum instead.
 
     Returns:
         ``(n, m, 1, t, v)`` in [0, 1], without gradient.
@@ -95,8 +95,8 @@ def actionlet_mask(
 
 
 def _slope(feature_map: Tensor, anchor: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
-    """Gradient of each clip's distance from the anchor, same shape as the map."""
-    # Inference mode is left, as its tensors cannot have a gradient; the copy belongs to the outer graph no more.
+    """Gradient of each clip's distance from the anchor, with the shape of the map."""
+    # Leave inference mode, whose tensors cannot have gradients. The copy is detached from the outer graph.
     with torch.inference_mode(mode=False), torch.enable_grad():
         probe = feature_map.detach().clone().requires_grad_()
         embedding = embed(probe)
@@ -106,7 +106,7 @@ def _slope(feature_map: Tensor, anchor: Tensor, embed: Callable[[Tensor], Tensor
         target = target[None] if target.ndim == 1 else target
         check_axes(target, "n d", name="anchor", n=1 if target.shape[0] == 1 else n, d=embedding.shape[1])
         distance = 1 - F.cosine_similarity(embedding, target, dim=1)
-        # Not autograd.grad, in which torch's counter of operations, a module hook, raises.
+        # Use backward, because torch's FLOP counter (a module hook) raises inside autograd.grad.
         torch.autograd.backward(distance.sum(), inputs=[probe])
         slope = probe.grad
     return torch.zeros_like(probe) if slope is None else slope

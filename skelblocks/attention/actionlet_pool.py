@@ -16,17 +16,17 @@ from skelblocks.encoders.present_persons import Absent, check_absent, present_in
 
 @explain_arguments
 def actionlet_pool(feature_map: Tensor, mask: Tensor, *, eps: float = 1e-5, absent: Absent = "compute") -> Tensor:
-    r"""Average the places of the actionlet, each by its weight, then the persons.
+    r"""Average a feature map over its positions, weighted by the mask, and then over persons.
 
     .. math:: \bar f = \tfrac1m \sum_m \frac{\sum_{t, v} A_{tv} f_{tv}}{\sum_{t, v} A_{tv} + \epsilon}
 
-    It is ActCLR's pooling of the key: the key is the mean of two embeddings, one of the plain mean of the map and one
-    of this mean. In contrast to :func:`soft_mask_pool` it divides by the weight of the mask, so the feature does not
-    shrink with the actionlet. A person whose mask is zero everywhere contributes zeros.
+    ActCLR pools the key with it: the key is the mean of two embeddings, one of the plain mean of the map and one of
+    this weighted mean. Unlike :func:`soft_mask_pool` it divides by the sum of the mask, so a small actionlet does not
+    give a small feature. A person whose mask is zero everywhere contributes zeros.
 
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder.
-        mask: ``(n, m, 1, t, v)``, numbers in [0, 1], from :func:`actionlet_mask`. Gradient flows to it, too.
+        mask: ``(n, m, 1, t, v)``, numbers in [0, 1], from :func:`actionlet_mask`. Gradient flows to it too.
         eps: :math:`\epsilon`; 1e-5 in the released code.
         absent: With ``"skip"``, persons whose map is all zero do not contribute, as in
             :func:`~skelblocks.encoders.pool`.

@@ -1,4 +1,4 @@
-"""Energy-based attention-guided drop (EADM) of AimCLR: drop the features that stand out, so that others are learned.
+"""Energy-based attention-guided drop (EADM) of AimCLR: drop salient features, so that others are learned too.
 
 Axes: n samples, m persons, c channels, t frames, v joints; a row is one map (c, t, v).
 """
@@ -19,26 +19,26 @@ from skelblocks.encoders.present_persons import Absent, check_absent, present_ro
 
 Variant = Literal["paper", "official"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
-_LEAST = 1 / (1 + math.exp(-0.5))  # sigmoid(1/2), the attention of an entry that is its channel's mean
+_LEAST = 1 / (1 + math.exp(-0.5))  # sigmoid(1/2), the attention of an entry that equals its channel's mean
 
 
 @explain_arguments
 def energy_attention(x: Tensor, *, regularization: float = 1e-4, unbiased: bool = False) -> Tensor:
-    r"""How much each entry of a channel stands out from the others: SimAM's attention (AimCLR, eq. 3).
+    r"""Measure how much each entry of a channel stands out from the others: SimAM's attention (AimCLR, eq. 3).
 
     .. math:: \alpha = \operatorname{sigmoid}(1/e), \qquad
         \frac1e = \frac{(x - \hat\mu)^2}{4 (\hat\sigma^2 + \lambda)} + \frac12
 
-    with the mean and the variance of a channel over its ``t * v`` entries. An entry equal to the mean has
-    ``sigmoid(1/2) = 0.622``, the least there is; 1 is never reached but by rounding.
+    with the mean and the variance of a channel over its ``t * v`` entries. An entry equal to the mean has the minimum,
+    ``sigmoid(1/2) = 0.622``. The attention is below 1, except for rounding.
 
     Args:
         x: Features ``(..., c, t, v)``.
-        regularization: :math:`\lambda`, to which the paper gives no number; 1e-4 in the released code.
-        unbiased: Divide the variance by ``t * v - 1``, as the released code does, instead of eq. 3's ``t * v``.
+        regularization: :math:`\lambda`; 1e-4 in the released code. The paper gives no number.
+        unbiased: Divide the variance by ``t * v - 1``, as the released code does, instead of ``t * v`` as in eq. 3.
 
     Returns:
-        The attention, same shape, in float32 at least. Finite for all finite input.
+        The attention, with the shape of ``x``, in float32 at least. It is finite for all finite input.
 
     Raises:
         TypeError: ``x`` is not floating-point.
@@ -57,7 +57,7 @@ def energy_attention(x: Tensor, *, regularization: float = 1e-4, unbiased: bool 
     check_filled(x, "... c t v", name="x", filled="c t v")
     entries = x.shape[-2] * x.shape[-1]
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    # The attention does not change with the unit of x if that of the regularization changes too: no square overflows.
+    # Rescale x and the regularization together, which does not change the attention, so that no square overflows.
     unit = x.detach().abs().amax(dim=(-2, -1), keepdim=True).clamp(min=1)
     x = x / unit
     squares = (x - x.mean(dim=(-2, -1), keepdim=True)).square()
@@ -76,15 +76,15 @@ def eadm(
     absent: Absent = "compute",
     person_mask: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    r"""Drop joints and frames of high attention and scale up what is left (AimCLR, algorithm 1).
+    r"""Drop joints and frames with high attention and scale up the rest (AimCLR, algorithm 1).
 
     .. math:: x \leftarrow x \, M_s \, \frac{\operatorname{count}(M_s)}{\operatorname{count\_ones}(M_s)}, \qquad
         x \leftarrow x \, M_t \, \frac{\operatorname{count}(M_t)}{\operatorname{count\_ones}(M_t)}
 
     Both masks come from the attention of the input. :math:`M_s` keeps the joints whose attention, averaged over
-    channels and frames, is below the margin, :math:`M_t` the frames by the average over channels and joints. Whatever
-    the margin, the joint and the frame of lowest attention stay (all of those, if several tie). No gradient flows
-    through masks and counts.
+    channels and frames, is below the margin. :math:`M_t` keeps frames by the average over channels and joints. The
+    joint and the frame with the lowest attention are always kept, including ties. No gradient flows through masks and
+    counts.
 
     Args:
         x: Features ``(..., c, t, v)``.
@@ -96,8 +96,8 @@ def eadm(
             any entry other than zero.
 
     Returns:
-        The features, same shape and dtype, and the two masks, true where kept: joints ``(..., v)``, and frames
-        ``(..., t)``, or with ``variant="official"`` entries ``(..., c, t, v)``.
+        The features, with the same shape and dtype, and the two masks, true where kept: joints ``(..., v)``, and frames
+        ``(..., t)``, or single entries ``(..., c, t, v)`` with ``variant="official"``.
 
     Raises:
         TypeError: ``x`` is not floating-point.
@@ -133,7 +133,7 @@ def _drop(
     averages = attention.mean(dim=(-3, -2), keepdim=True)
     joints = _below(averages, keep_margin, averages.amin(dim=-1, keepdim=True))
     if official:
-        # The least of the joints that are left: kept at a dropped joint, it would save nothing.
+        # Find the minimum among the kept joints: an entry kept at a dropped joint would have no effect.
         least = attention.where(joints, 1).amin(dim=(-3, -2, -1), keepdim=True)
         second = _below(attention, keep_margin, least)
     else:
@@ -146,38 +146,42 @@ def _drop(
 
 @explain_arguments
 class EADM(nn.Module):
-    """Drop the joints and frames that stand out most (AimCLR, section 3.3); no weights.
+    """Drop the joints and frames that stand out most (AimCLR, section 3.3). It has no weights.
 
-    In AimCLR it follows the query encoder on the extremely augmented branch alone, in pre-training alone; the dropped
-    map is pooled and goes through the shared head.
+    AimCLR uses it in pre-training only, after the query encoder, on the extremely augmented branch only. The result is
+    pooled and passed through the shared head.
 
-    **What a margin does.** The attention lies between ``sigmoid(1/2) = 0.622`` and 1, so a margin up to the first
-    would drop everything, one of 1 nothing: both are refused. Over a channel, ``1/e`` has the mean
-    ``1/2 + var / (4 var + 4 lambda)``, at most 3/4, and the sigmoid is concave there: the attention of a whole row
-    averages to at most ``sigmoid(3/4) = 0.679``, and from that margin on some joint and some frame always pass by
-    themselves. Averages over hundreds of entries differ little. For 256 x 13 x 25 independent normal numbers, joints
-    lie in 0.670 to 0.678: a margin of 0.67 drops all but one, 0.675 one in six, 0.68 none. The maps of an untrained
-    ST-GCN (synthetic clips, strongly augmented; 27 set-ups) spread wider, 0.63 to 0.76, and frames 0.64 to 0.67: 0.66
-    drops a third to a half of the joints and half to three quarters of the frames, 0.7 drops 1 to 3 % of the joints and
-    no frame, 0.9 nothing. So at the default margin the second mask of the paper is idle on such maps, whereas that of
-    the released code drops a tenth of the entries.
+    **How to choose a margin.** The attention lies between ``sigmoid(1/2) = 0.622`` and 1: a margin of 0.622 would drop
+    everything, a margin of 1 nothing, and both raise an error. Averages over many entries lie close together:
+
+    - The average over a whole row is at most ``sigmoid(3/4) = 0.679``. With a larger margin, at least one joint and one
+      frame always pass.
+    - For 256 x 13 x 25 independent normal numbers, the averages of joints are in 0.670 to 0.678. A margin of 0.67 drops
+      all but one joint, 0.675 drops one of six, 0.68 drops none.
+    - For the maps of an untrained ST-GCN (synthetic clips, strongly augmented, 27 setups), joints are in 0.63 to 0.76
+      and frames in 0.64 to 0.67. A margin of 0.66 drops a third to a half of the joints and half to three quarters of
+      the frames; 0.7 drops 1 to 3 % of the joints and no frame; 0.9 drops nothing.
+
+    So with the default margin, the paper's second mask has no effect on such maps, while the second mask of the
+    released code drops a tenth of the entries.
 
     Args:
-        keep_margin: An average attention from here on is dropped. The paper gives no number; 0.7 is what the released
-            encoder passes (the 0.9 of the released class itself is never used).
-        variant: ``"paper"``: algorithm 1, whose second mask is "temporal", with the counts of each row and the variance
-            of eq. 3. ``"official"``, the released code: the second mask is of single entries by their own attention;
-            counts are over the whole batch, so that a clip's scale depends on its neighbors; and the variance is the
-            unbiased one. Where nothing passes, the released code divides by zero; here something stays in every row.
+        keep_margin: Joints and frames whose average attention is at least this are dropped. The paper gives no number;
+            the released encoder passes 0.7 (the released class has a default of 0.9, which is never used).
+        variant: ``"paper"`` is algorithm 1: the second mask drops frames, counts are per row, and the variance is as in
+            eq. 3. ``"official"`` is the released code: the second mask drops single entries by their own attention;
+            counts are over the whole batch, so that a clip's scale depends on the other clips; and the variance is
+            unbiased. If nothing passes, the released code divides by zero; here every row keeps something.
         regularization: See :func:`energy_attention`.
-        always: Drop in evaluation mode too, as the released code does. By default the map then passes unchanged.
+        always: Drop in evaluation mode too, as the released code does. By default, evaluation returns the map
+            unchanged.
         absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed and stay zero,
-            their masks are false, and they do not enter the counts of the official variant.
+            their masks are false, and they do not count in the official variant.
 
     Shape:
-        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to the same. With ``return_masks=True``, that
-        and the masks of :func:`eadm`, true where kept: joints ``(..., v)`` and frames ``(..., t)``, or entries
-        ``(..., c, t, v)``.
+        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to the same shape. With
+        ``return_masks=True``, also the masks of :func:`eadm`, true where kept: joints ``(..., v)`` and frames
+        ``(..., t)``, or entries ``(..., c, t, v)``.
 
     Raises:
         TypeError: a map that is not floating-point.
@@ -220,7 +224,7 @@ class EADM(nn.Module):
     def forward(
         self, feature_map: Tensor, *, return_masks: bool = False, person_mask: Tensor | None = None
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The map without what stands out, and the masks if asked for, also where they are not applied.
+        """The map after the drop, and optionally the masks, which are returned even if they are not applied.
 
         Args:
             feature_map: ``(..., c, t, v)``.

@@ -16,32 +16,32 @@ from skelblocks.encoders.present_persons import Absent, check_absent, present_ro
 
 @explain_arguments
 class MHSAM(nn.Module):
-    r"""A soft mask with a number in (0, 1) for each entry, from the self-attention of all positions.
+    r"""Compute a soft mask with a number in (0, 1) for each entry, by self-attention over all positions.
 
     .. math:: Q, K, V = \operatorname{Linear}(\operatorname{LayerNorm}(f)), \qquad
         M_s = \operatorname{sigmoid}\Big(\lambda \operatorname{proj}\big(
         \operatorname{softmax}\big(Q K^\top / \sqrt{d_k}\big) V \big)\Big)
 
     Eqs. 2-4 of SkeAttnCLR, in ``num_heads`` heads of :math:`d_k = c / \text{num\_heads}` channels. In pre-training it
-    follows the query encoder on the mixed clip; :func:`soft_mask_pool` splits that map and, with the same mask, the map
-    that the key encoder gives for the clip that was not mixed. The key branch has no attention of its own.
+    follows the query encoder on the mixed clip. :func:`soft_mask_pool` splits the query's map and, with the same mask,
+    the key encoder's map of the unmixed clip. The key branch has no attention of its own.
 
-    **Paper and code.** The layer normalization over channels is that of the released code; eq. 2 prints none, and
-    ``mask.norm = nn.Identity()`` gives it as printed. Only the attention sees normalized features: the mask multiplies
-    the map as it came. Persons are rows of their own, as released, so that they do not attend to each other. The paper
-    writes of a feature ``(n, c)`` of any encoder: for a recurrent one, which has no joints, let ``v`` be 1.
+    **Paper and code.** The layer normalization over channels comes from the released code. Eq. 2 has none: set
+    ``mask.norm = nn.Identity()`` to follow it. Only the attention uses normalized features; the mask multiplies the
+    original map. As in the released code, persons are separate rows, so they do not attend to each other. The paper
+    accepts features ``(n, c)`` of any encoder: for a recurrent encoder, which has no joints, let ``v`` be 1.
 
     Args:
         channels: c of the feature map; 256 in SkeAttnCLR.
         num_heads: A divisor of ``channels``; 8 in the paper (table 17).
-        sharpness: :math:`\lambda`; 2 in the paper (tables 8, 15). The larger, the nearer the mask to 0 and 1. An
-            untrained mask is near 1/2 everywhere.
+        sharpness: :math:`\lambda`; 2 in the paper (tables 8, 15). A larger value moves the mask closer to 0 and 1. An
+            untrained mask is close to 1/2 everywhere.
         absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed, and their mask is
             zero.
 
     Shape:
-        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a mask of the same shape and dtype. Far
-        from 1/2 an entry may be rounded to 0 or 1.
+        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a mask of the same shape and dtype.
+        Entries close to 0 or 1 may be rounded.
 
     Raises:
         TypeError: a map that is not floating-point, or a size that is not an integer.
@@ -74,7 +74,7 @@ class MHSAM(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, feature_map: Tensor, *, person_mask: Tensor | None = None) -> Tensor:
-        """The mask of salient entries; one minus it is the mask of the other entries.
+        """The mask of salient entries. One minus this mask marks the other entries.
 
         Args:
             feature_map: ``(..., c, t, v)``.
@@ -90,7 +90,7 @@ class MHSAM(nn.Module):
         qkv = self.qkv(self.norm(rearrange(rows, "b c t v -> b (t v) c")))
         query, key, value = rearrange(qkv, "b p (qkv h d) -> qkv b h p d", qkv=3, h=self.num_heads)
         attended = rearrange(F.scaled_dot_product_attention(query, key, value), "b h p d -> b p (h d)")
-        # Autocast leaves the sigmoid in half precision, where a mask near one would round to it.
+        # Autocast would compute the sigmoid in half precision, which rounds a mask near one to one.
         mask: Tensor = (self.sharpness * self.proj(attended).to(feature_map.dtype)).sigmoid()
         return present.put_back(rearrange(mask, "b (t v) c -> b c t v", t=t, v=v)).reshape(feature_map.shape)
 

@@ -1,4 +1,4 @@
-"""Self-attention over the motion of a feature map: the part of MsM attention that has no weights.
+"""Self-attention over the motion of a feature map, the part of MsM attention without weights.
 
 Axes: b rows (samples x persons), r reduced channels, t frames, v joints (or parts, bodies), s rows of a segment,
 g segments.
@@ -42,7 +42,7 @@ def motion_attention(
     scale: float | None = None,
     similarity: Similarity = "dot",
 ) -> tuple[Tensor, Tensor]:
-    r"""Let tokens attend to each other by their motion, with query, key and value the same.
+    r"""Let tokens attend to each other by their motion, which is query, key and value.
 
     .. math:: M = \operatorname{flatten}(\operatorname{motion}(\operatorname{LN}(z))), \qquad
         W = \operatorname{softmax}\Big(\frac{M M^\top}{\sqrt d}\Big), \qquad a = W M
@@ -52,25 +52,25 @@ def motion_attention(
     Args:
         z: Features ``(b, r, t, v)``.
         motion: ``"both"``, ``"frame"`` or ``"node"``, see :func:`motion_difference`.
-        segment: None: a row's tokens are its own t frames, with ``d = r * v`` ("flattened along the temporal
-            dimension", MsMCLR section 3.2.2). A number, 8 in the released code: that many consecutive rows of the batch
-            are the tokens, with ``d = r * t * v``, so that a clip sees its neighbors in the batch.
-        normalization: ``"node"``: over the v nodes of each channel and frame, as in the released code of the full
-            model. ``"token"``: over all d features of a token, as in its inter-frame ablation. Neither has weights.
-            The paper only says "normalization".
+        segment: With None, a row's tokens are its own t frames, with ``d = r * v`` ("flattened along the temporal
+            dimension", MsMCLR section 3.2.2). With a number (8 in the released code), groups of this many consecutive
+            rows of the batch are the tokens, with ``d = r * t * v``, so a clip attends to its neighbors in the batch.
+        normalization: ``"node"`` normalizes over the v nodes of each channel and frame, as in the released code of the
+            full model. ``"token"`` normalizes over all d features of a token, as in its inter-frame ablation. Neither
+            has weights. The paper only says "normalization".
         boundary: See :func:`motion_difference`.
-        scale: Multiplies the similarity in place of its default: ``1 / sqrt(d)`` for ``"dot"``, 1 for ``"cosine"``.
+        scale: Factor of the similarity. Default: ``1 / sqrt(d)`` for ``"dot"``, 1 for ``"cosine"``.
         similarity: ``"dot"``, or ``"cosine"`` for tokens of unit length, see :class:`MsMAttention`. A token of zeros
             has the cosine 0 to every token.
 
     Returns:
-        The attended motion ``a``, ``(b, r, t, v)``, and the attention matrices ``W``: ``(b, t, t)``, or
-        ``(b / segment, segment, segment)``; the rows sum to one.
+        The attended motion ``a``, ``(b, r, t, v)``, and the attention matrices ``W``, whose rows sum to one:
+        ``(b, t, t)``, or ``(b / segment, segment, segment)``.
 
     Raises:
         TypeError: ``z`` is not a floating-point tensor, or ``segment`` is not an integer.
-        ValueError: ``z`` has other axes, or no channel, frame or node; an option is unknown; or ``segment`` does not
-            divide the rows.
+        ValueError: ``z`` has other axes, or no channel, frame or node; an option is unknown; or the number of rows is
+            not a multiple of ``segment``.
 
     Example:
         >>> attended, weights = motion_attention(torch.randn(2, 4, 13, 25))
@@ -91,7 +91,7 @@ def motion_attention(
     b, r, t, v = z.shape
     if segment is not None and b % segment:
         raise ValueError(
-            f"z: expected rows (samples x persons) that segment={segment} divides, got {b}; "
+            f"z: expected a multiple of segment={segment} rows (samples x persons), got {b}; "
             "use another batch size (drop_last=True), or segment=None for a clip's own frames"
         )
     if normalization == "node":
@@ -106,7 +106,7 @@ def motion_attention(
     else:
         tokens = rearrange(difference, "(g s) r t v -> g s (r t v)", s=segment)
     keys, factor = (_unit(tokens), 1.0) if similarity == "cosine" else (tokens, 1 / math.sqrt(tokens.shape[-1]))
-    # Scaled before the product: a sum over thousands of features would leave the range of float16.
+    # Scale before the product: a sum over thousands of features can exceed the range of float16.
     queries = keys * (factor if scale is None else scale)
     weights = (queries @ keys.mT).softmax(dim=-1)
     attended = weights.to(tokens.dtype) @ tokens
@@ -124,7 +124,7 @@ def check_options(
     scale: float | None,
     similarity: object,
 ) -> None:
-    """Check the options of :func:`motion_attention`, also where a module only keeps them."""
+    """Check the options of :func:`motion_attention`."""
     check_choice(motion, MOTIONS, name="motion")
     check_choice(normalization, NORMALIZATIONS, name="normalization")
     check_choice(boundary, BOUNDARIES, name="boundary")
@@ -136,7 +136,7 @@ def check_options(
 
 
 def _unit(tokens: Tensor) -> Tensor:
-    """Tokens of unit length; tokens of zeros stay."""
-    # Divided by their largest value first: the squares of very small or large features are zero or infinite.
+    """Scale tokens to unit length; tokens of zeros stay zero."""
+    # Divide by the largest value first: the squares of very small or large features are zero or infinite.
     largest = tokens.detach().abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(tokens.dtype).tiny)
     return F.normalize(tokens / largest, dim=-1, eps=1.0)

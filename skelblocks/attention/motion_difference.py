@@ -1,4 +1,4 @@
-"""Differences between successive frames and between successive joints, the motion that MsM attention looks at.
+"""Differences between successive frames and between successive joints, the motion that MsM attention uses.
 
 Axes: t frames, v joints, parts or bodies.
 """
@@ -21,7 +21,7 @@ BOUNDARIES: tuple[Boundary, ...] = get_args(Boundary)
 
 @explain_arguments
 def motion_difference(z: Tensor, *, motion: Motion = "both", boundary: Boundary = "zero_pad") -> Tensor:
-    r"""Inter-frame and inter-node difference, averaged.
+    r"""Average of the inter-frame and the inter-node difference.
 
     .. math:: m_{tv} = \tfrac12 \big[(z_{t+1,v} - z_{tv}) + (z_{t,v+1} - z_{tv})\big]
 
@@ -30,11 +30,11 @@ def motion_difference(z: Tensor, *, motion: Motion = "both", boundary: Boundary 
 
     Args:
         z: Features ``(..., t, v)``.
-        motion: ``"both"`` is the default of MsMCLR's section 3.2.2. ``"frame"`` or ``"node"`` takes one difference
-            alone, as in the ablation of its table 5. That difference is not halved, as in the released code.
+        motion: ``"both"`` is the method of MsMCLR's section 3.2.2. ``"frame"`` or ``"node"`` uses only one difference,
+            as in the ablation of table 5. As in the released code, a single difference is not halved.
         boundary: The difference after the last frame or node, which the paper does not define. ``"zero_pad"``, as in
-            the released code: zeros follow, so the difference is ``-z`` and not small. ``"zero_difference"``: zero.
-            ``"replicate"``: the last difference once more, or zero if there is none.
+            the released code, pads with zeros, so the difference is ``-z``, which is not small. ``"zero_difference"``
+            sets it to zero. ``"replicate"`` repeats the last difference, or uses zero if there is none.
 
     Returns:
         The differences, same shape.

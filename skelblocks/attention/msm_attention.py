@@ -1,4 +1,4 @@
-"""Multi-scale motion attention (MsM attention) of MsMCLR: joints, parts and bodies, attended to by their motion.
+"""Multi-scale motion attention (MsM attention) of MsMCLR: motion gates a map at the scales joint, part and body.
 
 Axes: n samples, m persons, c channels, r reduced channels, t frames, v joints (or parts, bodies).
 """
@@ -27,26 +27,26 @@ SCALES: tuple[Scale, ...] = get_args(Scale)
 class MsMAttention(nn.Module):
     r"""Gate a feature map at three scales by the motion between its frames and nodes (MsMCLR, section 3.2).
 
-    The map is averaged over the joints of each part and each body; then at each scale, with the same two convolutions,
+    The map is averaged over the joints of each part and each body. Then, at each scale, with two shared convolutions,
 
     .. math:: z = \operatorname{Conv}_{c \to r}(x), \qquad
         y = x + x \odot \sigma\big(\operatorname{Conv}_{r \to c}(a(z) + z)\big)
 
-    with ``a`` from :func:`motion_attention`. In MsMCLR it follows the query encoder in the strongly augmented branch
-    alone, in pre-training alone; each scale is pooled and goes through the shared head.
+    with ``a`` from :func:`motion_attention`. MsMCLR uses it in pre-training only, after the query encoder, in the
+    strongly augmented branch only. Each scale is pooled and passed through the shared head.
 
-    **Paper and code.** By default a clip's frames attend to each other, as the paper says. The released code splits
-    the batch where it means to split time: eight consecutive rows attend to each other and the result depends on who
-    is next in the batch. ``segment=8`` reproduces it; its single-difference variants are ``motion="frame", segment=8,
-    normalization="token"`` and ``motion="node", segment=8``.
+    **Paper and code.** By default the frames of a clip attend to each other, as in the paper. The released code splits
+    the batch where it means to split time: eight consecutive rows attend to each other, so the result for a clip
+    depends on its neighbors in the batch. ``segment=8`` reproduces this. The variants with a single difference are
+    ``motion="frame", segment=8, normalization="token"`` and ``motion="node", segment=8``.
 
-    **It looks at itself.** Query and key are the same, so a token's similarity to itself is its squared length, which
-    grows with ``sqrt(d)`` after scaling; on noise the softmax is the identity, in either form. On features of trained
-    encoders (``benchmarks/studies/attention_diagonal.py``, three runs like ``make demo``: 128 channels, 8 frames, an
-    even look being 0.125) a frame gives itself 0.3 to 0.8 of its weight at joints, 0.3 to 0.6 at parts and bodies;
-    across the batch, as released, it is 0.7 to 0.98. To make frames look at each other, pass a smaller ``scale`` or
-    ``similarity="cosine"`` (under 0.2 in these runs); neither is in the paper. The last frame, whose zero-padded
-    difference is large, draws weight from all others: ``boundary`` changes that.
+    **Tokens attend mostly to themselves.** Query and key are the same, so a token's similarity to itself is its squared
+    length, which grows with ``sqrt(d)`` after scaling. On noise the softmax is the identity. On features of trained
+    encoders (``benchmarks/studies/attention_diagonal.py``, three runs like ``make demo``, 8 frames, so uniform
+    attention is 0.125) a frame gives itself 0.3 to 0.8 of its weight at joints, and 0.3 to 0.6 at parts and bodies;
+    with ``segment=8`` it is 0.7 to 0.98. To make frames attend to each other, pass a smaller ``scale`` or
+    ``similarity="cosine"`` (below 0.2 in these runs); neither is in the paper. All frames give a large weight to the
+    last frame, because its zero-padded difference is large; ``boundary`` changes that.
 
     Args:
         channels: c of the feature map.
@@ -55,22 +55,22 @@ class MsMAttention(nn.Module):
         motion: ``"both"`` (default), ``"frame"`` or ``"node"``; figure 5 of the paper.
         scales: Which of ``"joint"``, ``"part"``, ``"body"`` to return, in this order. ``("joint",)`` is the paper's
             "w/o Ms" (table 4).
-        segment: None for the paper's frames, 8 for the released code.
+        segment: None for attention between frames as in the paper, 8 for the released code.
         normalization: ``"node"`` or ``"token"``.
         boundary: ``"zero_pad"`` (the released code), ``"zero_difference"`` or ``"replicate"``.
-        scale: Factor of the similarities instead of the default ``1 / sqrt(d)``.
+        scale: Factor of the similarities. Default: ``1 / sqrt(d)``, or 1 for ``"cosine"``.
         similarity: ``"dot"`` or ``"cosine"``.
         absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed, and their maps
             and matrices are zero. ``segment`` needs ``"compute"``, because its rows attend to each other.
 
     Shape:
-        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a tuple of one ``(..., c, t, v')`` a
-        scale, with ``v'`` the number of joints, parts or bodies. With ``return_attention=True``, that tuple and one of
-        the matrices: ``(..., t, t)``, or ``(rows / segment, segment, segment)``.
+        ``(..., c, t, v)``, for instance an encoder's ``(n, m, c, t, v)``, to a tuple with one map ``(..., c, t, v')``
+        per scale, where ``v'`` is the number of joints, parts or bodies. With ``return_attention=True``, also a tuple
+        of the attention matrices: ``(..., t, t)``, or ``(rows / segment, segment, segment)``.
 
     Raises:
-        ValueError: other channels or joints, an unknown option, rows that ``segment`` does not divide, or ``segment``
-            with ``absent="skip"``.
+        ValueError: other channels or joints, an unknown option, a number of rows that is not a multiple of
+            ``segment``, or ``segment`` with ``absent="skip"``.
 
     Example:
         >>> attend = MsMAttention(256, layout="ntu-rgb+d")
@@ -144,7 +144,7 @@ class MsMAttention(nn.Module):
     def forward(
         self, feature_map: Tensor, *, return_attention: bool = False, person_mask: Tensor | None = None
     ) -> tuple[Tensor, ...] | tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """One gated map a scale, and the attention matrices if asked for.
+        """One gated map per scale, and optionally the attention matrices.
 
         Args:
             feature_map: ``(..., c, t, v)``.
@@ -155,7 +155,7 @@ class MsMAttention(nn.Module):
         check_axes(feature_map, "... c t v", name="feature_map", c=self.channels, v=self.layout.num_joints)
         check_weights_dtype(feature_map, self.conv_down.weight, name="feature_map")
         check_filled(feature_map, "... c t v", name="feature_map", filled="t")
-        # Not einops.pack and unpack, which copy the map forward and backward.
+        # Do not use einops.pack and unpack, which copy the map forward and backward.
         rows, leading = rearrange(feature_map, "... c t v -> (...) c t v"), feature_map.shape[:-3]
         present = present_rows(feature_map, self.absent, person_mask)
         rows = present.take(rows)
@@ -170,8 +170,8 @@ class MsMAttention(nn.Module):
     def _pool(self, rows: Tensor, scale: Scale) -> Tensor:
         members: Tensor = getattr(self, f"{scale}_members")
         b, _, t, _ = rows.shape
-        features = rearrange(rows, "b c t v -> (b t) v c")  # a view where the encoder gave channels-last strides
-        # A sum, then its division by the number of joints: a third is exact in no dtype.
+        features = rearrange(rows, "b c t v -> (b t) v c")  # a view for channels-last strides, as from the encoder
+        # Sum, then divide by the number of joints: weights such as 1/3 are not exact in any dtype.
         sums = torch.bmm(members.mT.to(rows.dtype).expand(b * t, -1, -1), features)
         pooled = sums / members.sum(dim=0).to(sums.dtype)[:, None]
         return rearrange(pooled, "(b t) p c -> b c t p", b=b, t=t)
@@ -200,8 +200,8 @@ class MsMAttention(nn.Module):
 def _set_members(module: MsMAttention, _: object = None) -> None:
     """Set the buffers that say which joints form each group. They are not in the state dict, and are set after loading.
 
-    The weight of a joint is the largest power of two that is at most one over the size of its group. Such a weight is
-    exact in every dtype, and keeps the sum of large features in the range of float16.
+    A joint's weight is the largest power of two that is at most one over the size of its group. Such a weight is exact
+    in every dtype, and keeps sums of large features in the range of float16.
     """
     like = module.conv_down.weight
     for name in module.scales:

@@ -1,4 +1,4 @@
-"""From a feature map and a soft mask to two features per clip: salient and non-salient.
+"""Pool a feature map with a soft mask to two features per clip: salient and non-salient.
 
 Axes: n samples, m persons, c channels, t frames, v joints.
 """
@@ -17,7 +17,7 @@ from skelblocks.encoders.present_persons import Absent, check_absent, present_in
 
 
 class SoftMaskFeatures(NamedTuple):
-    """What :func:`soft_mask_pool` returns: two features ``(n, c)`` whose sum is the plain mean."""
+    """The result of :func:`soft_mask_pool`: two features ``(n, c)`` whose sum is the plain mean."""
 
     salient: Tensor
     non_salient: Tensor
@@ -27,29 +27,29 @@ class SoftMaskFeatures(NamedTuple):
 def soft_mask_pool(
     feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None, absent: Absent = "compute"
 ) -> SoftMaskFeatures:
-    r"""Average a map under a soft mask, and under what the mask leaves.
+    r"""Average a map weighted by a soft mask, and by one minus the mask.
 
     .. math:: f_s = \frac{1}{tv} \sum_{t, v} f \odot M, \qquad f_{ns} = \frac{1}{tv} \sum_{t, v} f \odot (1 - M)
 
-    then the mean over persons. Eqs. 5-7 of SkeAttnCLR. The ``I`` from which eq. 5 subtracts the mask is called the
-    identity matrix, but a matrix of ones is meant. Both sums are divided by the number of positions (eqs. 6, 7, and the
-    released code), not by the weight of the mask as in SkeleMixCLR: a feature grows with the share of the map that its
-    mask takes, and the two add up to :func:`~skelblocks.encoders.pool`.
+    and then over persons (eqs. 5-7 of SkeAttnCLR). Eq. 5 subtracts the mask from :math:`I`; the paper calls it the
+    identity matrix but means a matrix of ones. Both sums are divided by the number of positions (eqs. 6, 7, and the
+    released code), not by the sum of the mask as in SkeleMixCLR. So a feature grows with the share of the map that its
+    mask covers, and the two features add up to :func:`~skelblocks.encoders.pool`.
 
-    The map of the mixed query and that of the key, whose clip was not mixed, take the same mask, from
-    :class:`MHSAM` on the query's (eqs. 6, 7). Gradient flows to both arguments. For a BiGRU, the released code takes
-    the last position alone instead of this mean.
+    The maps of the mixed query and of the unmixed key use the same mask, which :class:`MHSAM` computes from the
+    query's map (eqs. 6, 7). Gradient flows to both arguments. For a BiGRU, the released code uses only the last
+    position instead of this mean.
 
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder.
         mask: Same shape, numbers in [0, 1].
         person_mask: Boolean ``(n, m)``, true where a person is present; see :func:`~skelblocks.encoders.pool`. By
-            default the mean is over all m, as released.
+            default the mean is over all m, as in the released code.
         absent: With ``"skip"``, persons whose map is all zero do not contribute, as in
             :func:`~skelblocks.encoders.pool`.
 
     Returns:
-        The two features, each ``(n, c)``, ready for the head that they share with the plain one.
+        The two features, each ``(n, c)``. Pass them through the head that the plain feature uses.
 
     Raises:
         TypeError: a map or mask that is not floating-point, or a ``person_mask`` that is not boolean.

@@ -1,4 +1,4 @@
-"""Random transforms of clips, each a pure function with its module, and the methods' recipes."""
+"""Random transforms of clips, each as a pure function and as a module, and the augmentation recipes of the methods."""
 
 from skelblocks._utils.lazy import attach
 

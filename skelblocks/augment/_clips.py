@@ -1,4 +1,4 @@
-"""What several ops do to a batch of clips, in the form that is fast on CPU and CUDA.
+"""Operations on a batch of clips that several transforms share, written to be fast on CPU and CUDA.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -16,7 +16,7 @@ from skelblocks._utils.checks import check_axes, check_floating
 
 
 def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
-    """The five sizes of a clip batch, or a ``ValueError`` that says that ``shape`` is not one."""
+    """The five sizes of a batch of clips. Raise ``ValueError`` if ``shape`` does not have five."""
     if len(shape) != 5:
         raise ValueError(f"shape: expected 5 sizes (n, c, t, v, m), got {tuple(shape)}; pass x.shape")
     n, c, t, v, m = shape
@@ -24,29 +24,29 @@ def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
 
 
 def check_clips(x: Tensor, **sizes: int) -> None:
-    """Raise unless ``x`` is a floating-point clip batch ``(n, c, t, v, m)`` with these sizes."""
+    """Raise unless ``x`` is a floating-point batch of clips ``(n, c, t, v, m)`` with these sizes."""
     check_axes(x, "n c t v m", name="x", **sizes)
     check_floating(x, name="x")
 
 
 def check_coordinates(c: int) -> int:
-    """The size of axis c, or a ``ValueError`` where it is neither that of a plane nor that of space."""
+    """The size of axis c. Raise ``ValueError`` unless it is 2 or 3."""
     if c not in (2, 3):
         raise ValueError(
-            f"x: expected (n, c, t, v, m) with c of 2 or 3, the coordinates, got {c}; leave out a channel that is "
-            "none, such as a score: x[:, :2]"
+            f"x: expected (n, c, t, v, m) with c of 2 or 3, the coordinates, got {c}; drop channels that are not "
+            "coordinates, such as scores: x[:, :2]"
         )
     return c
 
 
 def check_index(x: Tensor, *, name: str) -> None:
-    """Raise ``TypeError`` unless ``x`` holds int64, with which torch indexes."""
+    """Raise ``TypeError`` unless ``x`` is int64, the dtype of torch's indices."""
     if x.dtype != torch.int64:
         raise TypeError(f"{name}: expected a torch.int64 tensor, got {x.dtype}; convert it with {name}.long()")
 
 
 def check_ratio(value: float, interval: str, *, name: str) -> None:
-    """Raise unless ``value`` is a number in ``interval``, such as ``"[0, 1)"``, whose ends are 0 and 1."""
+    """Raise unless ``value`` is a number in ``interval``, one of the intervals from 0 to 1, such as ``"[0, 1)"``."""
     expected = f"{name}: expected a ratio in {interval}"
     if isinstance(value, bool) or not isinstance(value, (int, float, Real)):
         raise TypeError(f"{expected}, got {value!r}; pass a Python number")
@@ -56,7 +56,7 @@ def check_ratio(value: float, interval: str, *, name: str) -> None:
 
 
 def check_ratio_range(value: tuple[float, float], *, name: str, with_zero: bool) -> tuple[float, float]:
-    """The two ratios ``(low, high)`` as a tuple, or an error that says which order and range they need."""
+    """The two ratios ``(low, high)`` as a tuple. Raise if their order or range is wrong."""
     expected = f"{name}: expected two ratios (low, high) with 0 {'<=' if with_zero else '<'} low <= high <= 1"
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
         raise TypeError(f"{expected}, got {value!r}; for a fixed ratio, pass it twice")
@@ -70,29 +70,29 @@ def check_ratio_range(value: tuple[float, float], *, name: str, with_zero: bool)
 
 
 def uncast_bmm(a: Tensor, b: Tensor) -> Tensor:
-    """``a @ b`` for batches, in the dtype that both have: autocast would round the coordinates to half precision."""
+    """Batched ``a @ b`` without autocast, which would round coordinates to half precision."""
     with autocast_off(a):
         return torch.bmm(a, b)
 
 
 def map_coordinates(x: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply the coordinates of clips ``(n, c, t, v, m)`` by their sample's matrix ``(n, c, c)``."""
+    """Multiply the coordinates of clips ``(n, c, t, v, m)`` by one matrix per sample, ``(n, c, c)``."""
     n, c, t, v, m = x.shape
     return uncast_bmm(matrix.to(x.dtype), x.reshape(n, c, t * v * m)).view(x.shape)
 
 
 def take_frames(x: Tensor, index: Tensor) -> Tensor:
-    """For each sample its own frames, ``index`` ``(n, s)``, of clips ``(n, c, t, v, m)``: ``(n, c, s, v, m)``."""
+    """Select each sample's own frames, ``index`` ``(n, s)``, of clips ``(n, c, t, v, m)``: ``(n, c, s, v, m)``."""
     n, c, t, v, m = x.shape
-    # Whole rows of one flat table: copied a frame at a time, where indexing two axes at once goes element by element.
+    # Select whole rows of a flat table, which copies frame by frame. Indexing two axes copies element by element.
     first = torch.arange(n * c, device=x.device).view(n, c, 1) * t
     rows = (first + index[:, None, :]).flatten()
     return x.reshape(n * c * t, v * m).index_select(0, rows).view(n, c, index.shape[1], v, m)
 
 
 def zero_where(x: Tensor, mask: Tensor) -> Tensor:
-    """Clips ``(n, c, t, v, m)``, zero wherever ``mask``, which broadcasts to them, is True."""
+    """Set clips ``(n, c, t, v, m)`` to zero wherever ``mask`` is True. The mask is broadcast to the clips."""
     if mask.shape[3] > 1 and mask.shape[4] != x.shape[4]:
-        # A last axis of stride 0 and length 1 or 2 would be a loop of its own for each joint.
+        # Copy the mask: with stride 0 on the last axis, of length 1 or 2, each joint would need its own loop.
         mask = mask.expand(*mask.shape[:4], x.shape[4]).contiguous()
     return torch.where(mask, x.new_zeros(()), x)

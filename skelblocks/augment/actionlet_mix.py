@@ -1,4 +1,4 @@
-"""Actionlet mixing (ActCLR): one view of a clip where it acts, another view elsewhere.
+"""Actionlet mixing (ActCLR): one view of a clip inside its actionlet, another view outside.
 
 Axes: n samples, c channels, t frames, v joints, m persons; b frames of a feature map.
 """
@@ -16,26 +16,25 @@ from skelblocks.augment._clips import check_clips
 
 @explain_arguments
 def actionlet_mix(inside: Tensor, outside: Tensor, mask: Tensor) -> Tensor:
-    r"""Blend two views of the same clips by the actionlet.
+    r"""Blend two views of the same clips, weighted by the actionlet mask.
 
     .. math:: z_{tv} = A_{tv} \, x_{tv} + (1 - A_{tv}) \, y_{tv}
 
-    ActCLR keeps the motion region of a clip as it is and puts the strong augmentation, or another clip's limbs, only
-    where nothing happens. A feature map has fewer frames than the clip; the mask is interpolated linearly from the
-    first frame to the last.
+    ActCLR keeps the moving region of a clip unchanged and applies strong augmentation, or another clip's limbs, only to
+    the rest. A feature map has fewer frames than the clip, so the mask is interpolated linearly over the frames.
 
     Args:
-        inside: Clips ``(n, c, t, v, m)``: the view that the actionlet shows.
-        outside: Clips of the same shape: the view that everything else shows.
+        inside: Clips ``(n, c, t, v, m)``: the view inside the actionlet.
+        outside: Clips of the same shape: the view outside the actionlet.
         mask: ``(n, m, 1, b, v)``, numbers in [0, 1], from :func:`~skelblocks.attention.actionlet_mask`.
 
     Returns:
-        The mixed clips, same shape and dtype. Gradient flows to all three.
+        The mixed clips, same shape and dtype. Gradient flows to all three arguments.
 
     Raises:
         TypeError: a tensor that is not floating-point.
-        ValueError: clips that are not ``(n, c, t, v, m)``, views of different shapes, or a mask of other persons or
-            joints.
+        ValueError: clips that are not ``(n, c, t, v, m)``, views of different shapes, or a mask whose persons or joints
+            differ.
 
     Example:
         >>> import torch

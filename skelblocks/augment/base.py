@@ -1,4 +1,4 @@
-"""What every random transform is: draws, and a pure function of clips and draws.
+"""The base class of all random transforms: random draws, and a pure function of clips and draws.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -27,15 +27,15 @@ class DrawOptions(TypedDict, total=False):
 
 
 class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
-    """A transform of clips in two steps: draw for a shape, then apply the draws.
+    """A transform of clips in two steps: draw random numbers for a shape, then apply the draws.
 
-    A subclass writes :meth:`sample` and :meth:`transform`; calling the module does both. The draws are returned and
-    never kept on the module, so that the same ones can be applied to a second view, another stream or another device.
+    A subclass implements :meth:`sample` and :meth:`transform`; calling the module does both. The draws are returned and
+    never stored on the module, so the same draws can be applied to a second view, another stream or another device.
 
-    :class:`~skelblocks.augment.Compose` takes any ``nn.Module`` with these two methods, of this class or not.
+    :class:`~skelblocks.augment.Compose` accepts any ``nn.Module`` with these two methods.
 
     Shape:
-        ``(n, c, t, v, m)`` to the same, if the subclass does not say otherwise.
+        ``(n, c, t, v, m)`` to the same, unless the subclass says otherwise.
 
     Example:
         >>> class RandomScale(RandomTransform[Tensor]):
@@ -60,16 +60,16 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
 
         Args:
             shape: ``(n, c, t, v, m)``.
-            device: Where the draws are made; that of the clips they are for.
-            generator: What to draw from, on that device. Default: the device's global generator.
+            device: Device of the draws. Use the device of the clips.
+            generator: Source of randomness, on that device. Default: the device's global generator.
 
         Returns:
-            The draws; every field has the samples as its first axis.
+            The draws. The first axis of every field is the sample.
         """
 
     @abstractmethod
     def transform(self, x: Tensor, params: Params) -> Out:
-        """Apply these draws, without writing to ``x``.
+        """Apply these draws without changing ``x``.
 
         Args:
             x: Clips ``(n, c, t, v, m)``.
@@ -84,7 +84,7 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
 
         Args:
             x: Clips ``(n, c, t, v, m)``.
-            generator: What to draw from, on the device of ``x``. Default: the device's global generator.
+            generator: Source of randomness, on the device of ``x``. Default: the device's global generator.
 
         Returns:
             The transformed clips.
@@ -97,7 +97,7 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
         kind = x.device.type
         if generator is not None and kind != "meta" and generator.device.type != kind:
             raise ValueError(
-                f"generator: expected one on {kind!r}, where the clips are, got one on {generator.device.type!r}; "
+                f"generator: expected device {kind!r}, as for the clips, got {generator.device.type!r}; "
                 f"make it with torch.Generator({kind!r})"
             )
         return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))

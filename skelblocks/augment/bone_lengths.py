@@ -1,4 +1,4 @@
-"""Bone lengths of another person (ActCLR): the same motion, done by a body of other proportions.
+"""Bone lengths of another person (ActCLR): the same motion by a body with other proportions.
 
 Axes: n samples, c coordinates (2 or 3), t frames, v joints, m persons.
 """
@@ -21,11 +21,11 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
 from skelblocks.layouts import SkeletonLayout, get
 
-_EPS = 1e-5  # under the roots, as released: a bone of length 0 keeps a direction
+_EPS = 1e-5  # added under the square roots as in the released code, so that bones of length 0 keep a direction
 
 
 class BoneLengthsParams(NamedTuple):
-    """``partner`` ``(n,)``: the place in the batch of the clip whose bone lengths a sample takes."""
+    """``partner`` ``(n,)``: the index in the batch of the clip whose bone lengths a sample takes."""
 
     partner: Tensor
 
@@ -38,21 +38,20 @@ def bone_lengths(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     on_absent_persons: bool = False,
 ) -> Tensor:
-    r"""Keep the directions of a clip's bones and take their lengths, frame by frame, from another clip.
+    r"""Keep the directions of a clip's bones, and take their lengths frame by frame from another clip.
 
     .. math:: b'_v = b_v \sqrt{\frac{\lVert b^p_v \rVert^2 + \epsilon}{\lVert b_v \rVert^2 + \epsilon}}, \qquad
         x'_v = x'_{\text{parent}(v)} + b'_v, \qquad \epsilon = 10^{-5}
 
-    The center joint stays where it is, and the limbs are put together again from there. ActCLR's released code calls it
-    the style of the skeleton, for joints; its other streams have formulas of their own, which are not here: take bones
-    or motion from the result instead.
+    The center joint stays in place, and the limbs are rebuilt from there. ActCLR's released code calls this the style
+    of the skeleton. It has separate formulas for bones and motion; here, compute these streams from the result.
 
     Args:
-        x: Clips ``(n, c, t, v, m)`` of two or three coordinates.
-        partner: For each clip the one that gives the lengths, ``(n,)``, int64.
+        x: Clips ``(n, c, t, v, m)`` with two or three coordinates.
+        partner: For each clip, the index of the clip that provides the lengths, ``(n,)``, int64.
         layout: A name, a dict or a layout of v joints.
-        on_absent_persons: What happens to a person whose counterpart is all zeros. By default that person is left as
-            it is. True takes the lengths all the same, as the released code does: the person shrinks to a point.
+        on_absent_persons: What happens to a person who is absent in the partner. By default the person is not changed.
+            With True the person shrinks to a point, as in the released code.
 
     Returns:
         The clips, same shape and dtype. An absent person stays zero.
@@ -75,7 +74,7 @@ def bone_lengths(
     check_axes(partner, "n", name="partner", n=x.shape[0])
     check_index(partner, name="partner")
     with autocast_off(x):
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # squares leave the range of half precision
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # squares can exceed the range of half precision
         parents = torch.tensor(layout.parents, device=x.device)
         bones = wide - wide.index_select(3, parents)
         squares = bones.square().sum(dim=1, keepdim=True) + _EPS
@@ -90,7 +89,7 @@ def bone_lengths(
 
 
 def _chains(layout: SkeletonLayout) -> list[list[float]]:
-    """For each joint, 1 for every joint whose bone lies on its way to the center."""
+    """For each joint, 1 for every joint whose bone is on the path to the center."""
     rows = []
     for joint in range(layout.num_joints):
         row = [0.0] * layout.num_joints
@@ -133,12 +132,12 @@ class RandomBoneLengths(RandomTransform[BoneLengthsParams]):
         """Draw for clips of this shape."""
         n, *_ = clip_sizes(shape)
         if n < 2:
-            raise ValueError(f"shape: expected n >= 2 clips, each takes from another, got n={n}; raise the batch size")
+            raise ValueError(f"shape: expected n >= 2 clips, to pair each with another, got n={n}; use a larger batch")
         shift = torch.randint(1, n, (1,), **where)
         return BoneLengthsParams((torch.arange(n, device=where.get("device")) + shift) % n)
 
     def transform(self, x: Tensor, params: BoneLengthsParams) -> Tensor:
-        """Take the lengths by these draws."""
+        """Change the bone lengths with these draws."""
         return bone_lengths(x, params.partner, layout=self.layout, on_absent_persons=self.on_absent_persons)
 
     def extra_repr(self) -> str:

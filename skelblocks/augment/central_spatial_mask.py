@@ -1,4 +1,4 @@
-"""Central spatial mask: leave out joints, rather those with many bones.
+"""Central spatial mask: remove joints, preferably joints with many bones.
 
 Axes: n samples, c channels, t frames, v joints, m persons, w kept joints.
 """
@@ -21,13 +21,13 @@ from skelblocks.layouts import SkeletonLayout, get
 
 
 class CentralSpatialMaskParams(NamedTuple):
-    """Unit draws in [0, 1): ``(n, v)``; with ``same_on_batch``, ``(n, sum of degrees)``, where all rows are alike."""
+    """Uniform draws in [0, 1): ``(n, v)``, or with ``same_on_batch`` ``(n, sum of degrees)`` with equal rows."""
 
     draws: Tensor
 
 
 def joint_degrees(layout: str | Mapping[str, Any] | SkeletonLayout) -> tuple[int, ...]:
-    """How many bones each joint of a layout has: PSTL's degree centrality, without self-links.
+    """The number of bones of each joint of a layout: PSTL's degree centrality, without self-links.
 
     Example:
         >>> joint_degrees("ntu-rgb+d")  # the released code's list
@@ -42,16 +42,16 @@ def joint_degrees(layout: str | Mapping[str, Any] | SkeletonLayout) -> tuple[int
 def central_spatial_mask(draws: Tensor, degrees: Sequence[int], *, hidden: int) -> Tensor:
     r"""Draw joints one after another, without replacement, with probability proportional to their degree.
 
-    The hidden joints are those with the smallest :math:`-\ln(1 - u_v) / \text{degree}_v`: clocks that ring at random
-    with these rates ring in an order of exactly this law.
+    The joints with the smallest :math:`-\ln(1 - u_v) / \text{degree}_v` are hidden. These are exponential random
+    variables with the degrees as rates, and their order has exactly this distribution.
 
     Args:
-        draws: Unit draws in [0, 1), ``(..., v)``.
+        draws: Uniform draws in [0, 1), ``(..., v)``.
         degrees: v numbers > 0, see :func:`joint_degrees`.
-        hidden: How many joints to leave out, 0 to v - 1.
+        hidden: Number of joints to remove, 0 to v - 1.
 
     Returns:
-        The joints that are left, in ascending order, ``(..., v - hidden)`` int64.
+        The remaining joints in ascending order, ``(..., v - hidden)`` int64.
 
     Raises:
         ValueError: ``draws`` is not ``(..., v)``, or ``hidden`` is out of range.
@@ -63,25 +63,25 @@ def central_spatial_mask(draws: Tensor, degrees: Sequence[int], *, hidden: int) 
     v = len(degrees)
     check_axes(draws, "... v", name="draws", v=v)
     _check_hidden(hidden, v)
-    # The logarithm of 1 - u: u may be 0, but never 1.
+    # Use 1 - u, because u may be 0 but never 1.
     rings = -torch.log1p(-draws) / torch.tensor(degrees, dtype=draws.dtype, device=draws.device)
     return rings.topk(v - hidden, dim=-1).indices.sort(dim=-1).values
 
 
 @explain_arguments
 def central_spatial_mask_multiset(draws: Tensor, degrees: Sequence[int], *, hidden: int) -> Tensor:
-    """PSTL's released law: a plain random sample of a list in which each joint stands as often as it has bones.
+    """Draw from a list that contains each joint once per bone, as in PSTL's released code.
 
-    A joint that is drawn twice is hidden once, so that fewer than ``hidden`` different joints may go.
+    A joint can be drawn twice, so fewer than ``hidden`` different joints may be removed.
 
     Args:
-        draws: Unit draws in [0, 1), one an entry of the list, ``(sum of degrees,)``; the smallest are drawn.
+        draws: Uniform draws in [0, 1), one per entry of the list, ``(sum of degrees,)``. The smallest are selected.
         degrees: v numbers, see :func:`joint_degrees`.
-        hidden: How many entries to draw, 0 to v - 1.
+        hidden: Number of entries to draw, 0 to v - 1.
 
     Returns:
-        The joints that are left, in ascending order, ``(w,)`` int64. Their number depends on the draws, so the device
-        is waited for.
+        The remaining joints in ascending order, ``(w,)`` int64. Their number depends on the draws, so the call waits
+        for the device.
 
     Raises:
         ValueError: ``draws`` is not ``(sum of degrees,)``, or ``hidden`` is out of range.
@@ -99,30 +99,30 @@ def central_spatial_mask_multiset(draws: Tensor, degrees: Sequence[int], *, hidd
 
 @explain_arguments
 class CentralSpatialMask(RandomTransform[CentralSpatialMaskParams]):
-    """Which joints of each clip to keep, for ``STGCN.forward(x, keep_joints=...)``; PSTL's spatial mask.
+    """Choose the joints of each clip to keep, for ``STGCN.forward(x, keep_joints=...)``; PSTL's spatial mask.
 
-    PSTL does not set joints to zero: the encoder works on the skeleton that is left. A joint is hidden rather than
-    another in proportion to its bones, since from a joint with many neighbors much can be inferred.
+    PSTL does not set joints to zero: the encoder works on the remaining skeleton. The probability of hiding a joint is
+    proportional to its number of bones, because a joint with many neighbors says much about the others.
 
-    By default every clip loses exactly the same number of different joints, drawn for itself. The released code
-    draws from a list with repetitions, once for the whole batch: ``same_on_batch=True``. Of its 8 draws on NTU RGB+D,
-    7.3 on average are different joints.
+    By default, each clip loses the same number of different joints, drawn independently. The released code draws with
+    repetitions, once for the whole batch: ``same_on_batch=True``. Its 8 draws on NTU RGB+D hide 7.3 different joints on
+    average.
 
     Args:
         layout: A name, a dict or a layout.
-        ratio: Ratio of the joints to hide, ``round(ratio * v)`` of them; with ``same_on_batch``, of draws. 8 of 25 in
-            PSTL's released code.
-        same_on_batch: Draw as the released code does, with repetitions and once for the batch: one ``(w,)`` for all
-            samples, ``w >= v - round(ratio * v)``. This waits for the device.
+        ratio: Ratio of joints to hide: ``round(ratio * v)`` joints, or draws with ``same_on_batch``. 8 of 25 in PSTL's
+            released code.
+        same_on_batch: Draw with repetitions, once for the batch, as the released code does. The result is ``(w,)`` for
+            all samples, with ``w >= v - round(ratio * v)``, and the call waits for the device.
 
     Shape:
-        ``(n, c, t, v, m)``, of which only the shape and the device matter, to ``(n, v - round(ratio * v))`` int64, or
-        ``(w,)`` with ``same_on_batch``; ascending.
+        ``(n, c, t, v, m)``, of which only the shape and the device matter, to ascending joints
+        ``(n, v - round(ratio * v))`` int64, or ``(w,)`` with ``same_on_batch``.
 
     Raises:
         TypeError: ``ratio`` is not a number.
-        ValueError: a ratio that leaves no joint, clips with other joints than the layout's, or with ``same_on_batch``
-            an empty batch, which has no draw.
+        ValueError: a ratio that leaves no joint, clips whose joints differ from the layout, or an empty batch with
+            ``same_on_batch``.
 
     Example:
         >>> masking = CentralSpatialMask("ntu-rgb+d")
@@ -157,7 +157,7 @@ class CentralSpatialMask(RandomTransform[CentralSpatialMaskParams]):
         return CentralSpatialMaskParams(torch.rand(size, **where).expand(n, -1))
 
     def transform(self, x: Tensor, params: CentralSpatialMaskParams) -> Tensor:
-        """The joints that these draws leave."""
+        """The joints that remain with these draws."""
         v = self.layout.num_joints
         check_clips(x, v=v)
         check_axes(params.draws, "n u", name="params.draws", n=x.shape[0])
@@ -175,4 +175,4 @@ class CentralSpatialMask(RandomTransform[CentralSpatialMaskParams]):
 def _check_hidden(hidden: int, v: int) -> None:
     check_integer(hidden, name="hidden", least=0)
     if hidden >= v:
-        raise ValueError(f"hidden: expected 0 to {v - 1} of the {v} joints, so that one is left, got {hidden}")
+        raise ValueError(f"hidden: expected 0 to {v - 1} of {v} joints, got {hidden}; at least one joint must remain")

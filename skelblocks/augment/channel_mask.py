@@ -20,7 +20,7 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class ChannelMaskParams(NamedTuple):
-    """A sample's channel, integers below c, and one unit draw (masked where it is below ``p``); each ``(n,)``."""
+    """Each sample's channel, an integer below c, and a uniform draw (masked if it is below ``p``); each ``(n,)``."""
 
     channel: Tensor
     gate: Tensor
@@ -55,11 +55,11 @@ def channel_mask(x: Tensor, channels: Tensor) -> Tensor:
 class RandomChannelMask(RandomTransform[ChannelMaskParams]):
     """Mask one channel of each clip, drawn at random, with a probability.
 
-    MsMCLR's section 3.3 names the channel mask without numbers; it is the axis mask of AimCLR, whose released code and
-    MsMCLR's have 0.5.
+    MsMCLR's section 3.3 names the channel mask without numbers. It is AimCLR's axis mask. Both have a probability of
+    0.5 in their released code.
 
     Args:
-        p: How likely a clip is masked.
+        p: Probability that a clip is masked.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
@@ -86,7 +86,7 @@ class RandomChannelMask(RandomTransform[ChannelMaskParams]):
         return ChannelMaskParams(channel, torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: ChannelMaskParams) -> Tensor:
-        """Mask by these draws."""
+        """Mask the clips with these draws."""
         check_clips(x)
         chosen = params.channel[:, None] == torch.arange(x.shape[1], device=params.channel.device)
         return channel_mask(x, chosen & (params.gate < self.p)[:, None])

@@ -17,10 +17,10 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 @explain_arguments
 class Compose(RandomTransform[tuple[Any, ...]]):
-    """Apply transforms one after another; the whole is a transform again.
+    """Apply several transforms in order. The composition is a transform too.
 
-    ``sample`` gives a tuple, one entry a transform, and ``transform`` replays it: on a second view, another stream or
-    another device. The ops of :mod:`skelblocks.augment` leave the shape as it is, so all draws can be made beforehand.
+    ``sample`` returns a tuple with one entry per transform, and ``transform`` applies it to any view, stream or device.
+    All draws are made in advance, for the shape of the input.
 
     Args:
         transforms: Modules that have ``sample`` and ``transform``, in the order in which they apply.
@@ -29,7 +29,7 @@ class Compose(RandomTransform[tuple[Any, ...]]):
         ``(n, c, t, v, m)`` to the same.
 
     Raises:
-        TypeError: ``transforms`` is no list, or one of them is not a module with both methods.
+        TypeError: ``transforms`` is not a list, or one of them is not a module with both methods.
 
     Example:
         >>> import torch
@@ -46,7 +46,7 @@ class Compose(RandomTransform[tuple[Any, ...]]):
         super().__init__()
         if isinstance(transforms, nn.Module):
             raise TypeError(
-                f"transforms: expected a list of them, got one {type(transforms).__name__}; pass [transform]"
+                f"transforms: expected a list of transforms, got one {type(transforms).__name__}; pass [transform]"
             )
         transforms = list(transforms)
         for place, transform in enumerate(transforms):
@@ -66,7 +66,10 @@ class Compose(RandomTransform[tuple[Any, ...]]):
     def transform(self, x: Tensor, params: tuple[Any, ...]) -> Tensor:
         """Apply these draws, one transform after another."""
         if len(params) != len(self.transforms):
-            raise ValueError(f"params: expected {len(self.transforms)} entries, one a transform, got {len(params)}")
+            raise ValueError(
+                f"params: expected {len(self.transforms)} entries, one per transform, got {len(params)}; pass what "
+                "sample returns"
+            )
         for each, drawn in zip(self._each(), params, strict=True):
             x = each.transform(x, drawn)
         return x

@@ -1,4 +1,4 @@
-"""Estimator noise: what a pose estimator makes of the true joints.
+"""Estimator noise: simulate the errors of a pose estimator.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """
@@ -22,10 +22,10 @@ from skelblocks.layouts import SkeletonLayout, get
 
 
 class EstimatorNoiseParams(NamedTuple):
-    """Normal draws ``jitter (n, c, t, v, m)``, ``bias (n, c, 1, v, m)``; unit draws in [0, 1) for all else.
+    """Normal draws ``jitter (n, c, t, v, m)`` and ``bias (n, c, 1, v, m)``; uniform draws in [0, 1) for all others.
 
-    ``missing`` is ``(n, 1, t, v, m)``, ``swapped`` and ``dropped`` are ``(n, 1, t, 1, m)``. ``start`` moves the runs of
-    frames, ``(n, 1, 1, 1, m)``. ``distance`` is ``(n, 1, 1, 1, m)``.
+    ``missing`` is ``(n, 1, t, v, m)``, ``swapped`` and ``dropped`` are ``(n, 1, t, 1, m)``. ``start``, which shifts the
+    runs of frames, and ``distance`` are ``(n, 1, 1, 1, m)``.
     """
 
     jitter: Tensor
@@ -39,36 +39,36 @@ class EstimatorNoiseParams(NamedTuple):
 
 @explain_arguments
 class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
-    """Give each clip the errors of a pose estimator: jitter, missing joints, exchanged sides and dropped frames.
+    """Add the errors of a pose estimator to each clip: jitter, missing joints, swapped sides and dropped frames.
 
-    Lengths are in units of the person's mean bone, so that the unit of the clips does not matter. What is missing is
-    filled from the frames in which it is seen, as :func:`fill_unseen` does, since a recording is filled before an
-    encoder sees it. Errors that last take whole runs of frames.
+    Lengths are relative to the person's mean bone, so the unit of the clips does not matter. Missing joints are filled
+    from other frames, as :func:`fill_unseen` does, because recordings are filled before an encoder uses them. Gaps and
+    swaps last for runs of several frames.
 
-    The default rates follow an OpenPose recording of one walking person, 401 frames of BODY_25, whose mean bone is 57
-    pixels long: 7.5 % of the joints are missing, in gaps of 5 frames on average, and a joint jitters by 0.5 pixels at
-    the neck and by 1.3 at wrists and ankles. People who are farther away jitter more in units of their body. The
-    constant offset is about half of how far people differ who mark the same joint by hand (the constants of COCO's
-    keypoint evaluation). The rates of exchanged sides and of dropped frames are assumptions.
+    The default rates follow an OpenPose recording of one walking person (401 frames of BODY_25, mean bone 57 pixels):
+    7.5 % of the joints are missing, in gaps of 5 frames on average, and a joint jitters by 0.5 pixels at the neck and
+    by 1.3 pixels at wrists and ankles. Relative to their body, people who are farther away jitter more. The constant
+    offset is about half the disagreement of people who mark the same joint by hand (the constants of COCO's keypoint
+    evaluation). The rates of swapped sides and dropped frames are assumptions.
 
     Args:
         layout: The skeleton of the clips: a name, a dict or a layout.
         jitter: Standard deviation of a joint's noise in each frame, in mean bones, at a distance of one.
         bias: Standard deviation of a joint's constant offset in a clip, in mean bones.
-        missing: How large a share of the joints is missing. Jitter, offsets and gaps grow along the bones from the
-            center: the ends of the limbs have three times as much as the center.
-        swapped: In which share of the frames left and right are exchanged.
-        dropped: In which share of the frames a person is not found at all.
-        run: How many frames a gap or an exchange lasts.
-        distance: Smallest and largest distance of a person, in multiples of the one at which ``jitter`` holds. It is
-            drawn for each person, uniformly in its logarithm.
+        missing: Share of joints that are missing. Jitter, offsets and gaps increase along the bones from the center:
+            they are three times as large at the ends of the limbs.
+        swapped: Share of frames in which left and right are swapped.
+        dropped: Share of frames in which a person is not found at all.
+        run: Number of frames that a gap or a swap lasts.
+        distance: Smallest and largest distance of a person, relative to the distance for which ``jitter`` holds. It is
+            drawn for each person, log-uniformly.
 
     Shape:
         ``(n, c, t, v, m)`` with the layout's v to the same.
 
     Raises:
-        TypeError: a number of another type.
-        ValueError: a negative deviation, a share outside of [0, 1], a run below 1, or distances that are not
+        TypeError: an argument of the wrong type.
+        ValueError: a negative deviation, a share outside [0, 1], a run below 1, or distances that are not
             ``0 < smallest <= largest``.
 
     Example:
@@ -124,7 +124,7 @@ class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
         )
 
     def transform(self, x: Tensor, params: EstimatorNoiseParams) -> Tensor:
-        """Make these errors."""
+        """Apply the errors of these draws."""
         check_clips(x, v=self.layout.num_joints)
         n, c, t, v, m = x.shape
         check_axes(params.jitter, "n c t v m", name="params.jitter", n=n, c=c, t=t, v=v, m=m)
@@ -141,7 +141,7 @@ class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
         noisy = noisy + torch.where(there, noise * _mean_bone(x, self.layout), 0).to(x.dtype)
         lost = _in_runs(params.missing, params.start, self.run) < self.missing * share
         found = there & ~(_in_runs(params.dropped, params.start, self.run) < self.dropped)
-        found = torch.where(found.any(dim=2, keepdim=True), found, there)  # somebody who is never found is no sample
+        found = torch.where(found.any(dim=2, keepdim=True), found, there)  # keep persons who are never found
         seen = (found & ~lost)[:, 0]
         return torch.where(there, fill_unseen(noisy, seen, layout=self.layout), x)
 
@@ -154,7 +154,7 @@ class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
 
 
 def _shares(layout: SkeletonLayout) -> Tensor:
-    """How much of the noise each joint has, ``(v,)``, one on average: from 0.5 at the center to 1.5 at the far ends."""
+    """Factor of the noise of each joint, ``(v,)``: from 0.5 at the center to 1.5 at the far ends, with mean one."""
     steps = torch.zeros(layout.num_joints)
     for joint in range(layout.num_joints):
         above = joint
@@ -168,7 +168,9 @@ def _shares(layout: SkeletonLayout) -> Tensor:
 def _mean_bone(x: Tensor, layout: SkeletonLayout) -> Tensor:
     """Each person's mean bone over the frames in which it is seen, ``(n, 1, 1, 1, m)``; zero for absent persons."""
     if not layout.edges:
-        raise ValueError(f"layout: expected one with bones, got {layout.name!r}; the noise is measured in bones")
+        raise ValueError(
+            f"layout: expected one with bones, got {layout.name!r}; noise is relative to bones: pass another layout"
+        )
     ends = torch.tensor(layout.edges, device=x.device)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     bones = wide.index_select(3, ends[:, 0]) - wide.index_select(3, ends[:, 1])

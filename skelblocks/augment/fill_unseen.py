@@ -1,4 +1,4 @@
-"""Fill unseen joints: where a joint is taken to be while nobody sees it.
+"""Fill unseen joints: estimate joints in the frames in which they are not seen.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """
@@ -18,14 +18,14 @@ from skelblocks.layouts import SkeletonLayout, get
 
 
 def fill_unseen(x: Tensor, seen: Tensor, *, layout: str | Mapping[str, Any] | SkeletonLayout) -> Tensor:
-    """Put joints that are not seen where one would guess them, from the frames in which they are.
+    """Fill joints that are not seen from the frames in which they are seen.
 
-    Between two sights a joint moves on a straight line, in equal steps. Before the first sight and after the last one
-    it rests. A joint that is never seen is where its parent is, or the parent's parent if that is not seen either; the
-    layout's center then keeps the coordinates that it has.
+    Between two frames in which it is seen, a joint is interpolated linearly. Before the first and after the last such
+    frame, it stays in place. A joint that is never seen takes the position of its nearest ancestor that is seen. If the
+    layout's center is never seen, it keeps its coordinates.
 
     Args:
-        x: Clips ``(n, c, t, v, m)``. What stands at unseen joints is not used.
+        x: Clips ``(n, c, t, v, m)``. The coordinates of unseen joints are not used.
         seen: Boolean ``(n, t, v, m)``, true where a joint is seen.
         layout: The skeleton, for the parents: a name, a dict or a layout of v joints.
 
@@ -51,9 +51,9 @@ def fill_unseen(x: Tensor, seen: Tensor, *, layout: str | Mapping[str, Any] | Sk
     if x.numel() == 0:
         return x
     frame = rearrange(torch.arange(t, device=x.device), "t -> t 1 1")
-    last = torch.where(seen, frame, -1).cummax(dim=1).values  # of the sights up to a frame, -1 if there is none
+    last = torch.where(seen, frame, -1).cummax(dim=1).values  # last frame so far in which the joint is seen, or -1
     left = torch.where(seen, t - 1 - frame, -1).flip(1).cummax(dim=1).values.flip(1)
-    following = t - 1 - left  # the next sight, t if there is none
+    following = t - 1 - left  # next frame in which the joint is seen, or t
     before = torch.where(last < 0, following, last)
     after = torch.where(following == t, last, following)
     never = (last < 0) & (following == t)
@@ -66,12 +66,12 @@ def fill_unseen(x: Tensor, seen: Tensor, *, layout: str | Mapping[str, Any] | Sk
 
 
 def _nearest_seen(never: Tensor, layout: SkeletonLayout) -> Tensor:
-    """For each joint itself or the nearest of its ancestors that is ever seen, ``(n, v, m)``."""
+    """For each joint, the joint itself or its nearest ancestor that is ever seen, ``(n, v, m)``."""
     v = layout.num_joints
     parents = torch.tensor(layout.parents, device=never.device)
     own = rearrange(torch.arange(v, device=never.device), "v -> v 1")
     above = torch.where(never, rearrange(parents, "v -> v 1"), own)
     steps = 1
-    while steps < v:  # each pass doubles how far up the tree it looks
+    while steps < v:  # each pass doubles the number of levels searched
         above, steps = above.gather(1, above), 2 * steps
     return above

@@ -30,7 +30,7 @@ _PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 class GaussianBlurParams(NamedTuple):
-    """Two unit draws a sample, in [0, 1), each ``(n,)``: its kernel's width, and the gate (blur where below ``p``)."""
+    """Two uniform draws in [0, 1) per sample, each ``(n,)``: the kernel's width, and the gate (blur if below ``p``)."""
 
     sigma: Tensor
     gate: Tensor
@@ -40,29 +40,29 @@ class GaussianBlurParams(NamedTuple):
 def gaussian_blur(
     x: Tensor, sigma: Tensor, *, taps: int = 15, normalize: bool = True, padding: Padding = "replicate"
 ) -> Tensor:
-    r"""Convolve each clip along time with its own Gaussian: ``x'[t] = sum_k g[k] x[t + k]``.
+    r"""Convolve each clip in time with its own Gaussian: ``x'[t] = sum_k g[k] x[t + k]``.
 
     .. math:: g[k] \propto \exp(-k^2 / 2 \sigma^2), \quad |k| \le (taps - 1) / 2
 
-    By default the weights sum to one and the edge frames are repeated beyond the ends: a person who stands still is
-    left alone. The released code of AS-CAL, AimCLR and MsMCLR does neither. Its weights sum to 1 at ``sigma`` 0.1 and
-    to 5 at 2, on average to 2.7, by which a blurred skeleton grows; and it pads with zeros, by which the first and the
-    last frames shrink again. ``normalize=False, padding="zeros"`` reproduces that.
+    By default the weights sum to one and the edge frames are repeated beyond the ends, so a person who stands still
+    does not change. The released code of AS-CAL, AimCLR and MsMCLR does neither. Its weights sum to 1 at ``sigma`` 0.1
+    and to 5 at 2, on average to 2.7, so a blurred skeleton grows. It pads with zeros, so the first and last frames
+    shrink. ``normalize=False, padding="zeros"`` reproduces both.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
         sigma: Width in frames, above 0, ``(n,)``.
         taps: Length of the kernel, odd; 15 in the released code.
         normalize: Whether the weights sum to one.
-        padding: What lies beyond the ends: ``"replicate"`` or ``"zeros"``.
+        padding: Padding at the ends: ``"replicate"`` or ``"zeros"``.
 
     Returns:
         The blurred clips, same shape and dtype. An absent person stays zero.
 
     Raises:
         TypeError: ``x`` is not floating-point, or ``taps`` is not an integer.
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``sigma`` is not ``(n,)`` or, on CPU, not above 0, ``taps`` is not
-            odd, or the padding is unknown.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``sigma`` is not ``(n,)`` or not above 0 (checked on the CPU
+            only), ``taps`` is not odd, or the padding is unknown.
 
     Example:
         >>> still = torch.ones(1, 3, 50, 25, 2)
@@ -76,15 +76,15 @@ def gaussian_blur(
     if values_visible(sigma) and not bool((sigma > 0).all()):
         raise ValueError(f"sigma: expected widths above 0, got {sigma.tolist()}; leave a clip out to keep it sharp")
     offset = torch.arange(taps, device=x.device) - taps // 2
-    # In float32 at least, where the square of a small width does not underflow: below 0.02, all weights but one are 0.
+    # Use float32 at least, so that the square of a small width does not underflow. Below 0.02 only one weight is not 0.
     width = sigma.to(torch.promote_types(torch.promote_types(sigma.dtype, x.dtype), torch.float32)).clamp(min=0.02)
     kernel = torch.exp(-(offset**2) / (2 * width[:, None] ** 2))
-    # Far tails round away in the sum, but as denormal numbers they would make it twice as slow.
+    # Set far tails to zero: they do not change the sum, but denormal numbers would make it twice as slow.
     kernel = torch.where(kernel > torch.finfo(kernel.dtype).eps ** 2, kernel, 0)
     if normalize:
         kernel = kernel / kernel.sum(dim=1, keepdim=True)
-    # The convolution as one t x t matrix a sample: for clips of tens of frames that is several times faster than
-    # shifting the clip tap by tap, and the padding costs nothing.
+    # Write the convolution as one t x t matrix per sample. For clips of tens of frames, this is several times faster
+    # than shifting the clip for each tap, and the padding is free.
     frame = torch.arange(t, device=x.device)
     source = frame[None, :] + offset[:, None]
     if padding == "replicate":
@@ -97,14 +97,14 @@ def gaussian_blur(
 
 @explain_arguments
 class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
-    """Blur each clip, with a probability, by a kernel of its own random width, uniform in ``[low, high)``.
+    """Blur each clip with probability ``p``, with a random width that is uniform in ``[low, high)``.
 
-    MsMCLR's section 3.3 names Gaussian blur without numbers; the defaults are those of its released code, AimCLR's and
-    AS-CAL's, but for ``normalize`` and ``padding``: see :func:`gaussian_blur`.
+    MsMCLR's section 3.3 names Gaussian blur without numbers. The defaults follow the released code of MsMCLR, AimCLR
+    and AS-CAL, except for ``normalize`` and ``padding``: see :func:`gaussian_blur`.
 
     Args:
         sigma: Smallest and largest width, in frames.
-        p: How likely a clip is blurred.
+        p: Probability that a clip is blurred.
         taps: Length of the kernel, odd.
         normalize: Whether the weights sum to one; False is the released code.
         padding: ``"replicate"``; ``"zeros"`` is the released code.
@@ -155,7 +155,7 @@ class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
         return GaussianBlurParams(sigma, gate)
 
     def transform(self, x: Tensor, params: GaussianBlurParams) -> Tensor:
-        """Blur by these draws."""
+        """Blur the clips with these draws."""
         low, high = self.sigma
         sigma = low + (high - low) * params.sigma
         blurred = gaussian_blur(x, sigma, taps=self.taps, normalize=self.normalize, padding=self.padding)
@@ -169,5 +169,5 @@ class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
 def _check_kernel(taps: int, padding: Padding) -> None:
     check_integer(taps, name="taps")
     if taps % 2 == 0:
-        raise ValueError(f"taps: expected an odd integer >= 1, got {taps}")
+        raise ValueError(f"taps: expected an odd integer >= 1, got {taps}; the released code has 15")
     check_choice(padding, _PADDINGS, name="padding")

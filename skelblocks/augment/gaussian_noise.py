@@ -21,7 +21,7 @@ from skelblocks.clips.person_mask import person_mask
 
 
 class GaussianNoiseParams(NamedTuple):
-    """Standard normal draws, ``(n, c, t, v, m)``, and a unit draw a sample, ``(n,)``: noise where it is below ``p``."""
+    """Standard normal draws ``(n, c, t, v, m)``, and a uniform draw per sample ``(n,)``: noise if it is below ``p``."""
 
     noise: Tensor
     gate: Tensor
@@ -34,10 +34,9 @@ def gaussian_noise(x: Tensor, noise: Tensor, std: Tensor, *, on_absent_persons: 
     Args:
         x: Clips ``(n, c, t, v, m)``.
         noise: Standard normal, of the same shape.
-        std: One a sample, ``(n,)``, in the clip's length unit; 0 leaves a clip as it is.
-        on_absent_persons: Whether a person all of whose coordinates are zero gets noise too. The released code of
-            AimCLR and MsMCLR does that, so that a clip with one person shows a second one shivering at the origin; here
-            an absent person stays zero by default.
+        std: One per sample, ``(n,)``, in the clip's length unit. With 0, a clip does not change.
+        on_absent_persons: Whether to add noise to absent persons, whose coordinates are all zero. The released code of
+            AimCLR and MsMCLR does, so a clip with one person shows a second person who jitters at the origin.
 
     Returns:
         The clips with noise, same shape and dtype.
@@ -60,7 +59,7 @@ def gaussian_noise(x: Tensor, noise: Tensor, std: Tensor, *, on_absent_persons: 
     scale = repeat(std.to(x.dtype), "n -> n m", m=m)
     if not on_absent_persons:
         scale = torch.where(person_mask(x), scale, 0)
-    # One pass over the clip; joints and persons are one axis so that its inner loop is long.
+    # Make one pass over the clip, with joints and persons merged for a long inner loop.
     scale = repeat(scale, "n m -> n 1 (v m)", v=v)
     flat = (n, c * t, v * m)
     return torch.addcmul(x.reshape(flat), noise.to(x.dtype).reshape(flat), scale).view(x.shape)
@@ -68,14 +67,14 @@ def gaussian_noise(x: Tensor, noise: Tensor, std: Tensor, *, on_absent_persons: 
 
 @explain_arguments
 class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
-    """Add noise to each clip with a probability.
+    """Add noise to each clip with probability ``p``.
 
-    MsMCLR's section 3.3 names Gaussian noise without numbers; the defaults are those of its released code and AimCLR's.
-    AS-CAL has ``std=0.05, p=1``.
+    MsMCLR's section 3.3 names Gaussian noise without numbers. The defaults follow the released code of MsMCLR and
+    AimCLR. AS-CAL has ``std=0.05, p=1``.
 
     Args:
         std: Standard deviation, in the clip's length unit (meters in NTU RGB+D).
-        p: How likely a clip gets noise.
+        p: Probability that a clip gets noise.
         on_absent_persons: See :func:`gaussian_noise`; True is the released code.
 
     Shape:
@@ -107,7 +106,7 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
         return GaussianNoiseParams(noise, torch.rand(sizes[0], **where))
 
     def transform(self, x: Tensor, params: GaussianNoiseParams) -> Tensor:
-        """Add these draws."""
+        """Add the noise of these draws."""
         check_clips(x)
         std = (params.gate < self.p).to(x.dtype) * self.std
         return gaussian_noise(x, params.noise, std, on_absent_persons=self.on_absent_persons)

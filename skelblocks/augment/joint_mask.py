@@ -21,7 +21,7 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class JointMaskParams(NamedTuple):
-    """Which joints, ``(n, v)``, and which frames, ``(n, t)``, a sample's mask covers; boolean."""
+    """The joints ``(n, v)`` and the frames ``(n, t)`` that each sample's mask covers; boolean."""
 
     joints: Tensor
     frames: Tensor
@@ -60,11 +60,11 @@ def joint_mask(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
 
 @explain_arguments
 class RandomJointMask(RandomTransform[JointMaskParams]):
-    """Mask random joints of each clip in random frames; how many of both is drawn too, uniformly between two bounds.
+    """Mask random joints of each clip in random frames. Both numbers are drawn uniformly between two bounds.
 
-    MsMCLR's section 3.3 takes the joint mask over from AS-CAL without numbers (its released code has none): the
-    defaults are the 5 to 15 of 25 joints and 20 to 50 of 50 frames of AS-CAL's code. Other skeletons and lengths get
-    the same ratios.
+    MsMCLR's section 3.3 adopts the joint mask from AS-CAL without numbers, and its released code does not use it. The
+    defaults follow AS-CAL's code: 5 to 15 of 25 joints, and 20 to 50 of 50 frames. Other skeletons and lengths get the
+    same ratios.
 
     Args:
         joint_ratio: Smallest and largest ratio of the joints.
@@ -107,7 +107,7 @@ class RandomJointMask(RandomTransform[JointMaskParams]):
         return JointMaskParams(*masks)
 
     def transform(self, x: Tensor, params: JointMaskParams) -> Tensor:
-        """Mask by these draws."""
+        """Mask the clips with these draws."""
         return joint_mask(x, params.joints, params.frames)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Layout views: a clip as another set of joints would record it, on its own skeleton.
+"""Layout views: a clip as another skeleton format would record it, mapped back to its own skeleton.
 
 Axes: n samples, c channels, t frames, v joints, m persons, k layouts.
 """
@@ -25,27 +25,28 @@ _AnyLayout = str | Mapping[str, Any] | SkeletonLayout
 
 
 class LayoutViewsParams(NamedTuple):
-    """The place of each sample's layout in the list, ``(n,)``, int64."""
+    """The index of each sample's layout in the list, ``(n,)``, int64."""
 
     choice: Tensor
 
 
 @explain_arguments
 def layout_round_trip(layout: _AnyLayout, through: _AnyLayout, *, lost: Lost = "fill") -> Tensor:
-    r"""What remains of a skeleton's joints if they are recorded as those of another skeleton, as a matrix.
+    r"""The matrix that maps a skeleton's joints to another skeleton and back.
 
     .. math:: x'_v = \sum_w W_{vw} x_w, \qquad W = B A
 
-    A makes the joints of the other skeleton, B those of the first again, both as :func:`skelblocks.layouts.remap` does.
+    A computes the joints of the other skeleton, and B computes the first skeleton from them, both with
+    :func:`skelblocks.layouts.remap`.
 
     Args:
         layout: The skeleton of the clips; a name, a dict or a layout.
         through: The other skeleton.
-        lost: About joints that the other skeleton does not measure: ``"fill"`` makes them from others, or puts them
-            where the nearest joint is; ``"zero"`` sets them to zero.
+        lost: What to do with joints that the other skeleton does not have. ``"fill"`` computes them from others, or
+            uses the position of the nearest joint; ``"zero"`` sets them to zero.
 
     Returns:
-        W ``(v, v)``, float32. The identity if both skeletons are the same.
+        W ``(v, v)``, float32. It is the identity if both skeletons are the same.
 
     Raises:
         ValueError: an unknown layout or choice, or skeletons that have no joint in common.
@@ -80,11 +81,11 @@ def layout_round_trip(layout: _AnyLayout, through: _AnyLayout, *, lost: Lost = "
 
 @explain_arguments
 def layout_views(x: Tensor, weights: Tensor) -> Tensor:
-    """Each joint as a weighted sum of the joints.
+    """Replace each joint by a weighted sum of joints.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        weights: A matrix for each clip, ``(n, v, v)``, such as those of :func:`layout_round_trip`.
+        weights: One matrix per clip, ``(n, v, v)``, for instance from :func:`layout_round_trip`.
 
     Returns:
         The clips, same shape and dtype. An absent person stays zero.
@@ -108,19 +109,19 @@ def layout_views(x: Tensor, weights: Tensor) -> Tensor:
 
 @explain_arguments
 class LayoutViews(RandomTransform[LayoutViewsParams]):
-    """Show each clip as another skeleton format would record it, drawn at random from a list.
+    """Show each clip as a random skeleton format would record it.
 
-    Two such views of a clip differ in which joints were measured, and agree in what the person does. It is the idea of
-    MS-CLR (arXiv 2508.14889), which records each video with several pose formats and gives its ST-GCN a graph for each.
-    Here the formats are made from the joints that the clip has, and come back on the clip's own skeleton, so that any
-    encoder takes them and no video is needed.
+    Two such views of a clip show the same action but differ in the joints that were measured. The idea comes from
+    MS-CLR (arXiv 2508.14889), which records each video in several pose formats and gives its ST-GCN a graph for each.
+    Here the formats are computed from the clip's joints and mapped back to the clip's own skeleton, so any encoder can
+    use them and no video is needed.
 
     Args:
         layout: The skeleton of the clips; a name, a dict or a layout.
-        through: The formats to draw from, with equal chances. The default is ours. The clips' own layout may be among
-            them, which leaves a clip as it is.
-        lost: About joints that the drawn format does not measure: ``"fill"`` makes them from others, ``"zero"`` sets
-            them to zero. Ours.
+        through: The formats to draw from, with equal probability. If the clips' own layout is among them, it leaves
+            the clip unchanged. The default is this package's choice.
+        lost: What to do with joints that the format does not have. ``"fill"`` computes them from others, ``"zero"``
+            sets them to zero. The default is this package's choice.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.

@@ -1,4 +1,4 @@
-"""Learnable joint mask: hide some joints of every frame behind one value that is trained.
+"""Learnable joint mask: replace some joints of every frame by one learnable value.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -23,21 +23,21 @@ from skelblocks.clips.person_mask import person_mask
 
 
 class LearnableJointMaskParams(NamedTuple):
-    """Which joints of which frames are hidden, ``(n, t, v)``, boolean."""
+    """True for joints that are hidden in a frame, ``(n, t, v)``, boolean."""
 
     mask: Tensor
 
 
 @explain_arguments
 def fill_joints(x: Tensor, mask: Tensor, fill: Tensor, *, on_absent_persons: bool = False) -> Tensor:
-    """Put one value in place of all coordinates of the masked joints, for all persons.
+    """Set all coordinates of the masked joints to one value, for all persons.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
         mask: True for a joint that is hidden in that frame, ``(n, t, v)``, boolean.
-        fill: The value, ``(1,)``. It gets the summed gradient of all the coordinates that it stands for.
-        on_absent_persons: Whether a person all of whose coordinates are zero gets the value too, as in HiCLR's released
-            code; here an absent person stays zero by default.
+        fill: The value, ``(1,)``. Its gradient is the sum over all coordinates that it replaces.
+        on_absent_persons: Whether to set the value for absent persons too, whose coordinates are all zero. HiCLR's
+            released code does.
 
     Returns:
         The filled clips, same shape and dtype.
@@ -64,26 +64,25 @@ def fill_joints(x: Tensor, mask: Tensor, fill: Tensor, *, on_absent_persons: boo
         got = f"shape {tuple(fill.shape)}" if isinstance(fill, Tensor) else type(fill).__name__
         raise ValueError(f"fill: expected a tensor of one value, shape (1,), got {got}; pass torch.full((1,), value)")
     hidden = repeat(mask, "n t v -> n 1 t v m", m=m)
-    # Persons are written out in the mask: a last axis of stride 0 would be a loop of its own for each joint.
+    # Copy the mask for each person: with stride 0 on the last axis, each joint would need its own loop.
     hidden = hidden.contiguous() if on_absent_persons else hidden & rearrange(person_mask(x), "n m -> n 1 1 1 m")
     return torch.where(hidden, fill.to(x.dtype), x)
 
 
 @explain_arguments
 class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
-    """Hide random joints, drawn anew in every frame, behind one learnable value.
+    """Replace random joints, drawn separately for every frame, by one learnable value.
 
-    The mask of HiCLR's strongest branch. The ratio, the value's start at 0 and its shape are those of the released
-    code, which keeps it under the state key ``mask_param``. There the mask comes after the conversion to bones or
-    motion, so that the value stands for what the encoder sees.
+    This is the mask of HiCLR's strongest branch. As in the released code, the value starts at 0 and is applied after
+    the conversion to bones or motion. The released checkpoints store it as ``mask_param``.
 
-    **This transform is trained**: its parameter ``fill`` belongs in the optimizer with the encoder's, and the call must
-    not stand under ``torch.no_grad()`` or in a data loader's worker, where it would keep its start for ever.
+    **This transform has a trainable parameter.** Pass ``fill`` to the optimizer together with the encoder's parameters.
+    Do not call the transform under ``torch.no_grad()`` or in a data loader's worker, where it would never be trained.
 
     Args:
-        ratio: Ratio of the joints that is hidden; in each frame their number is ``int(ratio * v)``, 2 of 25.
-        same_on_batch: Whether all clips of a batch get the same mask, as in the released code. By default each has its
-            own. The persons of a clip always share one.
+        ratio: Ratio of joints to hide: ``int(ratio * v)`` in each frame, 2 of 25 by default.
+        same_on_batch: Whether all clips of a batch get the same mask, as in the released code. By default each clip has
+            its own. The persons of a clip always share one mask.
         on_absent_persons: See :func:`fill_joints`; True is the released code.
 
     Shape:
@@ -91,7 +90,7 @@ class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
 
     Raises:
         TypeError: ``ratio`` is not a number.
-        ValueError: ``ratio`` is not in ``(0, 1]``; when drawing, ``int(ratio * v)`` is 0.
+        ValueError: ``ratio`` is not in ``(0, 1]``, or, when drawing, ``int(ratio * v)`` is 0.
 
     Example:
         >>> masking = LearnableJointMask()
@@ -114,16 +113,18 @@ class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
     def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> LearnableJointMaskParams:
         """Draw for clips of this shape."""
         n, _, t, v, _ = clip_sizes(shape)
-        count = int(round(self.ratio * v, 9))  # 0.29 * 100 is a little less than 29
+        count = int(round(self.ratio * v, 9))  # in floating point, 0.29 * 100 is slightly less than 29
         if count == 0 < v:
-            least = ceil(10_000 / v) / 10_000  # upwards: 0.0588 of 17 joints would again be less than one
-            raise ValueError(f"ratio: {self.ratio} of v={v} joints is less than one; take at least {least:g}")
+            least = ceil(10_000 / v) / 10_000  # round up: 0.0588 of 17 joints is less than one
+            raise ValueError(
+                f"ratio: expected at least {least:g}, so that one of v={v} joints is hidden, got {self.ratio}; raise it"
+            )
         draws = torch.rand(1 if self.same_on_batch else n, t, v, **where)
         mask = torch.zeros_like(draws, dtype=torch.bool).scatter(2, draws.topk(count, dim=2).indices, True)
         return LearnableJointMaskParams(mask.expand(n, t, v))
 
     def transform(self, x: Tensor, params: LearnableJointMaskParams) -> Tensor:
-        """Fill by these draws."""
+        """Fill the joints of these draws."""
         return fill_joints(x, params.mask, self.fill, on_absent_persons=self.on_absent_persons)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Motion temporal mask: leave out the frames in which a clip moves most, then some of the others.
+"""Motion temporal mask: remove the frames with the most motion, then some of the others.
 
 Axes: n samples, c channels, t frames, v joints, m persons, s kept frames.
 """
@@ -22,24 +22,24 @@ from skelblocks.clips.frame_steps import frame_steps
 
 
 class MotionTemporalMaskParams(NamedTuple):
-    """Unit draws in [0, 1), ``(n, t)``: of the frames that are left, those with the smallest are kept."""
+    """Uniform draws in [0, 1), ``(n, t)``: among the remaining frames, the frames with the smallest draws are kept."""
 
     draws: Tensor
 
 
 @explain_arguments
 def frame_motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
-    r"""How much a clip moves from each frame to the next.
+    r"""Measure how much a clip moves from each frame to the next.
 
     .. math:: a_t = \frac{1}{c\,v\,m} \sum_{c, v, m} (x_{t+1} - x_t)^2, \qquad a_T = 0
 
-    The last frame has no successor; as in PSTL's released code its motion is zero. An absent person adds nothing, and
-    neither does a person who enters or leaves between the two frames.
+    The last frame has no next frame; as in PSTL's released code, its motion is zero. Absent persons do not contribute,
+    nor do persons who enter or leave between the two frames.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        across_absence: Whether to count the difference to a frame in which the person is absent, all zeros, as motion;
-            True is PSTL's released code. There the frame before a tail of zeros moves most.
+        across_absence: Whether the difference to a frame in which the person is absent (all zeros) counts as motion, as
+            in PSTL's released code. Then the last frame before zero padding has the most motion.
 
     Returns:
         ``(n, t)``, in float32 at least.
@@ -63,26 +63,26 @@ def frame_motion(x: Tensor, *, across_absence: bool = False) -> Tensor:
 def motion_temporal_mask(
     x: Tensor, places: Tensor, *, most_moving: int, kept: int | None = None, across_absence: bool = False
 ) -> Tensor:
-    """Leave out the frames of most motion, then keep the given ones of the others, in the order of time.
+    """Remove the frames with the most motion, then keep the selected frames of the others, in temporal order.
 
-    Each sample by its own :func:`frame_motion`. Between frames of equal motion the earlier counts as stiller, where the
-    released code leaves it to ``topk``. The last frame is therefore never left out for its motion.
+    Each sample uses its own :func:`frame_motion`. Of two frames with equal motion, the later one is removed first; in
+    the released code this depends on ``topk``.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        places: Which of the frames that motion leaves to keep: their places among these, each from 0 to
-            t - ``most_moving`` - 1, ``(n, s)``, int64.
-        most_moving: How many frames to leave out for their motion, 0 to t - 1.
-        kept: Deprecated: with it, ``places`` holds unit draws ``(n, t)``, whose smallest ``kept`` are kept.
+        places: The frames to keep, as indices into the frames that remain, each from 0 to t - ``most_moving`` - 1,
+            ``(n, s)``, int64.
+        most_moving: Number of frames to remove because of their motion, 0 to t - 1.
+        kept: Deprecated. With it, ``places`` has uniform draws ``(n, t)``, and the ``kept`` smallest are selected.
         across_absence: See :func:`frame_motion`; True is the released code.
 
     Returns:
-        ``(n, c, s, v, m)``, same dtype. Gradient flows to the kept frames, none through the choice.
+        ``(n, c, s, v, m)``, same dtype. Gradient flows to the kept frames, but not through the selection.
 
     Raises:
         TypeError: ``x`` is not floating-point, ``places`` is not int64, or ``most_moving`` is not an integer.
         ValueError: ``x`` is not ``(n, c, t, v, m)`` or has no frame, ``places`` is not ``(n, s)``, ``most_moving`` is
-            out of range, or, on CPU, a place is.
+            out of range, or a place is out of range (checked on the CPU only).
 
     Example:
         >>> x = torch.tensor([1.0, 9.0, 10.0, 11.0]).view(1, 1, 4, 1, 1)  # jumps after its first frame
@@ -94,23 +94,25 @@ def motion_temporal_mask(
     n, _, t, _, _ = x.shape
     check_integer(most_moving, name="most_moving", least=0)
     if most_moving >= t:
-        raise ValueError(f"most_moving: expected 0 to {t - 1} of the {t} frames, got {most_moving}")
+        raise ValueError(f"most_moving: expected 0 to {t - 1} of {t} frames, got {most_moving}; keep at least one")
     left = t - most_moving
     if kept is not None:
         warn_deprecated(
-            "motion_temporal_mask: unit draws with kept= are deprecated; pass the places, ascending: "
+            "motion_temporal_mask: uniform draws with kept= are deprecated; pass ascending places: "
             "draws[:, :left].argsort(dim=1)[:, :kept].sort(dim=1).values, where left is t - most_moving",
             skip=1,
         )
         check_axes(places, "n t", name="draws", n=n, t=t)
         if not 1 <= kept <= left:
-            raise ValueError(f"kept: expected 1 to {left}, as most_moving={most_moving} leaves them, got {kept}")
+            raise ValueError(
+                f"kept: expected 1 to {left}, the frames that most_moving={most_moving} leaves, got {kept}; lower it"
+            )
         places = _smallest(places[:, :left], kept)
     check_axes(places, "n s", name="places", n=n)
     check_index(places, name="places")
     if values_visible(places) and bool(((places < 0) | (places >= left)).any()):
         raise ValueError(
-            f"places: expected 0 to {left - 1}, as most_moving={most_moving} leaves {left} frames, got "
+            f"places: expected 0 to {left - 1}, because most_moving={most_moving} leaves {left} frames, got "
             f"{int(places.min())} to {int(places.max())}"
         )
     return _keep(x, places, left=left, across_absence=across_absence)
@@ -118,28 +120,28 @@ def motion_temporal_mask(
 
 @explain_arguments
 class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
-    """Shorten each clip to a random part of its still frames; PSTL's motion-attention temporal mask.
+    """Shorten each clip to a random selection of its slow frames; PSTL's motion-attention temporal mask.
 
-    PSTL's abstract removes fast frames "with a higher possibility". The two steps here are those of its released code:
-    the fastest frames go for certain, then any of the others are as likely to go. That code has one number, 10 of 50
-    frames, for both: 50 frames become 40, then 30.
+    PSTL's abstract removes fast frames "with a higher possibility". Its released code has two steps, as here: it always
+    removes the fastest frames, and then removes others with equal probability. Both steps remove 10 frames: 50 frames
+    become 40, then 30.
 
     Args:
-        moving_ratio: Ratio of the frames to leave out for their motion, ``round(moving_ratio * t)``, but never all;
-            10 of 50 in the released code.
-        kept_ratio: Ratio of the frames, counted on all t, that stay in the end, ``round(kept_ratio * t)``, at least 1
-            and at most those that motion leaves; 30 of 50 in the released code.
-        same_on_batch: Keep the same places among the still frames for all samples, as in the released code (which
-            frames these are is each sample's own). Default: each sample draws its own.
+        moving_ratio: Ratio of frames to remove because of their motion: ``round(moving_ratio * t)``, but never all
+            frames. 10 of 50 in the released code.
+        kept_ratio: Ratio of frames that remain in the end, relative to all t: ``round(kept_ratio * t)``, but at least
+            one frame. 30 of 50 in the released code.
+        same_on_batch: Use the same places among the slow frames for all samples, as in the released code. By default
+            each sample has its own draws.
         across_absence: See :func:`frame_motion`; True is the released code.
 
     Shape:
-        ``(n, c, t, v, m)`` to ``(n, c, s, v, m)``: 30 of 50 frames, 38 of 64. As it shortens the clip, it goes last in
-        a :class:`~skelblocks.augment.Compose`.
+        ``(n, c, t, v, m)`` to ``(n, c, s, v, m)``: 30 of 50 frames, 38 of 64. Because it shortens the clip, place it
+        last in a :class:`~skelblocks.augment.Compose`.
 
     Raises:
         TypeError: a ratio is not a number.
-        ValueError: ratios out of range, or whose sum is above 1.
+        ValueError: a ratio is out of range, or the sum of both is above 1.
 
     Example:
         >>> masking = MotionTemporalMask()
@@ -166,7 +168,7 @@ class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
         if moving_ratio + kept_ratio > 1 + 1e-9:
             raise ValueError(
                 f"moving_ratio, kept_ratio: expected a sum of at most 1, got {moving_ratio} + {kept_ratio}; "
-                "both count all frames of the clip"
+                "both are relative to all frames of the clip, so lower one of them"
             )
         self.moving_ratio = moving_ratio
         self.kept_ratio = kept_ratio
@@ -180,7 +182,7 @@ class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
         return MotionTemporalMaskParams(draws.expand(n, t))
 
     def transform(self, x: Tensor, params: MotionTemporalMaskParams) -> Tensor:
-        """Leave out by these draws."""
+        """Remove the frames of these draws."""
         check_clips(x)
         check_filled(x, "n c t v m", name="x", filled="t")
         n, _, t, _, _ = x.shape
@@ -199,12 +201,12 @@ class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
 
 
 def _smallest(draws: Tensor, count: int) -> Tensor:
-    """Where the smallest draws of each row are, in ascending order of place."""
+    """The indices of the smallest draws of each row, in ascending order."""
     return draws.argsort(dim=1)[:, :count].sort(dim=1).values
 
 
 def _keep(x: Tensor, places: Tensor, *, left: int, across_absence: bool) -> Tensor:
-    """Keep these places ``(n, s)`` among the ``left`` frames of least motion."""
+    """Keep these places ``(n, s)`` among the ``left`` frames with the least motion."""
     motion = frame_motion(x.detach(), across_absence=across_absence)
     still = motion.argsort(dim=1, stable=True)[:, :left].sort(dim=1).values
     return take_frames(x, still.gather(1, places))

@@ -1,4 +1,4 @@
-"""Noise joints: let a few joints jump about at random within the skeleton's own extent.
+"""Noise joints: move a few joints to random positions within the skeleton's extent.
 
 Axes: n samples, c channels, t frames, v joints, m persons, k noisy joints.
 """
@@ -21,25 +21,24 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class NoiseJointsParams(NamedTuple):
-    """A sample's joints, ``(n, k)`` integers, and unit draws in [0, 1) for their coordinates, ``(n, c, t, k, m)``."""
+    """Each sample's joints, ``(n, k)`` integers, and uniform draws for their coordinates, ``(n, c, t, k, m)``."""
 
     joints: Tensor
     values: Tensor
 
 
 def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
-    """Replace some joints' coordinates by ``low + values * (high - low)``.
+    """Replace the coordinates of some joints by ``low + values * (high - low)``.
 
-    ``low`` and ``high`` are the smallest and the largest coordinate, over the joints, of that frame, person and axis.
+    ``low`` and ``high`` are the minimum and maximum over the joints, for each frame, person and axis.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        joints: Which joints, the same in all frames and persons, ``(n, k)`` different integers below v.
+        joints: The joints, the same in all frames and persons: ``(n, k)`` different integers below v.
         values: In ``[0, 1]``, ``(n, c, t, k, m)``.
 
     Returns:
-        The clips with noise, same shape and dtype. A person's empty frame (all zero) stays so, since low and high are
-        both zero there.
+        The clips with noise, same shape and dtype. Frames in which a person is absent (all zero) stay zero.
 
     Raises:
         ValueError: ``x`` is not ``(n, c, t, v, m)``, ``joints`` not ``(n, k)``, or ``values`` not ``(n, c, t, k, m)``.
@@ -59,8 +58,8 @@ def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
     check_axes(values, "n c t k m", name="values", n=n, c=c, t=t, k=k, m=m)
     if v == 0:
         return x
-    # Not aminmax, which has no derivative in torch 2.11. In float32 at least: in half precision, the extent of a
-    # skeleton in millimeters may overflow.
+    # Do not use aminmax, which has no derivative in torch 2.11. Use float32 at least: in half precision, the extent of
+    # a skeleton in millimeters may overflow.
     dtype = torch.promote_types(x.dtype, torch.float32)
     low, high = x.amin(dim=3, keepdim=True).to(dtype), x.amax(dim=3, keepdim=True).to(dtype)
     noise = torch.addcmul(low, high - low, values.to(dtype)).to(x.dtype)
@@ -69,13 +68,13 @@ def noise_joints(x: Tensor, joints: Tensor, values: Tensor) -> Tensor:
 
 @explain_arguments
 class RandomNoiseJoints(RandomTransform[NoiseJointsParams]):
-    """Give a few random joints of each clip random coordinates, anew in every frame: the noise of Yoon et al.
+    """Give a few random joints of each clip random coordinates in every frame: the noise of Yoon et al.
 
-    MsMCLR's section 3.3 fixes 5 joints (of 25); its released code draws 1: ``RandomNoiseJoints(0.04)``. That code also
-    stops at frame 50 and fails on shorter clips or single persons; that is not reproduced.
+    MsMCLR's section 3.3 has 5 of 25 joints; its released code has 1: ``RandomNoiseJoints(0.04)``. That code ignores
+    frames after the 50th, and fails on shorter clips or single persons, which is not reproduced.
 
     Args:
-        ratio: Ratio of the joints that get noise; their number is ``round(ratio * v)``, at least 1.
+        ratio: Ratio of joints that get noise: ``round(ratio * v)`` joints, at least 1.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
@@ -108,7 +107,7 @@ class RandomNoiseJoints(RandomTransform[NoiseJointsParams]):
         return NoiseJointsParams(joints, torch.rand(n, c, t, k, m, **where))
 
     def transform(self, x: Tensor, params: NoiseJointsParams) -> Tensor:
-        """Replace by these draws."""
+        """Move the joints with these draws."""
         return noise_joints(x, params.joints, params.values)
 
     def extra_repr(self) -> str:

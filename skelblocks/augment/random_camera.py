@@ -1,4 +1,4 @@
-"""Random camera: the picture of a clip from another side.
+"""Random camera: project a clip to a 2-D view from another direction.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """
@@ -21,11 +21,11 @@ from skelblocks.clips.person_mask import person_mask
 
 Projection = Literal["orthographic", "perspective", "both", "none"]
 NEAR = 0.1
-"""The share of the distance to the camera that every joint keeps from it at least."""
+"""The smallest distance of a joint from the camera, as a share of the camera's distance."""
 
 
 class CameraParams(NamedTuple):
-    """Unit draws in [0, 1) for yaw, pitch and roll, ``(n, 3)``, for the distance and for the projection, ``(n,)``."""
+    """Uniform draws in [0, 1) for yaw, pitch and roll ``(n, 3)``, for the distance, and for the projection ``(n,)``."""
 
     angles: Tensor
     distance: Tensor
@@ -33,20 +33,20 @@ class CameraParams(NamedTuple):
 
 
 def project(x: Tensor, angles: Tensor, *, distance: Tensor | None = None) -> Tensor:
-    r"""Take a picture of each clip from another side: turn it, then drop the depth.
+    r"""Project each clip as seen from another direction: rotate it, then drop the depth.
 
     .. math:: x' = R_z(\text{roll})\, R_x(\text{pitch})\, R_y(\text{yaw})\,(x - o), \qquad
         p = \frac{d}{d + x'_3} \begin{pmatrix} x'_1 \\ x'_2 \end{pmatrix}
 
-    The point :math:`o` that the camera looks at is the mean of the first person over the clip. It is the origin of the
-    picture. What lies in the picture's plane through that point keeps its size, whatever the distance :math:`d`.
+    The camera looks at the point :math:`o`, the mean of the first person over the clip, which becomes the origin. In
+    the plane through this point, lengths do not change, whatever the distance :math:`d`.
 
     Args:
         x: Clips ``(n, 3, t, v, m)``, x to the side, y up, z away from the camera.
         angles: Yaw, pitch and roll in radians, ``(n, 3)``.
-        distance: From the camera to the point that it looks at, in the unit of the clips, ``(n,)``. Joints that are
-            nearer to the camera than a tenth of it are drawn as if they were there. Infinity is the orthographic
-            projection. Default: orthographic.
+        distance: Distance of the camera from the point that it looks at, in the unit of the clips, ``(n,)``. Joints
+            closer to the camera than a tenth of it are clamped to a tenth. Infinity, the default, is the orthographic
+            projection.
 
     Returns:
         ``(n, 2, t, v, m)``, x to the side and y up, in the unit and dtype of the clips. Absent persons stay zero.
@@ -71,7 +71,7 @@ def project(x: Tensor, angles: Tensor, *, distance: Tensor | None = None) -> Ten
 
 
 def _turn(x: Tensor, angles: Tensor) -> Tensor:
-    """The clips about the first person's middle, turned by yaw, then pitch, then roll."""
+    """Center the clips on the first person's mean, and rotate them by yaw, then pitch, then roll."""
     check_clips(x, c=3)
     check_axes(angles, "n axis", name="angles", n=x.shape[0], axis=3)
     angles = angles.to(torch.promote_types(angles.dtype, x.dtype))
@@ -94,17 +94,17 @@ def _turn(x: Tensor, angles: Tensor) -> Tensor:
 
 @explain_arguments
 class RandomCamera(RandomTransform[CameraParams]):
-    """Take a picture of each clip with its own random camera.
+    """Project each clip with its own random camera.
 
-    An encoder of pictures learns from clips in space by it: every clip gives as many pictures as one likes. The camera
-    looks at the middle of the first person, see :func:`project`.
+    It turns 3-D clips into 2-D training data for an encoder of 2-D keypoints. The camera looks at the mean of the first
+    person, see :func:`project`.
 
     Args:
         yaw: Largest angle to either side, in degrees.
-        pitch: Largest angle upwards or downwards, in degrees.
-        roll: Largest tilt of the picture to either side, in degrees.
-        projection: ``"orthographic"``, ``"perspective"``, or for each clip one of ``"both"`` with equal probability.
-            ``"none"`` turns the clip alone and keeps its three coordinates.
+        pitch: Largest angle up or down, in degrees.
+        roll: Largest tilt to either side, in degrees.
+        projection: ``"orthographic"``, ``"perspective"``, or ``"both"`` for a random choice of the two for each clip.
+            ``"none"`` only rotates the clip and keeps three coordinates.
         distance: Smallest and largest distance of a perspective camera, in the unit of the clips.
 
     Shape:
@@ -146,7 +146,7 @@ class RandomCamera(RandomTransform[CameraParams]):
         return CameraParams(torch.rand(n, 3, **where), torch.rand(n, **where), torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: CameraParams) -> Tensor:
-        """Take the pictures by these draws."""
+        """Project the clips with these draws."""
         check_axes(params.angles, "n axis", name="params.angles")
         limits = torch.tensor([self.yaw, self.pitch, self.roll], device=params.angles.device) * (torch.pi / 180)
         angles = (params.angles * 2 - 1) * limits

@@ -1,8 +1,8 @@
-"""The methods' augmentations, composed.
+"""The augmentations of the methods, as compositions.
 
-Each function gives a fresh :class:`~skelblocks.augment.compose.Compose`; the two ``_swap``, which mix clips of a batch,
-give a :class:`~skelblocks.augment.region_swap.RandomRegionSwap`. All of them work for every layout and length, what the
-papers state in joints or frames scaling as a ratio, and for two coordinates as for three.
+Each function returns a new :class:`~skelblocks.augment.compose.Compose`. The two functions ``*_swap``, which mix clips
+of a batch, return a :class:`~skelblocks.augment.region_swap.RandomRegionSwap`. All of them work for every layout and
+length, because numbers of joints or frames in the papers become ratios, and for two or three coordinates.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ __all__ = [
 
 @explain_arguments
 def weak(*, shear_amplitude: float = 0.5, padding_ratio: int = 6) -> Compose:
-    """The weak view, called the normal augmentation by SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and SkeAttnCLR.
+    """The weak view, which SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and SkeAttnCLR call normal augmentation.
 
     Args:
-        shear_amplitude: 0.5 in their released configs and SkeAttnCLR's table 10.
-        padding_ratio: Of the crop; 6 in the same places.
+        shear_amplitude: Amplitude of the shear; 0.5 in their released configs and SkeAttnCLR's table 10.
+        padding_ratio: Padding of the crop; 6 in their released configs and SkeAttnCLR's table 10.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)``.
@@ -66,14 +66,14 @@ def aimclr_extreme(
     """The extreme augmentation of AimCLR's section 3.2: eight ops.
 
     In this order: crop, shear, spatial flip, rotation, Gaussian noise, Gaussian blur, channel mask ("axis mask" in the
-    paper), temporal flip. The paper gives neither order nor numbers; the order is the released code's, which places the
-    temporal flip last if asked for it, and the numbers are each op's defaults. What the released configs run is
+    paper), temporal flip. The paper gives neither order nor numbers. The order follows the released code, in which the
+    temporal flip is optional and last; the numbers are the defaults of the ops. The released configs run
     :func:`aimclr_extreme_official`.
 
     Args:
-        layout: A name, a dict or a layout, whose left and right the spatial flip exchanges.
-        shear_amplitude: 0.5 in the released configs.
-        padding_ratio: Of the crop; 6 in the released configs.
+        layout: A name, a dict or a layout. The spatial flip swaps its left and right.
+        shear_amplitude: Amplitude of the shear; 0.5 in the released configs.
+        padding_ratio: Padding of the crop; 6 in the released configs.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)`` that leaves absent persons zero.
@@ -105,14 +105,13 @@ def aimclr_extreme_official(
 ) -> Compose:
     """The extreme augmentation that AimCLR's released configs run: seven ops.
 
-    It differs from section 3.2 (:func:`aimclr_extreme`): the temporal flip, which the released code has, is off by
-    default and no config turns it on. Besides, Gaussian noise goes to absent persons too, and the blur's kernel is not
-    normalized and its padding zero.
+    It differs from section 3.2 (:func:`aimclr_extreme`): there is no temporal flip, which the released code has but no
+    config turns on; absent persons get Gaussian noise too; and the blur's kernel is not normalized and pads with zeros.
 
     Args:
         layout: A name, a dict or a layout.
-        shear_amplitude: 0.5 in the released configs.
-        padding_ratio: Of the crop; 6 in the released configs.
+        shear_amplitude: Amplitude of the shear; 0.5 in the released configs.
+        padding_ratio: Padding of the crop; 6 in the released configs.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)``.
@@ -146,15 +145,15 @@ def msmclr_strong(
     """The strong augmentation that MsMCLR's section 3.3 lists: eight ops.
 
     In this order: crop, shear, rotation, Gaussian noise, Gaussian blur, joint mask, channel mask, and noise on 5 of 25
-    joints. The paper gives no order and no number but the 5; the order is the released code's, with the joint mask
-    before the channel mask as in the paper's list, and the numbers are each op's defaults. What the released code runs
-    is :func:`msmclr_strong_official`.
+    joints. The paper gives no order, and no number except the 5 joints. The order follows the released code, with the
+    joint mask before the channel mask as in the paper's list; the numbers are the defaults of the ops. The released
+    code runs :func:`msmclr_strong_official`.
 
     Args:
-        layout: Not needed by any of the eight. A name, a dict or a layout is accepted, and looked up, so that this
-            recipe can take the place of the released one, which needs it.
-        shear_amplitude: 0.5 in the released config.
-        padding_ratio: Of the crop; 6 in the released config.
+        layout: A name, a dict or a layout. It is checked but not used, so that this recipe takes the same arguments as
+            the released one.
+        shear_amplitude: Amplitude of the shear; 0.5 in the released config.
+        padding_ratio: Padding of the crop; 6 in the released config.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)`` that leaves absent persons zero.
@@ -188,16 +187,14 @@ def msmclr_strong_official(
 ) -> Compose:
     """The strong augmentation that MsMCLR's released code runs.
 
-    It differs from section 3.3 (:func:`msmclr_strong`): a spatial flip, as a relabelling, in place of the joint mask;
-    noise on 1 of 25 joints instead of 5; Gaussian noise on absent persons too; a blur whose kernel is not normalized
-    and whose padding is zero.
-
-    Its first seven ops are AimCLR's (:func:`aimclr_extreme_official`).
+    It differs from section 3.3 (:func:`msmclr_strong`): a spatial flip that only relabels joints replaces the joint
+    mask; 1 of 25 joints gets noise instead of 5; absent persons get Gaussian noise too; and the blur's kernel is not
+    normalized and pads with zeros. Its first seven ops are the same as in :func:`aimclr_extreme_official`.
 
     Args:
         layout: A name, a dict or a layout.
-        shear_amplitude: 0.5 in the released config.
-        padding_ratio: Of the crop; 6 in the released config.
+        shear_amplitude: Amplitude of the shear; 0.5 in the released config.
+        padding_ratio: Padding of the crop; 6 in the released config.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)``.
@@ -216,14 +213,14 @@ def msmclr_strong_official(
 
 @explain_arguments
 def picture_weak(*, angle: float = 15.0, scale_amplitude: float = 0.2, padding_ratio: int = 6) -> Compose:
-    """A weak view for keypoints in pictures, which lie in the plane: crop, rotation in the plane, scale.
+    """A weak view for 2-D keypoints: crop, rotation in the plane, scale.
 
-    It is ours: the papers' weak view shears, which in the plane changes the body as no camera does.
+    It is this package's own. The weak view of the papers shears, which in 2-D distorts the body as no camera does.
 
     Args:
-        angle: Largest turn in the plane to either side, in degrees: how crookedly a camera is held.
+        angle: Largest rotation to either side, in degrees, like a camera that is not held straight.
         scale_amplitude: Largest change of the size, as a ratio; 0.2 in pyskl's code for keypoints.
-        padding_ratio: Of the crop; 6 in the papers' released configs.
+        padding_ratio: Padding of the crop; 6 in the papers' released configs.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)``.
@@ -246,18 +243,18 @@ def picture_strong(
     shear_amplitude: float = 0.2,
     padding_ratio: int = 6,
 ) -> Compose:
-    """A strong view for keypoints in pictures: nine ops.
+    """A strong view for 2-D keypoints: nine ops.
 
     In this order: tempo, crop, rotation in the plane, scale of each axis, shear, mirror image, Gaussian noise, Gaussian
-    blur, joint mask. It is ours. The channel mask of the papers' strong views is left out: of two coordinates it hides
-    half.
+    blur, joint mask. It is this package's own. It has no channel mask, unlike the strong views of the papers, because
+    the mask would hide one of only two coordinates.
 
     Args:
-        layout: A name, a dict or a layout, whose left and right the mirror image exchanges.
-        angle: Largest turn in the plane to either side, in degrees.
+        layout: A name, a dict or a layout. The mirror image swaps its left and right.
+        angle: Largest rotation to either side, in degrees.
         scale_amplitude: Largest change of the size along each axis, as a ratio.
-        shear_amplitude: Of the shear; less than the papers' 0.5, which in space stands for other viewpoints.
-        padding_ratio: Of the crop; 6 in the papers' released configs.
+        shear_amplitude: Amplitude of the shear; less than the papers' 0.5, which imitates other viewpoints in 3-D.
+        padding_ratio: Padding of the crop; 6 in the papers' released configs.
 
     Returns:
         A transform of clips ``(n, c, t, v, m)`` that leaves absent persons zero.
@@ -291,12 +288,12 @@ def skelemix_swap(
 ) -> RandomRegionSwap:
     """The data mixing of SkeleMixCLR's released config: 2 to 3 of 5 bodies, 7 to 11 of 16 blocks of 4 frames.
 
-    It goes to clips that have had :func:`weak`; in the released code, after bones or motion were taken. The config
-    mixes each batch three times, each with draws of its own: call it three times.
+    Apply it after :func:`weak`; the released code applies it after the conversion to bones or motion. The config mixes
+    each batch three times, with separate draws: call it three times.
 
     Args:
         layout: A name, a dict or a layout.
-        same_on_batch: One region for the whole batch, as the released code has it.
+        same_on_batch: Use one region for the whole batch, as the released code does.
         on_absent_persons: Copy absent persons too, as the released code does.
 
     Returns:
@@ -327,13 +324,13 @@ def skeattnclr_swap(
 ) -> RandomRegionSwap:
     """The extra augmentation of SkeAttnCLR's section 3.2: 3 to 4 of 5 bodies, 4 to 7 of 16 blocks of 4 frames.
 
-    These numbers of its table 11, in which they are called spatial and temporal l and u, are the defaults of
-    :class:`~skelblocks.augment.RandomRegionSwap`. It goes to query clips that have had :func:`weak`, before bones or
-    motion are taken; the key is not mixed.
+    These numbers are the spatial and temporal l and u of its table 11, and the defaults of
+    :class:`~skelblocks.augment.RandomRegionSwap`. Apply it to query clips after :func:`weak` and before the conversion
+    to bones or motion; the key is not mixed.
 
     Args:
         layout: A name, a dict or a layout.
-        same_on_batch: One region for the whole batch, as the released code has it.
+        same_on_batch: Use one region for the whole batch, as the released code does.
         on_absent_persons: Copy absent persons too, as the released code does.
 
     Returns:
@@ -351,7 +348,7 @@ def skeattnclr_swap(
     return RandomRegionSwap(layout, same_on_batch=same_on_batch, on_absent_persons=on_absent_persons)
 
 
-if not TYPE_CHECKING:  # so that type checkers report names that are not here
+if not TYPE_CHECKING:  # so that type checkers report unknown names
 
     def __getattr__(name: str) -> Any:
         if name == "normal":

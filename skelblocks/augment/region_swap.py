@@ -1,4 +1,4 @@
-"""Region swap: some bodies of a clip move, for a while, as they do in another clip.
+"""Region swap: for some frames, some bodies of a clip come from another clip.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -23,11 +23,11 @@ from skelblocks.layouts import SkeletonLayout, get
 
 
 class RegionSwapParams(NamedTuple):
-    """What a sample takes, and from whom.
+    """The region of each sample, and the clip it comes from.
 
-    ``partner`` ``(n,)`` is the other clip's place in the batch, ``bodies`` ``(n, bodies)`` is True for a body taken
-    from it, ``start`` and ``length`` ``(n,)`` count blocks of frames. A region stops at the end of a clip that is
-    shorter than the one it was drawn for.
+    ``partner`` ``(n,)`` is the index of the other clip in the batch. ``bodies`` ``(n, bodies)`` is True for a body
+    taken from it. ``start`` and ``length`` ``(n,)`` are in blocks of frames. If the draws are applied to a shorter
+    clip, the region ends with the clip.
     """
 
     partner: Tensor
@@ -37,7 +37,7 @@ class RegionSwapParams(NamedTuple):
 
 
 class Mixed(NamedTuple):
-    """Mixed clips ``(n, c, t, v, m)``, whom each took from, ``(n,)``, and where, ``(n, blocks, v)``, boolean."""
+    """Mixed clips ``(n, c, t, v, m)``, the partner of each ``(n,)``, and the regions ``(n, blocks, v)``, boolean."""
 
     clips: Tensor
     partner: Tensor
@@ -50,17 +50,18 @@ def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: 
 
     .. math:: y_{i,t,v} = x_{p(i),t,v} \text{ where } \text{mask}_{i,t,v}, \quad x_{i,t,v} \text{ elsewhere}
 
-    SkeAttnCLR's released code mixes joints and takes bones and motion from the result: bones across the region's border
-    join two people, and motion jumps where the region begins and ends. SkeleMixCLR's mixes bones or motion themselves.
+    SkeAttnCLR's released code mixes joints and computes bones and motion from the result. So bones across the region's
+    border connect two people, and motion jumps at the start and end of the region. SkeleMixCLR's released code mixes
+    the bones or the motion.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        partner: For each clip the one it takes from, ``(n,)``, int64.
+        partner: For each clip, the index of the clip that it takes the region from, ``(n,)``, int64.
         mask: True inside the region: ``(n, t, v)``, boolean, or ``(t, v)``, the same for all clips.
-        on_absent_persons: What happens to a person who is all zeros in one of the two clips. By default that person is
-            left as it is, so that an absent person stays absent and a present one keeps all limbs. True copies whatever
-            the partner has, as the released code does: the region of a clip's second person goes to the origin where
-            the partner has none, and a clip with one person gets a second one who consists of the region alone.
+        on_absent_persons: What happens to a person who is absent (all zeros) in one of the two clips. By default the
+            person is not changed: absent persons stay absent, and present persons keep all limbs. True always copies,
+            as the released code does: if the partner has no second person, the region of the clip's second person moves
+            to the origin, and a clip with one person can get a second person who consists of the region only.
 
     Returns:
         The mixed clips, same shape and dtype.
@@ -96,34 +97,31 @@ def region_swap(x: Tensor, partner: Tensor, mask: Tensor, *, on_absent_persons: 
 
 @explain_arguments
 class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
-    """Mix each clip with another one: random bodies, in a random run of frames.
+    """Mix each clip with another clip: random bodies, in a random run of frames.
 
-    This is the data mixing of SkeleMixCLR, which SkeAttnCLR's section 3.2 takes over as its extra augmentation; the
-    defaults are SkeAttnCLR's table 11: 3 to 4 and 4 to 7, which in its released code count bodies, of 5, and blocks of
-    4 frames, of the 16 that 64 frames have. Other lengths and partitions get the same ratios, rounded, and at least
-    one block and one body.
+    This is the data mixing of SkeleMixCLR, which SkeAttnCLR's section 3.2 uses as its extra augmentation. The defaults
+    come from SkeAttnCLR's table 11: 3 to 4 of 5 bodies, and 4 to 7 of the 16 blocks of 4 frames in a clip of 64 frames.
+    Other lengths and layouts get the same ratios, rounded, with at least one block and one body.
 
-    The partner of clip ``i`` is ``(i + s) mod n`` with one shift ``s`` from 1 to n - 1 for the batch: no clip is its
-    own partner, and every clip is a partner once. The released code draws ``s`` from 1 to n - 2, so the clip before in
-    the batch is never the partner and a batch of two fails. It swaps one region in all clips of a batch; here each has
-    its own by default. Of its modes only the swap is here: regions of zeros or of Gaussian noise, and random joints in
-    place of bodies, are not.
+    The partner of clip ``i`` is ``(i + s) mod n``, with one shift ``s`` from 1 to n - 1 for the batch: no clip is its
+    own partner, and every clip is a partner once. The released code draws ``s`` from 1 to n - 2, so the previous clip
+    is never the partner, and a batch of two fails. It uses one region for all clips of a batch; here each clip has its
+    own by default. The other modes of the released code (zeros, Gaussian noise, random joints) are not implemented.
 
-    The mask that comes with the clips has a row for each block, for losses that pool a feature map inside and outside
-    the region: ``ceil(t / stride)`` rows, as many frames as an encoder's map has whose strides multiply to ``stride``
-    (50 frames give 13, 64 give 16). The last block may be short. SkeleMixCLR's code rounds down, to 12 rows for 50
-    frames, and fails there. ``mask.repeat_interleave(stride, dim=1)[:, :t]`` is the mask of the frames.
+    The returned mask has one row per block, for losses that pool a feature map inside and outside the region. It has
+    ``ceil(t / stride)`` rows, the number of frames of the encoder's map (50 frames give 13, 64 give 16). The last block
+    may be shorter. SkeleMixCLR's code rounds down to 12 rows for 50 frames, and then fails.
+    ``mask.repeat_interleave(stride, dim=1)[:, :t]`` is the mask of the frames.
 
     Args:
-        layout: A name, a dict or a layout, whose bodies are taken whole.
-        body_ratio: Smallest and largest ratio of the bodies, (0.6, 0.8) by table 11. SkeleMixCLR's released config has
-            2 to 3 of 5.
-        block_ratio: Smallest and largest ratio of the blocks, (4 / 16, 7 / 16) by table 11. SkeleMixCLR's released
-            config has 7 to 11 of 16.
-        stride: Frames a block, the product of the encoder's strides in time; 4 in both released codes.
-        same_on_batch: One region for the whole batch, as released, instead of one a clip.
-        on_absent_persons: See :func:`region_swap`; True is the released code. The mask has no person axis and is the
-            same for both.
+        layout: A name, a dict or a layout. Whole bodies are taken.
+        body_ratio: Smallest and largest ratio of bodies; (0.6, 0.8) in table 11. SkeleMixCLR's released config has 2 to
+            3 of 5.
+        block_ratio: Smallest and largest ratio of blocks; (4 / 16, 7 / 16) in table 11. SkeleMixCLR's released config
+            has 7 to 11 of 16.
+        stride: Frames per block, the product of the encoder's strides in time; 4 in the released code of both.
+        same_on_batch: Use one region for the whole batch, as the released code does, instead of one per clip.
+        on_absent_persons: See :func:`region_swap`; True is the released code. The returned mask does not depend on it.
 
     Shape:
         ``(n, c, t, v, m)``, n at least 2, to :class:`Mixed`: clips of that shape, ``(n,)`` and ``(n, blocks, v)``.
@@ -172,7 +170,7 @@ class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
         """Draw for clips of this shape."""
         n, _, t, _, _ = clip_sizes(shape)
         if n < 2:
-            raise ValueError(f"shape: expected n >= 2 clips, each takes from another, got n={n}; raise the batch size")
+            raise ValueError(f"shape: expected n >= 2 clips, to pair each with another, got n={n}; use a larger batch")
         regions, size = 1 if self.same_on_batch else n, len(self.layout.groups("body"))
         shift = torch.randint(1, n, (1,), **where)
         partner = (torch.arange(n, device=where.get("device")) + shift) % n
@@ -182,15 +180,15 @@ class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
         num_blocks = -(-t // self.stride)
         low, high = _counts(self.block_ratio, num_blocks)
         length = torch.randint(low, high + 1, (regions,), **where)
-        # A uniform draw from the places where the region fits, of 21 and 10 random bits. In integers, as some devices
-        # have no float64, and from two draws, which leaves a generator where one draw in float64 would leave it.
+        # Draw the start uniformly, from 21 and 10 random bits. Use integers, because some devices have no float64, and
+        # two draws, so that the generator advances as it would for one draw in float64.
         upper, lower = torch.randint(2**24, (regions, 2), **where).unbind(dim=1)
         bits = (upper & (2**21 - 1)) << 10 | lower >> 14
         start = bits * (num_blocks - length + 1) >> 31
         return RegionSwapParams(partner, (place < count).expand(n, size), start.expand(n), length.expand(n))
 
     def transform(self, x: Tensor, params: RegionSwapParams) -> Mixed:
-        """Mix by these draws."""
+        """Mix the clips with these draws."""
         check_clips(x, v=self.layout.num_joints)
         n, _, t, _, _ = x.shape
         check_axes(params.bodies, "n bodies", name="params.bodies", n=n, bodies=len(self.layout.groups("body")))

@@ -1,4 +1,4 @@
-"""Relative tempo: each clip at a slow and at a fast tempo, one of which is its own.
+"""Relative tempo: show each clip at a slow and at a fast tempo, one of which is its own.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -19,13 +19,13 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class RelativeTempoParams(NamedTuple):
-    """Whether each sample's own tempo is the fast one: ``(n,)``, boolean."""
+    """True if a sample's own tempo is the fast one: ``(n,)``, boolean."""
 
     fast: Tensor
 
 
 class TempoViews(NamedTuple):
-    """Clips at their own tempo and at the other one; each ``(n, c, t // ratio, v, m)``."""
+    """Clips at their own tempo and at the other tempo; each ``(n, c, t // ratio, v, m)``."""
 
     own: Tensor
     other: Tensor
@@ -37,16 +37,16 @@ def relative_tempo(x: Tensor, fast: Tensor, *, ratio: int = 2) -> TempoViews:
 
     .. math:: \text{slow}_i = x_i, \qquad \text{fast}_i = x_{r i}, \qquad 0 \le i < \lfloor t / r \rfloor
 
-    The slow view is the beginning of the clip, frame by frame; the fast one is every r-th frame of all of it. A clip's
-    own tempo is one of the two, the other view has the other tempo.
+    The slow view has the first frames of the clip; the fast view has every r-th frame of the whole clip. One of the two
+    is the clip's own tempo.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
         fast: True where the clip's own tempo is the fast one: ``(n,)``, boolean.
-        ratio: r, how many times as fast the fast view is. 2 in the released code of RVTCLR.
+        ratio: r, the speed of the fast view relative to the slow view. 2 in the released code of RVTCLR.
 
     Returns:
-        The clips at their own tempo and at the other one, each ``(n, c, t // ratio, v, m)``.
+        The clips at their own tempo and at the other tempo, each ``(n, c, t // ratio, v, m)``.
 
     Raises:
         TypeError: ``x`` is not floating-point, ``fast`` is not boolean, or ``ratio`` is not an integer.
@@ -66,9 +66,7 @@ def relative_tempo(x: Tensor, fast: Tensor, *, ratio: int = 2) -> TempoViews:
     check_boolean(fast, name="fast")
     frames = t // ratio
     if not frames:
-        raise ValueError(
-            f"x: expected at least ratio={ratio} frames, got t={t}; resample the clips to more, or lower the ratio"
-        )
+        raise ValueError(f"x: expected at least ratio={ratio} frames, got t={t}; use longer clips, or lower the ratio")
     slow, quick = x[:, :, :frames], x[:, :, : frames * ratio : ratio]
     chosen = fast[:, None, None, None, None]
     return TempoViews(torch.where(chosen, quick, slow), torch.where(chosen, slow, quick))
@@ -76,17 +74,16 @@ def relative_tempo(x: Tensor, fast: Tensor, *, ratio: int = 2) -> TempoViews:
 
 @explain_arguments
 class RelativeTempo(RandomTransform[RelativeTempoParams, TempoViews]):
-    """Give each clip a slow or a fast tempo, by chance, and show it at the other one too.
+    """Choose a slow or a fast tempo for each clip at random, and show the clip at the other tempo too.
 
-    It is the sampling of RVTCLR (ICCV 2023), after the weak augmentation. Draw once for a batch and apply the draws to
-    the clips of the query and to those of the key: ``own`` of both makes a pair of one tempo, ``other`` of the key is
-    the same clip at another tempo. :func:`~skelblocks.losses.relative_tempo_loss` ranks the two.
+    This is the sampling of RVTCLR (ICCV 2023), applied after the weak augmentation. Draw once per batch, and apply the
+    draws to the clips of the query and of the key: ``own`` of both is a pair at the same tempo, and ``other`` of the
+    key is the same clip at another tempo. :func:`~skelblocks.losses.relative_tempo_loss` ranks the two.
 
-    The released code puts exactly half of a batch at each tempo; here each clip draws for itself, so that samples are
-    independent.
+    The released code puts exactly half of a batch at each tempo. Here each clip is drawn independently.
 
     Args:
-        ratio: How many times as fast the fast tempo is. 2 in the released code.
+        ratio: Speed of the fast tempo relative to the slow one. 2 in the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to :class:`TempoViews`, two clips ``(n, c, t // ratio, v, m)``.

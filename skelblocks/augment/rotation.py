@@ -1,4 +1,4 @@
-"""Rotation: turn a clip about the coordinate axes, or in its plane.
+"""Rotation: rotate a clip about the coordinate axes, or in its plane.
 
 Axes: n samples, c coordinates (2 or 3), t frames, v joints, m persons.
 """
@@ -26,9 +26,9 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class RotationParams(NamedTuple):
-    """A sample's main axis, ``(n,)`` integers in 0..2, and unit draws in [0, 1) for its three angles, ``(n, 3)``.
+    """Each sample's main axis, ``(n,)`` integers in 0..2, and uniform draws in [0, 1) for its angles, ``(n, 3)``.
 
-    With two coordinates there is one angle, ``(n, 1)``, and nothing to choose: the main axis is 0.
+    With two coordinates there is one angle, ``(n, 1)``, and the main axis is always 0.
     """
 
     main_axis: Tensor
@@ -36,22 +36,22 @@ class RotationParams(NamedTuple):
 
 
 def rotation(x: Tensor, angles: Tensor) -> Tensor:
-    r"""Rotate about x, then y, then z: ``x' = R_z R_y R_x x``, every ``R`` in the sense of the released code.
+    r"""Rotate about x, then y, then z: ``x' = R_z R_y R_x x``, with the sign convention of the released code.
 
     .. math::
         R_x = \begin{bmatrix} 1 & 0 & 0 \\ 0 & \cos & \sin \\ 0 & -\sin & \cos \end{bmatrix} \quad
         R_y = \begin{bmatrix} \cos & 0 & -\sin \\ 0 & 1 & 0 \\ \sin & 0 & \cos \end{bmatrix} \quad
         R_z = \begin{bmatrix} \cos & \sin & 0 \\ -\sin & \cos & 0 \\ 0 & 0 & 1 \end{bmatrix}
 
-    Two coordinates are turned in their plane, as x and y are about z.
+    Two coordinates are rotated in their plane, like x and y about z.
 
     Args:
-        x: Clips ``(n, c, t, v, m)`` of two or three coordinates.
-        angles: In radians: about x, y and z, ``(n, 3)``, or of two coordinates one, ``(n, 1)``. A positive one turns
-            clockwise, seen against the axis, or with y upwards.
+        x: Clips ``(n, c, t, v, m)`` with two or three coordinates.
+        angles: Angles in radians: about x, y and z ``(n, 3)``, or one angle ``(n, 1)`` for two coordinates. A positive
+            angle rotates clockwise, seen against the axis, or with y upwards.
 
     Returns:
-        The rotated clips, same shape and dtype; lengths, and the origin, stay.
+        The rotated clips, same shape and dtype. Lengths and the origin do not change.
 
     Raises:
         ValueError: ``x`` is not ``(n, c, t, v, m)`` with c 2 or 3, or ``angles`` is not ``(n, 3)`` or, with c 2,
@@ -83,18 +83,18 @@ def rotation(x: Tensor, angles: Tensor) -> Tensor:
 
 @explain_arguments
 class RandomRotation(RandomTransform[RotationParams]):
-    """Rotate each clip by its own random angles: much about one axis drawn at random, little about the two others.
+    """Rotate each clip by random angles: a large angle about a random axis, and small angles about the other two.
 
-    Clips of two coordinates are turned in their plane, by up to ``main_angle``.
+    Clips with two coordinates are rotated in their plane, by up to ``main_angle``.
 
-    MsMCLR's section 3.3 names rotation without numbers; the defaults are those of its released code and AimCLR's.
-    AS-CAL turns about a single axis: ``RandomRotation(30.0, minor_angle=0.0)``.
+    MsMCLR's section 3.3 names rotation without numbers. The defaults follow the released code of MsMCLR and AimCLR.
+    AS-CAL rotates about a single axis: ``RandomRotation(30.0, minor_angle=0.0)``.
 
     Args:
         main_angle: Largest angle about the main axis, in degrees.
-        minor_angle: Largest angle about the two others, in degrees; two coordinates have none.
-        two_sided: Draw from ``[-angle, angle)``; by default, as in the released code, from ``[0, angle)``, so that no
-            clip is ever turned the other way.
+        minor_angle: Largest angle about the other two axes, in degrees. It is not used for two coordinates.
+        two_sided: Draw from ``[-angle, angle)``. By default, as in the released code, angles are in ``[0, angle)``, so
+            all clips rotate in the same direction.
 
     Shape:
         ``(n, c, t, v, m)``, c 2 or 3, to the same.
@@ -129,7 +129,7 @@ class RandomRotation(RandomTransform[RotationParams]):
         return RotationParams(main_axis, torch.rand(n, 3, **where))
 
     def transform(self, x: Tensor, params: RotationParams) -> Tensor:
-        """Rotate by these draws."""
+        """Rotate the clips with these draws."""
         check_axes(params.angles, "n axis", name="params.angles")
         is_main = params.main_axis[:, None] == torch.arange(params.angles.shape[1], device=params.main_axis.device)
         unit = params.angles * 2 - 1 if self.two_sided else params.angles

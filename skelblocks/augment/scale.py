@@ -19,7 +19,7 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class ScaleParams(NamedTuple):
-    """Unit draws in [-1, 1): one for a sample, ``(n, 1)``, or one for each of its coordinates, ``(n, c)``."""
+    """Uniform draws in [-1, 1): one per sample ``(n, 1)``, or one per coordinate ``(n, c)``."""
 
     offsets: Tensor
 
@@ -28,11 +28,11 @@ def scale(x: Tensor, factors: Tensor) -> Tensor:
     """Multiply the coordinates of each clip: ``x' = factor * x``.
 
     Args:
-        x: Clips ``(n, c, t, v, m)`` of two or three coordinates.
-        factors: One for each sample, ``(n, 1)``, or one for each of its coordinates, ``(n, c)``.
+        x: Clips ``(n, c, t, v, m)`` with two or three coordinates.
+        factors: One per sample ``(n, 1)``, or one per coordinate ``(n, c)``.
 
     Returns:
-        The scaled clips, same shape and dtype; the origin stays.
+        The scaled clips, same shape and dtype. The origin does not move.
 
     Raises:
         TypeError: ``x`` is not floating-point.
@@ -54,9 +54,9 @@ class RandomScale(RandomTransform[ScaleParams]):
     """Scale each clip by its own random factor, uniform in ``[1 - amplitude, 1 + amplitude)``.
 
     Args:
-        amplitude: Largest change of the size, as a ratio; 0.2 in pyskl's code for keypoints in pictures.
-        per_axis: Draw a factor for each coordinate, which changes the proportions of the body too, as pyskl does. By
-            default a clip has one factor.
+        amplitude: Largest change of the size, as a ratio; 0.2 in pyskl's code for 2-D keypoints.
+        per_axis: Draw a separate factor for each coordinate, as pyskl does, which also changes the body's proportions.
+            By default a clip has one factor.
 
     Shape:
         ``(n, c, t, v, m)``, c 2 or 3, to the same.
@@ -86,7 +86,7 @@ class RandomScale(RandomTransform[ScaleParams]):
         return ScaleParams(torch.rand(n, c if self.per_axis else 1, **where) * 2 - 1)
 
     def transform(self, x: Tensor, params: ScaleParams) -> Tensor:
-        """Scale by these draws."""
+        """Scale the clips with these draws."""
         return scale(x, 1 + self.amplitude * params.offsets)
 
     def extra_repr(self) -> str:

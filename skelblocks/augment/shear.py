@@ -1,4 +1,4 @@
-"""Shear: tilt the coordinate axes of a clip.
+"""Shear: apply a random shear matrix to a clip.
 
 Axes: n samples, c coordinates (2 or 3), t frames, v joints, m persons.
 """
@@ -20,24 +20,24 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class ShearParams(NamedTuple):
-    """Unit draws in [-1, 1): the off-diagonal entries of a sample's shear matrix, row by row, ``(n, 6)`` or ``(n, 2)``.
+    """Uniform draws in [-1, 1): the off-diagonal entries of each sample's shear matrix, row by row.
 
-    Six with three coordinates, two with two.
+    They are ``(n, 6)`` for three coordinates and ``(n, 2)`` for two.
     """
 
     offsets: Tensor
 
 
 def shear(x: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply every joint's coordinates by its sample's matrix: ``x' = S x``.
+    """Multiply every joint's coordinates by one matrix per sample: ``x' = S x``.
 
     Args:
-        x: Clips ``(n, c, t, v, m)`` of two or three coordinates, in any length unit.
-        matrix: One matrix a sample, ``(n, c, c)``; the identity leaves a clip as it is.
+        x: Clips ``(n, c, t, v, m)`` with two or three coordinates, in any length unit.
+        matrix: One matrix per sample, ``(n, c, c)``. The identity leaves a clip unchanged.
 
     Returns:
-        The sheared clips, same shape, dtype and unit. A joint at the origin stays there, so an absent person
-        (all coordinates zero) stays absent.
+        The sheared clips, same shape, dtype and unit. The origin does not move, so an absent person (all coordinates
+        zero) stays absent.
 
     Raises:
         ValueError: ``x`` is not ``(n, c, t, v, m)`` with c 2 or 3, or ``matrix`` is not ``(n, c, c)``.
@@ -89,7 +89,7 @@ class RandomShear(RandomTransform[ShearParams]):
         return ShearParams(torch.rand(n, entries, **where) * 2 - 1)
 
     def transform(self, x: Tensor, params: ShearParams) -> Tensor:
-        """Shear by these draws."""
+        """Shear the clips with these draws."""
         check_clips(x)
         c = check_coordinates(x.shape[1])
         check_axes(params.offsets, "n entries", name="params.offsets", entries=c * (c - 1))

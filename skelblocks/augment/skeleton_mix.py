@@ -1,4 +1,4 @@
-"""Skeleton mixing (ActCLR): a clip takes limbs from another one, limbs at double speed, or a share of all of it.
+"""Skeleton mixing (ActCLR): mix a clip with limbs of another clip, limbs at double speed, or a blend of both clips.
 
 Axes: n samples, c channels, t frames, v joints, m persons; b blocks of frames.
 """
@@ -23,10 +23,10 @@ from skelblocks.layouts import SkeletonLayout
 
 
 class SkeletonMixParams(NamedTuple):
-    """What a sample takes, and how: ``region`` says from whom and where.
+    """How each sample is mixed. ``region`` has the partner and the region.
 
-    ``way`` ``(n,)`` in [0, 1) chooses between the three ways of mixing, and ``share`` ``(n,)`` in [0, 1) is the share
-    of the other clip where the two are blended.
+    ``way`` ``(n,)`` in [0, 1) selects one of the three ways of mixing. ``share`` ``(n,)`` in [0, 1) is the weight of
+    the other clip in a blend.
     """
 
     region: RegionSwapParams
@@ -35,10 +35,10 @@ class SkeletonMixParams(NamedTuple):
 
 
 class SkeletonMixed(NamedTuple):
-    """Mixed clips and what is seen of both.
+    """Mixed clips, and how much of both clips they show.
 
-    ``clips`` ``(n, c, t, v, m)``; ``partner`` ``(n,)``, whom each took from; ``own`` and ``other`` ``(n, b, v)`` in
-    [0, 1]: how much of the clip's own map, and of its partner's, the mixed clip shows.
+    ``clips`` ``(n, c, t, v, m)``; ``partner`` ``(n,)``, the index of the other clip; ``own`` and ``other``
+    ``(n, b, v)`` in [0, 1], the weights of the clip and of its partner at each position of the feature map.
     """
 
     clips: Tensor
@@ -49,7 +49,7 @@ class SkeletonMixed(NamedTuple):
 
 @explain_arguments
 class RandomSkeletonMix(RandomTransform[SkeletonMixParams, SkeletonMixed]):
-    r"""Mix each clip with another one of the batch, in one of three ways.
+    r"""Mix each clip with another clip of the batch, in one of three ways.
 
     * *Cut*, in half of the clips: random limbs come from the partner for a run of frames, as in
       :class:`RandomRegionSwap`.
@@ -57,19 +57,19 @@ class RandomSkeletonMix(RandomTransform[SkeletonMixParams, SkeletonMixed]):
       twice as many of the partner's frames.
     * *Blend*, in a quarter: :math:`(1 - \lambda) x + \lambda x_p` everywhere, :math:`\lambda` uniform in [0, 1).
 
-    These are CutMix, ResizeMix and Mixup for skeletons, with ActCLR's released numbers. There one way, one region and
-    one share hold for the whole batch; here each clip has its own by default.
+    These are CutMix, ResizeMix and Mixup for skeletons, with the numbers of ActCLR's released code. That code uses the
+    same draws for the whole batch; here each clip has its own by default.
 
     Args:
-        layout: A name, a dict or a layout, whose bodies are taken whole.
-        body_ratio: Smallest and largest ratio of the bodies; 2 to 3 of 5 in the released code.
-        block_ratio: Smallest and largest ratio of the blocks; 3 to 5 of the 13 that 50 frames have.
-        stride: Frames a block, the product of the encoder's strides in time.
+        layout: A name, a dict or a layout. Whole bodies are taken.
+        body_ratio: Smallest and largest ratio of bodies; 2 to 3 of 5 in the released code.
+        block_ratio: Smallest and largest ratio of blocks; 3 to 5 of the 13 blocks of 50 frames in the released code.
+        stride: Frames per block, the product of the encoder's strides in time.
         cut: Probability of *cut*.
         resize: Probability of *resize*; the rest is *blend*.
-        same_on_batch: One draw for the whole batch, as released, instead of one a clip.
-        on_absent_persons: What happens to a person who is all zeros in one of the two clips. By default that person is
-            left as it is. True mixes with the zeros, as the released code does.
+        same_on_batch: Use the same draws for the whole batch, as the released code does, instead of one per clip.
+        on_absent_persons: What happens to a person who is absent (all zeros) in one of the two clips. By default the
+            person is not changed. True mixes with the zeros, as the released code does.
 
     Shape:
         ``(n, c, t, v, m)``, n at least 2, to :class:`SkeletonMixed`.
@@ -121,7 +121,7 @@ class RandomSkeletonMix(RandomTransform[SkeletonMixParams, SkeletonMixed]):
         return SkeletonMixParams(region, way, share)
 
     def transform(self, x: Tensor, params: SkeletonMixParams) -> SkeletonMixed:
-        """Mix by these draws."""
+        """Mix the clips with these draws."""
         check_clips(x)
         n, _, t, _, _ = x.shape
         check_axes(params.way, "n", name="params.way", n=n)
@@ -148,10 +148,10 @@ class RandomSkeletonMix(RandomTransform[SkeletonMixParams, SkeletonMixed]):
         return SkeletonMixed(clips, partner, own, shown)
 
     def _double_speed(self, t: int, region: RegionSwapParams) -> Tensor:
-        """For each frame of a clip the partner's frame that *resize* puts there, ``(n, t)``."""
+        """For each frame of a clip, the frame of the partner that *resize* uses, ``(n, t)``."""
         length = (region.length * self.region.stride)[:, None]
         frame = torch.arange(t, device=length.device) - (region.start * self.region.stride)[:, None]
-        taken = (2 * length).clamp(max=t)  # a short clip has no more, and is then resized from all that it has
+        taken = (2 * length).clamp(max=t)  # at most the whole clip
         return (frame.clamp(min=0) * taken // length).clamp(max=max(t - 1, 0))
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Spatial flip: exchange a person's left and right.
+"""Spatial flip: swap a person's left and right.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -21,7 +21,7 @@ from skelblocks.layouts import SkeletonLayout, get
 
 
 class SpatialFlipParams(NamedTuple):
-    """One unit draw a sample, in [0, 1), ``(n,)``: flipped where it is below ``p``."""
+    """One uniform draw in [0, 1) per sample, ``(n,)``: flipped if it is below ``p``."""
 
     gate: Tensor
 
@@ -34,19 +34,18 @@ def spatial_flip(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     mirror_axis: int | None = None,
 ) -> Tensor:
-    """Exchange left and right joints: ``x'[v] = x[swap(v)]``.
+    """Swap left and right joints: ``x'[v] = x[swap(v)]``.
 
-    This alone, which is all that the released code of AimCLR and MsMCLR does, renames the joints and moves none: what
-    was the left arm is now called the right one, where it was. With ``mirror_axis`` that coordinate is negated too, and
-    the result is a true mirror image.
+    By default, as in the released code of AimCLR and MsMCLR, this only relabels joints and moves none: the left arm is
+    called the right arm but stays in place. With ``mirror_axis`` this coordinate is negated too, which gives a true
+    mirror image.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        flipped: Which clips, ``(n,)``, boolean; default: all.
-        layout: Whose ``swap`` to use; a name, a dict or a layout of v joints.
-        mirror_axis: The coordinate that runs from left to right, 0, 1 or 2, with the mirror at its zero; in NTU RGB+D
-            it is 0, once the clip is centered and turned so that the shoulders lie along it. None, the default, is the
-            released code.
+        flipped: True for clips to flip, ``(n,)``, boolean. Default: all.
+        layout: A name, a dict or a layout of v joints, which says which joints to swap.
+        mirror_axis: The coordinate from left to right: 0, 1 or 2. The mirror is at its zero. For NTU RGB+D it is 0,
+            after centering the clip and aligning the shoulders with this axis. None is the released code.
 
     Returns:
         The clips, same shape and dtype.
@@ -72,7 +71,7 @@ def spatial_flip(
     _check_mirror_axis(mirror_axis)
     swap = torch.tensor(layout.swap, device=x.device)
     joint = torch.where(flipped[:, None], swap, torch.arange(v, device=x.device))
-    # Joints and persons are gathered as one axis: taking joint by joint would copy m numbers at a time.
+    # Gather joints and persons as one axis: selecting joint by joint would copy only m numbers at a time.
     place = (joint[:, :, None] * m + torch.arange(m, device=x.device)).view(n, 1, v * m)
     out = x.reshape(n, c * t, v * m).gather(2, place.expand(n, c * t, v * m)).view(x.shape)
     if mirror_axis is None:
@@ -85,13 +84,13 @@ def spatial_flip(
 
 @explain_arguments
 class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
-    """Exchange each clip's left and right with a probability.
+    """Swap each clip's left and right with probability ``p``.
 
-    Among AimCLR's eight; in MsMCLR's released code, though not in its section 3.3.
+    It is one of AimCLR's eight augmentations. MsMCLR's released code uses it too, but its section 3.3 does not.
 
     Args:
         layout: A name, a dict or a layout.
-        p: How likely a clip is flipped; 0.5 in the released code.
+        p: Probability that a clip is flipped; 0.5 in the released code.
         mirror_axis: See :func:`spatial_flip`; None is the released code.
 
     Shape:
@@ -127,7 +126,7 @@ class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
         return SpatialFlipParams(torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: SpatialFlipParams) -> Tensor:
-        """Flip by these draws."""
+        """Flip the clips with these draws."""
         return spatial_flip(x, params.gate < self.p, layout=self.layout, mirror_axis=self.mirror_axis)
 
     def extra_repr(self) -> str:
@@ -138,4 +137,4 @@ class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
 def _check_mirror_axis(mirror_axis: int | None) -> None:
     check_choice(mirror_axis, (None, 0, 1, 2), name="mirror_axis")
     if mirror_axis is not None:
-        check_integer(mirror_axis, name="mirror_axis", least=0)  # True is equal to 1, but does not mean axis 1
+        check_integer(mirror_axis, name="mirror_axis", least=0)  # rejects True, which equals 1

@@ -27,7 +27,7 @@ Temporal = Literal["zero_frames", "gate"]
 
 
 class SpatioTemporalOcclusionParams(NamedTuple):
-    """Unit draws in [0, 1): ``(n, s, v)``, the order of the units, and ``(n, t)``, of which the smallest are chosen."""
+    """Uniform draws in [0, 1): ``(n, s, v)`` order the units; the smallest of ``(n, t)`` select the frames."""
 
     joints: Tensor
     frames: Tensor
@@ -37,15 +37,15 @@ class SpatioTemporalOcclusionParams(NamedTuple):
 def occlusion_units(
     layout: str | Mapping[str, Any] | SkeletonLayout, *, unit: Unit = "neighbors"
 ) -> tuple[tuple[int, ...], ...]:
-    """For each joint, the joints that are hidden with it, itself among them.
+    """For each joint, the joints that are hidden together with it, including itself.
 
     Args:
         layout: A name, a dict or a layout.
-        unit: ``"neighbors"``: the joint and all that share a bone with it. ``"bone"``: the joint and its parent; the
-            layout's center, which has none, is a unit alone.
+        unit: ``"neighbors"``: the joint and all joints that share a bone with it. ``"bone"``: the joint and its parent;
+            the layout's center, which has no parent, is a unit by itself.
 
     Returns:
-        v units, ascending.
+        v units, each in ascending order.
 
     Raises:
         ValueError: an unknown unit or layout.
@@ -68,14 +68,14 @@ def occlusion_units(
 def occluded_joints(
     draws: Tensor, units: Sequence[Sequence[int]], *, ratio: float, ratio_counts: RatioCounts = "joints"
 ) -> Tensor:
-    r"""Hide whole units in a random order, until the ratio is met; CrossMoCo's equation 11.
+    r"""Hide whole units in a random order until the ratio is reached; CrossMoCo's equation 11.
 
-    Units overlap, so that ``r * v`` of them hide more than ``r * v`` joints. With ``ratio_counts="units"``,
-    ``round(ratio * v)`` units are hidden. With ``"joints"`` it is the first units whose union comes nearest to
-    ``ratio * v`` joints, the fewer where two come as near: at most half of the largest unit away.
+    With ``ratio_counts="units"``, ``round(ratio * v)`` units are hidden. Units overlap, so the number of joints is not
+    ``ratio * v``. With ``"joints"``, the number of units is chosen so that their union is as close as possible to
+    ``ratio * v`` joints. It differs by at most half of the largest unit.
 
     Args:
-        draws: Unit draws, one a unit, ``(..., v)``; the unit of the smallest is hidden first.
+        draws: Uniform draws, one per unit, ``(..., v)``. The unit with the smallest draw is hidden first.
         units: v sets of joints, see :func:`occlusion_units`.
         ratio: r, in [0, 1].
         ratio_counts: ``"joints"`` or ``"units"``.
@@ -84,8 +84,8 @@ def occluded_joints(
         True for a hidden joint, ``(..., v)``, boolean.
 
     Raises:
-        ValueError: ``draws`` is not ``(..., v)``, units that leave a joint out, a ratio out of range, or an unknown
-            count.
+        ValueError: ``draws`` is not ``(..., v)``, units that do not cover all joints, a ratio out of range, or an
+            unknown ``ratio_counts``.
 
     Example:
         >>> chain = ((0, 1), (0, 1, 2), (1, 2, 3), (2, 3))
@@ -103,7 +103,7 @@ def occluded_joints(
 
 
 def occlude(x: Tensor, mask: Tensor) -> Tensor:
-    """Set joints to zero where ``mask``, in all channels and for all persons; CrossMoCo's equation 12.
+    """Set joints to zero where ``mask`` is True, in all channels and for all persons; CrossMoCo's equation 12.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
@@ -133,30 +133,30 @@ def occlude(x: Tensor, mask: Tensor) -> Tensor:
 class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
     """Hide random units of neighboring joints, and random frames; CrossMoCo's section III-D, equations 11 to 14.
 
-    In the paper this replaces shear and crop, and works on each stream: joints, bones or motion. There is no released
-    code, and the paper leaves open what is an option here. Table I's best rates are 0.6 and 0.6, against the text. A
-    joint with many neighbors is hidden more often than one at an end.
+    In the paper this replaces shear and crop, and is applied to each stream: joints, bones or motion. There is no
+    released code, and the paper does not settle the points that are options here. The best rates in table I are 0.6 and
+    0.6, which contradicts the text. A joint with many neighbors is hidden more often than the end of a limb.
 
     Args:
         layout: A name, a dict or a layout.
-        joint_ratio: r, the ratio of the joints; 0.6 in section IV. 0 hides frames alone.
-        frame_ratio: beta, the ratio of the frames, ``round(beta * t)``; 0.5 in section IV. 0 hides joints alone, but
-            with ``"gate"`` nothing: there it is 1 that leaves the spatial mask as it is.
-        ratio_counts: What r counts, see :func:`occluded_joints`: hidden ``"joints"``, as the words "mask rate" say, or
-            ``"units"``, equation 11 to the letter, whose r of 0.6 hides 23 of the 25 joints of NTU RGB+D on average.
-        unit: What is hidden with a joint, see :func:`occlusion_units`: its ``"neighbors"``, as in "its adjacent joints
-            in the mask unit will also be occluded", or one, "that can form a skeleton bone".
-        per_frame: Draw other joints in each frame, as in figure 4. Default: once a clip, as in equation 11.
-        temporal: ``"zero_frames"``: the chosen frames are zero in all joints, on top of the spatial mask, as in
-            equation 14. ``"gate"``: joints are hidden in the chosen frames only, so that some frames are whole, as in
-            figure 4.
+        joint_ratio: r, the ratio of joints; 0.6 in section IV. 0 hides only frames.
+        frame_ratio: beta, the ratio of frames, ``round(beta * t)``; 0.5 in section IV. 0 hides only joints. With
+            ``temporal="gate"``, 0 hides nothing, and 1 hides the same joints in all frames.
+        ratio_counts: What r counts, see :func:`occluded_joints`. ``"joints"`` counts hidden joints, as the term "mask
+            rate" suggests. ``"units"`` follows equation 11 literally, where 0.6 hides 23 of the 25 joints of NTU RGB+D
+            on average.
+        unit: The joints that are hidden together, see :func:`occlusion_units`. ``"neighbors"`` follows "its adjacent
+            joints in the mask unit will also be occluded", ``"bone"`` follows "that can form a skeleton bone".
+        per_frame: Draw other joints in each frame, as in figure 4. By default, draw once per clip, as in equation 11.
+        temporal: With ``"zero_frames"``, all joints are zero in the chosen frames, in addition to the spatial mask, as
+            in equation 14. With ``"gate"``, joints are hidden only in the chosen frames, as in figure 4.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
 
     Raises:
         TypeError: a ratio is not a number.
-        ValueError: a ratio outside [0, 1], an unknown option or layout, or clips with other joints than the layout's.
+        ValueError: a ratio outside [0, 1], an unknown option or layout, or clips whose joints differ from the layout.
 
     Example:
         >>> occlusion = SpatioTemporalOcclusion("ntu-rgb+d", frame_ratio=0.0)
@@ -204,7 +204,7 @@ class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
         return SpatioTemporalOcclusionParams(joints, torch.rand(n, t, **where))
 
     def transform(self, x: Tensor, params: SpatioTemporalOcclusionParams) -> Tensor:
-        """Occlude by these draws."""
+        """Occlude the clips with these draws."""
         check_clips(x, v=self.layout.num_joints)
         n, _, t, v, _ = x.shape
         check_axes(params.joints, "n s v", name="params.joints", n=n, s=t if self.per_frame else 1, v=v)
@@ -224,7 +224,7 @@ class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
 
 
 def _spelled(unit: str) -> Unit:
-    """The unit, also from its deprecated spelling."""
+    """The unit. The deprecated spelling is accepted with a warning."""
     if unit == "neighbours":
         warn_deprecated("unit: 'neighbours' is deprecated; use 'neighbors'", skip=2)
         return "neighbors"
@@ -232,15 +232,15 @@ def _spelled(unit: str) -> Unit:
 
 
 def _hide(draws: Tensor, units: Sequence[Sequence[int]], *, ratio: float, ratio_counts: RatioCounts) -> Tensor:
-    """:func:`occluded_joints` of checked arguments."""
+    """Compute :func:`occluded_joints` without its checks."""
     v = len(units)
     covers = torch.tensor([[joint in unit for unit in units] for joint in range(v)], device=draws.device)
     place = draws.argsort(dim=-1, stable=True).argsort(dim=-1)
     hidden_at = torch.where(covers, place[..., None, :], v).amin(dim=-1)
-    target = round(ratio * v, 9)  # 0.28 * 25 is a little more than 7, which would break ties upwards
+    target = round(ratio * v, 9)  # in floating point, 0.28 * 25 is slightly more than 7, which would break ties upwards
     if ratio_counts == "units":
         return hidden_at < round(target)
-    # How many joints are hidden as soon as this one is.
+    # The number of joints that are hidden when this unit is hidden.
     hidden = (hidden_at[..., None, :] <= hidden_at[..., None]).sum(dim=-1)
     below = torch.where(hidden <= floor(target), hidden, 0).amax(dim=-1, keepdim=True)
     above = torch.where(hidden >= ceil(target), hidden, v).amin(dim=-1, keepdim=True)

@@ -21,7 +21,7 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class TempoParams(NamedTuple):
-    """Two unit draws a sample, in [0, 1): the speed, from the lowest to the highest, and where the clip starts."""
+    """Two uniform draws in [0, 1) per sample: the speed between the lowest and the highest, and the start."""
 
     speed: Tensor
     start: Tensor
@@ -29,24 +29,24 @@ class TempoParams(NamedTuple):
 
 @explain_arguments
 def tempo(x: Tensor, speed: Tensor, start: Tensor) -> Tensor:
-    """Show each clip at its own speed, with the same number of frames: frame i is the one at ``start + speed * i``.
+    """Play each clip at its own speed, with the same number of frames: frame i comes from ``start + speed * i``.
 
-    Between two frames coordinates are interpolated linearly. Beyond its ends the clip is mirrored about its first and
-    its last frame. Where a person is absent in one of two frames, the nearer one is taken as it is: nobody moves
-    towards the origin.
+    Coordinates are interpolated linearly between frames. Beyond its ends, the clip is mirrored at its first and last
+    frame. If a person is absent in one of two frames, the nearer frame is used without interpolation, so that nobody
+    moves towards the origin.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        speed: How many of the clip's frames pass in one frame, ``(n,)``; 2 plays it twice as fast.
-        start: Where it starts, in frames, ``(n,)``; it may lie before the first one.
+        speed: Speed, ``(n,)``; 2 plays the clip twice as fast.
+        start: Start in frames, ``(n,)``. It may be before the first frame.
 
     Returns:
         The clips, same shape and dtype.
 
     Raises:
         TypeError: ``x`` is not floating-point.
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``speed`` or ``start`` is not ``(n,)``, or, on CPU, a speed is not
-            above 0.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``speed`` or ``start`` is not ``(n,)``, or a speed is not above 0
+            (checked on the CPU only).
 
     Example:
         >>> x = torch.arange(1.0, 6.0).view(1, 1, 5, 1, 1)
@@ -60,11 +60,11 @@ def tempo(x: Tensor, speed: Tensor, start: Tensor) -> Tensor:
     for name, each in (("speed", speed), ("start", start)):
         check_axes(each, "n", name=name, n=n)
     if values_visible(speed) and not bool((speed > 0).all()):
-        raise ValueError(f"speed: expected numbers above 0, got {speed.tolist()}")
+        raise ValueError(f"speed: expected numbers above 0, got {speed.tolist()}; pass 1 to keep a clip's speed")
     exact = torch.promote_types(torch.promote_types(speed.dtype, start.dtype), torch.float32)
     frame = torch.arange(t, device=x.device, dtype=exact)
     place = start.to(exact)[:, None] + speed.to(exact)[:, None] * frame
-    if t > 1:  # back and forth between the ends
+    if t > 1:  # mirror at both ends
         place = torch.remainder(place, 2 * (t - 1))
         place = torch.minimum(place, 2 * (t - 1) - place)
     else:
@@ -82,18 +82,18 @@ def tempo(x: Tensor, speed: Tensor, start: Tensor) -> Tensor:
 class RandomTempo(RandomTransform[TempoParams]):
     """Play each clip at its own random speed.
 
-    Speeds are drawn so that faster and slower are equally likely: their logarithm is uniform. A slower clip shows a
-    part of the original, from a random place on; a faster one shows all of it and its mirrored ends.
+    Speeds are log-uniform, so that faster and slower are equally likely. A slower clip shows a random part of the
+    original; a faster clip shows all of it and mirrored frames at the ends.
 
     Args:
-        speeds: The lowest and the highest speed. The default, 0.8 to 1.25, is ours.
+        speeds: The lowest and the highest speed. The default, 0.8 to 1.25, is this package's choice.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
 
     Raises:
-        TypeError: ``speeds`` is no pair of numbers.
-        ValueError: not ``0 < low <= high``, or one of them is not finite.
+        TypeError: ``speeds`` is not a pair of numbers.
+        ValueError: not ``0 < low <= high``, or one of the two is not finite.
 
     Example:
         >>> hurrying = RandomTempo((1.5, 2.0))
@@ -111,12 +111,13 @@ class RandomTempo(RandomTransform[TempoParams]):
         return TempoParams(torch.rand(n, **where), torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: TempoParams) -> Tensor:
-        """Play at these draws."""
+        """Play the clips with these draws."""
         check_clips(x)
         check_axes(params.speed, "n", name="params.speed", n=x.shape[0])
         low, high = map(math.log, self.speeds)
         speed = torch.exp(low + (high - low) * params.speed)
-        # From 0 to what is left of a slower clip; of a faster one from what must be mirrored before it, to 0.
+        # A slower clip starts between 0 and the number of unused frames. A faster clip starts between minus the number
+        # of mirrored frames and 0.
         return tempo(x, speed, params.start * (1 - speed) * (x.shape[2] - 1))
 
     def extra_repr(self) -> str:

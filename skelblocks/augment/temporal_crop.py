@@ -1,4 +1,4 @@
-"""Temporal crop: shift a clip in time, over frames mirrored at both ends.
+"""Temporal crop: shift a clip in time, with mirrored frames at both ends.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -19,29 +19,29 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class TemporalCropParams(NamedTuple):
-    """One unit draw a sample, in [0, 1): where the crop starts, from the earliest to the latest frame, ``(n,)``."""
+    """One uniform draw in [0, 1) per sample, ``(n,)``: the start between the earliest and the latest frame."""
 
     start: Tensor
 
 
 @explain_arguments
 def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor:
-    """Mirror ``t // padding_ratio`` frames at each end, the edge frame included, and keep ``t`` from ``start`` on.
+    """Mirror ``t // padding_ratio`` frames at each end, including the edge, then keep ``t`` frames from ``start``.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        start: The first frame kept, counted in the padded clip, ``(n,)`` integers in ``[0, 2 * (t // padding_ratio)]``;
-            the middle value leaves a clip as it is.
-        padding_ratio: 6 in SkeletonCLR, AimCLR and MsMCLR (released configs): 8 of 50 frames, 10 of 64. A clip of fewer
-            frames than this is left as it is.
+        start: First frame to keep, counted in the padded clip: ``(n,)`` integers in ``[0, 2 * (t // padding_ratio)]``.
+            The middle value leaves a clip unchanged.
+        padding_ratio: 6 in SkeletonCLR, AimCLR and MsMCLR (released configs), which pads 8 frames for 50 and 10 for 64.
+            A clip with fewer frames than this is not changed.
 
     Returns:
         The clips, same shape and dtype.
 
     Raises:
         TypeError: ``x`` is not floating-point, ``start`` is not int64, or ``padding_ratio`` is not an integer.
-        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``start`` is not ``(n,)`` or, on CPU, outside its range, or
-            ``padding_ratio`` is below 1.
+        ValueError: ``x`` is not ``(n, c, t, v, m)``, ``start`` is not ``(n,)`` or outside its range (checked on the CPU
+            only), or ``padding_ratio`` is below 1.
 
     Example:
         >>> x = torch.arange(6.0).view(1, 1, 6, 1, 1)
@@ -55,7 +55,9 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
     t = x.shape[2]
     most = 2 * (t // padding_ratio)
     if values_visible(start) and bool(((start < 0) | (start > most)).any()):
-        raise ValueError(f"start: expected 0..{most}, the places where the crop fits, got {start.tolist()}")
+        raise ValueError(
+            f"start: expected 0..{most}, where the crop fits, got {start.tolist()}; {most // 2} keeps a clip unchanged"
+        )
     frame = torch.arange(t, device=x.device) + (start[:, None] - t // padding_ratio)
     frame = torch.where(frame < 0, -1 - frame, frame)
     return take_frames(x, torch.where(frame >= t, 2 * t - 1 - frame, frame))
@@ -63,11 +65,11 @@ def temporal_crop(x: Tensor, start: Tensor, *, padding_ratio: int = 6) -> Tensor
 
 @explain_arguments
 class RandomTemporalCrop(RandomTransform[TemporalCropParams]):
-    """Start each clip's crop at its own random frame, uniform over all places where it fits.
+    """Crop each clip from a random frame, uniform over all positions where the crop fits.
 
     Args:
-        padding_ratio: One part in this many is padded at each end; 6 in SkeletonCLR, AimCLR and MsMCLR (released
-            configs), 1 or more.
+        padding_ratio: ``t // padding_ratio`` frames are padded at each end; 6 in SkeletonCLR, AimCLR and MsMCLR
+            (released configs), 1 or more.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
@@ -93,7 +95,7 @@ class RandomTemporalCrop(RandomTransform[TemporalCropParams]):
         return TemporalCropParams(torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: TemporalCropParams) -> Tensor:
-        """Crop by these draws."""
+        """Crop the clips with these draws."""
         check_clips(x)
         places = 2 * (x.shape[2] // self.padding_ratio) + 1
         return temporal_crop(x, (params.start * places).long(), padding_ratio=self.padding_ratio)

@@ -19,7 +19,7 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 
 
 class TemporalFlipParams(NamedTuple):
-    """One unit draw a sample, in [0, 1), ``(n,)``: flipped where it is below ``p``."""
+    """One uniform draw in [0, 1) per sample, ``(n,)``: flipped if it is below ``p``."""
 
     gate: Tensor
 
@@ -29,7 +29,7 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        flipped: Which clips, ``(n,)``, boolean; default: all.
+        flipped: True for clips to flip, ``(n,)``, boolean. Default: all.
 
     Returns:
         The clips, same shape and dtype.
@@ -53,12 +53,13 @@ def temporal_flip(x: Tensor, flipped: Tensor | None = None) -> Tensor:
 
 @explain_arguments
 class RandomTemporalFlip(RandomTransform[TemporalFlipParams]):
-    """Play each clip backwards with a probability.
+    """Play each clip backwards with probability ``p``.
 
-    The eighth of AimCLR's extreme augmentations in its paper; its released code has it, and leaves it off by default.
+    It is one of the eight extreme augmentations in AimCLR's paper. The released code has it but does not use it by
+    default.
 
     Args:
-        p: How likely a clip is flipped; 0.5 in the released code.
+        p: Probability that a clip is flipped; 0.5 in the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.
@@ -84,7 +85,7 @@ class RandomTemporalFlip(RandomTransform[TemporalFlipParams]):
         return TemporalFlipParams(torch.rand(n, **where))
 
     def transform(self, x: Tensor, params: TemporalFlipParams) -> Tensor:
-        """Flip by these draws."""
+        """Flip the clips with these draws."""
         return temporal_flip(x, params.gate < self.p)
 
     def extra_repr(self) -> str:

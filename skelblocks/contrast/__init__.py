@@ -1,4 +1,4 @@
-"""What makes a query meet keys: momentum encoder, memory queue, contrastive logits, momentum schedule."""
+"""Parts of contrastive learning: momentum encoder, memory queue, contrastive logits, momentum schedule."""
 
 from skelblocks._utils.lazy import attach
 

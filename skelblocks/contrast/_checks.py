@@ -1,4 +1,4 @@
-"""Checks of embeddings, banks and exclusions, which functions of contrast and of the losses share."""
+"""Checks of embeddings, banks and exclusions, shared by contrast and losses."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def check_contrast(
     """Raise unless embeddings, banks and exclusions fit together.
 
     Args:
-        embeddings: By name, each ``(n, d)``; the first one says what n and d are.
-        banks: By name, each ``(k, d)``.
+        embeddings: Embeddings by name, each ``(n, d)``. The first one sets n and d.
+        banks: Banks by name, each ``(k, d)``.
         temperature: Positive.
-        exclude: ``(n, k)`` boolean, or none.
+        exclude: ``(n, k)`` boolean, or None.
 
     Raises:
         TypeError: a wrong dtype.
@@ -51,22 +51,22 @@ def check_contrast(
 
 
 def check_finite(x: Tensor, *, name: str) -> None:
-    """Raise ``ValueError`` if a row of ``x`` ``(n, d)`` holds NaN or infinity. It reads the values.
+    """Raise ``ValueError`` if a row of ``x`` ``(n, d)`` contains NaN or infinity. This reads the values.
 
     Example:
         >>> check_finite(torch.tensor([[1.0], [torch.nan]]), name="keys")
         Traceback (most recent call last):
         ...
-        ValueError: keys: expected finite numbers, got NaN or infinity in rows [1]; look for NaN in the
-        clips of these rows, or lower the learning rate
+        ValueError: keys: expected finite numbers, got NaN or infinity in rows [1]; check the clips of these
+        rows for NaN, or lower the learning rate
     """
     finite = x.isfinite().all(dim=1)
     if not finite.all():
         rows = (~finite).nonzero().flatten()
         shown = f"{rows[:5].tolist()}"[:-1] + (", ...]" if len(rows) > 5 else "]")
         raise ValueError(
-            f"{name}: expected finite numbers, got NaN or infinity in rows {shown}; look for NaN in the clips of these "
-            "rows, or lower the learning rate"
+            f"{name}: expected finite numbers, got NaN or infinity in rows {shown}; check the clips of these rows for "
+            "NaN, or lower the learning rate"
         )
 
 

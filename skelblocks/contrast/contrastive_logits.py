@@ -1,4 +1,4 @@
-"""Logits of an instance-discrimination task: which key is the query's own?
+"""Logits for instance discrimination: which key belongs to the query?
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -19,24 +19,24 @@ from skelblocks.contrast.unit_rows import normalize_rows
 def contrastive_logits(
     query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None = None
 ) -> Tensor:
-    r"""Cosine of a query with its own key, then with every row of the bank, over a temperature.
+    r"""Cosines of a query with its own key and with every row of the bank, divided by a temperature.
 
     .. math:: l_n = [\hat q_n \cdot \hat k_n,\; \hat q_n \cdot b_1, \dots, \hat q_n \cdot b_K] / \tau
 
-    These are the exponents in eq. 1 of AimCLR and eq. 3 of MsMCLR. Query and key are L2-normalized here, as AimCLR and
-    SkeAttnCLR state. The bank is taken as it is: :class:`~skelblocks.contrast.MomentumQueue` holds unit rows.
+    These are the exponents in eq. 1 of AimCLR and eq. 3 of MsMCLR. Query and key are L2-normalized here, as in AimCLR
+    and SkeAttnCLR. The bank is not normalized: the rows of :class:`~skelblocks.contrast.MomentumQueue` have length one.
 
-    The product is taken in float32 at least, also inside autocast: it is a small part of a step, and in bfloat16 a
-    logit of ``1 / 0.07`` is rounded by up to 0.03.
+    The product is computed in float32 at least, also inside autocast. In bfloat16 the rounding error of a logit of
+    ``1 / 0.07`` can be 0.03, and the product is only a small part of a training step.
 
     Args:
-        query: ``(n, d)``, any length.
-        key: ``(n, d)``, any length. Gradient flows to it if it asks for one; a
-            :class:`~skelblocks.contrast.MomentumEncoder` gives keys that do not.
-        bank: ``(k, d)``, unit rows. No gradient flows to it. It must not change until ``backward`` has run.
+        query: ``(n, d)``, of any length.
+        key: ``(n, d)``, of any length. Gradient flows to it if it requires grad. Keys from a
+            :class:`~skelblocks.contrast.MomentumEncoder` do not.
+        bank: ``(k, d)``, unit rows. No gradient flows to it. Do not change it until ``backward`` has run.
         temperature: 0.07 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2) and MsMCLR's code; 0.2 in SkeAttnCLR
             (section 3.1) and SkeleMixCLR.
-        exclude: ``(n, k)``, true where a row of the bank is no negative of that query: its logit becomes ``-inf``.
+        exclude: ``(n, k)``, true where a bank row is not a negative of that query; its logit becomes ``-inf``.
             :meth:`MomentumQueue.own_rows` finds older keys of the same clip.
 
     Returns:
@@ -57,8 +57,8 @@ def contrastive_logits(
 
 
 def compare(query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exclude: Tensor | None) -> Tensor:
-    """:func:`contrastive_logits` without its checks."""
-    query = normalize_rows(query) / temperature  # here and not at the end, where n times k numbers would be divided
+    """Compute :func:`contrastive_logits` without its checks."""
+    query = normalize_rows(query) / temperature  # dividing the (n, k) logits would cost more
     positive = (query * normalize_rows(key).to(query.dtype)).sum(dim=1, keepdim=True)
     with autocast_off(query):
         negative = query @ bank.detach().to(query.dtype).T

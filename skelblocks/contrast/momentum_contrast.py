@@ -1,4 +1,4 @@
-"""The frame that the methods share: a query branch, its momentum copy, and a queue of the copy's keys.
+"""The core that all methods share: a query branch, its momentum copy, and a queue of the copy's keys.
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -24,8 +24,8 @@ class Keys(NamedTuple):
 
     Attributes:
         embeddings: ``(n, d)``, without gradient.
-        ids: ``(n,)`` integers, the clips of the keys; None where they are not known.
-        exclude: ``(n, k)`` boolean, true where a row of the bank is an older key of the same clip; None: no row is
+        ids: ``(n,)`` integers, the clips of the keys, or None if they are not known.
+        exclude: ``(n, k)`` boolean, true where a bank row is an older key of the same clip. With None, no row is
             excluded.
     """
 
@@ -38,25 +38,25 @@ class Keys(NamedTuple):
 class MomentumContrast(nn.Module):
     """A query branch, its momentum copy, a queue and a temperature: MoCo, as the skeleton methods use it.
 
-    A step has three parts, which the training loop calls in this order: :meth:`forward` (or :meth:`keys` and
-    :meth:`logits`), the loss with its ``backward`` and the optimizer's step, and :meth:`update`. Only :meth:`update`
-    changes the key branch and the queue.
+    A training step has three parts, in this order: :meth:`forward` (or :meth:`keys` and :meth:`logits`); the loss with
+    its ``backward`` and the optimizer's step; and :meth:`update`. Only :meth:`update` changes the key branch and the
+    queue.
 
-    On several processes all of them must start from the same state. The key branch is copied here, before a wrapper
-    such as ``DistributedDataParallel`` broadcasts the query branch, so call
+    With several processes, all of them must start from the same state. The key branch is copied here, before a wrapper
+    such as ``DistributedDataParallel`` broadcasts the query branch. So call
     ``broadcast_module_state(contrast)`` (:func:`~skelblocks.distributed.broadcast_module_state`) once before training.
-    The first :meth:`update` compares the key branches and the queues of all processes and raises if they differ.
+    The first :meth:`update` compares the key branches and queues of all processes and raises if they differ.
 
     Args:
         query_branch: Any module from clips to embeddings ``(n, d)``, usually encoder, pooling and projection head.
-        queue: Holds the negatives, of ``d`` features.
+        queue: Holds the negatives, with ``d`` features.
         temperature: Divides the similarities. 0.07 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2) and MsMCLR's code;
             0.2 in SkeAttnCLR (section 3.1).
-        momentum: Of the key branch, or its first value under a schedule. 0.999 in SkeletonCLR, AimCLR (section 4.2)
-            and MsMCLR's code; 0.996 in SkeAttnCLR.
+        momentum: Momentum of the key branch, or its first value under a schedule. 0.999 in SkeletonCLR, AimCLR
+            (section 4.2) and MsMCLR's code; 0.996 in SkeAttnCLR.
         momentum_schedule: ``"constant"``, or ``"cosine"``, which raises the momentum to 1 (SkeAttnCLR).
-        exclude_own_keys: Whether older keys of the same clip are left out of the logits. The papers and the released
-            codes leave them in.
+        exclude_own_keys: Whether to exclude older keys of the same clip from the logits. The papers and the released
+            code do not exclude them.
 
     Attributes:
         query_branch: The module that is trained.
@@ -94,10 +94,10 @@ class MomentumContrast(nn.Module):
         exclude_own_keys: bool = False,
     ) -> None:
         super().__init__()
-        given: object = queue
-        if not isinstance(given, MomentumQueue):
+        value: object = queue
+        if not isinstance(value, MomentumQueue):
             raise TypeError(
-                f"queue: expected a MomentumQueue, got {type(given).__name__}; pass MomentumQueue(features, size=...)"
+                f"queue: expected a MomentumQueue, got {type(value).__name__}; pass MomentumQueue(features, size=...)"
             )
         check_positive(temperature, name="temperature")
         check_choice(momentum_schedule, MOMENTUM_SCHEDULES, name="momentum_schedule")
@@ -113,12 +113,12 @@ class MomentumContrast(nn.Module):
         """Contrast two views of the same clips.
 
         Args:
-            query_view: What the query branch takes, usually clips ``(n, c, t, v, m)``.
+            query_view: Input of the query branch, usually clips ``(n, c, t, v, m)``.
             key_view: The other view of the same clips, for the key branch.
-            ids: ``(n,)`` integers, the clips' indices in the data set; default, not known.
+            ids: ``(n,)`` integers, the clips' indices in the data set. Default: not known.
 
         Returns:
-            Logits ``(n, 1 + k)``, and the keys, which :meth:`update` takes after the optimizer's step.
+            Logits ``(n, 1 + k)``, and the keys. Pass the keys to :meth:`update` after the optimizer's step.
         """
         keys = self.keys(key_view, ids)
         return self.logits(self.query_branch(query_view), keys), keys
@@ -127,8 +127,8 @@ class MomentumContrast(nn.Module):
         """Embed a view with the key branch, without gradient.
 
         Args:
-            view: What the branch takes, usually clips ``(n, c, t, v, m)``.
-            ids: ``(n,)`` integers, the clips' indices in the data set; default, not known.
+            view: Input of the key branch, usually clips ``(n, c, t, v, m)``.
+            ids: ``(n,)`` integers, the clips' indices in the data set. Default: not known.
 
         Returns:
             The keys of this step.
@@ -136,17 +136,17 @@ class MomentumContrast(nn.Module):
         return self.as_keys(self.key_branch(view), ids)
 
     def as_keys(self, embeddings: Tensor, ids: Tensor | None = None) -> Keys:
-        """Make :class:`Keys` of embeddings, for methods that run the key branch in stages.
+        """Wrap key embeddings in :class:`Keys`, for methods that run the key branch in stages.
 
         Args:
-            embeddings: ``(n, d)``, of the key branch.
-            ids: ``(n,)`` integers, the clips' indices in the data set; default, not known.
+            embeddings: ``(n, d)``, from the key branch.
+            ids: ``(n,)`` integers, the clips' indices in the data set. Default: not known.
 
         Returns:
             The keys of this step.
 
         Raises:
-            ValueError: no ``ids``, with ``exclude_own_keys=True``.
+            ValueError: ``exclude_own_keys=True`` without ``ids``.
         """
         if not self.exclude_own_keys:
             return Keys(embeddings, ids)
@@ -161,8 +161,8 @@ class MomentumContrast(nn.Module):
         """Compare query embeddings with their keys and with the bank; see :func:`contrastive_logits`.
 
         Args:
-            embedding: ``(n, d)``, of the query branch.
-            keys: Of the same clips, from :meth:`keys`.
+            embedding: ``(n, d)``, from the query branch.
+            keys: The keys of the same clips, from :meth:`keys`.
 
         Returns:
             ``(n, 1 + k)``, the positive in column 0.
@@ -175,22 +175,22 @@ class MomentumContrast(nn.Module):
         """Enqueue the keys of all processes and move the key branch. Call it after the optimizer's step.
 
         Args:
-            keys: Of this step.
-            step: Optimizer steps taken so far; the cosine schedule needs it.
-            total_steps: Optimizer steps of the whole run; the cosine schedule needs it.
+            keys: The keys of this step.
+            step: Number of optimizer steps so far; the cosine schedule needs it.
+            total_steps: Number of optimizer steps in the whole run; the cosine schedule needs it.
 
         Raises:
             ValueError: the cosine schedule without ``step`` or ``total_steps``, or a step outside the run.
-            RuntimeError: at the first call, the processes hold different key branches or queues.
+            RuntimeError: at the first call, the processes have different key branches or queues.
         """
         if world_size() > 1 and not self._processes_agree:
-            # Each process normalizes its own clips, so running statistics of the key branch may differ.
+            # Each process normalizes its own clips, so the running statistics of the key branch may differ.
             check_same_state(self.key_branch, name="key_branch", buffers=False)
             check_same_state(self.queue, name="queue")
             self._processes_agree = True
         momentum = scheduled_momentum(step, total_steps, base=self.key_branch.momentum, schedule=self.momentum_schedule)
         ids = None if keys.ids is None else gather_keys(keys.ids)
-        self.queue.enqueue(gather_keys(keys.embeddings), ids=ids)  # first: it may refuse the keys
+        self.queue.enqueue(gather_keys(keys.embeddings), ids=ids)  # first, because it may reject the keys
         self.key_branch.update(self.query_branch, momentum=momentum)
 
     def extra_repr(self) -> str:

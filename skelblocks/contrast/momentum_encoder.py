@@ -1,4 +1,4 @@
-"""The key encoder: a slow copy of the query encoder that never sees a gradient."""
+"""The key encoder: a slowly updated copy of the query encoder, without gradient."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ class MomentumEncoder(nn.Module):
 
     .. math:: \theta_k \leftarrow m\, \theta_k + (1 - m)\, \theta_q
 
-    as in AimCLR (eq. 2) and MoCo; CrossMoCo's eq. 1 drops the first :math:`m` in print. The copy starts **equal** to
-    the encoder. It does not in the released codes of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR, SkeleMixCLR and
-    SkeAttnCLR: there the trainer redraws every weight after the copy was made, query and key apart, which takes a few
-    thousand steps to wash out. To reproduce that, initialize ``encoder`` once more after building this module.
+    as in AimCLR (eq. 2) and MoCo; CrossMoCo's eq. 1 misses the first :math:`m`. The copy starts **equal** to the
+    encoder. In the released code of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR, SkeleMixCLR and SkeAttnCLR it does
+    not: there the trainer initializes the query and key encoders separately after the copy, and the difference takes a
+    few thousand steps to disappear. To reproduce that, initialize ``encoder`` again after building this module.
 
-    :meth:`update` is called by the trainer. SkeletonCLR, CrosSCLR, AimCLR and MsMCLR call it before the keys of a step
-    are computed, SkeAttnCLR after the optimizer's step. It reads the plain encoder: inside ``DataParallel`` replicas
-    there are no parameters to read, which makes it a silent no-op in those codes on more than one GPU.
+    The training loop calls :meth:`update`: SkeletonCLR, CrosSCLR, AimCLR and MsMCLR before they compute the keys of a
+    step, SkeAttnCLR after the optimizer's step. Pass the plain encoder: ``DataParallel`` replicas have no parameters,
+    so the released code silently skips the update on more than one GPU.
 
-    The copy has its own buffers. In train mode its batch-norm layers normalize with the key batch and keep their own
-    running statistics; it stays in the mode it is put into. Average in float32: a bfloat16 weight is too coarse to
-    move by a thousandth (keep such an encoder's master weights, or use autocast, which leaves weights in float32).
+    The copy has its own buffers. In training mode its batch-norm layers normalize with the key batch and keep their own
+    running statistics. Its mode does not follow the encoder's. Keep the weights in float32: a bfloat16 weight is too
+    coarse to change by a thousandth. Autocast keeps weights in float32.
 
-    **The copy never takes NaN or infinity.** On the CPU, :meth:`update` raises and nothing has moved. On another device
-    or in a compiled graph it does not wait for the values: an update from an encoder that holds one is skipped as a
-    whole.
+    **The copy never takes NaN or infinity.** If the encoder contains such a value, :meth:`update` raises on the CPU and
+    changes nothing. On another device or in a compiled graph it cannot raise without waiting for the values, so it
+    skips the whole update.
 
-    **On several processes** the copy is made before ``DistributedDataParallel`` broadcasts the encoder, so copies of
-    encoders that were initialized differently stay different. Call ``broadcast_module_state(key_encoder)``
-    (:func:`~skelblocks.distributed.broadcast_module_state`) once before training;
-    :func:`~skelblocks.distributed.check_same_state` tells whether all processes agree.
+    **With several processes,** the copy is made before ``DistributedDataParallel`` broadcasts the encoder, so the
+    copies stay different if the encoders were initialized differently. Call ``broadcast_module_state(key_encoder)``
+    (:func:`~skelblocks.distributed.broadcast_module_state`) once before training.
+    :func:`~skelblocks.distributed.check_same_state` checks that all processes agree.
 
     Args:
-        encoder: The query encoder, or encoder and head in one module. Deep-copied, not kept.
+        encoder: The query encoder, or encoder and head in one module. It is deep-copied.
         momentum: :math:`m`. 0.999 in SkeletonCLR, CrosSCLR, AimCLR (section 4.2), MsMCLR (code) and CrossMoCo; for
             SkeAttnCLR pass :func:`~skelblocks.contrast.cosine_momentum` to :meth:`update`.
-        buffers: What :meth:`update` does with buffers. ``"keep"`` leaves the copy its own (default; the papers average
-            parameters only, and so does all of the code above but one). ``"average"`` averages floating-point buffers
-            and copies integer ones (SkeAttnCLR's code). ``"copy"`` takes the encoder's.
+        buffers: What :meth:`update` does with buffers. With ``"keep"`` the copy keeps its own, as in the papers and in
+            all released code except SkeAttnCLR's. ``"average"`` averages floating-point buffers and copies integer
+            buffers, as in SkeAttnCLR's code. ``"copy"`` copies the encoder's buffers.
 
     Shape:
-        As the encoder.
+        The same as for the encoder.
 
     Raises:
         ValueError: ``momentum`` outside ``[0, 1]``, or unknown ``buffers``.
@@ -76,20 +76,20 @@ class MomentumEncoder(nn.Module):
         self.momentum = _checked(momentum)
         self.buffer_policy: Buffers = buffers
         self.encoder = copy.deepcopy(encoder).requires_grad_(False)
-        self.training = encoder.training  # of this shell only: the copy's layers have their own modes already
+        self.training = encoder.training  # only the wrapper: the copied layers already have their modes
 
     @torch.no_grad()
     def update(self, encoder: nn.Module, *, momentum: float | None = None) -> None:
-        """Move towards ``encoder``, in place.
+        """Move the copy towards ``encoder``, in place.
 
         Args:
             encoder: The query encoder, as a plain module (not its ``DistributedDataParallel``) or compiled.
-            momentum: For this call; default, the module's.
+            momentum: Momentum for this call. Default: the module's.
 
         Raises:
-            ValueError: its parameters or buffers have other names or shapes than the copy's, ``momentum`` is outside
-                ``[0, 1]``, or, where values can be read without waiting for a device, one of its parameters or of the
-                buffers that are taken holds NaN or infinity.
+            ValueError: names or shapes of its parameters or buffers differ from the copy's, ``momentum`` is outside
+                ``[0, 1]``, or a parameter or a used buffer contains NaN or infinity (only if the values can be read
+                without waiting for a device).
         """
         weight = 1 - (self.momentum if momentum is None else _checked(momentum))
         copied, encoder = _plain(self.encoder), _plain(encoder)
@@ -100,7 +100,7 @@ class MomentumEncoder(nn.Module):
                 average = self.buffer_policy == "average" and own.is_floating_point()
                 (averaged if average else replaced)[name] = (own, other)
         finite = _all_finite(averaged | replaced)
-        if averaged:  # the foreach kernels refuse empty lists
+        if averaged:  # the foreach kernels reject empty lists
             owns = [own for own, _ in averaged.values()]
             others = [other for _, other in averaged.values()]
             if finite is None:
@@ -114,7 +114,7 @@ class MomentumEncoder(nn.Module):
             own.copy_(other if finite is None else torch.where(finite.to(own.device), other, own))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the copy without gradient, on whatever the encoder takes."""
+        """Run the copy without gradient. It takes the same arguments as the encoder."""
         with torch.no_grad():
             return self.encoder(*args, **kwargs)
 
@@ -124,22 +124,22 @@ class MomentumEncoder(nn.Module):
 
 
 def _plain(encoder: nn.Module) -> nn.Module:
-    """What ``torch.compile`` has wrapped, whose names begin otherwise."""
+    """Unwrap a module from ``torch.compile``, which adds a prefix to its names."""
     inner = getattr(encoder, "_orig_mod", encoder)
     return inner if isinstance(inner, nn.Module) else encoder
 
 
 def _checked(momentum: float) -> float:
     if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}")
+        raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}; the papers have 0.996 to 0.999")
     return momentum
 
 
 def _paired(
-    kind: str, own: Iterable[tuple[str, Tensor]], theirs: Iterable[tuple[str, Tensor]]
+    kind: str, copy: Iterable[tuple[str, Tensor]], encoder: Iterable[tuple[str, Tensor]]
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """The tensors of both sides by name, the encoder's in the copy's dtype and on its device."""
-    ours, other = dict(own), dict(theirs)
+    """Pair the tensors of copy and encoder by name, with the encoder's in the copy's dtype and on its device."""
+    ours, other = dict(copy), dict(encoder)
     if ours.keys() != other.keys():
         missing, extra = sorted(ours.keys() - other.keys()), sorted(other.keys() - ours.keys())
         raise ValueError(
@@ -156,15 +156,15 @@ def _paired(
 
 
 def _all_finite(pairs: dict[str, tuple[Tensor, Tensor]]) -> Tensor | None:
-    """Whether the encoder's tensors are finite: None if they are, or, without waiting for a device, a tensor."""
-    given = {name: other for name, (_, other) in pairs.items() if other.is_floating_point() and other.numel()}
-    if not given:
+    """Check that the encoder's tensors are finite. Where reading them would wait, return a boolean tensor instead."""
+    floating = {name: other for name, (_, other) in pairs.items() if other.is_floating_point() and other.numel()}
+    if not floating:
         return None
-    if not all(values_visible(tensor) for tensor in given.values()):
-        largest = torch._foreach_norm(list(given.values()), ord=torch.inf)
+    if not all(values_visible(tensor) for tensor in floating.values()):
+        largest = torch._foreach_norm(list(floating.values()), ord=torch.inf)
         return torch.stack([one.to(largest[0].device) for one in largest]).isfinite().all()
-    for name, tensor in given.items():
-        # A sum is quicker than a look at each number, and finite only if all of them are.
+    for name, tensor in floating.items():
+        # A sum is faster than checking each number, and is finite only if all numbers are.
         if not math.isfinite(tensor.sum().item()) and not tensor.isfinite().all():
             raise ValueError(
                 f"encoder: expected finite weights, got NaN or infinity in {name}; restore the last checkpoint and "

@@ -16,36 +16,37 @@ from skelblocks.contrast.unit_rows import unit_rows
 
 @explain_arguments
 class MomentumQueue(nn.Module):
-    """A ring of k unit embeddings that serve as negatives (MoCo; AimCLR section 3.1, MsMCLR section 3.4).
+    """A ring buffer of k unit embeddings that serve as negatives (MoCo; AimCLR section 3.1, MsMCLR section 3.4).
 
-    A step computes its logits from the bank as it is, runs ``backward``, and then calls :meth:`enqueue` with its keys.
-    **Never enqueue between forward and backward**: the bank is written in place, and where autograd kept it for the
-    query's gradient, ``backward`` raises ``RuntimeError: ... modified by an inplace operation``. The gradient is never
-    wrong in silence: losses that read the bank in chunks, or in another precision, do not keep it.
+    A training step computes its logits from the bank, runs ``backward``, and then calls :meth:`enqueue` with its keys.
+    **Never enqueue between forward and backward**: the bank is written in place. If autograd saved the bank for the
+    query's gradient, ``backward`` then raises ``RuntimeError: ... modified by an inplace operation``. Losses that read
+    the bank in chunks or in another precision do not save it, so the gradient is never silently wrong.
 
-    A bank that is large against the data set still holds older keys of the clips it is compared with, which then count
-    as negatives, and as the easiest "nearest neighbor". With ``r = size / clips``, a clip meets its own key with
-    probability ``r * r / 2`` for ``r <= 1`` (a third on NTU-60), and almost always for ``r > 1``. Enqueue with ``ids``
-    and pass :meth:`own_rows` on as ``exclude`` to leave them out; the released codes do not.
+    If the bank is large compared with the data set, it contains older keys of the clips that it is compared with. These
+    count as negatives, and they are the easiest "nearest neighbors". With ``r = size / clips``, a clip meets its own
+    key with probability ``r * r / 2`` for ``r <= 1`` (a third on NTU-60), and almost always for ``r > 1``. To exclude
+    them, enqueue with ``ids`` and pass :meth:`own_rows` as ``exclude``. The released code does not exclude them.
 
-    **The bank never takes NaN or infinity**, which would make every loss NaN until the ring has turned. On the CPU,
-    :meth:`enqueue` raises. On another device, in a compiled graph or under ``vmap`` it does not wait for the values: a
-    key that is not finite is skipped, and its row keeps the older key and its id.
+    **The bank never takes NaN or infinity**, which would make every loss NaN until the key is overwritten. On the CPU,
+    :meth:`enqueue` raises. On another device, in a compiled graph or under ``vmap`` it cannot raise without waiting for
+    the values, so it skips such a key: its row keeps the older key and id.
 
-    On several processes, start from the same bank (:func:`~skelblocks.distributed.broadcast_module_state`) and enqueue
-    the gathered keys (:func:`~skelblocks.distributed.gather_keys`) everywhere.
+    With several processes, start all of them with the same bank
+    (:func:`~skelblocks.distributed.broadcast_module_state`), and enqueue the gathered keys
+    (:func:`~skelblocks.distributed.gather_keys`) in each.
 
     Args:
-        features: d, the embedding's size. 128 in the papers.
-        size: k. 32768 in SkeletonCLR, AimCLR (section 4.2) and SkeAttnCLR; 16384 in CrossMoCo. The released code needs
-            a multiple of the batch; this ring takes any.
-        generator: For the random unit rows that fill the bank at first, on the generator's device; default, the
-            global one.
+        features: d, the size of the embedding. 128 in the papers.
+        size: k. 32768 in SkeletonCLR, AimCLR (section 4.2) and SkeAttnCLR; 16384 in CrossMoCo. It does not have to be a
+            multiple of the batch size, as in the released code.
+        generator: Source of the random unit rows that fill the bank at first. The bank is created on its device.
+            Default: torch's global generator.
 
     Attributes:
-        bank: ``(k, d)`` buffer, unit rows. In torch's default dtype, follows ``.to()``.
-        pointer: int64 buffer without axes, the row that the next key will take.
-        ids: ``(k,)`` int64 buffer, the clip each row came from, -1 where that is not known.
+        bank: ``(k, d)`` buffer, unit rows, in torch's default dtype. It follows ``.to()``.
+        pointer: int64 buffer without axes, the row that the next key replaces.
+        ids: ``(k,)`` int64 buffer, the clip that each row came from, or -1 if it is not known.
 
     Raises:
         TypeError: ``features`` or ``size`` is not an integer.
@@ -87,14 +88,13 @@ class MomentumQueue(nn.Module):
         """Replace the oldest rows by these keys, in place and without waiting for the device.
 
         Args:
-            keys: ``(n, d)``, ``n <= k``, of any length: they are L2-normalized first (which leaves unit keys as they
-                are) and cast to the bank's dtype.
-            ids: ``(n,)`` integers >= 0, the index of each key's clip in the data set; default, not known.
+            keys: ``(n, d)``, ``n <= k``, of any length. They are L2-normalized and cast to the bank's dtype.
+            ids: ``(n,)`` integers >= 0, the index of each key's clip in the data set. Default: not known.
 
         Raises:
             TypeError: keys are not floating-point, or ids not integers.
-            ValueError: a wrong shape, more keys than the bank has rows, or, where values can be read without waiting
-                for a device, a key with NaN or infinity.
+            ValueError: a wrong shape, more keys than the bank has rows, or a key with NaN or infinity (only if the
+                values can be read without waiting for a device).
         """
         check_axes(keys, "n d", name="keys", d=self.features)
         n = keys.shape[0]
@@ -118,13 +118,13 @@ class MomentumQueue(nn.Module):
         self.pointer.add_(n).remainder_(self.size)
 
     def own_rows(self, ids: Tensor) -> Tensor:
-        """Which rows are older keys of the same clips.
+        """Find the rows that are older keys of the same clips.
 
         Args:
-            ids: ``(n,)`` integers, the clips of the batch at hand; -1 for one that is not known, which owns no row.
+            ids: ``(n,)`` integers, the clips of the batch; -1 for an unknown clip, which has no rows.
 
         Returns:
-            ``(n, k)`` boolean, for the ``exclude`` of logits, losses and mining.
+            ``(n, k)`` boolean, for the argument ``exclude`` of logits, losses and mining.
 
         Raises:
             TypeError: ids are not integers.

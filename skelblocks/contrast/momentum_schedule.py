@@ -12,17 +12,17 @@ MOMENTUM_SCHEDULES = get_args(MomentumSchedule)
 
 
 def cosine_momentum(step: int, total_steps: int, *, base: float = 0.996, final: float = 1.0) -> float:
-    r"""The momentum of a step, from ``base`` at step 0 to ``final`` at the last, along half a cosine.
+    r"""The momentum of a step on a cosine schedule, from ``base`` at step 0 to ``final`` at the last step.
 
     .. math:: m = m_1 - (m_1 - m_0)\, (\cos(\pi\, t / T) + 1) / 2
 
-    This is BYOL's schedule. SkeAttnCLR uses it (section 3.1) with :math:`m_1 = 1`. The released SkeAttnCLR code counts
-    its epochs from 1: it is one epoch ahead of this formula, reaches 1 when the last epoch begins and then turns back.
-    Count from 0 here; a step beyond the total is an error.
+    This is BYOL's schedule. SkeAttnCLR uses it (section 3.1) with :math:`m_1 = 1`. Count steps from 0. SkeAttnCLR's
+    released code counts its epochs from 1, so it is one epoch ahead of this formula: it reaches 1 at the start of the
+    last epoch and then decreases.
 
     Args:
-        step: Optimizer steps taken so far, ``0 <= step <= total_steps``.
-        total_steps: Steps of the whole run.
+        step: Number of optimizer steps so far, ``0 <= step <= total_steps``.
+        total_steps: Number of steps in the whole run.
         base: First value. 0.996 in SkeAttnCLR (table of hyper-parameters) and BYOL.
         final: Last value. 1 in both.
 
@@ -53,11 +53,11 @@ def scheduled_momentum(
     base: float = 0.999,
     schedule: MomentumSchedule = "constant",
 ) -> float:
-    """The momentum of a step under a schedule that is chosen by name.
+    """The momentum of a step on a schedule that is chosen by name.
 
     Args:
-        step: Optimizer steps taken so far. ``"constant"`` takes None too.
-        total_steps: Steps of the whole run. ``"constant"`` takes None too.
+        step: Number of optimizer steps so far. It may be None for ``"constant"``.
+        total_steps: Number of steps in the whole run. It may be None for ``"constant"``.
         base: The momentum, or its first value. 0.999 in SkeletonCLR, AimCLR (section 4.2) and MsMCLR's code.
         schedule: ``"constant"``, or ``"cosine"``: :func:`cosine_momentum` from ``base`` to 1.
 
@@ -66,7 +66,7 @@ def scheduled_momentum(
 
     Raises:
         TypeError: a step is not an integer.
-        ValueError: an unknown schedule, a momentum outside ``[0, 1]``, or a cosine without its steps.
+        ValueError: an unknown schedule, a momentum outside ``[0, 1]``, or ``"cosine"`` without its steps.
 
     Example:
         >>> scheduled_momentum(50, 100, base=0.9), scheduled_momentum(50, 100, base=0.9, schedule="cosine")

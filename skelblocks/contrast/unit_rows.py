@@ -1,4 +1,4 @@
-"""Embeddings on the unit sphere.
+"""Normalize embeddings to unit length.
 
 Axes: n samples, d embedding.
 """
@@ -18,14 +18,13 @@ from skelblocks._utils.explain_arguments import explain_arguments
 def unit_rows(x: Tensor, *, name: str = "x") -> Tensor:
     """L2-normalize every row, so that the dot product of two rows is their cosine.
 
-    Half-precision rows are normalized in float32: a cosine rounded to bfloat16 and divided by a temperature of 0.07 is
-    off by up to 0.03. Rows that already have length one come back as they are, up to rounding. Rows of any finite
-    length give unit rows, also where their squares overflow or underflow: each row is first scaled by the power of two
-    that brings its largest number near 1, which changes no bit of other rows.
+    Half-precision rows are normalized in float32: a cosine rounded to bfloat16 and divided by a temperature of 0.07 has
+    an error of up to 0.03. Rows that already have length one do not change, up to rounding. Each row is first scaled by
+    a power of two that brings its largest number near 1, so rows work even if their squares overflow or underflow.
 
     Args:
         x: Embeddings ``(n, d)``.
-        name: How an error calls the argument.
+        name: The argument's name in error messages.
 
     Returns:
         ``(n, d)``, float32, or float64 if ``x`` is. A row of zeros stays zero; a row with NaN or infinity has NaN.
@@ -47,7 +46,7 @@ def unit_rows(x: Tensor, *, name: str = "x") -> Tensor:
 
 
 def normalize_rows(x: Tensor) -> Tensor:
-    """:func:`unit_rows` without its checks."""
+    """Compute :func:`unit_rows` without its checks."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     x = x * _power_of_two(x.detach())
     length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
@@ -55,8 +54,8 @@ def normalize_rows(x: Tensor) -> Tensor:
 
 
 def _power_of_two(x: Tensor) -> Tensor:
-    """What brings the largest number of each row near 1, ``(n, 1)``; 1 for rows of zeros."""
+    """The factor ``(n, 1)`` that brings the largest number of each row near 1; 1 for rows of zeros."""
     limit = -math.log2(torch.finfo(x.dtype).tiny)
     largest = x.abs().amax(dim=1, keepdim=True)
-    exponent = largest.log2().floor().clamp(-limit, limit)  # so that its power and the inverse are normal numbers
+    exponent = largest.log2().floor().clamp(-limit, limit)  # so that both the power and its inverse are normal numbers
     return torch.exp2(-exponent).masked_fill(largest == 0, 1)

@@ -1,4 +1,4 @@
-"""Encoders from clips to feature maps, pooling, projection heads, initialization."""
+"""Encoders that map clips to feature maps, pooling, projection heads, and weight initialization."""
 
 from skelblocks._utils.lazy import attach
 

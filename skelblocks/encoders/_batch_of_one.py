@@ -1,4 +1,4 @@
-"""Refuse a training batch of one sample.
+"""Reject a training batch of one sample.
 
 Axes: n samples.
 """

@@ -33,18 +33,18 @@ def check_clips(x: Tensor, *, in_channels: int, joints: int, weight: Tensor) -> 
 
 
 def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
-    """Raise if a feature map ``(n, m, c, t, v)`` has the shape of clips ``(n, c, t, v, m)``, which also have five axes.
+    """Raise if a feature map ``(n, m, c, t, v)`` looks like clips ``(n, c, t, v, m)``, which also have five axes.
 
-    A tensor without a gradient whose axes would mean three persons, at least 12 frames, and one or two joints is taken
-    for clips of one or two persons in space. Clips of two coordinates cannot be told from maps by their shape.
+    As a map, clips of one or two persons in 3-D would have three persons, at least 12 frames, and one or two joints. A
+    tensor with this shape and without a gradient is taken for clips. Clips in 2-D cannot be recognized by their shape.
 
     Args:
-        feature_map: What the caller was given, with any axes.
-        name: The argument's name.
-        instead: What to call with a map of three persons that has such a shape.
+        feature_map: The value to check, with any axes.
+        name: The argument's name in the error message.
+        instead: What to call for a map of three persons that has such a shape.
 
     Raises:
-        ValueError: the shape is that of clips.
+        ValueError: the tensor looks like clips.
 
     Example:
         >>> check_no_clips(torch.zeros(8, 3, 50, 25, 2), name="feature_map", instead="feature_map.flatten(0, 1)")
@@ -54,7 +54,7 @@ def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
         like clips (n, c, t, v, m); pass encoder(x), or for a map of 3 persons use feature_map.flatten(0, 1)
     """
     if feature_map.ndim != 5 or feature_map.requires_grad or torch.compiler.is_compiling():
-        return  # a graph may keep its sizes open, and must not be asked for them
+        return  # a graph may have symbolic sizes, and comparing them would fix their values
     _, first, _, fourth, last = feature_map.shape
     if first == 3 and fourth >= 12 and last <= 2:
         raise ValueError(
@@ -64,7 +64,7 @@ def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
 
 
 def _remedy(shape: tuple[int, ...], *, in_channels: int, joints: int) -> str | None:
-    """How to bring clips in another usual order of axes into ours; None if they are in none."""
+    """How to convert clips that have another common order of axes, or None if the order is not recognized."""
     if len(shape) == 4 and (shape[1], shape[3]) == (in_channels, joints):
         return "if these are clips (n, c, t, v) of one person, pass x[..., None]"
     if len(shape) == 4 and (shape[0], shape[2]) == (in_channels, joints):

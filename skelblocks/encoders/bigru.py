@@ -44,8 +44,8 @@ class BiGRU(nn.Module):
         persons: m, the same for every clip; 2 in the released code.
         hidden_features: Size of the state of one direction; 1024 in table 13. The map has twice as many channels.
         num_layers: 3 in table 13.
-        causal: Run both directions forward in time, as the released code does. The
-            weights have the same names and shapes, but those trained with one value do not fit the other.
+        causal: Run both directions forward in time, as the released code does. The weights have the same names and
+            shapes, but weights trained with one setting do not work with the other.
 
     Weight matrices are drawn from Xavier's uniform distribution, biases from torch's default, as in the released code.
     In its checkpoints, ``gru.*`` is ``encoder.gru.*`` and ``data_norm.*`` is ``input_norm.*``.
@@ -56,12 +56,12 @@ class BiGRU(nn.Module):
         number of frames is accepted, and all are kept.
 
     Raises:
-        ValueError: clips with other axes, channels, joints or persons than the encoder's, or without a frame; in
-            training, a batch of one frame in all; a size below 1.
+        ValueError: clips whose axes, channels, joints or persons differ from the encoder's, or clips without frames; in
+            training, a batch with only one frame in total; a size below 1.
         TypeError: clips that are not floating-point.
 
-    ``torch.compile`` does not trace GRUs unless ``torch._dynamo.config.allow_rnn`` is set: by default, it breaks the
-    graph around this one, and ``fullgraph=True`` fails. ``copy.deepcopy`` loses the layout of weights in memory that is
+    ``torch.compile`` does not trace GRUs unless ``torch._dynamo.config.allow_rnn`` is set: by default it breaks the
+    graph at the GRU, and ``fullgraph=True`` fails. ``copy.deepcopy`` loses the memory layout of the weights that is
     fastest on CUDA; ``.to(device)`` and ``encoder.gru.flatten_parameters()`` restore it.
 
     Example:
@@ -130,8 +130,8 @@ class BiGRU(nn.Module):
             )
 
     def _forward_in_time(self, x: Tensor) -> Tensor:
-        # A frame's second layer needs no more than the first layer's states of the same frame, so a whole layer can be
-        # run before the next one. The function under nn.GRU is called, as nn.GRU has no such mode for its own weights.
+        # In each frame, the second layer only needs the first layer's states of that frame. So each layer can process
+        # all frames before the next layer starts. nn.GRU has no such mode, so call the function that it wraps.
         for layer in range(self.num_layers):
             state = x.new_zeros(1, x.shape[0], self.hidden_features)
             directions = []

@@ -1,4 +1,4 @@
-"""An encoder from its kind and a few common settings, as options of a program give them."""
+"""Build an encoder from its kind and a few common settings, such as command-line options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skelblocks.layouts.adjacency import Strategy
 EncoderKind = Literal["stgcn", "dsta", "bigru"]
 KINDS: tuple[EncoderKind, ...] = get_args(EncoderKind)
 _OUT_CHANNELS = {"stgcn": 256, "dsta": 256, "bigru": 2048}
-_DIVISORS = {"stgcn": 1, "dsta": 16, "bigru": 2}  # what out_channels must be a multiple of
+_DIVISORS = {"stgcn": 1, "dsta": 16, "bigru": 2}  # out_channels must be a multiple of these
 
 
 @explain_arguments
@@ -34,18 +34,18 @@ def build_encoder(
     graph: Strategy = "spatial",
     absent: Absent = "compute",
 ) -> STGCN | DSTA | BiGRU:
-    """Make one of the encoders. A setting that an encoder does not have is ignored, so that one set serves all kinds.
+    """Build one of the encoders. Settings that the encoder does not have are ignored, so one set works for all kinds.
 
     Args:
         kind: ``"stgcn"``, ``"dsta"`` or ``"bigru"``.
         layout: The skeleton: a name, a dict or a layout.
         in_channels: Coordinates of a joint.
-        persons: Persons of a clip, which ``"bigru"`` alone needs to know.
-        frames: Frames of a clip, which ``"dsta"`` alone needs to know.
+        persons: Persons per clip. Only ``"bigru"`` uses it.
+        frames: Frames per clip. Only ``"dsta"`` uses it.
         base_channels: Channels of the first block of ``"stgcn"``.
-        out_channels: Channels of the feature map. Default: 256, and 2048 for ``"bigru"``. All widths of ``"dsta"``
-            grow with it from those of SkeAttnCLR's table 14; a direction of ``"bigru"`` has half of it.
-        dropout: Of ``"stgcn"`` and ``"dsta"``.
+        out_channels: Channels of the feature map. Default: 256, and 2048 for ``"bigru"``. The widths of ``"dsta"`` in
+            SkeAttnCLR's table 14 are scaled in proportion; each direction of ``"bigru"`` has half of it.
+        dropout: Dropout of ``"stgcn"`` and ``"dsta"``.
         graph: The adjacency of ``"stgcn"``, see ``strategy`` of :func:`skelblocks.layouts.adjacency`.
         absent: What ``"stgcn"`` and ``"dsta"`` do with absent persons, see :class:`STGCN`.
 
@@ -54,7 +54,7 @@ def build_encoder(
 
     Raises:
         ValueError: an unknown kind, ``"dsta"`` without ``frames``, a number of channels that the kind cannot have, or
-            what the encoder's constructor refuses.
+            a setting that the encoder's constructor rejects.
         TypeError: a size that is not an integer.
 
     Example:

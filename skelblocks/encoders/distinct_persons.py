@@ -1,4 +1,4 @@
-"""In evaluation, all absent persons have the same features: an encoder computes them once.
+"""In evaluation, all absent persons have the same features, so an encoder computes them only once.
 
 Axes: n samples, c channels, t frames, v joints, m persons, b = n m rows.
 """
@@ -15,22 +15,21 @@ _BATCH_DEPENDENT = nn.BatchNorm1d | nn.BatchNorm2d | nn.Dropout
 
 
 def distinct_persons(x: Tensor, *, encoder: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """Find the rows that an encoder has to compute, if it may compute absent persons once.
+    """Find the rows that an encoder has to compute, if it may compute absent persons only once.
 
-    A clip of one person is filled up to the persons of its batch with zeros. An encoder maps these zeros to a constant
-    of its weights, as long as no row depends on the others: in evaluation, without dropout and batch statistics. In
-    NTU RGB+D four clips of five show one person of two, so that two rows of five need not be computed.
+    A clip with one person is padded with zeros to the persons of its batch. If no row depends on the others (in
+    evaluation, without dropout and batch statistics), an encoder maps all absent persons to the same features. In
+    NTU RGB+D four of five clips show one person of two, which saves two rows of five.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        encoder: Whose batch normalization and dropout decide.
+        encoder: The encoder, whose batch normalization and dropout are checked.
 
     Returns:
-        None where every row is to be computed: in training, for clips that require a gradient, in a compiled or traced
-        graph, under ``vmap``, on other devices than the CPU, where reading the mask would wait for the device, and with
-        at most one absent person. Otherwise
-        ``compute``, the rows to compute of ``(n m)``, with one absent person at the end, and ``place`` ``(b,)``: for
-        every row its place among them.
+        None if every row has to be computed: in training, for clips that require a gradient, in a compiled or traced
+        graph, under ``vmap``, on devices other than the CPU (reading the mask would wait for the device), and with at
+        most one absent person. Otherwise two index tensors: ``compute`` has the rows of ``(n m)`` to compute, with one
+        absent person at the end, and ``place`` ``(b,)`` has the position of every row among them.
 
     Example:
         >>> x = torch.ones(2, 3, 8, 25, 2)

@@ -20,7 +20,7 @@ from skelblocks.encoders.dsta_block import DSTABlock
 from skelblocks.encoders.present_persons import Absent, check_absent
 from skelblocks.encoders.rows_to_compute import rows_to_compute
 
-# Of SkeAttnCLR: channels in, out and of a query, and stride, a row for each block.
+# SkeAttnCLR's blocks: a row has the channels of the input, the output and a query, and the stride.
 TABLE_14 = ((64, 64, 16, 1), (64, 128, 32, 2), (128, 128, 32, 1), (128, 256, 64, 2), (256, 256, 64, 1))
 
 
@@ -29,11 +29,11 @@ class DSTA(nn.Module):
     """Decoupled spatial-temporal attention network, which needs no graph.
 
     A 1 x 1 convolution, batch normalization and leaky ReLU come first. Then each :class:`DSTABlock` attends between all
-    joints and between all frames. Persons are encoded separately. The zeros of absent persons count in the statistics,
-    as in all released codes, unless ``absent="skip"``. The weights start as in the released code: normal, with variance
-    2 / fan_out.
+    joints and between all frames. Persons are encoded separately. The zeros of absent persons count in the batch
+    statistics, as in all released code, unless ``absent="skip"``. The weights are initialized as in the released code:
+    normal, with variance 2 / fan_out.
 
-    Queries and keys contain an encoding of joints and frames, so an encoder is made for one number of frames.
+    Queries and keys contain an encoding of joints and frames, so an encoder works for one number of frames only.
 
     Before training, the normalizations have no statistics in evaluation mode. Features then grow from block to block,
     beyond the range of float16.
@@ -55,7 +55,7 @@ class DSTA(nn.Module):
         ``t'`` is ``t / 4``, rounded up: 16 for 64 frames, 13 for 50.
 
     Raises:
-        ValueError: clips with other channels, frames, joints or axes than the encoder's; layers that do not fit each
+        ValueError: clips whose channels, frames, joints or axes differ from the encoder's; layers that do not fit each
             other.
         TypeError: clips that are not floating-point, or a size that is not an integer.
 
@@ -128,7 +128,7 @@ class DSTA(nn.Module):
                 f"is made for {self.frames} frames; resample the clips, or construct it with frames={t}"
             )
         rows = rows_to_compute(x, encoder=self, absent=self.absent, person_mask=person_mask)
-        if rows.number == 0:  # batch normalization refuses an empty batch in training
+        if rows.number == 0:  # batch normalization rejects an empty batch in training
             for *_, stride in self.layers:
                 t = -(-t // stride)
             return x.new_zeros(n, m, self.out_channels, t, self.layout.num_joints)
@@ -155,7 +155,7 @@ def _check_layers(layers: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...
     for i in range(1, len(rows)):
         if rows[i][0] != rows[i - 1][1]:
             raise ValueError(
-                f"layers: expected row {i} to begin with the {rows[i - 1][1]} channels that row {i - 1} gives, "
+                f"layers: expected row {i} to begin with {rows[i - 1][1]}, the output channels of row {i - 1}, "
                 f"got {rows[i][0]}"
             )
     return rows

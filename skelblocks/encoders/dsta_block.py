@@ -44,13 +44,13 @@ def decoupled_attention(
     .. math:: A_{suv} = \alpha_s \tanh\Big(\frac{1}{c't} \sum_{c',\,t} q_{sc'tu} \, k_{sc'tv}\Big) + G_{suv}, \qquad
         y_{sctv} = \sum_u x_{ctu} A_{suv}
 
-    over joints; over frames, frames and joints change places. All frames (or joints) of a clip share one map, which is
-    why the attention is called decoupled. The weights do not sum to one and may be negative.
+    This is attention over joints; for attention over frames, swap frames and joints. All frames (or joints) of a clip
+    share one map, which is why the attention is called decoupled. The weights do not sum to one and may be negative.
 
     Args:
         x: Features ``(b, c, t, v)``.
-        query: ``(b, s, c', t, v)``; the positions that give.
-        key: ``(b, s, c', t, v)``; the positions that receive.
+        query: ``(b, s, c', t, v)``, the source positions.
+        key: ``(b, s, c', t, v)``, the target positions.
         alpha: ``(s,)``, the weight of the map computed from the clip.
         table: ``(s, v, v)``, or ``(s, t, t)`` over frames: a learned map for all clips, the paper's global
             regularization.
@@ -60,7 +60,7 @@ def decoupled_attention(
         ``(b, s * c, t, v)``, with all channels of the first subset first.
 
     Raises:
-        ValueError: a shape does not fit the others, or another ``over``.
+        ValueError: a shape does not fit the others, or an unknown ``over``.
 
     Example:
         >>> x, same = torch.randn(2, 3, 5, 4), torch.zeros(2, 1, 8, 5, 4)
@@ -80,7 +80,7 @@ def decoupled_attention(
     check_axes(alpha, "s", name="alpha", s=s)
     axis, summed, length = ("v", t, v) if over == "joints" else ("t", v, t)
     scores, mix = _EQUATIONS[over]
-    # Both factors are divided before the sum, which then is a mean: the sum of many products overflows in float16.
+    # Divide both factors before summing, so that the sum is a mean: the sum of many products overflows in float16.
     root = (inner * summed) ** -0.5
     attention = torch.tanh(torch.einsum(scores, query * root, key * root)) * alpha[:, None, None]
     if table is not None:
@@ -91,31 +91,31 @@ def decoupled_attention(
 
 @explain_arguments
 class DSTABlock(nn.Module):
-    r"""Spatial attention and feed-forward, then temporal attention and feed-forward, each over a shortcut.
+    r"""Spatial attention and feed-forward, then temporal attention and feed-forward, each with a shortcut.
 
     .. math:: h = \sigma(r_1(x) + W_o(\operatorname{Attention}(x))), \qquad y = \sigma(r_2(x) + W_f(h))
 
     with :math:`\sigma` the leaky ReLU of slope 0.1, :math:`W` a 1 x 1 convolution with batch normalization, and
     :func:`decoupled_attention` over joints; then the same again over frames. Queries and keys are a 1 x 1 convolution
     of the features plus their :func:`~skelblocks.encoders.positional_encoding`; the values are the features themselves.
-    The second shortcut :math:`r_2` starts at the input too, not at :math:`h`: so the released code. Shortcuts are
-    identities, or four 1 x 1 convolutions with batch normalization where the block changes channels or frames.
+    As in the released code, the second shortcut :math:`r_2` starts at the input too, not at :math:`h`. Shortcuts are
+    identities; if the block changes channels or frames, they are 1 x 1 convolutions with batch normalization.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        inner_channels: Channels of a query, one subset's.
+        inner_channels: Channels of a query in one subset.
         joints: v.
         frames: t.
         num_subsets: s; 3 in the released code.
         stride: Keep every ``stride``-th frame, in the last feed-forward.
-        dropout: Probability with which a value of the last shortcut is dropped in training.
+        dropout: Probability of dropping a value of the last shortcut in training.
 
     Shape:
         ``(b, in_channels, t, v)`` to ``(b, out_channels, ceil(t / stride), v)``.
 
     Raises:
-        TypeError: a size that is not an integer, or features of another dtype than the weights.
+        TypeError: a size that is not an integer, or features whose dtype differs from the weights.
         ValueError: another shape, or a size below 1.
 
     Example:
@@ -193,11 +193,11 @@ class _Half(nn.Module):
         self.num_subsets = num_subsets
         self.stride = stride
         encoding = positional_encoding(in_channels, length)
-        # In the state dict: released checkpoints hold theirs, which was rounded to float32 at every step.
+        # In the state dict: released checkpoints contain this table, computed with float32 rounding at every step.
         self.register_buffer("encoding", encoding[:, None, :] if over == "joints" else encoding[:, :, None])
         self.query_key = nn.Conv2d(in_channels, 2 * num_subsets * inner_channels, kernel_size=1)
         self.alpha = nn.Parameter(torch.ones(num_subsets))
-        # Starts as the mean over joints.
+        # Initialized to the mean over joints.
         self.table = nn.Parameter(torch.full((num_subsets, length, length), 1 / length)) if table else None
         self.out = _convolution(in_channels * num_subsets, out_channels)
         self.feed_forward = _convolution(out_channels, out_channels)

@@ -24,11 +24,11 @@ from skelblocks.encoders.st_gcn_block import STGCNBlock
 def fold_batch_norm(encoder: STGCN) -> STGCN:
     """Copy an encoder for evaluation, with the batch normalization of its blocks folded into their convolutions.
 
-    In evaluation a batch normalization multiplies each channel by a constant and adds one. The convolution before it
-    can do both. What remains are fewer passes over memory. The features are the same up to rounding.
+    In evaluation, batch normalization multiplies each channel by a constant and adds a constant. The convolution before
+    it can do both, which saves passes over memory. The features are the same up to rounding.
 
     Args:
-        encoder: An ST-GCN, in either mode; it stays as it is.
+        encoder: An ST-GCN, in training or evaluation mode. It is not changed.
 
     Returns:
         An encoder in evaluation mode without gradients. It takes the same clips. It cannot be trained further, and its
@@ -67,7 +67,7 @@ class _FoldedBlock(nn.Module):
             adjacency = adjacency * graph.edge_importance
         factor = norm.weight / (cast(Tensor, norm.running_var) + norm.eps).sqrt()
         self.register_buffer("adjacency", adjacency.detach())
-        # The bias goes through the adjacency, as the weights do. What the normalization adds does not.
+        # The bias passes through the adjacency, like the weights. The constant of the normalization does not.
         rows = repeat(factor, "o -> (s o)", s=graph.subsets)
         self.register_buffer("weight", (graph.conv.weight.flatten(1) * rows[:, None]).detach())
         self.register_buffer("bias", (cast(Tensor, graph.conv.bias) * rows).detach())
@@ -80,7 +80,7 @@ class _FoldedBlock(nn.Module):
         self.has_residual, self.stride = block.has_residual, block.stride
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
-        """What the block gives; the adjacency is the block's own, with its edge importance."""
+        """The block's output. It uses the block's own adjacency with its edge importance."""
         bones, shift = self.adjacency, self.shift
         if keep_joints is not None:
             bones = bones[:, keep_joints[..., :, None], keep_joints[..., None, :]].movedim(0, -3)
@@ -94,6 +94,6 @@ class _FoldedBlock(nn.Module):
         return F.relu(y, inplace=True)
 
     def _shift(self, bones: Tensor) -> Tensor:
-        """What is added to each channel of each joint, ``(v, o)`` or ``(b, v, o)``: in the order of memory."""
+        """The constant for each channel of each joint, ``(v, o)`` or ``(b, v, o)``, in memory order."""
         bias: Tensor = rearrange(self.bias, "(s o) -> s o", o=len(self.constant))
         return bones.sum(dim=-2).mT @ bias + self.constant

@@ -21,8 +21,8 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
     .. math:: y_{bow} = \sum_s \sum_v \Big(\sum_c W_{soc} \, x_{bcv} + \beta_{so}\Big) A_{svw}
 
     in each frame. Neighbors are gathered before the weights are applied, which is less work if there are more output
-    than input channels. The bias also goes through the adjacency, as in ST-GCN's code: a target whose column of ``A``
-    does not sum to one gets more or less of it.
+    than input channels. As in ST-GCN's code, the bias passes through the adjacency too: it is scaled by the sum of the
+    target's column of ``A``.
 
     Args:
         x: Features ``(b, c, t, v)``. Fastest with ``channels_last`` strides.
@@ -71,7 +71,7 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
 
 @explain_arguments
 class GraphConvolution(nn.Module):
-    """:func:`graph_convolution` with its weights, and a learnable factor on every entry of the adjacency.
+    """Module form of :func:`graph_convolution`, with a learnable factor on every entry of the adjacency.
 
     Args:
         in_channels: c.
@@ -82,9 +82,9 @@ class GraphConvolution(nn.Module):
             It can weaken or strengthen a bone but cannot add one.
 
     Shape:
-        ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, o, t, v)``. Where only some joints are present,
-        ``keep_joints`` says which, ``(v')`` for all rows or ``(b, v')``: ``(b, c, t, v')`` to ``(b, o, t, v')``. Their
-        rows and columns of the adjacency are taken as they are, without another normalization.
+        ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, o, t, v)``. If ``x`` has only some of the joints,
+        ``keep_joints`` names them, ``(v')`` for all rows or ``(b, v')`` for each: ``(b, c, t, v')`` to
+        ``(b, o, t, v')``. Their rows and columns of the adjacency are used without normalizing again.
 
     Example:
         >>> from skelblocks import layouts
@@ -104,7 +104,7 @@ class GraphConvolution(nn.Module):
             ("joints", joints),
         ):
             check_integer(value, name=name)
-        # Holds the weights in the shape, order and initial distribution of the released checkpoints; never called.
+        # Stores the weights with the shape, order and initialization of the released checkpoints. It is never called.
         self.conv = nn.Conv2d(in_channels, subsets * out_channels, kernel_size=1)
         self.edge_importance = nn.Parameter(torch.ones(subsets, joints, joints)) if edge_importance else None
         self.subsets = subsets

@@ -19,18 +19,18 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 @explain_arguments
 @torch.no_grad()
 def initialize_official(module: Module, *, std: float = 0.02, generator: torch.Generator | None = None) -> Module:
-    """Redraw all weights as the processors of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and SkeAttnCLR do.
+    """Initialize all weights as the released code of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and SkeAttnCLR does.
 
     Convolutions and linear layers get weights from ``N(0, std)``, batch normalizations from ``N(1, std)``; all biases
-    become zero. Running statistics, edge importance and everything else stay.
+    become zero. Running statistics, edge importance and everything else stay unchanged.
 
-    The released code does this to the whole model after it has copied the query encoder to the key encoder, so that the
-    two start different; apply it to the encoder before you make a ``MomentumEncoder`` of it.
+    The released code initializes the whole model after it has copied the query encoder to the key encoder, so the two
+    start with different weights. Here, initialize the encoder before you wrap it in a ``MomentumEncoder``.
 
     Args:
         module: Changed in place, with all its children.
-        std: 0.02 there.
-        generator: Draws from it, on its device, in the order of ``module.modules()``; the global one is then untouched.
+        std: 0.02 in the released code.
+        generator: Source of randomness, used in the order of ``module.modules()``. Default: torch's global generator.
 
     Returns:
         The same module.

@@ -1,4 +1,4 @@
-"""From a feature map to one feature per clip: the mean over space, time and persons.
+"""Pool a feature map to one feature per clip: the mean over space, time and persons.
 
 Axes: n samples, m persons, c channels, t frames, v joints.
 """
@@ -28,14 +28,13 @@ def pool(
         feature_map: ``(n, m, c, t, v)``, from an encoder. ``v`` may be joints, parts or bodies.
         person_mask: Boolean ``(n, m)``, true where a person is present. Masked persons do not contribute, even if their
             features are NaN. A clip without any person keeps the mean over all persons, which avoids NaN. By default
-            the mean is over all m, as in all released codes. Absent persons then contribute too, because an encoder
+            the mean is over all m, as in all released code. Absent persons then contribute too, because an encoder
             does not map their zeros to zero; see ``absent``.
-        seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, such as ``sample.seen``. Other
-            joints do not contribute, nor do persons of whom nothing is seen. A frame of the map stands for
-            ``t_clip / t`` frames of the clip, and a joint counts in it if it is seen in one of them. By default all
-            frames and joints contribute.
-        absent: With ``"skip"``, persons whose map is all zero do not contribute: the absent ones of an encoder with
-            ``absent="skip"``. A ``person_mask`` says it in their place.
+        seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, such as ``sample.seen``. Joints and
+            persons that are not seen do not contribute. A frame of the map corresponds to ``t_clip / t`` frames of the
+            clip, and a joint counts in it if it is seen in one of them. By default all frames and joints contribute.
+        absent: With ``"skip"``, persons whose map is all zero do not contribute: an encoder with ``absent="skip"``
+            gives absent persons such a map. A ``person_mask`` overrides it.
 
     Returns:
         ``(n, c)``.
@@ -44,7 +43,7 @@ def pool(
         TypeError: a map that is not floating-point, or a mask that is not boolean.
         ValueError: other axes; a map without persons, frames or joints; a map that looks like clips
             ``(n, c, t, v, m)``, with three persons, one or two joints, at least 12 frames and no gradient; a mask that
-            is not ``(n, m)``, or ``seen`` of other joints than the map's.
+            is not ``(n, m)``, or ``seen`` with a different number of joints than the map.
 
     Example:
         >>> import torch
@@ -73,22 +72,22 @@ def pool(
         return per_person.mean(dim=1)
     counted = person_mask | ~person_mask.any(dim=1, keepdim=True)
     weights = counted.to(per_person) / counted.sum(dim=1, keepdim=True)
-    # Zero before the product: NaN of a person who does not count would remain NaN with a weight of 0.
+    # Set masked persons to zero before multiplying, because NaN times a weight of 0 is NaN.
     per_person = per_person.masked_fill(~counted[:, :, None], 0)
     return (per_person * weights[:, :, None]).sum(dim=1)
 
 
 def _over_seen_joints(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Means ``(n, m, c)`` over the frames and joints that are seen, and of whom anything is, ``(n, m)``."""
+    """Means ``(n, m, c)`` over the frames and joints that are seen, and ``(n, m)``, true for persons who are seen."""
     counted, there = count_seen(feature_map, seen)
     weights = counted / counted.sum(dim=(3, 4), keepdim=True)
     return (feature_map.masked_fill(~counted, 0) * weights.to(feature_map.dtype)).sum(dim=(3, 4)), there
 
 
 def count_seen(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Which places of a map are of joints that are seen, ``(n, m, 1, t, v)``, and of whom anything is, ``(n, m)``.
+    """Mark the positions of a map whose joints are seen, ``(n, m, 1, t, v)``, and the persons who are seen, ``(n, m)``.
 
-    A person of whom nothing is seen counts in all places, for the clips in which nobody is seen.
+    For a person who is not seen, all positions count, so that a clip without any visible person has a mean.
     """
     n, m, _, t, v = feature_map.shape
     check_axes(seen, "n t v m", name="seen", n=n, m=m)
@@ -108,13 +107,13 @@ def count_seen(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 
 @explain_arguments
 class Pool(nn.Module):
-    """Module form of :func:`pool`, to stand between an encoder and a head in ``nn.Sequential``.
+    """Module form of :func:`pool`, for use between an encoder and a head in ``nn.Sequential``.
 
     Args:
         absent: ``"skip"`` after an encoder that skips absent persons; see :func:`pool`.
 
     Shape:
-        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
+        ``feature_map`` ``(n, m, c, t, v)`` and, optionally, ``person_mask`` ``(n, m)`` and ``seen``
         ``(n, t_clip, v, m)`` to ``(n, c)``.
 
     Example:

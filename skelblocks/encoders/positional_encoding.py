@@ -20,11 +20,12 @@ def positional_encoding(channels: int, length: int) -> Tensor:
     .. math:: e_{2i,\,p} = \sin\big(p \cdot 10000^{-2i/c}\big), \qquad
         e_{2i+1,\,p} = \cos\big(p \cdot 10000^{-2i/c}\big)
 
-    as in the Transformer, and in space and in time in DSTA. An odd number of channels ends in a sine.
+    This is the encoding of the Transformer; DSTA uses it for joints and for frames. With an odd number of channels, the
+    last channel is a sine.
 
     Args:
         channels: c.
-        length: How many positions, which count from 0.
+        length: Number of positions, counted from 0.
 
     Returns:
         ``(c, p)``, in the default dtype and on the default device, rounded from float64.
@@ -42,7 +43,7 @@ def positional_encoding(channels: int, length: int) -> Tensor:
     """
     check_integer(channels, name="channels")
     check_integer(length, name="length")
-    # On the CPU, as not every device has float64.
+    # Compute on the CPU, because not every device has float64.
     with torch.device("cpu"):
         rates = torch.exp(torch.arange(0, channels, 2, dtype=torch.float64) * (-math.log(10000.0) / channels))
         angles = rates[:, None] * torch.arange(length, dtype=torch.float64)

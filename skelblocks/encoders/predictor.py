@@ -16,9 +16,8 @@ from skelblocks.encoders._batch_of_one import check_not_alone
 class Predictor(nn.Module):
     """Linear, batch normalization, ReLU, linear, from an embedding to an embedding of the same size.
 
-    It stands after the projection head of the online branch alone. The other branch has none; that difference, together
-    with a constant target, keeps the embeddings from collapsing without negatives. See
-    :func:`~skelblocks.losses.negative_cosine_loss`.
+    Only the online branch has a predictor, after its projection head. This asymmetry, together with a constant target,
+    keeps the embeddings from collapsing without negatives. See :func:`~skelblocks.losses.negative_cosine_loss`.
 
     Args:
         features: d, the size of the embedding. The defaults of both sizes come from SkeletonBYOL's released code,

@@ -1,4 +1,4 @@
-"""Only rows of present persons go through a block; the map of an absent person is zero.
+"""Compute only the rows of present persons. The map of an absent person is zero.
 
 Axes: n samples, m persons, c channels, t frames, v joints, b = n m rows.
 """
@@ -19,17 +19,17 @@ _BATCH_DEPENDENT = nn.BatchNorm1d | nn.BatchNorm2d | nn.SyncBatchNorm | nn.Dropo
 
 
 class Rows(Protocol):
-    """Rows ``(b, c, t, v)`` on their way into an encoder and out of it."""
+    """Selects the rows ``(b, c, t, v)`` that an encoder computes, and puts the results back in place."""
 
     @property
     def number(self) -> int:
-        """How many rows are computed."""
+        """Number of rows that are computed."""
 
     def take(self, x: Tensor) -> Tensor:
         """The rows to compute."""
 
     def put_back(self, y: Tensor) -> Tensor:
-        """All rows, from those that were computed."""
+        """All rows, assembled from the computed rows."""
 
 
 class AllRows(NamedTuple):
@@ -47,23 +47,23 @@ class AllRows(NamedTuple):
 
 
 class PresentRows:
-    r"""The rows of a batch that a block computes, if it skips absent persons.
+    r"""The rows that a block computes if it skips absent persons.
 
     With :math:`f` a block that treats rows independently, or that mixes them only through batch statistics,
 
     .. math:: y_i = f(x_P)_i \text{ for } i \in P, \qquad y_i = 0 \text{ for } i \notin P
 
     where :math:`P` are the rows of present persons. :meth:`take` is :math:`x \mapsto x_P`, and :meth:`put_back` puts
-    the result in its places. If everybody is present, both return their argument.
+    the results back in their places. If all persons are present, both return their argument.
 
-    In a compiled or exported graph, and under ``vmap``, a number of rows cannot depend on values. There, if no row
-    depends on another, all rows are computed and those of absent persons are then set to zero: equal results, nothing
-    saved. Otherwise, ``torch.compile`` has to break the graph, which ``fullgraph=True`` refuses, and ``vmap`` is
-    refused here.
+    In a compiled or exported graph, and under ``vmap``, the number of rows cannot depend on values. If no row depends
+    on another, all rows are computed, and the rows of absent persons are then set to zero: the results are the same,
+    but no time is saved. Otherwise ``torch.compile`` breaks the graph (so ``fullgraph=True`` fails), and ``vmap``
+    raises an error.
 
     Args:
-        present: Boolean, one value a row, in any shape of b entries; true where the person is present.
-        coupled: Whether rows depend on each other, for instance through the batch statistics of a training.
+        present: Boolean, one value per row, in any shape with b entries; true where the person is present.
+        coupled: Whether rows depend on each other, for instance through batch statistics in training.
 
     Raises:
         ValueError: coupled rows under ``vmap``.
@@ -95,14 +95,15 @@ class PresentRows:
         if self.everybody:
             return x
         if self.index is None:
-            return x.masked_fill(~_spread(self.present, x), 0)  # NaN there would reach the gradients of the weights
+            return x.masked_fill(~_spread(self.present, x), 0)  # NaN would reach the weights' gradients
         if x.ndim != 4:
             return x.index_select(0, self.index)
-        # As channels-last: on other strides, index_select and its backward take several times as long (torch 2.13).
+        # Convert to channels-last: with other strides, index_select and its backward are several times slower
+        # (torch 2.13).
         return x.permute(0, 2, 3, 1).index_select(0, self.index).permute(0, 3, 1, 2)
 
     def put_back(self, y: Tensor) -> Tensor:
-        """Results ``(b, ...)`` with zero, or false, for absent persons; maps have channels-last strides."""
+        """Results ``(b, ...)``, zero or false for absent persons. Maps have channels-last strides."""
         if self.everybody:
             return y
         if self.index is None:
@@ -113,7 +114,7 @@ class PresentRows:
 
 
 def present_in_clips(x: Tensor, person_mask: Tensor | None) -> Tensor:
-    """Boolean ``(n, m)``: who is present in clips ``(n, c, t, v, m)``, by a mask or by any coordinate but zero."""
+    """Boolean ``(n, m)``: the mask, or the persons of ``(n, c, t, v, m)`` who have a coordinate other than zero."""
     if person_mask is None:
         return find_persons(x)
     check_axes(person_mask, "n m", name="person_mask", n=x.shape[0], m=x.shape[4])
@@ -122,13 +123,14 @@ def present_in_clips(x: Tensor, person_mask: Tensor | None) -> Tensor:
 
 
 def present_in_map(feature_map: Tensor, person_mask: Tensor | None = None) -> Tensor:
-    """Boolean ``(...)``: whose row of a map ``(..., c, t, v)`` is not zero, or a mask that was checked.
+    """Boolean ``(...)``: the persons of a map ``(..., c, t, v)`` who are present.
 
-    An encoder with ``absent="skip"`` gives an absent person a map of zeros, and no block that follows it changes that.
+    An encoder with ``absent="skip"`` gives absent persons a map of zeros, and the blocks after it keep the zeros.
 
     Args:
         feature_map: ``(..., c, t, v)``.
-        person_mask: Boolean ``(...)``, true where a person is present. Default: found in the map. NaN is not zero.
+        person_mask: Boolean ``(...)``, true where a person is present; it is checked and returned. Default: persons
+            whose map is not all zero (NaN is not zero).
 
     Raises:
         ValueError: a mask of another shape.
@@ -141,24 +143,25 @@ def present_in_map(feature_map: Tensor, person_mask: Tensor | None = None) -> Te
         [[True, False]]
     """
     if person_mask is None:
-        # Sums of magnitudes: fifty times as fast as a maximum or `(feature_map != 0).any()` on channels-last strides.
+        # With channels-last strides, a sum of magnitudes is fifty times as fast as a maximum or
+        # `(feature_map != 0).any()`.
         return feature_map.detach().abs().sum(dim=(-3, -2, -1)) != 0
     check_boolean(person_mask, name="person_mask")
     if person_mask.shape != feature_map.shape[:-3]:
         raise ValueError(
-            f"person_mask: expected the shape {tuple(feature_map.shape[:-3])} of the map's rows, got "
+            f"person_mask: expected shape {tuple(feature_map.shape[:-3])}, as in feature_map, got "
             f"{tuple(person_mask.shape)}; pass one value for each person"
         )
     return person_mask
 
 
 def absent_of(encoder: nn.Module) -> Absent:
-    """What an encoder does with absent persons; modules that do not say so compute them."""
+    """What an encoder does with absent persons. Modules without an attribute ``absent`` compute them."""
     return "skip" if getattr(encoder, "absent", "compute") == "skip" else "compute"
 
 
 def present_rows(feature_map: Tensor, absent: Absent, person_mask: Tensor | None, *, coupled: bool = False) -> Rows:
-    """The rows of a map ``(..., c, t, v)`` that a block after the encoder computes; all of them with ``"compute"``."""
+    """The rows of a map ``(..., c, t, v)`` that a block after the encoder computes; all rows with ``"compute"``."""
     check_absent(absent, person_mask)
     if absent == "compute":
         return AllRows(feature_map.shape[:-3].numel())
@@ -170,13 +173,13 @@ def check_absent(absent: Absent, person_mask: Tensor | None = None) -> None:
     check_choice(absent, ABSENT, name="absent")
     if absent == "compute" and person_mask is not None:
         raise ValueError(
-            "person_mask: expected None with absent='compute', which computes everybody, got a mask; pass "
-            "absent='skip', or leave the mask out"
+            "person_mask: expected None with absent='compute', which computes all persons, got a mask; pass "
+            "absent='skip', or omit the mask"
         )
 
 
 def rows_are_coupled(module: nn.Module) -> bool:
-    """Whether batch statistics or dropout of a training make rows depend on who else is computed."""
+    """Whether batch statistics or dropout in training make a row depend on which other rows are computed."""
     return any(each.training for each in module.modules() if isinstance(each, _BATCH_DEPENDENT))
 
 
@@ -185,7 +188,7 @@ def _spread(present: Tensor, like: Tensor) -> Tensor:
 
 
 def _readable(x: Tensor) -> bool:
-    """Whether the number of rows may depend on values: not in a graph, not under ``vmap``."""
+    """Whether the number of rows may depend on values, which is not possible in a graph or under ``vmap``."""
     if torch.compiler.is_compiling() or x.is_meta or torch._C._get_tracing_state():
         return False
     while torch._C._functorch.is_functorch_wrapped_tensor(x):

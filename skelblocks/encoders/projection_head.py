@@ -1,4 +1,4 @@
-"""The head that maps a pooled feature into the space of the contrastive loss.
+"""The head that maps a pooled feature to the embedding for the contrastive loss.
 
 Axes: n samples, c channels, d embedding.
 """
@@ -13,22 +13,22 @@ from skelblocks._utils.explain_arguments import explain_arguments
 
 @explain_arguments
 class ProjectionHead(nn.Module):
-    """Linear, ReLU, linear. It is used in pre-training only; evaluation takes the feature before it.
+    """Linear, ReLU, linear. The head is used in pre-training only; evaluation uses the feature before it.
 
-    With ``batch_norm`` it is the MLP that makes CrossMoCo's ST-MLP out of ST-GCN (section III-B, fig. 3: two linear
+    With ``batch_norm`` it is the MLP that turns ST-GCN into CrossMoCo's ST-MLP (section III-B, fig. 3: two linear
     layers, batch normalization and ReLU between them): ``nn.Sequential(encoder, Pool(), head)``. The paper does not say
-    whether ST-GCN and ST-MLP share their ST-GCN. Give each its own encoder; or, to share one, pool its feature map once
-    and pass that to two heads, with ``hidden_layers=0`` for the head of ST-GCN. CrossMoCo gives no width.
+    whether ST-GCN and ST-MLP share one ST-GCN. Either give each its own encoder, or pool the feature map of one encoder
+    and pass it to two heads, with ``hidden_layers=0`` for the head of ST-GCN. The paper gives no width.
 
     Args:
         in_features: Channels of the encoder's feature map; 256 in the released configs.
         hidden_features: Width of the hidden layer; as wide as the input in SkeletonCLR, CrosSCLR, AimCLR and MsMCLR.
-        out_features: d; 128 there.
-        batch_norm: Whether a batch normalization stands between a hidden linear layer and its ReLU, as in CrossMoCo's
+        out_features: d; 128 in the released configs.
+        batch_norm: Whether to insert batch normalization between a hidden linear layer and its ReLU, as in CrossMoCo's
             ST-MLP and the released code of SkeleMixCLR and SkeAttnCLR. It cannot train on a batch of one.
-        hidden_layers: Linear layers that are followed by a ReLU; 0 leaves the last linear layer alone. CrossMoCo's
-            table IV varies "MLP layers" from 1 to 3 without saying what one is. One hidden layer each is meant here:
-            the result of its 1 is that of the full model in tables II and III, and so of fig. 3.
+        hidden_layers: Number of linear layers that are followed by a ReLU; with 0 the head is one linear layer.
+            CrossMoCo's table IV varies "MLP layers" from 1 to 3 without a definition. They are taken as hidden layers
+            here, because the result for 1 equals the full model of tables II and III, which fig. 3 shows.
         bias: Whether the linear layers have a bias; SkeAttnCLR's released code has none.
 
     Shape:

@@ -1,4 +1,4 @@
-"""What is taken from a feature map: one vector a clip, by other ways than the plain mean.
+"""Readouts: ways other than the plain mean to turn a feature map into one vector per clip.
 
 Axes: n samples, m persons, c channels, t frames, v joints, g groups of a readout.
 """
@@ -23,7 +23,7 @@ Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blo
 READOUTS: tuple[Readout, ...] = get_args(Readout)
 """The names of the readouts."""
 OF_BLOCKS: Mapping[str, Readout] = MappingProxyType({"blocks": "mean", "blocks_std": "mean_std"})
-"""The readouts of several maps, and what each takes of a map."""
+"""The readouts of several maps, and the readout that each applies to one map."""
 
 
 def readout(
@@ -35,44 +35,44 @@ def readout(
     seen: Tensor | None = None,
     absent: Absent = "compute",
 ) -> Tensor:
-    """Describe a feature map by one vector a clip.
+    """Turn a feature map into one vector per clip.
 
     Every readout describes each person and then averages over persons, as :func:`pool` does.
 
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder. For ``"blocks"`` and ``"blocks_std"`` several maps, whose c,
             t and v may differ.
-        kind: Which description.
+        kind: Which readout.
 
             - ``"mean"``: the mean over frames and joints, ``g = 1``. This is :func:`pool`, the default of the papers.
             - ``"body"``: the mean over frames and over the joints of each body of the layout, ``g = 5`` for
               ``"ntu-rgb+d"``.
             - ``"part"``: the same over each part, ``g = 10`` for ``"ntu-rgb+d"``.
             - ``"thirds"``: the mean over joints and over each third of the frames, ``g = 3``. It keeps the order of
-              what happens, which the mean forgets.
+              events, which the mean loses.
             - ``"mean_std"``: the mean and the standard deviation over frames and joints, ``g = 2``.
-            - ``"positive"``: the share of positive values over frames and joints, ``g = 1``. MiniRocket describes its
-              convolutions by this number. It has no gradient.
+            - ``"positive"``: the share of positive values over frames and joints, ``g = 1``, as in MiniRocket. It has
+              no gradient.
             - ``"blocks"``: the mean over frames and joints of each of several maps, one after the other. With
-              ``encoder.block_maps(x)[-3:]`` these are the last three blocks of an ``STGCN``; so does
+              ``encoder.block_maps(x)[-3:]`` these are the last three blocks of an ``STGCN``, as in
               :class:`~skelblocks.encoders.ReadoutEncoder`. Earlier blocks know less about the classes that an encoder
               was trained on, and more about the motion itself.
-            - ``"blocks_std"``: the mean and the standard deviation of each of several maps. It is the widest one, for a
-              linear classifier on many labels.
+            - ``"blocks_std"``: the mean and the standard deviation of each of several maps. It is the widest readout,
+              for a linear classifier with many labels.
         layout: The skeleton of the map's joints; needed for ``"body"`` and ``"part"``.
         person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
-        seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, as for :func:`pool`. A group of
-            which nothing is seen, such as a hidden arm, keeps its plain mean.
+        seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, as for :func:`pool`. A group
+            without any seen joint, such as a hidden arm, keeps its plain mean.
         absent: With ``"skip"``, persons whose map is all zero do not contribute, as for :func:`pool`.
 
     Returns:
-        ``(n, g * c)``: all channels of the first group, then of the second, and so on. Of several maps first
-        everything of the first map, then of the second, and so on.
+        ``(n, g * c)``: all channels of the first group, then all channels of the second group, and so on. The vectors
+        of several maps are concatenated in the order of the maps.
 
     Raises:
-        TypeError: if ``feature_map`` is not a floating-point tensor, the mask is not boolean, or a readout of several
-            maps gets a single one.
-        ValueError: for other axes, an unknown ``kind``, a missing layout, or a map with other joints than the layout.
+        TypeError: ``feature_map`` is not a floating-point tensor, the mask is not boolean, or a readout of several maps
+            gets a single map.
+        ValueError: other axes, an unknown ``kind``, a missing layout, or a map whose joints differ from the layout.
 
     Example:
         >>> feature_map = torch.randn(4, 2, 256, 13, 25)
@@ -100,7 +100,7 @@ def _described(
             )
         if absent == "skip" and person_mask is None:
             check_axes(feature_map[-1], "n m c t v", name="feature_map")
-            person_mask = present_in_map(feature_map[-1])  # one answer for all blocks
+            person_mask = present_in_map(feature_map[-1])  # the same persons for all blocks
         each_kind = OF_BLOCKS[kind]
         return torch.cat([_described(each, each_kind, None, person_mask, seen, absent) for each in feature_map], dim=1)
     if isinstance(feature_map, Sequence):
@@ -119,16 +119,16 @@ def _described(
 
 
 def _groups_of_seen(x: Tensor, kind: Readout, matrix: Tensor | None, counted: Tensor) -> Tensor:
-    """The groups over the places ``(n, m, 1, t, v)`` that count; a group without any keeps its plain description."""
+    """The groups over the positions ``(n, m, 1, t, v)`` that count. A group without any keeps its plain readout."""
     weights = counted.to(x.dtype)
     if kind == "mean_std":
         number = weights.sum(dim=(3, 4), keepdim=True)
         mean = (x * weights).sum(dim=(3, 4), keepdim=True) / number
         variance = ((x - mean).square() * weights).sum(dim=(3, 4), keepdim=True) / number
-        positive = variance > 0  # a root has no gradient at zero, where an absent person's map lies
+        positive = variance > 0  # the square root has no gradient at zero, the value for absent persons
         std = variance.where(positive, 1).sqrt().where(positive, 0)
         return rearrange([mean, std], "g n m c a b -> n m (g c) a b")
-    share = _groups(weights, kind, matrix)  # of every group, what counts in it
+    share = _groups(weights, kind, matrix)  # the share of positions that count in each group
     if kind == "positive":
         return _groups(((x > 0) & counted).to(x.dtype), kind, None) / share
     plain = _groups(x, kind, matrix)
@@ -137,7 +137,7 @@ def _groups_of_seen(x: Tensor, kind: Readout, matrix: Tensor | None, counted: Te
 
 
 def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
-    """The groups of every person, as a map ``(n, m, g * c, 1, 1)`` that is ready to be pooled."""
+    """The groups of every person, as a map ``(n, m, g * c, 1, 1)`` that can be pooled."""
     if kind == "mean":
         return x
     if kind == "thirds":
@@ -159,9 +159,9 @@ def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
 
 
 def _thirds(t: int) -> Tensor:
-    """``(t, 3)``, which averages the frames of each third; thirds share a frame where t is no multiple of three.
+    """A matrix ``(t, 3)`` that averages the frames of each third; thirds overlap if t is not a multiple of three.
 
-    They are those of an adaptive average pooling, which ONNX has not: there it would take frames by a list.
+    The thirds are the same as in adaptive average pooling, which ONNX does not have.
     """
     frame, third = 3 * torch.arange(t)[:, None], torch.arange(3)
     inside = ((frame + 3 > third * t) & (frame < (third + 1) * t)).float()
@@ -169,7 +169,7 @@ def _thirds(t: int) -> Tensor:
 
 
 def _group_matrix(kind: Readout, layout: str | Mapping[str, Any] | SkeletonLayout | None) -> Tensor | None:
-    """``(v, g)``, which averages the joints of each group; None for a readout without groups of joints."""
+    """A matrix ``(v, g)`` that averages the joints of each group, or None for a readout without groups of joints."""
     if kind not in ("body", "part"):
         return None
     if layout is None:
@@ -181,7 +181,7 @@ def _group_matrix(kind: Readout, layout: str | Mapping[str, Any] | SkeletonLayou
 
 
 class ReadoutPool(nn.Module):
-    """Module form of :func:`readout`, to stand between an encoder and a head in the place of :class:`Pool`.
+    """Module form of :func:`readout`, for use between an encoder and a head in place of :class:`Pool`.
 
     Args:
         kind: Which readout.
@@ -189,8 +189,8 @@ class ReadoutPool(nn.Module):
         absent: ``"skip"`` after an encoder that skips absent persons.
 
     Shape:
-        ``feature_map`` ``(n, m, c, t, v)`` and, if wanted, ``person_mask`` ``(n, m)`` and ``seen``
-        ``(n, t_clip, v, m)`` to ``(n, groups * c)``. Several maps to ``groups`` times the sum of their channels.
+        ``feature_map`` ``(n, m, c, t, v)`` and, optionally, ``person_mask`` ``(n, m)`` and ``seen``
+        ``(n, t_clip, v, m)`` to ``(n, groups * c)``. For several maps, c is the sum of their channels.
 
     Example:
         >>> ReadoutPool("part", layout="ntu-rgb+d")(torch.ones(2, 1, 8, 13, 25)).shape
@@ -212,12 +212,12 @@ class ReadoutPool(nn.Module):
         self.kind: Readout = kind
         self.absent: Absent = absent
         self.layout = None if layout is None else layouts.get(layout)
-        # The layout says it, so it is not saved with the weights.
+        # The layout determines it, so it is not saved with the weights.
         self.register_buffer("matrix", _group_matrix(kind, self.layout), persistent=False)
 
     @property
     def groups(self) -> int:
-        """How many times the channels of the map, or of all maps together, the readout has."""
+        """The number of groups: the readout has this many features per channel of the map or maps."""
         if self.matrix is not None:
             return self.matrix.shape[1]
         return {"thirds": 3, "mean_std": 2, "blocks_std": 2}.get(self.kind, 1)

@@ -1,4 +1,4 @@
-"""An encoder together with its readout: from clips to one feature a clip.
+"""An encoder with its readout, which maps clips to one feature per clip.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons, d features.
 """
@@ -15,9 +15,9 @@ _LAST_BLOCKS = 3  # of ST-GCN; they have the same frames
 
 
 class ReadoutEncoder(nn.Module):
-    """Encode clips and describe their feature maps by one of the readouts.
+    """Encode clips and apply a readout to their feature maps.
 
-    Persons whom an encoder with ``absent="skip"`` leaves out do not count in the readout either.
+    Persons whom an encoder with ``absent="skip"`` skips do not count in the readout either.
 
     Args:
         encoder: An encoder of this package, or a module from clips to feature maps with an attribute ``layout``.
@@ -25,7 +25,7 @@ class ReadoutEncoder(nn.Module):
             an encoder with a method ``block_maps``, such as ``STGCN``, and take its last three maps.
 
     Shape:
-        Clips ``(n, c, t, v, m)`` and, if wanted, ``person_mask`` ``(n, m)`` to features ``(n, d)``.
+        Clips ``(n, c, t, v, m)`` and, optionally, ``person_mask`` ``(n, m)`` to features ``(n, d)``.
 
     Raises:
         TypeError: a readout of several maps with an encoder that does not give the maps of its blocks.

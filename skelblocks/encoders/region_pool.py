@@ -1,4 +1,4 @@
-"""From a feature map to two features per clip: the means inside and outside a region of frames and joints.
+"""Pool a feature map to two features per clip: the means inside and outside a region of frames and joints.
 
 Axes: n samples, m persons, c channels, t frames of the map, v joints.
 """
@@ -30,7 +30,7 @@ class RegionPooled(NamedTuple):
 def region_pool(
     feature_map: Tensor, mask: Tensor, *, person_mask: Tensor | None = None, absent: Absent = "compute"
 ) -> RegionPooled:
-    r"""Average over the positions inside a region and over those outside, then over persons.
+    r"""Average over the positions inside and outside a region, then over persons.
 
     .. math:: p = \frac{\sum_{tv} M_{tv}\, f_{tv}}{\sum_{tv} M_{tv}}, \qquad
         c = \frac{\sum_{tv} (1 - M_{tv})\, f_{tv}}{\sum_{tv} (1 - M_{tv})}
@@ -42,19 +42,19 @@ def region_pool(
     Args:
         feature_map: ``(n, m, c, t, v)``, from an encoder.
         mask: Boolean, true inside the region: ``(t, v)``, one for the batch as in the released code, or
-            ``(n, t, v)``, one a clip. It is at the map's resolution in time; :func:`region_to_frames` takes the mask of
-            a clip down to it.
+            ``(n, t, v)``, one per clip. It has the frames of the map; :func:`region_to_frames` reduces the mask of a
+            clip to them.
         person_mask: Boolean ``(n, m)``, true where a person is present, as in :func:`~skelblocks.encoders.pool`. By
-            default the mean is over all m, as released.
+            default the mean is over all m, as in the released code.
         absent: With ``"skip"``, persons whose map is all zero do not contribute, as in
             :func:`~skelblocks.encoders.pool`.
 
     Returns:
-        Two features ``(n, c)``, in the map's dtype. A side that has no position, that of an empty region or of one that
-        covers all, is zero and gets no gradient.
+        Two features ``(n, c)``, in the map's dtype. A side without positions is zero and gets no gradient: the inside
+        of an empty region, or the outside of a region that covers everything.
 
     Raises:
-        ValueError: other axes, or a mask at another resolution than the map's.
+        ValueError: other axes, or a mask whose frames or joints differ from the map's.
         TypeError: a mask that is not boolean, or a map that is not floating-point.
 
     Example:
@@ -75,7 +75,7 @@ def region_pool(
     sides = rearrange(torch.stack((mask, ~mask), dim=-1), "... t v side -> ... (t v) side")
     exact = torch.promote_types(feature_map.dtype, torch.float32)
     weights = (sides.to(exact) / sides.sum(dim=-2, keepdim=True).clamp(min=1)).to(feature_map.dtype)
-    with autocast_off(feature_map):  # it would round the map to half precision
+    with autocast_off(feature_map):  # autocast would round the map to half precision
         per_person = rearrange(feature_map, "n m c t v -> n (m c) (t v)") @ weights
     both = pool(rearrange(per_person, "n (m c) side -> n m (c side) 1 1", m=m, c=c), person_mask)
     return RegionPooled(*rearrange(both, "n (c side) -> side n c", side=2))
@@ -83,30 +83,30 @@ def region_pool(
 
 @explain_arguments
 def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) -> Tensor:
-    """Take the mask of a clip down to the fewer frames of its feature map.
+    """Reduce the mask of a clip to the frames of its feature map.
 
-    Row i of the map takes the clip's frame ``i * stride``, the one on which its convolutions are centered: every fourth
-    frame for :class:`~skelblocks.encoders.STGCN`, from 64 frames to 16 and from 50 to 13. Nothing is lost if the region
-    consists of whole blocks of that length.
+    Frame i of the map takes the clip's frame ``i * stride``, on which its convolutions are centered. For
+    :class:`~skelblocks.encoders.STGCN` this is every fourth frame: 64 frames become 16, and 50 become 13. Nothing is
+    lost if the region consists of whole blocks of ``stride`` frames.
 
-    A map of an encoder with a stride has ``ceil(t / stride)`` frames, which names the stride of a long clip. Several
-    strides fit a short one: 9 frames become 3 by 3 and by 4.
+    The map of an encoder with a stride has ``ceil(t / stride)`` frames. For a long clip this determines the stride. For
+    a short clip several strides may fit: 9 frames become 3 with a stride of 3 and of 4.
 
-    SkeleMixCLR's released code makes its mask with ``t // 4`` rows, and fails where t is no multiple of 4: the map
-    has ``ceil(t / 4)``.
+    SkeleMixCLR's released code makes its mask with ``t // 4`` rows, and fails if t is not a multiple of 4, because the
+    map has ``ceil(t / 4)`` frames.
 
     Args:
         mask: Boolean, ``(t, v)`` or ``(n, t, v)``, for all frames of the clip.
         frames: Frames of the map, ``feature_map.shape[3]``.
-        stride: Frames of the clip to a frame of the map; 4 for ``STGCN`` and for ``DSTA`` with its default layers. By
-            default the only one that fits.
+        stride: Frames of the clip per frame of the map; 4 for ``STGCN`` and for ``DSTA`` with its default layers. By
+            default it is inferred from the two numbers of frames.
 
     Returns:
         Boolean, ``(frames, v)`` or ``(n, frames, v)``.
 
     Raises:
-        ValueError: other axes, ``ceil(t / stride)`` is not ``frames``, or, without ``stride``, there is no such whole
-            number, or several that take other frames.
+        ValueError: other axes, ``ceil(t / stride)`` is not ``frames``, or, without ``stride``, no stride fits, or
+            several strides that select different frames.
         TypeError: a mask that is not boolean, or a stride that is not an integer.
 
     Example:
@@ -130,8 +130,8 @@ def region_to_frames(mask: Tensor, *, frames: int, stride: int | None = None) ->
         )
     if stride is None and frames > 1 and -(-t // (fitting + 1)) == frames:
         raise ValueError(
-            f"stride: expected a number, as from t={t} frames to {frames} several strides lead, from {fitting} on, and "
-            "each takes other frames; pass that of the encoder, 4 for STGCN"
+            f"stride: expected a number, because several strides from {fitting} on reduce t={t} frames to {frames}, "
+            "got None; pass the encoder's stride, 4 for STGCN"
         )
     return mask[..., ::by, :]
 
@@ -144,8 +144,8 @@ class RegionPool(nn.Module):
         absent: ``"skip"`` after an encoder that skips absent persons.
 
     Shape:
-        ``feature_map`` ``(n, m, c, t, v)``, ``mask`` ``(t, v)`` or ``(n, t, v)`` and, if wanted, ``person_mask``
-        ``(n, m)`` to two of ``(n, c)``.
+        ``feature_map`` ``(n, m, c, t, v)``, ``mask`` ``(t, v)`` or ``(n, t, v)`` and, optionally, ``person_mask``
+        ``(n, m)`` to two features ``(n, c)``.
 
     Example:
         >>> RegionPool()(torch.ones(2, 1, 8, 13, 25), torch.rand(13, 25) < 0.5).inside.shape
@@ -177,5 +177,5 @@ def _check_region(mask: Tensor, *, n: int, t: int, v: int) -> None:
     if mask.shape[-2] != t:
         raise ValueError(
             f"mask: expected the t={t} frames of the feature map, got {mask.shape[-2]} in shape {tuple(mask.shape)}; "
-            f"make the mask for all frames of the clip and take it down with region_to_frames(mask, frames={t})"
+            f"make the mask for all frames of the clip and reduce it with region_to_frames(mask, frames={t})"
         )

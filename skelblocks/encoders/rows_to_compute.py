@@ -1,4 +1,4 @@
-"""Which rows of a batch an encoder computes, and where their maps belong; all choices of ``absent`` in one place.
+"""Choose which rows of a batch an encoder computes, for every choice of ``absent``.
 
 Axes: n samples, c channels, t frames, v joints, m persons, b = n m rows.
 """
@@ -22,14 +22,14 @@ from skelblocks.encoders.present_persons import (
 
 
 class DistinctRows(NamedTuple):
-    """One row stands for all absent persons: what :func:`distinct_persons` gives."""
+    """One row stands for all absent persons, as :func:`distinct_persons` finds them."""
 
     compute: Tensor
     place: Tensor
 
     @property
     def number(self) -> int:
-        """How many rows are computed."""
+        """Number of rows that are computed."""
         return self.compute.shape[0]
 
     def take(self, x: Tensor) -> Tensor:
@@ -48,10 +48,11 @@ def rows_to_compute(
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        encoder: Whose batch normalization and dropout decide whether rows depend on each other.
-        absent: ``"skip"``: those of present persons. ``"compute"``: all, of absent persons one where that is the same.
-        person_mask: Boolean ``(n, m)``, with ``"skip"``.
-        same_joints: Whether all rows are computed on the same joints, as equal results of absent persons need.
+        encoder: The encoder. Its batch normalization and dropout determine whether rows depend on each other.
+        absent: ``"skip"`` selects the rows of present persons. ``"compute"`` selects all rows, or only one absent
+            person if all absent persons have the same result.
+        person_mask: Boolean ``(n, m)``, only with ``"skip"``.
+        same_joints: Whether all rows use the same joints. Otherwise absent persons have different results.
 
     Raises:
         ValueError: a mask with ``"compute"``, or a mask of another shape.

@@ -1,4 +1,4 @@
-"""Run a block without keeping what backward needs: backward runs the block again."""
+"""Run a block without storing its activations: backward runs the block again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 def run_again_in_backward(block: nn.Module, x: Tensor, *others: Any) -> Tensor:
-    """Call a block, and keep its inputs alone for backward.
+    """Call a block, and store only its inputs for backward.
 
-    The second run draws the same dropout as the first, and leaves the running statistics of batch normalization as the
-    first has left them.
+    The second run draws the same dropout as the first, and does not update the running statistics of batch
+    normalization again.
 
     Args:
         block: A module from a tensor to a tensor.
@@ -30,7 +30,7 @@ def run_again_in_backward(block: nn.Module, x: Tensor, *others: Any) -> Tensor:
         >>> block[1].num_batches_tracked.item()
         1
     """
-    # A compiler chooses itself what it computes again.
+    # A compiler decides itself what to compute again.
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         y: Tensor = block(x, *others)
         return y
@@ -44,9 +44,9 @@ def run_again_in_backward(block: nn.Module, x: Tensor, *others: Any) -> Tensor:
 
 @contextlib.contextmanager
 def _statistics_kept(block: nn.Module) -> Iterator[None]:
-    """Let batch norms in training normalize by the batch without moving their statistics.
+    """Keep batch normalizations in training from updating their running statistics.
 
-    They still get their statistics: without them, the operation would keep other tensors than in the first run.
+    They still receive the statistics: without them, the operation would save different tensors than in the first run.
     """
     norms = [each for each in block.modules() if isinstance(each, _BatchNorm) and each.training]
     momenta = [norm.momentum for norm in norms]

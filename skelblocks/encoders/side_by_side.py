@@ -1,4 +1,4 @@
-"""Several encoders as one: their feature maps joined along the channels.
+"""Several encoders used as one, with their feature maps concatenated along the channels.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -13,9 +13,9 @@ from skelblocks.layouts import SkeletonLayout
 
 
 class SideBySide(nn.Module):
-    """Run encoders on the same clips and join their feature maps along the channels.
+    """Run encoders on the same clips and concatenate their feature maps along the channels.
 
-    CrossMoCo, with a backbone of its own for each of its two heads, is evaluated in this form.
+    CrossMoCo with two backbones is evaluated in this form.
 
     Args:
         *encoders: Encoders with the same ``layout`` and ``in_channels``, whose maps have the same frames and joints.
@@ -31,8 +31,8 @@ class SideBySide(nn.Module):
 
     Raises:
         TypeError: no encoder, or a module without ``layout``, ``in_channels`` and ``out_channels``.
-        ValueError: encoders of another layout, number of coordinates or ``absent``; maps of other frames, joints or
-            persons.
+        ValueError: encoders that differ in layout, number of coordinates or ``absent``; maps that differ in frames,
+            joints or persons.
 
     Example:
         >>> from skelblocks.encoders import STGCN
@@ -67,7 +67,7 @@ class SideBySide(nn.Module):
         return absent_of(self.encoders[0])
 
     def forward(self, x: Tensor, *, person_mask: Tensor | None = None) -> Tensor:
-        """The joined feature map of each clip.
+        """The concatenated feature map of each clip.
 
         Args:
             x: Clips ``(n, in_channels, t, v, m)``.
@@ -79,9 +79,9 @@ class SideBySide(nn.Module):
             got, expected = _without_channels(feature_map), _without_channels(maps[0])
             if got != expected:
                 raise ValueError(
-                    "encoders: expected feature maps (n, m, c, t, v) that differ in c alone, got "
+                    "encoders: expected feature maps (n, m, c, t, v) that differ only in c, got "
                     f"{tuple(maps[0].shape)} from encoder 0 and {tuple(feature_map.shape)} from encoder {i}; "
-                    "pool each map and join the features"
+                    "pool each map and concatenate the features"
                 )
         return torch.cat(maps, dim=2)
 

@@ -29,40 +29,40 @@ _STRIDED = (4, 7)  # the blocks that halve the frames and double the channels
 class STGCN(nn.Module):
     """Spatial-temporal graph convolutional network: ten blocks over the skeleton's bones and time.
 
-    A batch normalization for each joint and coordinate comes first. The zeros of absent persons count in it, as in all
-    released codes, unless ``absent="skip"``. Persons are encoded separately. With ``h = base_channels`` the blocks have
-    ``h, h, h, h, 2h, 2h, 2h, 4h, 4h, out_channels`` channels; the fifth and the eighth halve the frames.
+    Batch normalization for each joint and coordinate comes first. The zeros of absent persons count in its statistics,
+    as in all released code, unless ``absent="skip"``. Persons are encoded separately. With ``h = base_channels`` the
+    blocks have ``h, h, h, h, 2h, 2h, 2h, 4h, 4h, out_channels`` channels; the fifth and the eighth halve the frames.
 
     Args:
         layout: The skeleton: a name, a dict or a layout.
         in_channels: Coordinates of a joint.
-        base_channels: Channels of the first block. 16 in MsMCLR, AimCLR and CrosSCLR (released configs); 64 in
-            SkeAttnCLR (its table 12), which makes that encoder 3.75 times as large as those it is compared with, of
-            3,083,412 parameters and not 821,380 on the 25 joints of NTU RGB+D.
-        out_channels: Channels of the feature map; 256 in all of them.
-        dropout: In every block but the first, in training; 0.5 in the released configs.
-        strategy: How bones are partitioned, see ``layouts.adjacency``. ``"spatial"`` is what MsMCLR, AimCLR and
-            CrosSCLR release; SkeAttnCLR and SkeleMixCLR call ``"agcn"`` by that name.
+        base_channels: Channels of the first block. 16 in the released configs of MsMCLR, AimCLR and CrosSCLR, which
+            gives 821,380 parameters for the 25 joints of NTU RGB+D; 64 in SkeAttnCLR (table 12), which gives
+            3,083,412.
+        out_channels: Channels of the feature map; 256 in all these methods.
+        dropout: Dropout of every block except the first, in training; 0.5 in the released configs.
+        strategy: How bones are partitioned, see ``layouts.adjacency``. MsMCLR, AimCLR and CrosSCLR use ``"spatial"``.
+            SkeAttnCLR and SkeleMixCLR use ``"agcn"``, although their code calls it "spatial".
         max_hop: Largest distance of a neighbor, in bones.
         dilation: Take only every ``dilation``-th hop.
         edge_importance: Whether each block learns a factor for every entry of the adjacency.
-        absent: What happens to persons who are not there, whose coordinates are all zero. ``"compute"``, as in all
-            released codes: they are encoded like the others, and count in the batch statistics of a training.
-            ``"skip"``: only present persons are encoded, which saves two rows of five on NTU RGB+D; batch statistics
-            are those of present persons, and the map of an absent person is zero. Then pass ``absent="skip"`` to
-            ``Pool`` and to the attention blocks too. On a GPU, each call waits for the number of present persons.
-        checkpoint: Whether backward runs each block again, so that training keeps the blocks' inputs alone. The result
-            is the same. A saved encoder does not record it.
+        absent: What happens to absent persons, whose coordinates are all zero. ``"compute"``, as in all released code:
+            they are encoded like the others, and count in the batch statistics in training. ``"skip"``: only present
+            persons are encoded and count in the batch statistics, and the map of an absent person is zero. This saves
+            two rows of five on NTU RGB+D. Then pass ``absent="skip"`` to ``Pool`` and to the attention blocks too. On a
+            GPU, each call waits for the number of present persons.
+        checkpoint: Whether backward runs each block again, so that training stores only the blocks' inputs. The result
+            is the same. A saved encoder does not record this setting.
 
     Shape:
         ``(n, in_channels, t, v, m)`` to the feature map ``(n, m, out_channels, t', v)``; ``t'`` is ``t / 4``, rounded
         up: 13 for 50 frames, 16 for 64. Any number of frames and persons. The map's strides are channels-last. With
-        ``keep_joints``, the map has only those: ``(n, m, out_channels, t', v')``.
+        ``keep_joints``, the map has only these joints: ``(n, m, out_channels, t', v')``.
 
     Raises:
-        ValueError: clips with other channels, joints or axes than the encoder's, or without frames; in training, clips
-            so few and short that a normalization would see one number a channel; or joints to keep that are not joints
-            of it.
+        ValueError: clips whose channels, joints or axes differ from the encoder's, or clips without frames; in
+            training, a batch so small that a normalization would see one number per channel; or ``keep_joints`` that
+            the layout does not have.
         TypeError: clips that are not floating-point, joints to keep that are not int64, or a size that is not an
             integer.
 
@@ -113,7 +113,7 @@ class STGCN(nn.Module):
         self.checkpoint = checkpoint
         joints = self.layout.num_joints
         adjacency = layouts.adjacency(self.layout, strategy=strategy, max_hop=max_hop, dilation=dilation)
-        self.register_buffer("adjacency", adjacency)  # in the state dict: weights mean little without their graph
+        self.register_buffer("adjacency", adjacency)  # in the state dict: the weights depend on their graph
         self.data_norm = nn.BatchNorm1d(joints * in_channels)
         widths = self._widths
         self.blocks = nn.ModuleList(
@@ -135,23 +135,23 @@ class STGCN(nn.Module):
 
         Args:
             x: Clips ``(n, in_channels, t, v, m)``.
-            keep_joints: Work on these joints alone, ``(v',)`` int64 for the batch or ``(n, v')``, one set a sample;
-                for instance from :class:`~skelblocks.augment.CentralSpatialMask`. The map's joints are in their order.
+            keep_joints: Use only these joints: ``(v',)`` int64 for the whole batch, or ``(n, v')`` with one set per
+                sample, for instance from :class:`~skelblocks.augment.CentralSpatialMask`. The map has the same order.
                 As in PSTL's released code, the clip is normalized with all its joints. Then the other joints and their
                 bones are removed, and the weights of the remaining bones are not scaled up. Default: all joints.
-            person_mask: Boolean ``(n, m)``, true where a person is present; only with ``absent="skip"``. What the clips
-                hold of other persons does not matter. Default: persons with any coordinate other than zero.
+            person_mask: Boolean ``(n, m)``, true where a person is present; only with ``absent="skip"``. The
+                coordinates of other persons are ignored. Default: persons with any coordinate other than zero.
 
         On the CPU, joints that are out of range or repeated raise ``ValueError``. On other devices, and in a compiled
         graph, the values are not checked, because reading them would wait for the device.
 
-        Clips in another order of axes, such as ``(n, m, t, v, c)``, are recognized by their sizes. If there are as many
-        persons as coordinates, the sizes are the same and nothing is raised.
+        Clips with another order of axes, such as ``(n, m, t, v, c)``, are recognized by their sizes. If the numbers of
+        persons and coordinates are equal, the sizes are the same and nothing is raised.
         """
         return self._maps(x, keep_joints, person_mask)[-1]
 
     def block_maps(self, x: Tensor, *, person_mask: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The feature map of each clip after every block; the last one is what ``forward`` gives.
+        """The feature maps after every block. The last one is the output of ``forward``.
 
         Earlier blocks see less of the clip and have fewer channels. The last three have the same frames.
 
@@ -163,8 +163,8 @@ class STGCN(nn.Module):
             Ten maps ``(n, m, c, t', v)``.
 
         Raises:
-            ValueError: what ``forward`` refuses.
-            TypeError: what ``forward`` refuses.
+            ValueError: see ``forward``.
+            TypeError: see ``forward``.
 
         Example:
             >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
@@ -176,7 +176,7 @@ class STGCN(nn.Module):
     def _maps(
         self, x: Tensor, keep_joints: Tensor | None, person_mask: Tensor | None, *, every: bool = False
     ) -> tuple[Tensor, ...]:
-        """The map after every block, or after the last alone."""
+        """The map after every block, or only after the last."""
         check_clips(x, in_channels=self.in_channels, joints=self.layout.num_joints, weight=self.data_norm.weight)
         n, _, t, v, m = x.shape
         if keep_joints is not None:
@@ -186,7 +186,7 @@ class STGCN(nn.Module):
         )
         joints = v if keep_joints is None else keep_joints.shape[-1]
         self._check_numbers(x, joints, rows.number)
-        if rows.number == 0:  # batch normalization refuses an empty batch in training
+        if rows.number == 0:  # batch normalization rejects an empty batch in training
             shapes = self._map_shapes(t, joints)
             return tuple(x.new_zeros(n, m, *shape) for shape in (shapes if every else shapes[-1:]))
         if keep_joints is not None and keep_joints.ndim == 2:
@@ -224,11 +224,11 @@ class STGCN(nn.Module):
                 h = h.index_select(1, keep_joints)
             else:
                 h = h.gather(1, keep_joints[:, :, None, None].expand(-1, -1, c, t))
-        # einops says nothing of strides, and vmap rejects the argument memory_format.
+        # Channels-last strides by permutes: einops does not control strides, and vmap rejects memory_format.
         return h.permute(0, 3, 1, 2).contiguous().permute(0, 3, 1, 2)
 
     def _check_numbers(self, x: Tensor, joints: int, rows: int) -> None:
-        """Before any normalization has moved its statistics, that none of them gets a single number a channel."""
+        """Raise if a normalization would get one number per channel, before any running statistics are updated."""
         t = x.shape[2]
         t_map = -(-t // 2 ** len(_STRIDED))
         if not self.training or 1 not in (rows * t, rows * t_map * joints):
@@ -236,9 +236,9 @@ class STGCN(nn.Module):
         if any(norm.training for norm in self.modules() if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)):
             frames = "the clip has one frame" if rows * t == 1 else "its map has one frame and joint"
             raise ValueError(
-                f"x: expected more than one number a channel, got shape {tuple(x.shape)}: one person, and {frames}; in "
-                "training, batch normalization divides by a channel's spread: use a larger batch (drop_last=True for a "
-                "left-over sample), longer clips, or .eval()"
+                f"x: expected more than one number per channel, got shape {tuple(x.shape)}: one person, and {frames}; "
+                "in training, batch normalization divides by a channel's spread: use a larger batch (drop_last=True "
+                "for a left-over sample), longer clips, or .eval()"
             )
 
     def extra_repr(self) -> str:
@@ -254,10 +254,10 @@ def _came_and_mend(keep_joints: object) -> str:
         return f"{keep_joints.dtype}; convert it with keep_joints.long()"
     if keep_joints.ndim == 2:
         return (
-            "torch.bool; a mask (n, v) in which all samples keep as many joints gives it by "
+            "torch.bool; if all samples keep the same number of joints, convert the mask (n, v) with "
             "mask.nonzero()[:, 1].view(len(mask), -1)"
         )
-    return "torch.bool; a mask (v,) of the joints to keep gives it by mask.nonzero()[:, 0]"
+    return "torch.bool; convert the mask (v,) with mask.nonzero()[:, 0]"
 
 
 def _check_keep_joints(keep_joints: Tensor, n: int, v: int) -> None:

@@ -22,8 +22,8 @@ class STGCNBlock(nn.Module):
     .. math:: y = \operatorname{ReLU}\Big(\operatorname{Dropout}\big(\operatorname{BN}(\operatorname{Conv}_{9 \times 1}(
         \operatorname{ReLU}(\operatorname{BN}(\operatorname{GraphConv}(x)))))\big) + r(x)\Big)
 
-    The residual :math:`r` is the identity where input and output have the same shape, else a strided 1 x 1 convolution
-    with batch normalization.
+    The residual :math:`r` is the identity if input and output have the same shape, and otherwise a strided 1 x 1
+    convolution with batch normalization.
 
     Args:
         in_channels: Channels of the input.
@@ -32,14 +32,14 @@ class STGCNBlock(nn.Module):
         joints: v.
         stride: Keep every ``stride``-th frame.
         kernel_size: Frames that the temporal convolution sees, odd; 9 in ST-GCN.
-        dropout: Probability with which a value of the branch is dropped in training.
-        residual: Whether there is a residual at all; the first block of ST-GCN has none.
+        dropout: Probability of dropping a value of the branch in training.
+        residual: Whether to add the residual. The first block of ST-GCN has none.
         edge_importance: Whether to learn a factor for every entry of the adjacency.
 
     Shape:
         ``(b, c, t, v)`` and the adjacency ``(s, v, v)`` to ``(b, out_channels, ceil(t / stride), v)``, with
-        ``channels_last`` strides. With ``keep_joints``, ``(v')`` or ``(b, v')``, the v of ``x`` and of the output are
-        those joints only, see :class:`GraphConvolution`.
+        ``channels_last`` strides. With ``keep_joints``, ``(v')`` or ``(b, v')``, ``x`` and the output have only these
+        joints, see :class:`GraphConvolution`.
 
     Example:
         >>> from skelblocks import layouts
@@ -86,7 +86,7 @@ class STGCNBlock(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``, then in time."""
-        # In place: neither a normalization nor a sum keeps what it gave.
+        # In place is safe: neither a normalization nor a sum needs its output in backward.
         y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)), inplace=True)
         y = self.dropout(self.temporal_norm(self.temporal(y)))
         if self.has_residual:
@@ -95,7 +95,7 @@ class STGCNBlock(nn.Module):
 
 
 class _Dropout(nn.Dropout):
-    """The same distribution; on CPU the mask comes from uniform numbers, which torch draws several times faster."""
+    """Dropout that draws its mask from uniform numbers on the CPU, where this is several times faster."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or x.is_cuda or not 0 < self.p < 1:

@@ -1,4 +1,4 @@
-"""Losses, pure: from logits, or from embeddings with memory that does not grow with the bank."""
+"""Loss functions without state. They take logits, or embeddings when the logits would not fit in memory."""
 
 from skelblocks._utils.lazy import attach
 

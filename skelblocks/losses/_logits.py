@@ -1,4 +1,4 @@
-"""Checks of logits, which the losses share. Column 0 of a logits matrix is the positive key."""
+"""Checks of logits that all losses share. Column 0 of a logits matrix is the positive key."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from skelblocks._utils.debug import debugging
 
 
 def check_logits(logits: Tensor, *, name: str = "logits", like: Tensor | None = None) -> None:
-    """Raise unless ``logits`` can be logits ``(n, 1 + k)`` of at least one clip against at least one negative.
+    """Raise unless ``logits`` is a matrix ``(n, 1 + k)`` of logits with at least one negative.
 
     Args:
-        logits: What the caller was given.
-        name: How an error calls the argument.
-        like: Logits of the same shape, already checked.
+        logits: The value to check.
+        name: The argument's name in the error message.
+        like: Logits that were already checked; ``logits`` must have the same shape.
 
     Raises:
         TypeError: not a floating-point tensor.
@@ -44,18 +44,18 @@ def check_logits(logits: Tensor, *, name: str = "logits", like: Tensor | None = 
 def check_logits_list(
     matrices: Sequence[Tensor], *, name: str, least: int, expected: str, like: Tensor | None = None
 ) -> None:
-    """Raise unless ``matrices`` is a list of logits of one shape.
+    """Raise unless ``matrices`` is a list of logits that all have the same shape.
 
     Args:
-        matrices: What the caller was given.
-        name: How an error calls the argument.
-        least: How many matrices there must be.
-        expected: These in words, and what to do about fewer.
-        like: Logits of the same shape, already checked; default, the first of the list.
+        matrices: The value to check.
+        name: The argument's name in the error message.
+        least: The smallest allowed number of matrices.
+        expected: The allowed number in words, with a remedy for a shorter list.
+        like: Logits that were already checked, which set the shape. By default the first matrix sets it.
 
     Raises:
-        TypeError: one matrix in place of a list, or not floating-point tensors.
-        ValueError: fewer matrices, or a wrong shape.
+        TypeError: one matrix in place of a list, or tensors that are not floating-point.
+        ValueError: too few matrices, or a wrong shape.
     """
     check_sequence(matrices, name=name)
     if len(matrices) < least:
@@ -66,13 +66,13 @@ def check_logits_list(
 
 
 def check_roles(trained: Mapping[str, Tensor], constant: Mapping[str, Tensor]) -> None:
-    """Raise ``ValueError`` if gradient is asked for by what a loss holds constant, and by nothing that it trains.
+    """Raise ``ValueError`` if only the constant inputs of a loss require grad, and none of its trained inputs does.
 
-    That is what exchanged arguments look like: a teacher in the students' place, a key in the query's.
+    This usually means that arguments were swapped, such as teacher and students, or key and query.
 
     Args:
-        trained: What the loss trains, by name.
-        constant: What it holds constant, by name.
+        trained: The tensors that the loss trains, by argument name.
+        constant: The tensors that it treats as constants, by argument name.
 
     Example:
         >>> teacher, student = torch.zeros(2, 3), torch.zeros(2, 3, requires_grad=True)
@@ -80,7 +80,7 @@ def check_roles(trained: Mapping[str, Tensor], constant: Mapping[str, Tensor]) -
         Traceback (most recent call last):
         ...
         ValueError: teacher_logits: expected a constant, got a tensor that requires grad, while student_logits, which
-        the loss trains, requires none; exchange the arguments, or detach teacher_logits
+        the loss trains, does not require grad; swap the arguments, or detach teacher_logits
     """
     if not torch.is_grad_enabled() or any(x.requires_grad for x in trained.values()):
         return
@@ -89,19 +89,19 @@ def check_roles(trained: Mapping[str, Tensor], constant: Mapping[str, Tensor]) -
             learner = next(iter(trained))
             raise ValueError(
                 f"{name}: expected a constant, got a tensor that requires grad, while {learner}, which the loss "
-                f"trains, requires none; exchange the arguments, or detach {name}"
+                f"trains, does not require grad; swap the arguments, or detach {name}"
             )
 
 
 def _check_values(logits: Tensor, *, name: str) -> None:
     if logits.isnan().any() or (logits == torch.inf).any():
-        raise ValueError(f"{name}: expected numbers or -inf, got NaN or +inf; look for NaN in the clips or weights")
+        raise ValueError(f"{name}: expected numbers or -inf, got NaN or +inf; check the clips and weights for NaN")
     if ((logits >= 0) & (logits <= 1)).all() and (logits.float().sum(dim=1) - 1).abs().max() < 1e-2:
         raise ValueError(
-            f"{name}: expected logits, got rows that sum to 1, as probabilities do; pass the values before softmax"
+            f"{name}: expected logits, got rows that sum to 1, like probabilities; pass the values before the softmax"
         )
     if (logits.float().square().sum(dim=1) - 1).abs().max() < 1e-2:
         raise ValueError(
-            f"{name}: expected logits, got rows of length 1, as embeddings have; pass "
+            f"{name}: expected logits, got rows of length 1, like embeddings; pass "
             "contrastive_logits(query, key, bank, temperature=...)"
         )

@@ -1,4 +1,4 @@
-"""How the losses of the clips of a batch become one number."""
+"""Reduce the clips' losses to one number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 def check_reduction(reduction: Reduction) -> None:
-    """Raise ``ValueError`` unless the reduction is one that :func:`reduce_clips` knows.
+    """Raise ``ValueError`` unless :func:`reduce_clips` supports the reduction.
 
     Example:
         >>> check_reduction("median")
@@ -24,7 +24,7 @@ def check_reduction(reduction: Reduction) -> None:
 
 
 def reduce_clips(losses: Tensor, reduction: Reduction) -> Tensor:
-    """The mean or the sum of losses ``(n,)`` over the clips, or the losses themselves.
+    """Return the mean or the sum of the clips' losses, or the losses unchanged.
 
     Args:
         losses: ``(n,)``, one per clip.
@@ -34,7 +34,7 @@ def reduce_clips(losses: Tensor, reduction: Reduction) -> Tensor:
         A scalar, or ``(n,)`` for ``"none"``.
 
     Raises:
-        ValueError: the mean of no clips.
+        ValueError: the mean of an empty batch.
 
     Example:
         >>> import torch
@@ -48,15 +48,15 @@ def reduce_clips(losses: Tensor, reduction: Reduction) -> Tensor:
 
 
 def check_clips(n: int, reduction: Reduction) -> None:
-    """Raise ``ValueError`` if the mean of no clips is asked for, which is NaN.
+    """Raise ``ValueError`` for the mean of an empty batch, which would be NaN.
 
     Example:
         >>> check_clips(0, "mean")
         Traceback (most recent call last):
         ...
-        ValueError: reduction: expected at least one clip for 'mean', got an empty batch; leave it out, or take 'sum'
+        ValueError: reduction: expected at least one clip for 'mean', got an empty batch; skip the batch, or use 'sum'
     """
     if reduction == "mean" and n == 0:
         raise ValueError(
-            "reduction: expected at least one clip for 'mean', got an empty batch; leave it out, or take 'sum'"
+            "reduction: expected at least one clip for 'mean', got an empty batch; skip the batch, or use 'sum'"
         )

@@ -1,4 +1,4 @@
-"""Checks of losses that compare two views of a batch.
+"""Checks for losses that compare two views of a batch.
 
 Axes: n samples, d features.
 """
@@ -13,7 +13,7 @@ from skelblocks.contrast._checks import check_finite
 
 
 def check_two_views(first: Tensor, second: Tensor) -> None:
-    """Raise unless both are floating-point ``(n, d)`` of one shape with at least two samples."""
+    """Raise unless both are floating-point ``(n, d)`` of the same shape with at least two samples."""
     check_axes(first, "n d", name="first")
     check_floating(first, name="first")
     n, d = first.shape
@@ -21,8 +21,8 @@ def check_two_views(first: Tensor, second: Tensor) -> None:
     check_floating(second, name="second")
     if n < 2:
         raise ValueError(
-            f"first: expected at least two samples, got shape {tuple(first.shape)}; a batch of {n} has no variance: "
-            "drop the last, short batch"
+            f"first: expected at least two samples, got shape {tuple(first.shape)}; a batch of {n} has no variance, "
+            "so drop the last, short batch"
         )
     for name, x in (("first", first), ("second", second)):
         if debugging(x):

@@ -1,4 +1,4 @@
-"""The bank's share of a softmax, chunk by chunk: memory that does not grow with the bank.
+"""Log-sum-exp over the bank, computed in chunks so that memory does not grow with the bank.
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -21,24 +21,25 @@ from skelblocks.contrast._checks import check_finite
 def bank_logsumexp(
     query: Tensor, bank: Tensor, *, temperature: float, chunk_size: int | None = None, exclude: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    r"""Log of the summed exponents against a bank, and the bank's mean row under that softmax.
+    r"""Log-sum-exp of a query's similarities to the bank, and the mean bank row under that softmax.
 
     .. math:: s_n = \log \sum_j e^{q_n \cdot b_j / \tau}, \qquad
         \bar b_n = \sum_j e^{q_n \cdot b_j / \tau - s_n}\, b_j, \qquad \nabla_q s_n = \bar b_n / \tau
 
-    The mean row **is** the gradient, so one pass over the bank, keeping a running maximum, gives both, and backward
-    needs ``(n, d)`` numbers where the plain formula keeps ``(n, k)`` scores.
+    Divided by the temperature, the mean row is the gradient. So one pass over the bank with a running maximum gives
+    both, and backward stores ``(n, d)`` numbers instead of ``(n, k)`` scores.
 
     Args:
-        query: ``(n, d)``, already of unit length if cosines are wanted.
-        bank: ``(k, d)``; constant, no gradient flows to it.
+        query: ``(n, d)``. Pass rows of unit length to compare by cosine.
+        bank: ``(k, d)``, constant: no gradient flows to it.
         temperature: Positive.
-        chunk_size: Bank rows looked at together; default, all of them.
-        exclude: ``(n, k)`` boolean, true for rows that a query leaves out.
+        chunk_size: Number of bank rows to process at a time. Default: all.
+        exclude: ``(n, k)`` boolean, true for rows that a query skips.
 
     Returns:
-        ``(n,)`` with gradient to the query (a second derivative raises), ``-inf`` where no row is left; and the
-        mean rows ``(n, d)``, constant, zero where no row is left. Both in the query's precision, float32 at least.
+        Two tensors in the query's precision, float32 at least: the values ``(n,)``, with gradient to the query, and
+        the constant mean rows ``(n, d)``. Where a query skips all rows, the value is ``-inf`` and the mean row zero.
+        There is no second derivative.
 
     Raises:
         TypeError: a wrong dtype, or a chunk size that is not an integer.
@@ -67,7 +68,7 @@ def bank_logsumexp(
 def stream_bank(
     query: Tensor, bank: Tensor, *, temperature: float, chunk_size: int | None, exclude: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """:func:`bank_logsumexp` without its checks of the tensors."""
+    """Compute :func:`bank_logsumexp` without checking the tensors."""
     if chunk_size is not None:
         check_integer(chunk_size, name="chunk_size")
     query = query.to(torch.promote_types(query.dtype, torch.float32))
@@ -93,7 +94,7 @@ class _BankLogSumExp(torch.autograd.Function):
             if exclude is not None:
                 scores.masked_fill_(exclude[:, start : start + chunk_size], -torch.inf)
             previous, largest = largest, torch.maximum(largest, scores.amax(dim=1, keepdim=True))
-            shift = largest.masked_fill(largest == -torch.inf, 0)  # -inf less -inf would be no number
+            shift = largest.masked_fill(largest == -torch.inf, 0)  # -inf minus -inf would be NaN
             weights, decay = scores.sub_(shift).exp_(), (previous - shift).exp()
             total = total * decay + weights.sum(dim=1, keepdim=True)
             weighted = weighted * decay + weights @ rows
@@ -110,9 +111,10 @@ class _BankLogSumExp(torch.autograd.Function):
     def backward(
         ctx: Any, grad_value: Tensor | None, grad_mean_row: Tensor | None
     ) -> tuple[Tensor | None, None, None, None]:
-        # Callers get the mean row detached: a gradient for it is the gradient's own. A compiler traces one regardless.
+        # Callers get a detached mean row, so only a second derivative asks for its gradient. A compiler always traces
+        # one.
         if grad_mean_row is not None and not torch.compiler.is_compiling():
-            raise RuntimeError("bank_logsumexp: there is no second derivative; leave chunk_size out to take one")
+            raise RuntimeError("bank_logsumexp: has no second derivative; omit chunk_size to differentiate twice")
         (mean_row,) = ctx.saved_tensors
         grad = None if grad_value is None else grad_value.unsqueeze(1) * mean_row
         return grad, None, None, None

@@ -1,4 +1,4 @@
-"""Barlow Twins: two views agree on every feature, and no two features say the same.
+"""Barlow Twins: two views agree on every feature, and no two features repeat each other.
 
 Axes: n samples, d features.
 """
@@ -19,28 +19,29 @@ from skelblocks.losses._two_views import check_two_views
 
 @explain_arguments
 def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: float = 2e-4, eps: float = 1e-5) -> Tensor:
-    r"""Squared distance of the views' cross-correlation from the identity.
+    r"""Squared distance between the views' cross-correlation matrix and the identity.
 
     .. math:: c = \tfrac{1}{n} \hat z_1^\top \hat z_2, \qquad
         L = \sum_i (c_{ii} - 1)^2 + \lambda \sum_{i \ne j} c_{ij}^2, \qquad
         \hat z = \frac{z - \operatorname{mean}_n z}{\sqrt{\operatorname{var}_n z + \epsilon}}
 
-    with the biased variance. Eqs. 1 and 2 of Barlow Twins, where :math:`\epsilon` is 0. PSTL sums this loss over two
-    pairs, (plain, temporally masked) and (plain, spatially masked); it needs no negatives, no bank and no momentum
-    encoder. Constants below are those of PSTL's released code.
+    with the biased variance. These are eqs. 1 and 2 of Barlow Twins, where :math:`\epsilon` is 0. The loss needs no
+    negatives, no bank and no momentum encoder. PSTL sums it over two pairs of views: (plain, temporally masked) and
+    (plain, spatially masked). The defaults come from PSTL's released code.
 
-    Statistics and correlation are those of the local batch: nothing is gathered over processes (PSTL's released code
-    runs on one). They are computed in float32 at least, also inside autocast.
+    Statistics and correlation come from the local batch: nothing is gathered over processes. They are computed in
+    float32 at least, also inside autocast.
 
     Args:
-        first: ``(n, d)``, one view's embeddings, any length and mean. Their projector is 256-6144-6144-6144 in PSTL.
-        second: ``(n, d)``, the other view's; gradient flows to both.
+        first: ``(n, d)``, the embeddings of one view, of any length and mean. PSTL's projector has the widths
+            256-6144-6144-6144.
+        second: ``(n, d)``, the embeddings of the other view. Gradient flows to both.
         off_diagonal_weight: :math:`\lambda`. 2e-4 in PSTL; 5e-3 in Barlow Twins.
-        eps: Keeps a feature that is the same in the whole batch finite: it counts as uncorrelated. 1e-5 is that of
-            ``BatchNorm1d``.
+        eps: Avoids a division by zero for a feature that is constant over the batch; such a feature counts as
+            uncorrelated. 1e-5, as in ``BatchNorm1d``.
 
     Returns:
-        A scalar, at least 0; about ``d`` for independent views, plus :math:`\lambda d (d - 1) / n` of chance.
+        A scalar, at least 0. For independent views it is about :math:`d + \lambda d (d - 1) / n`.
 
     Raises:
         TypeError: an embedding is not floating-point.
@@ -59,7 +60,7 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
     with autocast_off(first):
         first, second = (F.batch_norm(x.to(dtype), None, None, training=True, eps=eps) for x in (first, second))
         correlation = first.T @ second / n
-    # without its first number the matrix falls into rows of d + 1, and the diagonal is their last column: no copy
+    # Without its first entry the flat matrix splits into rows of d + 1, whose last column is the diagonal. No copy.
     off_diagonal = correlation.flatten()[1:].view(d - 1, d + 1)[:, :-1]
     return (correlation.diagonal() - 1).square().sum() + off_diagonal_weight * off_diagonal.square().sum()
 
@@ -68,9 +69,9 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
 class BarlowTwinsLoss(nn.Module):
     """Module form of :func:`barlow_twins_loss`, which keeps the settings.
 
-    It has no state. PSTL's released code standardizes with one ``BatchNorm1d(affine=False)`` for both views, whose
-    running mean and variance drift along and never enter a loss, which is only computed in training mode. Without them
-    the loss is the same in ``train()`` and ``eval()``, and the names ``bn.*`` of such a checkpoint have no place here.
+    It has no state, so the loss is the same in ``train()`` and ``eval()``. PSTL's released code standardizes both views
+    with a ``BatchNorm1d(affine=False)``, whose running statistics never affect the loss. Drop the entries ``bn.*`` of
+    its checkpoints.
 
     Args:
         off_diagonal_weight: See :func:`barlow_twins_loss`.

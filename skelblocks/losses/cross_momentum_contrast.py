@@ -1,4 +1,4 @@
-"""CrossMoCo's loss: two encoders, each trained against the other's keys and the other's bank.
+"""CrossMoCo's loss: two encoders, each trained against the keys and the bank of the other.
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -40,10 +40,10 @@ def cross_momentum_contrast(
     exclude: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""One ratio of two positives to two banks, each query measured with the other encoder's keys.
+    r"""Compare each encoder's query with the other encoder's keys, in one ratio of positives to negatives.
 
-    With q, k the query and key of ST-GCN, r, l those of ST-MLP, and :math:`B_k, B_l` the banks of past k and l
-    (CrossMoCo, eqs. 3-5):
+    Let q and k be the query and key of ST-GCN, r and l the query and key of ST-MLP, and :math:`B_k, B_l` the banks of
+    past k and l (CrossMoCo, eqs. 3-5):
 
     .. math::
         P_q = \alpha e^{q \cdot l / \tau}, \quad P_r = \beta e^{r \cdot k / \tau}, \quad
@@ -51,52 +51,52 @@ def cross_momentum_contrast(
 
     .. math:: L = \operatorname{mean}_n \Big[ -\log \frac{P_q + P_r}{N_q + N_r} \Big]
 
-    Eq. 5 leaves the positives out below the line, so this decoupled form **can be negative**. Section III-A defines
-    MoCo's loss with the positive there, and the caption of fig. 2 calls the two similar: ``denominator="pos+neg"``
-    divides by :math:`P_q + P_r + N_q + N_r`. ``combine="sum_ce"`` adds two ordinary cross-entropies,
-    :math:`-\log P_q / (P_q + N_q) - \log P_r / (P_r + N_r)`, as the released code of Skeleton-Contrast (ISC), which
-    has the same crossing of two encoders and two banks.
+    Eq. 5 has no positives in the denominator, so this decoupled form **can be negative**. Section III-A defines MoCo's
+    loss with the positive in the denominator: ``denominator="pos+neg"`` divides by :math:`P_q + P_r + N_q + N_r`.
+    ``combine="sum_ce"`` adds two ordinary cross-entropies,
+    :math:`-\log P_q / (P_q + N_q) - \log P_r / (P_r + N_r)`, as in the released code of Skeleton-Contrast (ISC), which
+    crosses two encoders and two banks in the same way.
 
-    In a ratio the two positives share one pull, most of which goes to the pair that is already the closer; in the sum
-    each has its own.
+    In the ratio, most of the gradient goes to the positive pair that is already closer. In the sum, each pair has its
+    own gradient.
 
-    **Weights.** The paper says that they lie in [0, 1), and no more. A factor c common to :math:`\alpha, \beta` and d
-    common to :math:`\lambda, \varphi` turn L into :math:`L - \log c + \log d`: with ``denominator="neg"``, equal
-    weights of any size have one gradient. In the other two forms only c / d matters, the weight of a positive against a
-    negative; the defaults leave it at 1, which for ``"sum_ce"`` is ISC exactly.
+    **Weights.** The paper only says that they lie in [0, 1). Scaling :math:`\alpha, \beta` by c and
+    :math:`\lambda, \varphi` by d turns L into :math:`L - \log c + \log d`. So with ``denominator="neg"``, the size of
+    equal weights does not affect the gradient. In the other two forms only c / d matters: the weight of a positive
+    relative to a negative. The defaults leave it at 1, which for ``"sum_ce"`` is exactly ISC.
 
-    **Other counts of banks** (table III). One: enqueue k and l into the same queue and pass its bank twice; the paper
-    does not say which keys its single bank holds. Three, which it does not explain: pass
+    **Another number of banks** (table III). For one bank, enqueue k and l into the same queue and pass its bank twice;
+    the paper does not say which keys its single bank holds. For three, which the paper does not explain, pass
     ``torch.cat((bank, third))`` for one or both.
 
-    The trainer enqueues k and l after ``backward``, each batch: the indentation of algorithm 1 would do so once an
-    epoch.
+    The training loop enqueues k and l after ``backward``, for each batch. Algorithm 1, as indented, would enqueue them
+    once per epoch.
 
     Args:
-        query_base: q ``(n, d)``, from ST-GCN and the first view; normalized here, as are the other three.
-        query_mlp: r ``(n, d)``, from ST-MLP and the first view. Gradient flows to q and r alone.
+        query_base: q ``(n, d)``, from ST-GCN and the first view. The function normalizes all four embeddings.
+        query_mlp: r ``(n, d)``, from ST-MLP and the first view. Gradient flows to q and r only.
         key_base: k ``(n, d)``, from the momentum ST-GCN and the second view.
         key_mlp: l ``(n, d)``, from the momentum ST-MLP and the second view.
         base_bank: ``(k, d)``, unit rows, past k ("memory bank 1"). 16384 rows in the paper.
         mlp_bank: ``(k, d)``, unit rows, past l ("memory bank 2").
-        temperature: Not given in the paper. 0.07 in 3s-CrosSCLR, whose experiment it follows, and in ISC.
-        positive_weights: :math:`(\alpha, \beta)`, of q's positive and of r's.
-        negative_weights: :math:`(\lambda, \varphi)`, of q's negatives and of r's.
+        temperature: 0.07, as in ISC and in 3s-CrosSCLR, whose experiments CrossMoCo follows. The paper gives no value.
+        positive_weights: :math:`(\alpha, \beta)`, the weights of the positives of q and r.
+        negative_weights: :math:`(\lambda, \varphi)`, the weights of the negatives of q and r.
         combine: ``"ratio"`` (eq. 5) or ``"sum_ce"``.
-        denominator: ``"neg"`` (default of the ratio, eq. 5) or ``"pos+neg"`` (the only one of ``"sum_ce"``).
-        crossed: Off, q meets k and the bank of k, and r meets l and the bank of l: table II's third row.
-        exclude: ``(n, k)`` boolean, true where row k of either bank is no negative of that clip, such as an older key
-            of it. One mask for both: queues of one size, always enqueued together.
+        denominator: ``"neg"`` (eq. 5, the default for the ratio) or ``"pos+neg"`` (the only choice for ``"sum_ce"``).
+        crossed: If False, q is compared with k and its bank, and r with l and its bank (third row of table II).
+        exclude: ``(n, k)`` boolean, true where row k of either bank is not a negative of that clip, for example an
+            older key of the same clip. One mask serves both banks: the queues need the same size and the same enqueues.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, the mean over the batch, in float32 at least; ``(n,)`` for ``reduction="none"``. Minus
-        infinity in the decoupled form if ``exclude`` leaves a clip no negative.
+        A scalar, the mean over the batch, in float32 at least; ``(n,)`` for ``reduction="none"``. The decoupled form
+        is minus infinity for a clip without negatives.
 
     Raises:
         TypeError: an embedding is not floating-point, or ``exclude`` is not boolean.
-        ValueError: a wrong shape, range or choice; both weights of a pair 0, or any of them in ``"sum_ce"``; keys that
-            require grad beside queries that require none: exchanged roles.
+        ValueError: a wrong shape, range or choice; both weights of a pair are 0, or any of them in ``"sum_ce"``; keys
+            require grad and queries do not, which means that they were swapped.
 
     Example:
         >>> queries, keys, banks = torch.randn(2, 4, 8), torch.randn(2, 4, 8), torch.eye(8).expand(2, 8, 8)
@@ -132,12 +132,12 @@ class CrossMomentumContrastLoss(nn.Module):
     """Module form of :func:`cross_momentum_contrast`, which keeps the settings.
 
     Args:
-        temperature: Divides the similarities; see :func:`cross_momentum_contrast`, which has all arguments.
-        positive_weights: Of q's positive and of r's.
-        negative_weights: Of q's negatives and of r's.
+        temperature: Divides the similarities. :func:`cross_momentum_contrast` explains all arguments.
+        positive_weights: The weights of the positives of q and r.
+        negative_weights: The weights of the negatives of q and r.
         combine: ``"ratio"`` or ``"sum_ce"``.
-        denominator: ``"neg"`` or ``"pos+neg"``; default, the usual one of ``combine``.
-        crossed: Whether a query meets the other encoder's keys.
+        denominator: ``"neg"`` or ``"pos+neg"``. The default depends on ``combine``.
+        crossed: Whether a query is compared with the other encoder's keys.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
@@ -229,7 +229,7 @@ def _check_settings(
     combine: Combine,
     denominator: Denominator | None,
 ) -> Denominator:
-    """Raise unless weights and choices fit together; the denominator, with the default filled in."""
+    """Raise unless weights and choices fit together. Return the denominator, or its default."""
     check_choice(combine, get_args(Combine), name="combine")
     check_choice(denominator, (None, *get_args(Denominator)), name="denominator")
     for name, weights in (("positive_weights", positive_weights), ("negative_weights", negative_weights)):
@@ -243,6 +243,6 @@ def _check_settings(
     if combine == "sum_ce" and denominator == "neg":
         raise ValueError(
             "denominator: expected 'pos+neg' or None with combine='sum_ce', got 'neg'; a cross-entropy has its "
-            "positive below the line"
+            "positive in the denominator"
         )
     return denominator or ("neg" if combine == "ratio" else "pos+neg")

@@ -1,4 +1,4 @@
-"""CrosSCLR's cross-view mining: a view's positives are the neighbors that another view names.
+"""CrosSCLR's cross-view mining: one view selects neighbors, which are positives for another view.
 
 Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -25,7 +25,7 @@ from skelblocks.losses.nearest_neighbor_mining import (
 
 
 class CrossViewPair(NamedTuple):
-    """A view's task: its logits, and which columns are positives; each ``(n, 1 + k)``, with context ``(n, 1 + 2k)``."""
+    """The logits of a view and the mask of its positives, each ``(n, 1 + k)``, or ``(n, 1 + 2k)`` with context."""
 
     logits: Tensor
     mask: Tensor
@@ -41,32 +41,31 @@ def cross_view_pair(
     context: bool = True,
     exclude: Tensor | None = None,
 ) -> CrossViewPair:
-    r"""What one view learns from another: the other's nearest rows are its positives, beside its own key.
+    r"""Logits and positives for one view: its own key, and the bank rows that are nearest in another view.
 
     With :math:`s^a_{nj} = q^a_n \cdot b^a_j`, the similarities of view a to its bank,
 
     .. math:: l_n = [q^a_n \cdot k^a_n,\; s^a_{n1}, \dots, s^a_{nK},\;
         s^a_{n1} s^b_{n1}, \dots, s^a_{nK} s^b_{nK}] / \tau
 
-    where the products are the context: rows that both views find alike. The positives are column 0, the ``top_k`` rows
-    of the greatest :math:`s^b`, and the same rows' products. Use it with
+    where the products are the context: they are large for rows that are similar in both views. The positives are
+    column 0, the ``top_k`` rows with the largest :math:`s^b`, and the products of these rows. Pass the result to
     :func:`~skelblocks.losses.nearest_neighbor_loss`; :func:`cross_view_mining` does so for all pairs.
 
-    **Row j of both banks must come from the same clip**: two :class:`~skelblocks.contrast.MomentumQueue` of one size
-    that were always enqueued together.
+    **Row j of both banks must come from the same clip.** Use two :class:`~skelblocks.contrast.MomentumQueue` of the
+    same size, and always enqueue the same clips into both.
 
     Args:
         logits: ``(n, 1 + k)`` of view a, already divided by the temperature.
-        other_logits: ``(n, 1 + k)`` of view b, against b's key and bank. Through the context, gradient flows to them
-            too.
-        temperature: The one by which both were divided; the products are divided by it once.
-        top_k: Rows that b names. 1 in the released configuration.
-        context: Whether to add the products; on in the released configuration.
+        other_logits: ``(n, 1 + k)`` of view b, against b's key and bank. Gradient flows to them through the context.
+        temperature: The temperature by which both were divided. The products are divided by it once.
+        top_k: Number of neighbors that view b selects. 1 in the released configuration.
+        context: Whether to add the products. True in the released configuration.
         exclude: ``(n, k)`` boolean, true for rows that are neither neighbors nor negatives, such as older keys of the
-            same clip. A row whose logit is ``-inf`` in either view is left out likewise, in all columns.
+            same clip. A row whose logit is ``-inf`` in either view is excluded too.
 
     Returns:
-        Logits, in float32 at least, ``-inf`` for rows left out; and the boolean mask, without gradient.
+        Logits, in float32 at least, ``-inf`` for excluded rows; and the boolean mask, without gradient.
 
     Raises:
         TypeError: logits are not floating-point, or ``exclude`` is not boolean.
@@ -97,7 +96,7 @@ def _pair(
     mask = mark_neighbors([other_logits], top_k=top_k, exclude=absent)
     parts = [positive, rows.masked_fill(absent, -torch.inf)]
     if context:
-        # zeros first: the gradient of a product with -inf would be no number, even where it is overwritten
+        # Fill with zeros before multiplying: the gradient of a product with -inf is NaN even where it is overwritten.
         product = rows.masked_fill(absent, 0) * other_rows.masked_fill(absent, 0) * temperature
         parts.append(product.masked_fill(absent, -torch.inf))
         mask = torch.cat((mask, mask[:, 1:]), dim=1)
@@ -115,24 +114,24 @@ def cross_view_mining(
     reduction_over_positives: PositivesReduction = "mean",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""CrosSCLR's second stage: every view is trained with the neighbors that each other view names.
+    r"""CrosSCLR's second stage: each view is trained with the neighbors that every other view selects.
 
     .. math:: L = \sum_a \frac{1}{S - 1} \sum_{b \ne a} L_{a \leftarrow b}
 
     for S views such as joint, motion and bone, with :math:`L_{a \leftarrow b}` the
-    :func:`~skelblocks.losses.nearest_neighbor_loss` of :func:`cross_view_pair`. Formula and defaults are those of the
-    released code, for two and for three views. There it takes the place of the summed InfoNCE of the views after epoch
-    150 of 300. AimCLR's "cross-stream knowledge mining" (section 4.3) refers to it.
+    :func:`~skelblocks.losses.nearest_neighbor_loss` of :func:`cross_view_pair`. Formula and defaults follow the
+    released code, for two and for three views. It uses this loss from epoch 150 of 300, in place of the sum of the
+    views' InfoNCE. AimCLR calls it "cross-stream knowledge mining" (section 4.3).
 
     **Row j of all banks must come from the same clip**; see :func:`cross_view_pair`.
 
     Args:
-        logits_per_view: One matrix ``(n, 1 + k)`` a view, two at least, each of the view's own query, key and bank, and
-            already divided by the temperature.
-        temperature: The one by which all were divided, for the context. 0.07 in CrosSCLR.
-        top_k: Rows that a view names for another. 1 in CrosSCLR.
-        context: Whether products of two views' similarities are further columns. With it, a view's loss trains the
-            other view's query too.
+        logits_per_view: Two or more matrices ``(n, 1 + k)``, one for each view, from the view's own query, key and
+            bank, already divided by the temperature.
+        temperature: The temperature by which all were divided; the context needs it. 0.07 in CrosSCLR.
+        top_k: Number of neighbors that one view selects for another. 1 in CrosSCLR.
+        context: Whether to add columns with the products of two views' similarities. With them, a view's loss trains
+            the other view's query too.
         exclude: ``(n, k)`` boolean, true for rows that are neither neighbors nor negatives; see
             :func:`cross_view_pair`.
         reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.

@@ -23,33 +23,33 @@ from skelblocks.losses.bank_logsumexp import stream_bank
 
 @explain_arguments
 def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
-    r"""Cross-entropy from the teacher's distribution over {positive, bank} to each student's, averaged.
+    r"""Cross-entropy between the teacher's distribution over {positive, bank} and each student's, averaged.
 
     .. math:: L = \frac{1}{B} \sum_b \operatorname{mean}_n \Big[ - \sum_{j=0}^{k} p_{nj} \log q^{(b)}_{nj} \Big]
 
     with :math:`p = \operatorname{softmax}(\text{teacher})`, held constant, and
     :math:`q^{(b)} = \operatorname{softmax}(\text{student}_b)`.
 
-    AimCLR (eqs. 7, 8) has two students, the extreme view with and without EADM; MsMCLR (eqs. 6-9) has three: joint,
-    part and body. Both papers misprint the sum: AimCLR joins the positive's term and the bank's by "=", MsMCLR
-    multiplies them. They add, as here and in both released codes. Those take ``log(softmax(...))``, which can be
-    ``-inf`` in float16 at any temperature in use; here it is a log-softmax, in float32 at least.
+    AimCLR (eqs. 7, 8) has two students: the extreme view with and without EADM. MsMCLR (eqs. 6-9) has three: joint,
+    part and body. Both papers misprint the sum of the positive's term and the bank's terms: AimCLR prints "=" between
+    them, MsMCLR multiplies them. Both released implementations add them, as this function does. They compute
+    ``log(softmax(...))``, which can be ``-inf`` in float16; this function uses a log-softmax, in float32 at least.
 
     Args:
-        student_logits: One matrix ``(n, 1 + k)`` a branch, already divided by the temperature.
+        student_logits: One matrix ``(n, 1 + k)`` per branch, already divided by the temperature.
         teacher_logits: ``(n, 1 + k)``, from the weak view against the same key and bank. No gradient flows to it.
-            A column that is ``-inf`` here, an excluded row, has no part in the loss.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The branches are averaged always.
+            A column that is ``-inf`` here (an excluded row) does not contribute to the loss.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The branches are always averaged.
 
     Returns:
-        A scalar; ``(n,)`` for ``"none"``. Its least value is the teacher's entropy, not zero: it is a cross-entropy,
-        with the gradient of a Kullback-Leibler divergence. Infinite if a student excludes a row to
-        which the teacher gives weight.
+        A scalar; ``(n,)`` for ``"none"``. The minimum is the teacher's entropy, not zero: the loss is a cross-entropy,
+        with the gradient of a Kullback-Leibler divergence. It is infinite if a student excludes a row that the teacher
+        does not exclude.
 
     Raises:
         TypeError: logits are not floating-point, or one matrix in place of a list.
-        ValueError: no student, a student whose shape is not the teacher's, an unknown reduction, or a teacher that
-            requires grad beside students that require none: exchanged roles.
+        ValueError: no student, a student whose shape differs from the teacher's, an unknown reduction, or a teacher
+            that requires grad while no student does, which means that they were swapped.
 
     Example:
         >>> teacher = torch.tensor([[2.0, 0.0, 0.0]])
@@ -66,7 +66,7 @@ def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor, *, reduct
 
 
 def divergence(student_logits: Sequence[Tensor], teacher_logits: Tensor, *, reduction: Reduction) -> Tensor:
-    """:func:`d3m_loss` without its checks."""
+    """Compute :func:`d3m_loss` without its checks."""
     target = teacher_logits.detach().softmax(dim=1, dtype=torch.promote_types(teacher_logits.dtype, torch.float32))
     losses = [_SoftCrossEntropy.apply(logits, target) for logits in student_logits]  # type: ignore[no-untyped-call]
     return torch.stack([reduce_clips(each, reduction) for each in losses]).mean(dim=0)
@@ -84,21 +84,21 @@ def d3m_loss_from_embeddings(
     exclude: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r""":func:`d3m_loss` without the logits in memory: the bank is read in chunks.
+    r"""Compute :func:`d3m_loss` from embeddings, reading the bank in chunks instead of storing the logits.
 
-    The scores are linear in the student :math:`s`, so the teacher's distribution enters only by its mean row
+    The scores are linear in the student :math:`s`, so the loss needs only the mean row of the teacher's distribution,
     :math:`m = p_0 k + \sum_j p_j b_j`:
 
     .. math:: L_b = \operatorname{mean}_n \Big[ \log \sum_j e^{s \cdot b_j / \tau} - s \cdot m / \tau \Big]
 
     Args:
         query: ``(n, d)``, the teacher; normalized here. No gradient flows to it.
-        students: One matrix ``(n, d)`` a branch; normalized here.
+        students: One matrix ``(n, d)`` per branch; normalized here.
         key: ``(n, d)``, the positive of teacher and students; normalized here.
         bank: ``(k, d)``, unit rows, constant.
         temperature: 0.07 in AimCLR and in MsMCLR's released code.
-        chunk_size: Bank rows looked at together. Default: all, by way of the logits.
-        exclude: ``(n, k)`` boolean, true where a row is left out, for teacher and students alike.
+        chunk_size: Number of bank rows to process at a time. By default all rows, with the logits in memory.
+        exclude: ``(n, k)`` boolean, true for rows that the teacher and the students skip.
         reduction: See :func:`d3m_loss`.
 
     Returns:
@@ -106,8 +106,7 @@ def d3m_loss_from_embeddings(
 
     Raises:
         TypeError: a wrong dtype, or one matrix in place of a list.
-        ValueError: no student, a wrong shape or range, or a query or key that requires grad beside students that
-            require none.
+        ValueError: no student, a wrong shape or range, or a query or key that requires grad while no student does.
 
     Example:
         >>> from skelblocks.contrast import unit_rows
@@ -139,7 +138,7 @@ def d3m_loss_from_embeddings(
     with torch.no_grad():
         positive, negatives, mean_row = scores(normalize_rows(query))
         partition = torch.logaddexp(positive, negatives)
-        weight = (positive - partition).exp()  # p_0, the teacher's trust in the positive
+        weight = (positive - partition).exp()  # p_0, the teacher's probability of the positive
         rest = (negatives - partition).exp().unsqueeze(1) * mean_row
     losses = []
     for student in map(normalize_rows, students):
@@ -152,7 +151,7 @@ def d3m_loss_from_embeddings(
 
 @explain_arguments
 class D3MLoss(nn.Module):
-    """Module form of :func:`d3m_loss`, which keeps the reduction.
+    """Module form of :func:`d3m_loss`.
 
     Args:
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
@@ -185,14 +184,14 @@ class D3MLoss(nn.Module):
 
 
 class _SoftCrossEntropy(torch.autograd.Function):
-    """Rows of ``-sum p log q``. Backward takes the softmax from the logits: no ``(n, 1 + k)`` is kept but these."""
+    """Rows of ``-sum p log q``. Backward recomputes the softmax, so that only the logits and the target are stored."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(logits: Tensor, target: Tensor) -> Tensor:
         log_q = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, target.dtype))
-        log_q.masked_fill_(target == 0, 0)  # 0 * -inf would be no number
+        log_q.masked_fill_(target == 0, 0)  # 0 * -inf would be NaN
         return -log_q.mul_(target).sum(dim=1)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Feature distillation: a student learns to give the features of a frozen teacher.
+"""Feature distillation: a student learns to predict the features of a frozen teacher.
 
 Axes: n samples, d features.
 """
@@ -30,30 +30,31 @@ def feature_distillation_loss(
     distance: Distance = "both",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Distance between the features of a student and of a teacher, in units of the teacher's spread.
+    r"""Distance between a student's and a teacher's features, in units of the teacher's standard deviation.
 
     .. math:: z = (s - \mu) / \sigma, \quad y = (t - \mu) / \sigma, \quad
         L = \operatorname{mean}_d \operatorname{smooth}_{L1}(z, y) + 1 - \cos(z, y)
 
-    Standardized features weigh all channels alike; without it the few channels of the largest values decide. None of
-    the papers here has this loss. It lets an encoder of one skeleton learn from an encoder of another one.
+    Standardizing gives all channels the same weight; without it, the few channels with the largest values dominate.
+    The loss lets an encoder for one skeleton learn from an encoder for another skeleton. It comes from none of the
+    papers that this package implements.
 
     Args:
         student: ``(n, d)``.
         teacher: ``(n, d)``, constant.
         mean: ``(d,)``, the mean :math:`\mu` of the teacher's features over the training clips; zero by default.
         deviation: ``(d,)``, their standard deviation :math:`\sigma`; one by default. A channel with a deviation of zero
-            carries no information and is left out.
-        distance: ``"smooth_l1"``, ``"cosine"``, or the sum of ``"both"``.
+            carries no information and is ignored.
+        distance: ``"smooth_l1"``, ``"cosine"``, or ``"both"`` for their sum.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, or ``(n,)`` for ``"none"``.
 
     Raises:
-        TypeError: if features are not floating-point.
-        ValueError: for shapes that differ, an unknown choice, or a teacher that requires a gradient beside a student
-            that does not, which means that they were exchanged.
+        TypeError: features are not floating-point.
+        ValueError: shapes that differ, an unknown choice, or a teacher that requires grad while the student does not,
+            which means that they were swapped.
 
     Example:
         >>> teacher = torch.randn(8, 4)
@@ -94,16 +95,16 @@ def _standardized(x: Tensor, mean: Tensor | None, deviation: Tensor | None) -> T
 
 @explain_arguments
 class FeatureDistillationLoss(nn.Module):
-    """Module form of :func:`feature_distillation_loss`, which holds the statistics of the teacher's features.
+    """Module form of :func:`feature_distillation_loss`, which computes and stores the teacher's statistics.
 
     Args:
         teacher_features: ``(n, d)``, the teacher's features of the training clips.
-        distance: ``"smooth_l1"``, ``"cosine"``, or the sum of ``"both"``.
+        distance: ``"smooth_l1"``, ``"cosine"``, or ``"both"`` for their sum.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Attributes:
         mean: Buffer ``(d,)``.
-        deviation: Buffer ``(d,)``. A deviation within rounding of the channel's values counts as zero.
+        deviation: Buffer ``(d,)``. A deviation below the rounding error of the channel's values is set to zero.
 
     Shape:
         ``student`` ``(n, d)`` and ``teacher`` ``(n, d)`` to a scalar; ``(n,)`` for ``reduction="none"``.
@@ -126,8 +127,8 @@ class FeatureDistillationLoss(nn.Module):
         check_reduction(reduction)
         if len(teacher_features) < 2:
             raise ValueError(
-                f"teacher_features: expected features of two clips or more, got {len(teacher_features)}; pass those "
-                "of the whole training set"
+                f"teacher_features: expected features of two clips or more, got {len(teacher_features)}; pass the "
+                "features of the whole training set"
             )
         features = teacher_features.detach()
         deviation = features.std(dim=0, correction=0)

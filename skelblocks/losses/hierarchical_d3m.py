@@ -1,4 +1,4 @@
-"""HiCLR's chain: each view teaches the next stronger one.
+"""HiCLR's chain: each view teaches the next, stronger view.
 
 Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -19,30 +19,30 @@ from skelblocks.losses.d3m import divergence
 
 @explain_arguments
 def hierarchical_d3m_loss(logits_chain: Sequence[Tensor], *, reduction: Reduction = "mean") -> Tensor:
-    r"""D3M between neighbors in a chain of growing augmentation, averaged over the pairs.
+    r"""D3M between consecutive levels of increasingly strong augmentation, averaged over the pairs.
 
     .. math:: L = \frac{1}{S - 1} \sum_{s=1}^{S-1}
         \operatorname{D3M}(\text{teacher } l^{(s)},\; \text{student } l^{(s+1)})
 
-    with :func:`~skelblocks.losses.d3m_loss`, whose teacher is held constant: the weaker view teaches, the stronger one
-    learns, never the other way. HiCLR (released code) has three levels, basic, normal and masked augmentation, all
-    against the key of a basic view and one bank, so half the sum of two divergences; it adds this to InfoNCE of the
-    first level, or to :func:`~skelblocks.losses.nearest_neighbor_mining` with all three levels naming neighbors.
-    AimCLR's D3M differs in that the first level teaches all others.
+    with :func:`~skelblocks.losses.d3m_loss`, whose teacher is constant: the weaker view teaches and the stronger view
+    learns. HiCLR's released code has three levels: basic, normal and masked augmentation, all compared with one bank
+    and the key of a basic view. It adds this loss to InfoNCE of the first level, or to
+    :func:`~skelblocks.losses.nearest_neighbor_mining` in which all three levels select neighbors. In AimCLR's D3M the
+    first level teaches all the others instead.
 
     Args:
-        logits_chain: One matrix ``(n, 1 + k)`` a level, weakest first, already divided by the temperature (0.07 in
-            HiCLR). The first gets no gradient; a level in the middle is trained as a student and constant as a
+        logits_chain: One matrix ``(n, 1 + k)`` per level, weakest first, already divided by the temperature (0.07 in
+            HiCLR). The first level gets no gradient. A level in the middle is trained as a student and constant as a
             teacher.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The pairs are averaged always.
+        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The pairs are always averaged.
 
     Returns:
-        A scalar; ``(n,)`` for ``"none"``. Its least value is the mean of the teachers' entropies, not zero.
+        A scalar; ``(n,)`` for ``"none"``. The minimum is the mean of the teachers' entropies, not zero.
 
     Raises:
         TypeError: logits are not floating-point, or one matrix in place of a list.
-        ValueError: fewer than two levels, a level whose shape is not the first's, an unknown reduction, or a first
-            level that requires grad beside others that require none.
+        ValueError: fewer than two levels, a level whose shape differs from the first, an unknown reduction, or a first
+            level that requires grad while no other level does.
 
     Example:
         >>> from skelblocks.losses import d3m_loss
@@ -62,7 +62,7 @@ def hierarchical_d3m_loss(logits_chain: Sequence[Tensor], *, reduction: Reductio
 
 @explain_arguments
 class HierarchicalD3MLoss(nn.Module):
-    """Module form of :func:`hierarchical_d3m_loss`, which keeps the reduction.
+    """Module form of :func:`hierarchical_d3m_loss`.
 
     Args:
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.

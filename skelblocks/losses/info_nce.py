@@ -1,4 +1,4 @@
-"""InfoNCE: find a query's own key among the rows of a bank.
+"""InfoNCE: recognize a query's own key among the rows of a bank.
 
 Axes: n samples, d embedding, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -21,20 +21,19 @@ from skelblocks.losses.bank_logsumexp import stream_bank
 
 @explain_arguments
 def info_nce(logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
-    r"""Cross-entropy with the positive as the right answer, averaged over the batch.
+    r"""Cross-entropy with the positive key as the correct class, averaged over the batch.
 
     .. math:: L = \operatorname{mean}_n \big[ -\log \operatorname{softmax}(l_n)_0 \big]
 
     Eq. 1 of AimCLR, eq. 3 of MsMCLR. Half-precision logits are summed in float32.
 
     Args:
-        logits: ``(n, 1 + k)``, already divided by the temperature; ``-inf`` for a row that is no negative. See
+        logits: ``(n, 1 + k)``, already divided by the temperature, ``-inf`` for excluded rows. See
             :func:`~skelblocks.contrast.contrastive_logits`.
-
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, at least 0; ``log(1 + k)`` where all logits are equal. ``(n,)`` for ``"none"``.
+        A scalar, at least 0; ``(n,)`` for ``"none"``. If all logits are equal, the loss is ``log(1 + k)``.
 
     Raises:
         TypeError: logits are not floating-point.
@@ -50,7 +49,7 @@ def info_nce(logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
 
 
 def cross_entropy(logits: Tensor, *, reduction: Reduction) -> Tensor:
-    """:func:`info_nce` without its checks of the logits."""
+    """Compute :func:`info_nce` without checking the logits."""
     check_clips(logits.shape[0], reduction)
     positives = torch.zeros(logits.shape[0], dtype=torch.int64, device=logits.device)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -68,15 +67,15 @@ def info_nce_from_embeddings(
     exclude: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """:func:`info_nce` without the logits in memory: the bank is read in chunks.
+    """Compute :func:`info_nce` from embeddings, reading the bank in chunks instead of storing the logits.
 
     Args:
         query: ``(n, d)``; normalized here.
         key: ``(n, d)``; normalized here.
         bank: ``(k, d)``, unit rows, constant.
         temperature: See :func:`~skelblocks.contrast.contrastive_logits`.
-        chunk_size: Bank rows looked at together. Default: all, by way of the logits.
-        exclude: ``(n, k)`` boolean, true where a row is no negative of that query.
+        chunk_size: Number of bank rows to process at a time. By default all rows, with the logits in memory.
+        exclude: ``(n, k)`` boolean, true where a row is not a negative of that query.
         reduction: See :func:`info_nce`.
 
     Returns:
@@ -84,7 +83,7 @@ def info_nce_from_embeddings(
 
     Raises:
         TypeError: a wrong dtype.
-        ValueError: a wrong shape or range, or a key that requires grad beside a query that requires none.
+        ValueError: a wrong shape or range, or a key that requires grad while the query does not.
 
     Example:
         >>> from skelblocks.contrast import contrastive_logits, unit_rows
@@ -110,9 +109,9 @@ class InfoNCELoss(nn.Module):
     """Module form of :func:`info_nce`, or, with a temperature, of :func:`info_nce_from_embeddings`.
 
     Args:
-        temperature: None: the module takes logits, which are divided by their temperature already. A number: it takes
-            query, key and bank. 0.07 in AimCLR and MsMCLR's code, 0.2 in SkeAttnCLR.
-        chunk_size: Bank rows looked at together; only with a temperature.
+        temperature: With a number, the module takes query, key and bank: 0.07 in AimCLR and MsMCLR's code, 0.2 in
+            SkeAttnCLR. With None, it takes logits that are already divided by the temperature.
+        chunk_size: Number of bank rows to process at a time. It needs a temperature.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
@@ -140,7 +139,7 @@ class InfoNCELoss(nn.Module):
             check_integer(chunk_size, name="chunk_size")
             if temperature is None:
                 raise ValueError(
-                    f"chunk_size: expected None without a temperature, got {chunk_size}; logits are whole already: "
+                    f"chunk_size: expected None without a temperature, got {chunk_size}; logits need no chunks: "
                     "pass temperature=... too, and call the loss with query, key and bank"
                 )
         check_reduction(reduction)
@@ -154,10 +153,10 @@ class InfoNCELoss(nn.Module):
         """The loss.
 
         Args:
-            logits: ``(n, 1 + k)``. With a temperature, the query ``(n, d)``.
-            key: ``(n, d)``, with a temperature.
-            bank: ``(k, d)`` unit rows, with a temperature.
-            exclude: ``(n, k)`` boolean, with a temperature.
+            logits: ``(n, 1 + k)``, or the query ``(n, d)`` if the module has a temperature.
+            key: ``(n, d)``, only if the module has a temperature.
+            bank: ``(k, d)`` unit rows, only if the module has a temperature.
+            exclude: ``(n, k)`` boolean, only if the module has a temperature.
 
         Returns:
             A scalar, or ``(n,)`` for ``reduction="none"``.

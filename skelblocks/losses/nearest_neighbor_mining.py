@@ -1,4 +1,4 @@
-"""Nearest-neighbor mining (NNM): the bank's closest rows are positives too.
+"""Nearest-neighbor mining (NNM): the closest rows of the bank are positives too.
 
 Axes: n samples, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -17,7 +17,7 @@ from skelblocks.losses._logits import check_logits, check_logits_list, check_rol
 from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clips
 
 PositivesReduction = Literal["mean", "sum"]
-#: Whose neighbors are a query's positives, of :func:`nearest_neighbor_mining`.
+#: Which branches select a query's positives in :func:`nearest_neighbor_mining`.
 Neighbors = Literal["all", "others"]
 
 
@@ -25,22 +25,21 @@ Neighbors = Literal["all", "others"]
 def nearest_neighbor_mask(
     logits_per_branch: Sequence[Tensor], *, top_k: int = 1, exclude: Tensor | None = None
 ) -> Tensor:
-    r"""Which columns count as positives: the key, and every branch's nearest rows of the bank.
+    r"""Mark the columns that count as positives: the key, and the nearest bank rows of every branch.
 
-    The set :math:`N_+ = N_+^n \cup N_+^e \cup N_+^d` of AimCLR, section 3.5. Branches may agree, so a clip has between
-    1 and ``branches * top_k`` neighbors.
+    This is the set :math:`N_+ = N_+^n \cup N_+^e \cup N_+^d` of AimCLR, section 3.5. Branches may agree, so a clip has
+    between 1 and ``branches * top_k`` neighbors.
 
     Args:
-        logits_per_branch: One matrix ``(n, 1 + k)`` a branch, all against the same bank. AimCLR: query, extreme view,
+        logits_per_branch: One matrix ``(n, 1 + k)`` per branch, all against the same bank. AimCLR: query, extreme view,
             extreme view after EADM. MsMCLR's code: query, joint, part, body (its paper has no mining).
-        top_k: Neighbors a branch names. 1 in AimCLR (section 4.2).
-        exclude: ``(n, k)`` boolean, true for rows that are no neighbors, such as older keys of the same clip
-            (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). Rows whose logit is already ``-inf`` are left out
-            anyhow.
+        top_k: Number of neighbors that each branch selects. 1 in AimCLR (section 4.2).
+        exclude: ``(n, k)`` boolean, true for rows that must not be neighbors, such as older keys of the same clip
+            (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). Rows whose logit is ``-inf`` are always excluded.
 
     Returns:
-        ``(n, 1 + k)`` boolean, without gradient. Column 0 is always true. A clip with fewer than ``top_k`` rows left
-        gets fewer neighbors.
+        ``(n, 1 + k)`` boolean, without gradient. Column 0 is always true. A clip with fewer than ``top_k`` remaining
+        rows gets fewer neighbors.
 
     Raises:
         TypeError: logits are not floating-point, one matrix in place of a list, ``exclude`` is not boolean, or
@@ -62,14 +61,16 @@ def check_neighbors(logits: Tensor, *, top_k: int, exclude: Tensor | None) -> No
     n, columns = logits.shape
     check_integer(top_k, name="top_k")
     if top_k > columns - 1:
-        raise ValueError(f"top_k: expected 1 <= top_k <= k={columns - 1}, the rows of the bank, got {top_k}")
+        raise ValueError(
+            f"top_k: expected at most the {columns - 1} rows of the bank, got {top_k}; lower it, or use a larger bank"
+        )
     if exclude is not None:
         check_axes(exclude, "n k", name="exclude", n=n, k=columns - 1)
         check_boolean(exclude, name="exclude")
 
 
 def mark_neighbors(logits_per_branch: Sequence[Tensor], *, top_k: int, exclude: Tensor | None) -> Tensor:
-    """:func:`nearest_neighbor_mask` without its checks."""
+    """Compute :func:`nearest_neighbor_mask` without its checks."""
     n, columns = logits_per_branch[0].shape
     neighbors = torch.zeros(n, columns - 1, dtype=torch.bool, device=logits_per_branch[0].device)
     for logits in logits_per_branch:
@@ -89,25 +90,25 @@ def nearest_neighbor_loss(
     reduction_over_positives: PositivesReduction = "mean",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""InfoNCE with several positives a clip.
+    r"""InfoNCE with several positives per clip.
 
     .. math:: L_N = \operatorname{mean}_n \Big[ - \frac{1}{|N_+(n)|}
         \sum_{j \in N_+(n)} \log \operatorname{softmax}(l_n)_j \Big]
 
-    The key is one of :math:`N_+`. AimCLR's eq. 9 has the sum without :math:`1 / |N_+|` (and joins the key's term to the
-    neighbors' by "=" where "+" is meant): ``"sum"``. The released codes of AimCLR, MsMCLR, HiCLR and CrosSCLR, which
-    trained the published numbers, divide each clip's sum by its number of positives: ``"mean"``, the default. With one
-    to three neighbors the sum weighs two to four times as much against D3M.
+    The key is one of :math:`N_+`. With ``"mean"``, the default, each clip's sum is divided by its number of positives,
+    as in the released code of AimCLR, MsMCLR, HiCLR and CrosSCLR, which produced the published numbers. With ``"sum"``
+    it is not divided, as in AimCLR's eq. 9 (which misprints "=" for "+" between the terms of the key and of the
+    neighbors). With one to three neighbors, the sum is two to four times as large relative to D3M.
 
     Args:
-        logits: ``(n, 1 + k)`` of the query. Only the query's logits are trained by this loss, in paper and code.
-        mask: ``(n, 1 + k)`` boolean, at least one positive a row; see :func:`nearest_neighbor_mask`.
-        reduction_over_positives: ``"mean"`` (the released codes) or ``"sum"`` (the paper).
+        logits: ``(n, 1 + k)`` of the query. In the paper and in the code, this loss trains only the query.
+        mask: ``(n, 1 + k)`` boolean with at least one positive per row; see :func:`nearest_neighbor_mask`.
+        reduction_over_positives: ``"mean"`` (the released code) or ``"sum"`` (the paper).
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar; ``(n,)`` for ``"none"``. Equal to :func:`~skelblocks.losses.info_nce` where no clip has a
-        neighbor. Infinite if a positive's logit is ``-inf``.
+        A scalar; ``(n,)`` for ``"none"``. It equals :func:`~skelblocks.losses.info_nce` if no clip has a neighbor,
+        and is infinite if a positive's logit is ``-inf``.
 
     Raises:
         TypeError: logits are not floating-point, or the mask is not boolean.
@@ -126,7 +127,7 @@ def nearest_neighbor_loss(
 
 
 def check_reductions(reduction_over_positives: PositivesReduction, reduction: Reduction) -> None:
-    """Raise ``ValueError`` unless both reductions are known."""
+    """Raise ``ValueError`` unless both reductions are supported."""
     check_choice(reduction_over_positives, get_args(PositivesReduction), name="reduction_over_positives")
     check_reduction(reduction)
 
@@ -134,7 +135,7 @@ def check_reductions(reduction_over_positives: PositivesReduction, reduction: Re
 def positives_loss(
     logits: Tensor, mask: Tensor, *, reduction_over_positives: PositivesReduction, reduction: Reduction
 ) -> Tensor:
-    """:func:`nearest_neighbor_loss` without its checks."""
+    """Compute :func:`nearest_neighbor_loss` without its checks."""
     log_p = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
     losses = -log_p.masked_fill(~mask, 0).sum(dim=1)
     if reduction_over_positives == "mean":
@@ -153,25 +154,25 @@ def nearest_neighbor_mining(
     reduction_over_positives: PositivesReduction = "mean",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Mine the neighbors and take the loss: :func:`nearest_neighbor_mask`, then :func:`nearest_neighbor_loss`.
+    """Mine the neighbors and compute the loss: :func:`nearest_neighbor_mask`, then :func:`nearest_neighbor_loss`.
 
-    It takes InfoNCE's place in the second stage of training, after epoch 150 of 300 in AimCLR (section 4.2) and in the
-    released codes of MsMCLR and HiCLR.
+    It replaces InfoNCE in the second stage of training: after epoch 150 of 300 in AimCLR (section 4.2) and in the
+    released code of MsMCLR and HiCLR.
 
-    CrosNNCLR mines across views: with ``neighbors="others"`` a view's positives are the rows that lie nearest to the
-    other view, not to itself. Its loss is the mean of both directions, of a query's logits and of those of its key::
+    CrosNNCLR mines across views: with ``neighbors="others"`` a view's positives are the rows that are nearest to the
+    other view, not to itself. Its loss is the mean of both directions, query to key and key to query::
 
         across = partial(nearest_neighbor_mining, neighbors="others")
         loss = (across(query_logits, [key_logits]) + across(key_logits, [query_logits])) / 2
 
     Args:
-        query_logits: ``(n, 1 + k)``, trained by this loss; names neighbors too, if ``neighbors`` is ``"all"``.
-        student_logits: One matrix ``(n, 1 + k)`` a further branch; they name neighbors and get no gradient.
+        query_logits: ``(n, 1 + k)``, trained by this loss. With ``neighbors="all"`` the query selects neighbors too.
+        student_logits: One matrix ``(n, 1 + k)`` for each further branch. They select neighbors and get no gradient.
         top_k: See :func:`nearest_neighbor_mask`.
-        neighbors: ``"all"``: the positives are the rows that the query or a student names, as in AimCLR. ``"others"``:
-            those that a student names, as in CrosNNCLR.
-        exclude: ``(n, k)`` boolean, rows that are no neighbors. They stay negatives unless their logits are ``-inf``,
-            as :func:`~skelblocks.contrast.contrastive_logits` makes them when it gets the same argument.
+        neighbors: Which branches select the positives. ``"all"``: the query and the students, as in AimCLR.
+            ``"others"``: only the students, as in CrosNNCLR.
+        exclude: ``(n, k)`` boolean, true for rows that must not be neighbors. They remain negatives unless their logits
+            are ``-inf``: pass the same mask to :func:`~skelblocks.contrast.contrastive_logits` for that.
         reduction_over_positives: See :func:`nearest_neighbor_loss`.
         reduction: See :func:`nearest_neighbor_loss`.
 
@@ -181,7 +182,8 @@ def nearest_neighbor_mining(
     Raises:
         TypeError: a wrong dtype, or one matrix in place of a list.
         ValueError: a wrong shape or range, an unknown reduction or choice of neighbors, no student with
-            ``neighbors="others"``, or students that require grad beside a query that requires none: exchanged roles.
+            ``neighbors="others"``, or students that require grad while the query does not, which means that they were
+            swapped.
 
     Example:
         >>> query, extreme, dropped = torch.randn(3, 4, 33)
@@ -190,7 +192,7 @@ def nearest_neighbor_mining(
     """
     check_logits(query_logits, name="query_logits")
     check_choice(neighbors, get_args(Neighbors), name="neighbors")
-    least, expected = (1, "at least one, which names the neighbors") if neighbors == "others" else (0, "any number")
+    least, expected = (1, "at least one, to select the neighbors") if neighbors == "others" else (0, "any number")
     check_logits_list(student_logits, name="student_logits", least=least, expected=expected, like=query_logits)
     check_neighbors(query_logits, top_k=top_k, exclude=exclude)
     check_roles({"query_logits": query_logits}, {f"student_logits[{b}]": x for b, x in enumerate(student_logits)})
@@ -244,7 +246,7 @@ class NearestNeighborLoss(nn.Module):
     def forward(
         self, query_logits: Tensor, student_logits: Sequence[Tensor], *, exclude: Tensor | None = None
     ) -> Tensor:
-        """The loss; students name the neighbors, and so does the query if ``neighbors`` is ``"all"``."""
+        """The loss. The students select the neighbors; with ``neighbors="all"`` the query does too."""
         return nearest_neighbor_mining(
             query_logits,
             student_logits,

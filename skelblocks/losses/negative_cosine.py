@@ -1,4 +1,4 @@
-"""Negative cosine (BYOL, SimSiam): a predictor maps one view's embedding onto the other view's.
+"""Negative cosine (BYOL, SimSiam): a predictor maps the embedding of one view to the embedding of the other.
 
 Axes: n samples, d embedding.
 """
@@ -20,18 +20,18 @@ from skelblocks.losses._reduction import Reduction, check_reduction, reduce_clip
 
 @explain_arguments
 def negative_cosine_loss(prediction: Tensor, target: Tensor, *, reduction: Reduction = "mean") -> Tensor:
-    r"""Minus the cosine of a prediction and its target.
+    r"""Negative cosine similarity of a prediction and its target.
 
     .. math:: L = - \frac{1}{n} \sum_n \frac{p_n \cdot z_n}{\lVert p_n \rVert \lVert z_n \rVert}
 
-    Eq. 1 of SimSiam. BYOL's loss is ``2 + 2 * L``. Both methods add the loss with the two views exchanged. The target
-    is constant: without that, all embeddings collapse to one point. SkeletonBYOL and the online side of HYSP train
-    skeleton encoders with it. It needs no negatives and no bank.
+    Eq. 1 of SimSiam. BYOL's loss is ``2 + 2 * L``. Both methods add the same loss with the two views swapped. The
+    target must be constant: otherwise all embeddings collapse to one point. SkeletonBYOL and HYSP train skeleton
+    encoders with this loss. It needs no negatives and no bank.
 
     Args:
-        prediction: ``(n, d)``, what :class:`~skelblocks.encoders.Predictor` makes of one view's embedding.
-        target: ``(n, d)``, the other view's embedding, constant: the momentum encoder's in BYOL, the same encoder's in
-            SimSiam.
+        prediction: ``(n, d)``, the output of :class:`~skelblocks.encoders.Predictor` for one view.
+        target: ``(n, d)``, the embedding of the other view, constant. It comes from the momentum encoder in BYOL, and
+            from the same encoder in SimSiam.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
@@ -39,8 +39,8 @@ def negative_cosine_loss(prediction: Tensor, target: Tensor, *, reduction: Reduc
 
     Raises:
         TypeError: an embedding is not floating-point.
-        ValueError: shapes that differ, or a target that requires a gradient beside a prediction that does not, which
-            means that they were exchanged.
+        ValueError: shapes that differ, or a target that requires grad while the prediction does not, which means that
+            they were swapped.
 
     Example:
         >>> target = torch.randn(4, 8)

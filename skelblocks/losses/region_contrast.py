@@ -1,4 +1,4 @@
-"""SkeleMixCLR's regional losses: what was pasted into a clip, and what is left of it, each find their own key.
+"""SkeleMixCLR's regional losses: the pasted region and the rest of a mixed clip each match their own key.
 
 Axes: n samples, d embedding, k bank rows. Column 0 of a logits matrix is the positive key.
 """
@@ -21,7 +21,7 @@ from skelblocks.losses.info_nce import cross_entropy
 
 
 class RegionLogits(NamedTuple):
-    """Logits of the pasted regions and of the rest, each ``(n, 2 + k)``: own key, bank, the other side."""
+    """Logits of the pasted regions and of the rest, each ``(n, 2 + k)``: own key, bank, other side of the clip."""
 
     inside: Tensor
     outside: Tensor
@@ -39,18 +39,18 @@ def region_logits(
     detach_negative: bool = True,
     exclude: Tensor | None = None,
 ) -> RegionLogits:
-    r"""The logits whose :func:`~skelblocks.losses.info_nce` is averaged by :func:`region_contrast`.
+    r"""Compute the two matrices of logits whose InfoNCE :func:`region_contrast` averages.
 
     .. math:: l^p_n = [\hat p_n \cdot \hat k_{\pi(n)},\; \hat p_n \cdot b_1, \dots, \hat p_n \cdot b_K,\;
         \hat p_n \cdot \hat c_n] / \tau, \qquad
         l^c_n = [\hat c_n \cdot \hat k_n,\; \hat c_n \cdot b_1, \dots, \hat c_n \cdot b_K,\;
         \hat c_n \cdot \hat p_n] / \tau
 
-    Arguments and errors are those of :func:`region_contrast`.
+    It takes the same arguments as :func:`region_contrast` and raises the same errors.
 
     Returns:
-        Two matrices ``(n, 2 + k)``, float32 at least. Columns 0 to k are those of
-        :func:`~skelblocks.contrast.contrastive_logits`; the last one is the other side of the same mixed clip.
+        Two matrices ``(n, 2 + k)``, float32 at least. Columns 0 to k are as in
+        :func:`~skelblocks.contrast.contrastive_logits`; the last column is the other side of the same mixed clip.
 
     Example:
         >>> p, c, k = torch.randn(3, 4, 8)
@@ -89,35 +89,35 @@ def region_contrast(
     exclude: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Contrast both sides of a mixed clip: the pasted region with its source's key, the rest with its own.
+    r"""Compare the pasted region of a mixed clip with the key of its source, and the rest with the clip's own key.
 
     .. math:: L = \tfrac{1}{2} \operatorname{InfoNCE}(p, k_\pi, Q \cup \{c\})
         + \tfrac{1}{2} \operatorname{InfoNCE}(c, k, Q \cup \{p\})
 
-    with :math:`p` the embedding of the region pasted into clip n, which came from clip :math:`\pi(n)`, :math:`c` that
-    of the rest of clip n (:func:`~skelblocks.encoders.region_pool`, then the projection head), and :math:`k` the keys
-    of the whole, unmixed clips. Each side has the other as one more negative, weighing as much as a row of the bank.
+    Here :math:`p` is the embedding of the region pasted into clip n, which came from clip :math:`\pi(n)`; :math:`c` is
+    the embedding of the rest of clip n; and :math:`k` are the keys of the unmixed clips. Compute p and c with
+    :func:`~skelblocks.encoders.region_pool` and the projection head. Each side is one more negative for the other.
 
-    The halves, the temperature and the detached negative are those of SkeleMixCLR's released code, which adds this to
-    InfoNCE of the unmixed query. That code writes the loss as
-    :math:`-\log \sum_j q_j M_j / \sum_j M_j`, a log of a mean, with a mask that marks the key alone: plain InfoNCE.
+    The factors of one half, the temperature and the detached negative follow SkeleMixCLR's released code, which adds
+    this loss to InfoNCE of the unmixed query. That code writes the loss as
+    :math:`-\log \sum_j q_j M_j / \sum_j M_j`. Its mask :math:`M` marks only the key, so this is plain InfoNCE.
 
-    One call is one mix. Of several mixes of a batch, the first version of the released code takes the mean of the
-    losses; the later one, with which its configuration has three, their sum, so that there the regional losses weigh
-    three times as much against the other.
+    One call handles one mix. If a batch is mixed several times, the first version of the released code averages the
+    losses, and the later version, which mixes three times, sums them. The sum weighs the regional losses three times
+    as much relative to InfoNCE.
 
     Args:
-        inside: ``(n, d)``, of the pasted regions; normalized here.
-        outside: ``(n, d)``, of what is left of the clips; normalized here.
-        key: ``(n, d)``, of the unmixed clips, in the order of the clips; normalized here.
-        partner: ``(n,)`` int64, the clip from which the region in clip n was taken, an index into ``key``.
+        inside: ``(n, d)``, embeddings of the pasted regions; normalized here.
+        outside: ``(n, d)``, embeddings of the rest of the clips; normalized here.
+        key: ``(n, d)``, keys of the unmixed clips, in the order of the clips; normalized here.
+        partner: ``(n,)`` int64, the clip from which the region in clip n was taken, as an index into ``key``.
         bank: ``(k, d)``, unit rows, constant.
         temperature: 0.2 in the released configuration.
-        detach_negative: Whether the extra negative is constant, as released. Without it each side is also pushed away
-            from the other by the other's loss.
-        exclude: ``(n, k)`` boolean, true for rows of the bank that are no negatives of clip n, such as its older keys
-            (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). The pasted region of clip n leaves out the rows of
-            its partner.
+        detach_negative: Whether the extra negative is constant, as in the released code. If False, the loss of each
+            side also moves the other side.
+        exclude: ``(n, k)`` boolean, true for bank rows that are not negatives of clip n, such as its older keys
+            (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). The pasted region of clip n uses the row of its
+            partner.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
@@ -126,8 +126,8 @@ def region_contrast(
     Raises:
         TypeError: an embedding is not floating-point, ``partner`` not int64, or ``exclude`` not boolean.
         ValueError: sizes of ``n``, ``k`` or ``d`` differ, ``temperature`` is not positive, an unknown reduction, a key
-            that requires grad beside queries that require none, or, on CPU and outside a compiled graph, a partner is
-            not in ``0..n-1``.
+            that requires grad while the queries do not, or a partner that is not in ``0..n-1`` (checked only on CPU
+            and outside a compiled graph).
 
     Example:
         >>> key = torch.eye(4)

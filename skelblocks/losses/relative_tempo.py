@@ -1,4 +1,4 @@
-"""Relative tempo (RVTCLR): a clip is nearer to itself at the same tempo than at another one.
+"""Relative tempo (RVTCLR): a clip is closer to itself at the same tempo than at another tempo.
 
 Axes: n samples, d embedding.
 """
@@ -29,13 +29,13 @@ def relative_tempo_loss(
     margin: float = 1.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Rank two keys of a clip: that of its own tempo before that of another tempo.
+    r"""Rank two keys of a clip: the key at the clip's own tempo must be closer than the key at another tempo.
 
     .. math:: L = \frac{1}{n} \sum_n \max\Big(0, \gamma -
         \frac{\hat q_n \cdot \hat k_n - \hat q_n \cdot \hat o_n}{\tau}\Big)
 
-    It is the ranking term of RVTCLR (ICCV 2023), as in its released code. There it acts on embeddings of a second
-    head; the first head's embeddings learn to be the same at both tempos, by
+    This is the ranking term of RVTCLR (ICCV 2023), as in its released code. There a second head computes the
+    embeddings for this term. The embeddings of the first head learn to be the same at both tempos, by
     :func:`~skelblocks.losses.info_nce` with each of the two keys.
 
     Args:
@@ -43,8 +43,8 @@ def relative_tempo_loss(
         own: k ``(n, d)``, the key of another view at the same tempo, constant; normalized here.
         other: o ``(n, d)``, the key of the view at the other tempo, constant; normalized here.
         temperature: :math:`\tau`, 0.07 in the released code.
-        margin: :math:`\gamma`, by how much the first similarity must be larger, after the division by the temperature.
-            1 in the released code: 0.07 in cosine.
+        margin: :math:`\gamma`, the required difference of the two similarities after division by the temperature. 1 in
+            the released code, which is a difference of 0.07 in cosine.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
@@ -52,8 +52,8 @@ def relative_tempo_loss(
 
     Raises:
         TypeError: an embedding is not floating-point.
-        ValueError: shapes that differ, a setting out of range, or keys that require a gradient beside a query that does
-            not, which means that they were exchanged.
+        ValueError: shapes that differ, a setting out of range, or keys that require grad while the query does not,
+            which means that they were swapped.
 
     Example:
         >>> import torch
@@ -124,5 +124,5 @@ class RelativeTempoLoss(nn.Module):
 def _check_settings(temperature: float, margin: float, reduction: Reduction) -> None:
     check_positive(temperature, name="temperature")
     if not 0 <= margin < math.inf:
-        raise ValueError(f"margin: expected a finite number >= 0, got {margin}; 1 is the released code's")
+        raise ValueError(f"margin: expected a finite number >= 0, got {margin}; the released code has 1")
     check_reduction(reduction)

@@ -1,4 +1,4 @@
-"""Salient contrast: SkeAttnCLR's local loss, of the salient and the non-salient features of a clip.
+"""Salient contrast: SkeAttnCLR's local loss for the salient and the non-salient features of a clip.
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -33,39 +33,39 @@ def salient_contrast(
     exclude: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""InfoNCE of the salient embeddings and of the non-salient ones, each a further negative of the other.
+    r"""InfoNCE of the salient and of the non-salient embeddings, each an extra negative for the other.
 
     .. math:: L_s = \operatorname{mean}_n \Big[ -\log \frac{e^{q_s \cdot k_s / \tau}}
         {e^{q_s \cdot k_s / \tau} + e^{q_s \cdot q_{ns} / \tau} + \sum_j e^{q_s \cdot b_j / \tau}} \Big], \qquad
         L = \mu L_s + (1 - \mu) L_{ns}
 
-    with :math:`L_{ns}` the same for :math:`q_{ns}, k_{ns}` and the further negative :math:`q_s`. Eqs. 8-10 of
-    SkeAttnCLR. The bank is the one of global embeddings. The whole loss of the method adds InfoNCE of the global
-    embeddings (eq. 11), which is the trainer's.
+    where :math:`L_{ns}` is the same for :math:`q_{ns}, k_{ns}` with the extra negative :math:`q_s`. These are eqs. 8-10
+    of SkeAttnCLR. The bank holds global embeddings. The full loss of the method (eq. 11) also has the InfoNCE of the
+    global embeddings, which the training loop adds.
 
     Args:
         query_salient: ``(n, d)``, from the mixed query; normalized here.
         query_non_salient: ``(n, d)``, from the mixed query; normalized here.
-        key_salient: ``(n, d)``, from the key that was not mixed, under the query's mask; normalized here.
-        key_non_salient: ``(n, d)``, likewise.
+        key_salient: ``(n, d)``, from the unmixed key, with the query's mask; normalized here.
+        key_non_salient: ``(n, d)``, from the unmixed key, with the query's mask; normalized here.
         bank: ``(k, d)``, unit rows, constant.
         temperature: :math:`\tau`; 0.2 in the paper (section 3.1, table 8).
-        mu: :math:`\mu`, the share of :math:`L_s`; 0.5 in the paper (tables 8, 16), which asks for a number in (0, 1).
-            The released joint configs of NTU-60 have 1, and with it no :math:`L_{ns}`; all others 0.5.
-        hard_negative: Whether the query's two embeddings repel each other. Table 7 leaves it out as an ablation.
-        detach_negative: Hold the further negative constant, as the released code does: each loss then moves its own
-            query alone. Eqs. 8 and 9 print nothing of the kind.
-        exclude: ``(n, k)`` boolean, true where a row of the bank is no negative of that query.
+        mu: :math:`\mu`, the weight of :math:`L_s`, in [0, 1]. 0.5 in the paper (tables 8, 16). The released joint
+            configs for NTU-60 have 1, which disables :math:`L_{ns}`; all others have 0.5.
+        hard_negative: Whether the query's two embeddings are negatives of each other. Table 7 has an ablation without.
+        detach_negative: Whether the extra negative is constant, as in the released code, so that each loss moves only
+            its own query. Eqs. 8 and 9 do not mention it.
+        exclude: ``(n, k)`` boolean, true where a bank row is not a negative of that query.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        A scalar, at least 0; ``log(2 + k)`` where all cosines are equal, float32 at least. ``(n,)`` for
-        ``reduction="none"``.
+        A scalar, at least 0, in float32 at least; ``(n,)`` for ``reduction="none"``. If all cosines are equal, the loss
+        is ``log(2 + k)``.
 
     Raises:
         TypeError: a wrong dtype.
         ValueError: a wrong shape or range, an unknown reduction, ``detach_negative`` without ``hard_negative``, or keys
-            that require grad beside queries that require none: exchanged roles.
+            that require grad while the queries do not, which means that they were swapped.
 
     Example:
         >>> query, key = torch.eye(4)[:2], torch.eye(4)[2:]
@@ -87,7 +87,7 @@ def salient_contrast(
             logits = torch.cat((logits, opposition), dim=1)
         return cross_entropy(logits, reduction=reduction)
 
-    # Without a branch on mu: at 0 and 1 the idle side gets gradients of zero, not none, which DDP would refuse.
+    # Compute both sides for every mu: with mu 0 or 1 the unused side gets zero gradients, where DDP would reject None.
     salient = one_side(query_salient, key_salient, query_non_salient)
     non_salient = one_side(query_non_salient, key_non_salient, query_salient)
     return mu * salient + (1 - mu) * non_salient
@@ -172,6 +172,9 @@ class SalientContrastLoss(nn.Module):
 def _check_options(temperature: float, mu: float, hard_negative: bool, detach_negative: bool) -> None:
     check_positive(temperature, name="temperature")
     if not 0 <= mu <= 1:
-        raise ValueError(f"mu: expected the salient part's share, a number in [0, 1], got {mu}")
+        raise ValueError(f"mu: expected a weight of the salient side in [0, 1], got {mu}; the paper has 0.5")
     if detach_negative and not hard_negative:
-        raise ValueError("detach_negative: expected False with hard_negative=False, got True: nothing to hold constant")
+        raise ValueError(
+            "detach_negative: expected False with hard_negative=False, got True; there is no negative to detach: "
+            "leave detach_negative out"
+        )

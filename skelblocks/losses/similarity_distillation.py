@@ -1,4 +1,4 @@
-"""Similarity distillation (CMD): one stream teaches another which clips are near.
+"""Similarity distillation (CMD): one stream teaches another which clips are similar.
 
 Axes: n samples, d embedding, k bank rows.
 """
@@ -32,30 +32,30 @@ def similarity_distillation_loss(
     max_similarity: float | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Divergence of the student's distribution over the bank's clips from the teacher's.
+    r"""Kullback-Leibler divergence between the teacher's and the student's distributions over the bank's clips.
 
     .. math:: p_j = \operatorname{softmax}_j (\hat t \cdot b^T_j / \tau_T), \quad
         q_j = \operatorname{softmax}_j (\hat s \cdot b^S_j / \tau_S), \quad
         L = \tfrac{1}{n} \sum_n \sum_{j \in \mathcal{N}} p_j \log (p_j / q_j)
 
     :math:`\mathcal{N}` are the ``top_k`` rows of the teacher's bank that are nearest to the teacher's embedding, and
-    the softmax runs over these rows. Row j of both banks belongs to the same clip. CMD (ECCV 2022) sums this loss over
-    the six ordered pairs of joint, motion and bone: the teacher is the key of one stream, the student is the query of
-    another. The teacher's lower temperature sharpens what it is sure of. PCM3, HaLP and ActCLR use forms of it too.
+    the softmax runs over these rows. Row j of both banks must belong to the same clip. CMD (ECCV 2022) sums this loss
+    over the six ordered pairs of joint, motion and bone: the teacher is the key of one stream, the student is the query
+    of another. The teacher's lower temperature sharpens its distribution. PCM3, HaLP and ActCLR use variants of it.
 
     Args:
         student: ``(n, d)``, the student's query; normalized here.
         teacher: ``(n, d)``, the teacher's key, constant; normalized here.
         student_bank: ``(k, d)``, unit rows, constant: the bank of the student's stream.
         teacher_bank: ``(k, d)``, unit rows, constant: the same clips in the teacher's stream.
-        top_k: Neighbors of the teacher over which the distributions run. Default: the whole bank. The released scripts
-            take 8,192 of 16,384.
+        top_k: Number of the teacher's nearest rows that enter the distributions. Default: the whole bank. The released
+            scripts use 8,192 of 16,384.
         student_temperature: :math:`\tau_S`, 0.1 in CMD.
         teacher_temperature: :math:`\tau_T`, 0.05 in CMD.
-        square_student: Compare the squares of the student's similarities, as ActCLR's released code does: the opposite
-            of a row then counts as near it.
-        max_similarity: Rows that are nearer to the teacher than this count as its opposite, with a similarity of -1.
-            ActCLR's released code has 0.95, which leaves older keys of the same clip out.
+        square_student: Square the student's similarities, as ActCLR's released code does. A row opposite to the student
+            then counts as similar.
+        max_similarity: Rows that are more similar to the teacher than this get a similarity of -1. ActCLR's released
+            code has 0.95, which excludes older keys of the same clip.
         reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
@@ -63,8 +63,8 @@ def similarity_distillation_loss(
 
     Raises:
         TypeError: an embedding is not floating-point, or ``top_k`` is not an integer.
-        ValueError: shapes that differ, an empty bank, a setting out of range, or a teacher that requires a gradient
-            beside a student that does not, which means that they were exchanged.
+        ValueError: shapes that differ, an empty bank, a setting out of range, or a teacher that requires grad while the
+            student does not, which means that they were swapped.
 
     Example:
         >>> from skelblocks.contrast import unit_rows

@@ -30,7 +30,7 @@ def variance_covariance_loss(
     form: Form = "paper",
     eps: float = 1e-4,
 ) -> Tensor:
-    r"""Distance of two views, plus a penalty where features do not vary or are correlated.
+    r"""Distance between two views, plus penalties for features that do not vary and for correlated features.
 
     .. math:: L = \lambda\, s(z, z') + \mu\, [v(z) + v(z')] + \nu\, [c(z) + c(z')]
 
@@ -39,8 +39,8 @@ def variance_covariance_loss(
         c(z) = \tfrac{1}{d} \sum_{i \ne j} \operatorname{Cov}(z)_{ij}^2
 
     Eqs. 1 to 6 of VICReg (Bardes, Ponce, LeCun, ICLR 2022). It needs no negatives, no bank and no momentum encoder.
-    UmURL and USDRL train skeleton encoders with it. With ``invariance_weight=0`` it is a regularizer that keeps the
-    features of a contrastive method from collapsing into few directions; pass its two views.
+    UmURL and USDRL train skeleton encoders with it. With ``invariance_weight=0`` it is a regularizer: add it for the
+    two views of a contrastive method, to keep the features from collapsing into a few directions.
 
     Statistics come from the local batch: nothing is gathered over processes. They are computed in float32 at least,
     also inside autocast.
@@ -51,8 +51,8 @@ def variance_covariance_loss(
         invariance_weight: :math:`\lambda`, 25 in the paper.
         variance_weight: :math:`\mu`, 25 in the paper.
         covariance_weight: :math:`\nu`, 1 in the paper.
-        form: ``"paper"`` is the equations above. ``"official"`` is the released code, which divides :math:`s` by
-            :math:`d` and the variance term by two.
+        form: ``"paper"`` uses the equations above. ``"official"`` follows the released code, which also divides
+            :math:`s` by :math:`d` and the variance term by two.
         eps: Keeps the gradient of the square root finite. 1e-4 in the paper.
 
     Returns:
@@ -92,7 +92,7 @@ def _lack_of_variance(centered: Tensor, eps: float) -> Tensor:
 def _covariance(centered: Tensor) -> Tensor:
     n, d = centered.shape
     covariance = centered.T @ centered / (n - 1)
-    # without its first number the matrix falls into rows of d + 1, and the diagonal is their last column: no copy
+    # Without its first entry the flat matrix splits into rows of d + 1, whose last column is the diagonal. No copy.
     off_diagonal = covariance.flatten()[1:].view(d - 1, d + 1)[:, :-1]
     return off_diagonal.square().sum() / d
 

@@ -21,11 +21,11 @@ EMBEDDINGS = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     [
         (
             lambda: info_nce(LOGITS.softmax(dim=1)),
-            "logits: expected logits, got rows that sum to 1, as probabilities do",
+            "logits: expected logits, got rows that sum to 1, like probabilities",
         ),
         (lambda: d3m_loss([LOGITS.softmax(dim=1)], LOGITS), r"student_logits\[0\]: .* probabilities"),
         (lambda: d3m_loss([LOGITS], LOGITS.softmax(dim=1)), "teacher_logits: .* probabilities"),
-        (lambda: info_nce(unit_rows(EMBEDDINGS)), "logits: .* rows of length 1, as embeddings have; pass contrastive"),
+        (lambda: info_nce(unit_rows(EMBEDDINGS)), "logits: .* rows of length 1, like embeddings; pass contrastive"),
         (lambda: info_nce(LOGITS * torch.nan), r"logits: expected numbers or -inf, got NaN or \+inf"),
         (
             lambda: nearest_neighbor_mining(LOGITS, [LOGITS.softmax(dim=1)]),

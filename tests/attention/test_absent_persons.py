@@ -124,7 +124,7 @@ def test_mistakes_say_what_was_expected(kind):
     x, mask = feature_map([[1, 0], [1, 1]])
     with pytest.raises(ValueError, match="person_mask: expected None with absent='compute'"):
         BLOCKS[kind]()(x, person_mask=mask)
-    with pytest.raises(ValueError, match=r"person_mask: expected the shape \(2, 2\) of the map's rows, got \(4,\)"):
+    with pytest.raises(ValueError, match=r"person_mask: expected shape \(2, 2\), as in feature_map, got \(4,\)"):
         BLOCKS[kind](absent="skip")(x, person_mask=mask.flatten())
     with pytest.raises(ValueError, match="absent: expected one of 'compute', 'skip', got 'drop'"):
         BLOCKS[kind](absent="drop")

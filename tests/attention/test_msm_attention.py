@@ -165,7 +165,7 @@ def test_clips_see_each_other_only_with_segment():
 
 
 def test_rows_that_segment_does_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"z: expected rows .* that segment=8 divides, got 6"):
+    with pytest.raises(ValueError, match=r"z: expected a multiple of segment=8 rows .*, got 6"):
         MsMAttention(8, layout="ntu-rgb+d", segment=8)(torch.zeros(3, 2, 8, 4, 25))
 
 
@@ -298,7 +298,7 @@ def test_wrong_options_are_refused(options, message):
         ((2, 4, 5, 25), {"scale": 0.0}, "scale: expected a number > 0, got 0.0"),
         ((2, 4, 5, 25), {"segment": 0}, "segment: expected an integer >= 1, got 0"),
         ((2, 4, 5, 25), {"segment": -1}, "segment: expected an integer >= 1, got -1"),
-        ((3, 4, 5, 25), {"segment": 2}, "z: expected rows .* that segment=2 divides, got 3"),
+        ((3, 4, 5, 25), {"segment": 2}, "z: expected a multiple of segment=2 rows .*, got 3"),
     ],
 )
 def test_what_the_function_refuses(shape, options, message):

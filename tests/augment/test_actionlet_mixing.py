@@ -181,7 +181,7 @@ def test_wrong_settings_are_refused():
         RandomSkeletonMix("sbu", cut=0.8, resize=0.3)
     with pytest.raises(ValueError, match=r"cut: expected a probability in \[0, 1\], got -0.1"):
         RandomSkeletonMix("sbu", cut=-0.1)
-    with pytest.raises(ValueError, match=r"shape: expected n >= 2 clips, each takes from another, got n=1"):
+    with pytest.raises(ValueError, match=r"shape: expected n >= 2 clips, to pair each with another, got n=1"):
         RandomBoneLengths("sbu")(clips(n=1))
     with pytest.raises(TypeError, match=r"partner: expected a torch.int64 tensor"):
         bone_lengths(clips(), torch.zeros(3), layout="sbu")

@@ -192,5 +192,7 @@ def test_wrong_shapes_say_what_was_expected():
     for mask, size in ((central_spatial_mask, 6), (central_spatial_mask_multiset, 10)):
         with pytest.raises(ValueError, match="hidden: expected an integer >= 0, got -1"):
             mask(torch.zeros(size), DEGREES, hidden=-1)
-        with pytest.raises(ValueError, match="hidden: expected 0 to 5 of the 6 joints, so that one is left, got 6"):
+        with pytest.raises(
+            ValueError, match="hidden: expected 0 to 5 of 6 joints, got 6; at least one joint must remain"
+        ):
             mask(torch.zeros(size), DEGREES, hidden=6)

@@ -45,7 +45,7 @@ def test_takes_anything_that_samples_and_transforms():
 
 def test_one_transform_or_a_class_in_place_of_instances():
     with pytest.raises(
-        TypeError, match=r"transforms: expected a list of them, got one RandomShear; pass \[transform\]"
+        TypeError, match=r"transforms: expected a list of transforms, got one RandomShear; pass \[transform\]"
     ):
         Compose(RandomShear())
     with pytest.raises(TypeError, match=r"transforms\[0\]: .*, got the class RandomShear; pass an instance"):
@@ -62,7 +62,7 @@ def test_other_things_are_refused(bad):
 
 def test_params_of_another_length_are_refused():
     x = torch.randn(2, 3, 12, 25, 1)
-    with pytest.raises(ValueError, match="params: expected 2 entries, one a transform, got 1"):
+    with pytest.raises(ValueError, match="params: expected 2 entries, one per transform, got 1"):
         Compose([RandomShear(), RandomShear()]).transform(x, (RandomShear().sample(x.shape),))
 
 

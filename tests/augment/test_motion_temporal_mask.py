@@ -200,7 +200,7 @@ def test_wrong_arguments_say_what_was_expected():
         with pytest.raises(ValueError, match=f"places: expected 0 to 8, .* leaves 9 frames, got {place} to {place}"):
             motion_temporal_mask(x, places + place, most_moving=1)
     for most_moving in (-1, 10):
-        with pytest.raises(ValueError, match=r"most_moving: expected (0 to 9 of the 10 frames|an integer >= 0), got"):
+        with pytest.raises(ValueError, match=r"most_moving: expected (0 to 9 of 10 frames|an integer >= 0), got"):
             motion_temporal_mask(x, places, most_moving=most_moving)
     with pytest.raises(TypeError, match=r"most_moving: expected an integer >= 0, got 0\.2"):
         motion_temporal_mask(x, places, most_moving=0.2)
@@ -212,13 +212,13 @@ def test_wrong_arguments_say_what_was_expected():
 
 def test_unit_draws_still_work_with_a_warning():
     x, draws = clips(2, 10), torch.rand(2, 10)
-    with pytest.warns(DeprecationWarning, match="unit draws with kept= are deprecated") as caught:
+    with pytest.warns(DeprecationWarning, match="uniform draws with kept= are deprecated") as caught:
         y = motion_temporal_mask(x, draws, most_moving=2, kept=3)
     assert caught[0].filename == __file__
     assert y.equal(reference(x, draws, 2, 3))
     with (
         pytest.warns(DeprecationWarning, match="kept="),
-        pytest.raises(ValueError, match="kept: expected 1 to 8, as most_moving=2"),
+        pytest.raises(ValueError, match="kept: expected 1 to 8, the frames that most_moving=2"),
     ):
         motion_temporal_mask(x, draws, most_moving=2, kept=9)
     with (

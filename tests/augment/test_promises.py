@@ -245,5 +245,5 @@ def test_cuda(name):
 
 @testing.with_cuda
 def test_a_generator_on_another_device():
-    with pytest.raises(ValueError, match="generator: expected one on 'cuda', where the clips are, got one on 'cpu'"):
+    with pytest.raises(ValueError, match="generator: expected device 'cuda', as for the clips, got 'cpu'"):
         augment.RandomShear()(clips().cuda(), generator=torch.Generator())

@@ -231,7 +231,7 @@ def test_repr():
 
 def test_a_batch_of_one_is_refused_and_a_batch_of_two_exchanges():
     op = RandomRegionSwap("ntu-rgb+d")
-    with pytest.raises(ValueError, match=r"shape: expected n >= 2 clips, .* got n=1; raise the batch size"):
+    with pytest.raises(ValueError, match=r"shape: expected n >= 2 clips, .* got n=1; use a larger batch"):
         op(clips(1))
     assert op(clips(2)).partner.tolist() == [1, 0]
 

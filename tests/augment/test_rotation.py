@@ -97,7 +97,7 @@ def test_lengths_stay(c, generator):
     ("x", "angles", "message"),
     [
         ((2, 2, 5, 17, 1), (2, 3), r"angles: expected \(n=2, axis=1\).* axis 'axis' is 3, not 1"),
-        ((2, 4, 5, 17, 1), (2, 3), r"with c of 2 or 3, the coordinates, got 4; leave out a channel that is none"),
+        ((2, 4, 5, 17, 1), (2, 3), r"with c of 2 or 3, the coordinates, got 4; drop channels that are not coordinates"),
         ((2, 3, 5, 25, 1), (1, 3), r"angles: .* axis 'n' is 1, not 2"),
         ((2, 3, 5, 25, 1), (2, 2), r"angles: .* axis 'axis' is 2, not 3"),
         ((2, 3, 5, 25, 1), (2,), r"angles: expected 2 axes \(n=2, axis=3\)"),

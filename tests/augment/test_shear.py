@@ -67,7 +67,7 @@ def test_the_same_draw_commutes_with_a_linear_stream():
         ((3, 5, 25, 2), (2, 3, 3), r"x: expected 5 axes \(n, c, t, v, m\), got shape \(3, 5, 25, 2\)"),
         ((2, 2, 5, 17, 1), (2, 3, 3), r"matrix: expected \(n=2, i=2, c=2\).* axis 'i' is 3, not 2"),
         ((2, 1, 5, 17, 1), (2, 1, 1), r"x: expected \(n, c, t, v, m\) with c of 2 or 3, the coordinates, got 1;"),
-        ((2, 4, 5, 17, 1), (2, 4, 4), r"got 4; leave out a channel that is none, such as a score: x\[:, :2\]"),
+        ((2, 4, 5, 17, 1), (2, 4, 4), r"got 4; drop channels that are not coordinates, such as scores: x\[:, :2\]"),
         ((2, 3, 5, 25, 1), (3, 3, 3), r"matrix: .* axis 'n' is 3, not 2"),
         ((2, 3, 5, 25, 1), (2, 2, 3), r"matrix: .* axis 'i' is 2, not 3"),
         ((2, 3, 5, 25, 1), (2, 3, 2), r"matrix: .* axis 'c' is 2, not 3"),

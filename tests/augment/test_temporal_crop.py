@@ -61,9 +61,7 @@ def test_the_largest_draw_stays_inside():
 def test_a_start_where_the_crop_does_not_fit_is_refused():
     x = torch.arange(3 * 12.0).view(3, 1, 12, 1, 1)
     for wrong in (-1, 5):
-        with pytest.raises(
-            ValueError, match=rf"start: expected 0\.\.4, the places where the crop fits, got \[0, {wrong}"
-        ):
+        with pytest.raises(ValueError, match=rf"start: expected 0\.\.4, where the crop fits, got \[0, {wrong}"):
             temporal_crop(x, torch.tensor([0, wrong, 4]))
     assert RandomTemporalCrop(np.int64(6))(x).shape == x.shape
     several = torch.func.vmap(temporal_crop)(torch.stack([x, 2 * x]), torch.tensor([[0, 1, 4], [4, 2, 0]]))

@@ -181,7 +181,7 @@ def test_keys_that_are_not_finite_are_refused_on_the_cpu(value):
     queue, keys = seeded(4, size=6), torch.randn(3, 4)
     keys[1, 2] = value
     before = copy.deepcopy(queue.state_dict())
-    with pytest.raises(ValueError, match=r"keys: expected finite numbers, got NaN or infinity in rows \[1\]; look for"):
+    with pytest.raises(ValueError, match=r"keys: expected finite numbers, got NaN or infinity in rows \[1\]; check"):
         queue.enqueue(keys, ids=torch.arange(3))
     assert all(tensor.equal(before[name]) for name, tensor in queue.state_dict().items())
 

@@ -200,7 +200,7 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
         ({"layers": [(4, 4, 2, 0)]}, r"layers\[0\], stride: expected an integer >= 1, got 0"),
         (
             {"layers": [(4, 4, 2, 1), (5, 8, 2, 1)]},
-            "expected row 1 to begin with the 4 channels that row 0 gives, got 5",
+            "expected row 1 to begin with 4, the output channels of row 0, got 5",
         ),
         ({"frames": 0}, "frames: expected an integer >= 1, got 0"),
         ({"num_subsets": 0}, "num_subsets: expected an integer >= 1, got 0"),

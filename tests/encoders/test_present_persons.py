@@ -147,7 +147,7 @@ def test_rows_of_absent_persons_do_not_enter_the_encoder(kind):
 
 def test_one_present_person_of_one_frame_is_refused_in_training_alone():
     made, x = encoder("stgcn").train(), clips([[1, 0], [0, 0]])[:, :, :1]
-    with pytest.raises(ValueError, match=r"x: expected more than one number a channel, .* one person"):
+    with pytest.raises(ValueError, match=r"x: expected more than one number per channel, .* one person"):
         made(x)
     assert made.eval()(x).isfinite().all()
 

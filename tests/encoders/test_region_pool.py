@@ -121,7 +121,7 @@ def test_without_a_stride_the_only_one_that_fits_is_taken_and_several_are_refuse
                 assert region_to_frames(mask, frames=frames).equal(mask[list(*wanted)])
             else:
                 with pytest.raises(
-                    ValueError, match=r"stride: expected a number, .* pass that" if wanted else "frames: "
+                    ValueError, match=r"stride: expected a number, .* pass the encoder" if wanted else "frames: "
                 ):
                     region_to_frames(mask, frames=frames)
 

@@ -54,5 +54,5 @@ def test_encoders_that_do_not_fit(encoders, error, message):
 
 def test_maps_that_do_not_fit():
     encoder = SideBySide(small(), BiGRU("coco-17", persons=1, hidden_features=4))
-    with pytest.raises(ValueError, match=r"differ in c alone, got \(2, 1, 16, 3, 17\) from encoder 0 and"):
+    with pytest.raises(ValueError, match=r"differ only in c, got \(2, 1, 16, 3, 17\) from encoder 0 and"):
         encoder(torch.randn(2, 3, 12, 17, 1))

@@ -197,7 +197,7 @@ def test_wrong_arguments_are_refused():
 def test_one_frame_of_one_person_cannot_train_and_moves_no_statistic():
     encoder, x = STGCN("sbu", base_channels=2, out_channels=4, dropout=0.0), torch.randn(1, 3, 1, 15, 1)
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
-    with pytest.raises(ValueError, match=r"x: expected more than one number a channel, .*drop_last=True"):
+    with pytest.raises(ValueError, match=r"x: expected more than one number per channel, .*drop_last=True"):
         encoder(x)
     assert all(v.equal(before[k]) for k, v in encoder.state_dict().items())
     assert encoder(x.expand(1, 3, 2, 15, 1)).isfinite().all()

@@ -204,7 +204,9 @@ def test_one_joint_of_one_short_clip_cannot_train(t):
         assert encoder(x, keep_joints=keep).shape == (1, 1, 8, 2, 1)
         return
     why = "the clip has one frame" if t == 1 else "its map has one frame and joint"
-    with pytest.raises(ValueError, match=f"x: expected more than one number a channel, got .* one person, and {why};"):
+    with pytest.raises(
+        ValueError, match=f"x: expected more than one number per channel, got .* one person, and {why};"
+    ):
         encoder(x, keep_joints=keep)
     assert all(v.equal(before[k]) for k, v in encoder.state_dict().items())
     assert encoder.eval()(x, keep_joints=keep).isfinite().all()
@@ -216,7 +218,7 @@ def test_nor_can_it_where_only_some_normalizations_train(training):
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.train(isinstance(module, training))
-    with pytest.raises(ValueError, match="x: expected more than one number a channel"):
+    with pytest.raises(ValueError, match="x: expected more than one number per channel"):
         encoder(clips(1, 1, m=1), keep_joints=torch.tensor([3]))
 
 

@@ -76,7 +76,7 @@ def test_gradcheck_and_no_silent_second_derivative():
 
     assert torch.autograd.gradcheck(value, query)
     (first,) = torch.autograd.grad(value(query).sum(), query, create_graph=True)
-    with pytest.raises(RuntimeError, match="no second derivative; leave chunk_size out"):
+    with pytest.raises(RuntimeError, match="no second derivative; omit chunk_size"):
         first.sum().backward()
 
 

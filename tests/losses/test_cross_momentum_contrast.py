@@ -327,7 +327,7 @@ def test_integers_are_refused(place):
         ({"temperature": 0.0}, "temperature: expected a number > 0"),
         ({"combine": "product"}, "combine: expected one of 'ratio', 'sum_ce', got 'product'"),
         ({"denominator": "pos"}, "denominator: expected one of None, 'neg', 'pos\\+neg', got 'pos'"),
-        ({"denominator": "neg", "combine": "sum_ce"}, "denominator: .* positive below the line"),
+        ({"denominator": "neg", "combine": "sum_ce"}, "denominator: .* positive in the denominator"),
         ({"positive_weights": (0.0, 0.0)}, r"positive_weights: .* at least one of them > 0, got \(0.0, 0.0\)"),
         ({"negative_weights": (0.5, -0.1)}, "negative_weights: expected two finite numbers >= 0"),
         ({"negative_weights": (math.inf, 1.0)}, "negative_weights: expected two finite numbers"),

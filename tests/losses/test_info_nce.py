@@ -95,7 +95,7 @@ def test_only_the_door_without_chunks_has_a_second_derivative():
 
     assert torch.autograd.gradgradcheck(loss, (query, key))
     (first,) = torch.autograd.grad(loss(query, key, 3), query, create_graph=True)
-    with pytest.raises(RuntimeError, match="leave chunk_size out to take one"):
+    with pytest.raises(RuntimeError, match="omit chunk_size to differentiate twice"):
         first.sum().backward()
 
 

@@ -142,7 +142,7 @@ def test_half_precision_and_autocast(dtype):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mu": 1.1}, r"mu: expected the salient part's share, a number in \[0, 1\], got 1.1"),
+        ({"mu": 1.1}, r"mu: expected a weight of the salient side in \[0, 1\], got 1.1"),
         ({"mu": math.nan}, "mu: expected .* got nan"),
         ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),
         ({"temperature": float("inf")}, "temperature: expected a finite number > 0, got inf"),
