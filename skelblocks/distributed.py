@@ -1,6 +1,8 @@
-"""Several processes: gather keys, start equal, weigh unequal shares, query the rank. No-ops in a single process.
+"""Helpers for several processes: gather keys, synchronize the start, weight unequal batches, query the rank.
 
-Axes: n samples, of which each process holds its own number.
+They do nothing in a single process.
+
+Axes: n samples of one process, which may differ between processes.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ __all__ = [
 
 
 def world_size() -> int:
-    """The number of processes that train together; 1 outside ``torch.distributed``.
+    """The number of processes that train together, or 1 without ``torch.distributed``.
 
     Example:
         >>> world_size()
@@ -37,7 +39,7 @@ def world_size() -> int:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that prints and saves, rank 0; always, outside ``torch.distributed``.
+    """Whether this process is rank 0, which prints and saves. Always True without ``torch.distributed``.
 
     Example:
         >>> is_main_process()
@@ -49,29 +51,29 @@ def is_main_process() -> bool:
 @explain_arguments
 @torch.no_grad()
 def gather_keys(keys: Tensor) -> Tensor:
-    """The keys of all processes, in the order of their ranks, for a queue that stays the same everywhere.
+    """Gather the keys of all processes in the order of their ranks, to keep the same queue on every process.
 
-    No released code of this family of methods runs on several processes; under ``DataParallel`` they lose the keys of
-    every GPU but the first. Gather the clips' ids in the same way.
+    The released code of these methods does not support several processes. Under ``DataParallel`` it loses the keys of
+    every GPU except the first. Gather the ids of the clips in the same way.
 
     Args:
-        keys: ``(n, ...)``, of any dtype. ``n`` may differ from process to process; the other axes may not.
+        keys: ``(n, ...)``, of any dtype. ``n`` may differ between processes; the other axes may not.
 
     Returns:
-        ``(sum of n, ...)``, the same on every process, without gradient. Outside ``torch.distributed``, ``keys``
-        itself, detached.
+        ``(sum of n, ...)``, the same on every process, without gradient. Without ``torch.distributed``, the detached
+        ``keys``.
 
     Raises:
         TypeError: ``keys`` is not a tensor.
-        ValueError: ``keys`` has no axes, or the processes bring other axes or dtypes.
+        ValueError: ``keys`` has no axes, or other axes or dtypes differ between processes.
 
     Example:
         >>> gather_keys(torch.ones(4, 128)).shape
         torch.Size([4, 128])
     """
-    given: object = keys
-    if not isinstance(given, Tensor):
-        raise TypeError(f"keys: expected a tensor, got {type(given).__name__}")
+    argument: object = keys
+    if not isinstance(argument, Tensor):
+        raise TypeError(f"keys: expected a tensor, got {type(argument).__name__}")
     if keys.ndim == 0:
         raise ValueError("keys: expected at least 1 axis (n, ...), got a tensor without axes; pass keys[None]")
     keys = keys.detach()
@@ -88,7 +90,7 @@ def gather_keys(keys: Tensor) -> Tensor:
             f"keys: expected one dtype and one shape after n on every process, got (n, *{tuple(keys.shape[1:])}) of "
             f"{keys.dtype} here and others on ranks {others}; run the same model in the same precision on every process"
         )
-    padded = keys.new_zeros((max(counts), *keys.shape[1:]))  # a collective wants one shape from all
+    padded = keys.new_zeros((max(counts), *keys.shape[1:]))  # a collective needs the same shape on all ranks
     padded[: keys.shape[0]] = keys
     gathered = [torch.empty_like(padded) for _ in counts]
     dist.all_gather(gathered, padded)
@@ -98,13 +100,13 @@ def gather_keys(keys: Tensor) -> Tensor:
 @explain_arguments
 @torch.no_grad()
 def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
-    """Overwrite parameters and buffers by those of one process, in place, so that all start equal.
+    """Copy the parameters and buffers of one process to all others, in place, so that all start with the same state.
 
-    Call it on everything that a method holds (query branch, key encoder, queue) once before training.
+    Call it once before training, on all modules of a method (query branch, key encoder, queue).
 
     Args:
         module: The same module on every process.
-        source: The rank whose values all take.
+        source: The rank to copy from.
 
     Raises:
         TypeError: ``source`` is not an integer.
@@ -119,7 +121,7 @@ def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
     if world_size() == 1:
         return
     for tensor in chain(module.parameters(), module.buffers()):
-        flat = tensor.detach().contiguous()  # another memory format travels as a copy
+        flat = tensor.detach().contiguous()  # other memory formats are sent as a copy
         dist.broadcast(flat, src=source)
         tensor.copy_(flat)
 
@@ -127,18 +129,18 @@ def broadcast_module_state(module: nn.Module, *, source: int = 0) -> None:
 @explain_arguments
 @torch.no_grad()
 def check_same_state(module: nn.Module, *, name: str = "module", buffers: bool = True) -> None:
-    """Raise unless all processes hold the same parameters and buffers, bit for bit.
+    """Raise unless all processes have the same parameters and buffers, bit for bit.
 
-    All processes call it together. It copies the state to the CPU and exchanges one checksum per process, so it suits
-    the start of a training, not every step.
+    All processes must call it together. It copies the state to the CPU and exchanges one checksum per process. Use it
+    at the start of training, not in every step.
 
     Args:
         module: The same module on every process.
-        name: How an error calls the argument.
+        name: The argument's name in the error message.
         buffers: Whether to compare buffers too. Running statistics of batch normalization may differ on purpose.
 
     Raises:
-        RuntimeError: a process holds other values than rank 0.
+        RuntimeError: the values of a process differ from rank 0.
 
     Example:
         >>> check_same_state(nn.Linear(2, 2))
@@ -156,30 +158,31 @@ def check_same_state(module: nn.Module, *, name: str = "module", buffers: bool =
     others = [rank for rank in range(world_size()) if not checksums[rank].equal(checksums[0])]
     if others:
         raise RuntimeError(
-            f"{name}: expected the same values on every process, got other values than rank 0's on ranks {others}; "
+            f"{name}: expected the same values on every process, got values that differ from rank 0 on ranks {others}; "
             "call skelblocks.distributed.broadcast_module_state(module) on every process before training"
         )
 
 
 @explain_arguments
 def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
-    """Weigh a process's mean loss so that unequal shares of a batch give the gradient of the whole batch.
+    """Weight a process's mean loss so that unequal batches give the gradient of the whole batch.
 
-    ``DistributedDataParallel`` averages gradients over the processes, as if all had the same number of clips. With
-    process r's mean loss ``L_r`` over ``n_r`` of the ``n`` clips, and p processes, what to call ``backward`` on is::
+    ``DistributedDataParallel`` averages gradients over processes as if all had the same number of clips. Let ``L_r`` be
+    the mean loss of process r over its ``n_r`` clips, with ``n`` clips and p processes in total. Call ``backward`` on::
 
         L_r * n_r * p / n
 
-    whose average over the processes is the mean over all clips. Equal shares have the weight 1. All processes call it
-    together. A loss that is no mean over clips, or batch normalization of each process's own clips, is beyond it.
+    The average of this over the processes is the mean over all clips. Equal batches have a weight of 1. All processes
+    must call it together. It does not work for losses that are not a mean over clips, and does not correct batch
+    normalization, which uses each process's own clips.
 
     Args:
-        loss: Without axes, the mean over this process's clips. A process without any gives a finite loss of some
-            other clip, and ``count=0``: it must take part in the averaging.
+        loss: A tensor without axes, the mean over this process's clips. A process without clips must take part too: it
+            passes the finite loss of any other clip, and ``count=0``.
         count: ``n_r``, the number of this process's clips.
 
     Returns:
-        The weighted loss. Outside ``torch.distributed``, ``loss`` itself.
+        The weighted loss. Without ``torch.distributed``, ``loss`` itself.
 
     Raises:
         TypeError: ``count`` is not an integer.
@@ -197,7 +200,7 @@ def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
     total = torch.tensor(count, device=loss.device)
     dist.all_reduce(total)
     if not total:
-        raise ValueError("count: expected a clip in at least one process, got 0 in all; leave this batch out")
+        raise ValueError("count: expected a clip in at least one process, got 0 in all; skip this batch")
     return loss * (count * world_size() / total.item())
 
 

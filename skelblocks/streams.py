@@ -1,6 +1,6 @@
-"""Streams: the joints of a clip, its bones, and how joints and bones move.
+"""Streams: the joints of a clip, its bones, and the motion of joints and bones.
 
-Streams are derived after augmentation, on the batch. Axes: n samples, c channels, t frames, v joints, m persons.
+Compute streams after augmentation, on the batch. Axes: n samples, c channels, t frames, v joints, m persons.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from skelblocks.layouts import SkeletonLayout, get
 
 __all__ = ["ORDERS", "STREAMS", "Order", "Stream", "acceleration", "bone", "bone_motion", "convert", "joint", "motion"]
 
-#: A stream of :func:`convert`.
+#: The name of a stream, for :func:`convert`.
 Stream = Literal["joint", "bone", "motion", "bone_motion", "acceleration"]
 #: All streams.
 STREAMS: tuple[Stream, ...] = get_args(Stream)
@@ -32,7 +32,7 @@ ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def joint(x: Tensor) -> Tensor:
-    """The joints themselves: the clip as it is, not a copy.
+    """The joints themselves: the clip, without a copy.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
@@ -61,16 +61,17 @@ def bone(
     order: Order = "graph",
     seen: Tensor | None = None,
 ) -> Tensor:
-    """Each joint's bone: ``b[v] = x[v] - x[parent(v)]``; the center's is zero.
+    """Each joint's bone: ``b[v] = x[v] - x[parent(v)]``. The center's bone is zero.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        layout: Whose parents to use; a name, a dict or a layout of v joints.
-        order: ``"graph"`` for the neighbor towards the center, as in the released code of SkeletonCLR, AimCLR and
+        layout: The skeleton, for the parents; a name, a dict or a layout of v joints.
+        order: ``"graph"`` uses the neighbor towards the center, as in the released code of SkeletonCLR, AimCLR and
             MsMCLR. ``"index"`` is CrossMoCo's eq. 8 as printed, ``b[v] = x[v + 1] - x[v]``: the next joint in the
-            data's order, whether or not a bone joins the two; the last is zero. Its text speaks of adjacent joints.
-        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A bone with an end that is not is zero. By default
-            all joints count, also those that were filled.
+            data's order, even if no bone connects the two. The last bone is zero. The paper's text mentions adjacent
+            joints.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A bone is zero unless both ends are seen. By default
+            all joints count, including filled joints.
 
     Returns:
         The bones, same shape and dtype. An absent person stays zero.
@@ -101,24 +102,24 @@ def bone(
     if order == "index":
         return F.pad(x[:, :, :, 1:] - x[:, :, :, :-1], (0, 0, 0, 1))
     n, c, t, v, m = x.shape
-    # Joints and persons are taken as one axis: taking joint by joint would copy m numbers at a time.
+    # Gather joints and persons as one axis: selecting joint by joint would copy only m numbers at a time.
     place = (parents[:, None] * m + torch.arange(m, device=x.device)).flatten()
     return x - x.reshape(n * c * t, v * m).index_select(1, place).view(x.shape)
 
 
 @explain_arguments
 def motion(x: Tensor, *, across_absence: bool = False, seen: Tensor | None = None) -> Tensor:
-    """Displacement to the next frame: ``m[i] = x[i + 1] - x[i]``; the last frame's is zero.
+    """Displacement to the next frame: ``m[i] = x[i + 1] - x[i]``. The motion of the last frame is zero.
 
-    Where a person is absent, all zeros, in one of the two frames, there is no motion: a person who leaves does not move
-    to the origin, nor does a clip whose tail is padded with zeros.
+    If a person is absent (all zeros) in one of the two frames, the motion is zero: a person who leaves, or zero padding
+    at the end of a clip, is not a movement to the origin.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        across_absence: Whether to take the difference there too: a jump of ``-x`` where a person leaves, and of ``x``
-            where one enters. True is the released code of SkeletonCLR, AimCLR and MsMCLR.
-        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A joint that is not seen in one of the two frames
-            has no motion. By default all joints count, also those that were filled.
+        across_absence: Whether to compute the difference there too: a jump of ``-x`` when a person leaves, and of ``x``
+            when a person enters. True is the released code of SkeletonCLR, AimCLR and MsMCLR.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. The motion is zero unless the joint is seen in both
+            frames. By default all joints count, including filled joints.
 
     Returns:
         The motion, same shape and dtype. An absent person stays zero.
@@ -151,18 +152,18 @@ def bone_motion(
     across_absence: bool = False,
     seen: Tensor | None = None,
 ) -> Tensor:
-    """How each bone changes to the next frame: the :func:`motion` of the :func:`bone`; the last frame's is zero.
+    """The :func:`motion` of each :func:`bone`: its change to the next frame. The last frame is zero.
 
-    It is the fourth stream of supervised methods since MS-G3D and CTR-GCN. Where a person is absent in one of the two
+    It is the fourth stream of supervised methods since MS-G3D and CTR-GCN. If a person is absent in one of the two
     frames, it is zero, as in :func:`motion`.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        layout: Whose parents to use; a name, a dict or a layout of v joints.
+        layout: The skeleton, for the parents; a name, a dict or a layout of v joints.
         order: See :func:`bone`.
         across_absence: See :func:`motion`.
-        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A bone that lacks an end in one of the two frames
-            has no motion. By default all joints count, also those that were filled.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. The motion is zero unless both ends of the bone are
+            seen in both frames. By default all joints count, including filled joints.
 
     Returns:
         The motion of the bones, same shape and dtype. An absent person stays zero.
@@ -180,28 +181,28 @@ def bone_motion(
     moves = motion(x, across_absence=across_absence, seen=seen)
     if seen is not None:
         seen = torch.cat((seen[:, 1:] & seen[:, :-1], seen[:, -1:]), dim=1)
-    # Taking bones is linear, so it may follow the motion, which knows where the person is absent.
+    # Computing bones is linear, so it can follow the motion, which handles absent persons.
     return bone(moves, layout=layout, order=order, seen=seen)
 
 
 @explain_arguments
 def acceleration(x: Tensor, *, across_absence: bool = False, seen: Tensor | None = None) -> Tensor:
-    """Change of the motion: ``a[i] = x[i + 2] - 2 * x[i + 1] + x[i]``; the last two frames' is zero.
+    """Change of the motion: ``a[i] = x[i + 2] - 2 * x[i + 1] + x[i]``. The last two frames are zero.
 
     IKEM (arXiv 2309.12009) adds it to the three usual streams. Its released code multiplies the result by
-    ``(50 / frames) ** 2``, with the number of frames that the clip had before it was resampled to 50.
+    ``(50 / frames) ** 2``, where ``frames`` is the length of the clip before it was resampled to 50 frames.
 
-    Unlike ``motion(motion(x))``, it does not take the step to the zero with which :func:`motion` ends for a stop. Where
-    a person is absent, all zeros, in one of the three frames, there is no acceleration.
+    Unlike ``motion(motion(x))``, it does not treat the zero at the end of :func:`motion` as a stop. If a person is
+    absent (all zeros) in one of the three frames, the acceleration is zero.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        across_absence: Whether to take the difference there too, as IKEM's released code does.
-        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. A joint that is not seen in one of the three frames
-            has no acceleration. By default all joints count, also those that were filled.
+        across_absence: Whether to compute the difference there too, as IKEM's released code does.
+        seen: Boolean ``(n, t, v, m)``, true where a joint is seen. The acceleration is zero unless the joint is seen in
+            all three frames. By default all joints count, including filled joints.
 
     Returns:
-        The acceleration in units of ``x`` per frame and frame, same shape and dtype. An absent person stays zero.
+        The acceleration in units of ``x`` per frame squared, same shape and dtype. An absent person stays zero.
 
     Raises:
         TypeError: ``x`` is not floating-point.
@@ -238,21 +239,21 @@ def convert(
     across_absence: bool = False,
     seen: Tensor | None = None,
 ) -> Tensor:
-    """The stream of that name.
+    """Convert clips to the stream with this name.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
         stream: One of ``STREAMS``: ``"joint"``, ``"bone"``, ``"motion"``, ``"bone_motion"`` or ``"acceleration"``.
-        layout: For the bones; a name, a dict or a layout.
-        order: For the bones, see :func:`bone`.
-        across_absence: For the streams that are differences of frames, see :func:`motion`.
-        seen: For all streams but the joints, which joints are seen. The joints themselves stay as they are.
+        layout: The skeleton, for bones; a name, a dict or a layout.
+        order: The order of bones, see :func:`bone`.
+        across_absence: For differences between frames, see :func:`motion`.
+        seen: The joints that are seen, for all streams except ``"joint"``.
 
     Returns:
         The stream, same shape and dtype.
 
     Raises:
-        ValueError: an unknown stream, or what the stream's function refuses.
+        ValueError: an unknown stream, or an argument that the stream's function rejects.
 
     Example:
         >>> x = torch.randn(2, 3, 50, 25, 2)

@@ -1,1 +1,1 @@
-"""Argument checks and optional imports; nothing of the field."""
+"""General helpers, such as argument checks and optional imports. They know nothing about skeletons."""

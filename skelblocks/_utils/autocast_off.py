@@ -1,4 +1,4 @@
-"""Sections that keep their precision inside autocast."""
+"""Turn autocast off for a section of code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def autocast_off(x: Tensor) -> AbstractContextManager[object]:
-    """A context without autocast on the device of ``x``; devices such as ``meta`` have no autocast to turn off.
+    """A context without autocast on the device of ``x``. It does nothing on devices without autocast, such as ``meta``.
 
     Example:
         >>> a = torch.ones(2, 2)

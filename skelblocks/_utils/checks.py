@@ -1,4 +1,4 @@
-"""Argument checks whose messages restate the call."""
+"""Argument checks whose messages name the argument, what was expected and what was passed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
     """Raise unless ``x`` is a tensor with the named axes.
 
     Args:
-        x: What the caller was given.
-        axes: One lower-case name an axis, ``"n c t v m"``. A leading ``...`` stands for any number of axes.
-        name: The argument's name, which opens the message.
-        **sizes: The size that a named axis must have.
+        x: The value to check.
+        axes: One lower-case name per axis, ``"n c t v m"``. A leading ``...`` stands for any number of axes.
+        name: The argument's name, at the start of the message.
+        **sizes: Required sizes of named axes.
 
     Raises:
         TypeError: ``x`` is not a tensor.
-        ValueError: the number of axes, or the size of one, is another.
+        ValueError: the number of axes or the size of an axis is wrong.
 
     Example:
         >>> import torch
@@ -46,7 +46,7 @@ def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
 
 
 def check_filled(x: Tensor, axes: str, *, name: str, filled: str) -> None:
-    """Raise ``ValueError`` if one of the axes ``filled`` of ``x``, which has the named axes, has size 0.
+    """Raise ``ValueError`` if one of the axes ``filled`` of ``x`` has size 0. ``axes`` names all axes.
 
     Example:
         >>> import torch
@@ -64,7 +64,7 @@ def check_filled(x: Tensor, axes: str, *, name: str, filled: str) -> None:
 
 
 def values_visible(x: Tensor) -> bool:
-    """Whether the values of ``x`` can be looked at without waiting for a device, breaking a compiled graph or a vmap.
+    """Whether the values of ``x`` can be read without waiting for a device, and without breaking a graph or ``vmap``.
 
     Example:
         >>> values_visible(torch.zeros(2)), values_visible(torch.zeros(2, device="meta"))
@@ -76,9 +76,9 @@ def values_visible(x: Tensor) -> bool:
 
 
 def check_sequence(xs: object, *, name: str) -> None:
-    """Raise ``TypeError`` unless ``xs`` holds several tensors; one matrix would be read as a sequence of its rows.
+    """Raise ``TypeError`` unless ``xs`` is a sequence of tensors. One matrix would be read as a sequence of its rows.
 
-    A tensor of three axes or more passes, as the sequence of what it stacks.
+    A tensor with three or more axes is accepted as a stack of tensors.
 
     Example:
         >>> import torch
@@ -111,7 +111,7 @@ def check_floating(x: Tensor, *, name: str) -> None:
 
 
 def check_weights_dtype(x: Tensor, weight: Tensor, *, name: str) -> None:
-    """Raise ``TypeError`` unless ``x`` holds floating-point numbers of a module's precision, or autocast converts them.
+    """Raise ``TypeError`` unless ``x`` is floating-point with the dtype of a module's weights, or autocast converts it.
 
     Example:
         >>> check_weights_dtype(torch.zeros(2, dtype=torch.float64), torch.zeros(2), name="x")
@@ -122,7 +122,7 @@ def check_weights_dtype(x: Tensor, weight: Tensor, *, name: str) -> None:
     check_floating(x, name=name)
     if x.dtype == weight.dtype or not weight.is_floating_point():
         return
-    # Autocast converts every dtype but float64.
+    # Autocast converts every dtype except float64.
     if torch.float64 not in (x.dtype, weight.dtype) and _autocasts(x.device.type):
         return
     remedy = {torch.float32: f"{name}.float()", torch.float64: f"{name}.double()"}.get(
@@ -134,7 +134,7 @@ def check_weights_dtype(x: Tensor, weight: Tensor, *, name: str) -> None:
 
 
 def _autocasts(device_type: str) -> bool:
-    # A device that autocast does not know, such as "meta", has no switch to read.
+    # Devices without autocast, such as "meta", have no setting to read.
     return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
 
 
@@ -152,7 +152,7 @@ def check_boolean(x: Tensor, *, name: str) -> None:
 
 
 def check_probability(value: float, *, name: str) -> None:
-    """Raise ``ValueError`` unless ``0 <= value <= 1``, ``TypeError`` if it is no number at all.
+    """Raise ``ValueError`` unless ``0 <= value <= 1``, and ``TypeError`` if it is not a number.
 
     Example:
         >>> check_probability(1.5, name="p")
@@ -180,7 +180,7 @@ def check_choice(value: object, choices: Iterable[object], *, name: str) -> None
 
 
 def check_integer(value: int, *, name: str, least: int = 1) -> None:
-    """Raise ``TypeError`` unless ``value`` is an integer, ``ValueError`` if it is below ``least``.
+    """Raise ``TypeError`` unless ``value`` is an integer, and ``ValueError`` if it is below ``least``.
 
     Example:
         >>> check_integer(2.5, name="top_k")
@@ -188,7 +188,7 @@ def check_integer(value: int, *, name: str, least: int = 1) -> None:
         ...
         TypeError: top_k: expected an integer >= 1, got 2.5
     """
-    # Of a union in the place of the pair, torch 2.6 makes no graph.
+    # Use a tuple: torch 2.6 cannot compile isinstance with a union.
     if isinstance(value, bool) or not isinstance(value, (int, Integral)):
         raise TypeError(f"{name}: expected an integer >= {least}, got {value!r}")
     if value < least:
@@ -196,7 +196,7 @@ def check_integer(value: int, *, name: str, least: int = 1) -> None:
 
 
 def check_integers(values: Sequence[int], *, name: str, least: int = 1) -> None:
-    """Raise unless ``values`` is a sequence of integers, at least one, none of them below ``least``.
+    """Raise unless ``values`` is a non-empty sequence of integers that are at least ``least``.
 
     Example:
         >>> check_integers(5, name="topk")
@@ -204,10 +204,10 @@ def check_integers(values: Sequence[int], *, name: str, least: int = 1) -> None:
         ...
         TypeError: topk: expected a sequence of integers >= 1, got 5; pass (5,)
     """
-    given: object = values
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        remedy = f"; pass ({given},)" if isinstance(given, Integral) else ""
-        raise TypeError(f"{name}: expected a sequence of integers >= {least}, got {given!r}{remedy}")
+    argument: object = values
+    if isinstance(argument, str | bytes) or not isinstance(argument, Iterable):
+        remedy = f"; pass ({argument},)" if isinstance(argument, Integral) else ""
+        raise TypeError(f"{name}: expected a sequence of integers >= {least}, got {argument!r}{remedy}")
     if not len(values):
         raise ValueError(f"{name}: expected at least one integer >= {least}, got none")
     for value in values:
@@ -215,7 +215,7 @@ def check_integers(values: Sequence[int], *, name: str, least: int = 1) -> None:
 
 
 def check_number(value: float, *, name: str, least: float = 0.0) -> None:
-    """Raise unless ``value`` is a finite number from ``least`` on.
+    """Raise unless ``value`` is a finite number that is at least ``least``.
 
     Example:
         >>> check_number(float("nan"), name="weight_decay")
@@ -223,15 +223,15 @@ def check_number(value: float, *, name: str, least: float = 0.0) -> None:
         ...
         ValueError: weight_decay: expected a finite number >= 0, got nan
     """
-    given: object = value
-    if isinstance(given, bool) or not isinstance(given, Real):
-        raise TypeError(f"{name}: expected a finite number >= {least:g}, got {given!r}")
+    argument: object = value
+    if isinstance(argument, bool) or not isinstance(argument, Real):
+        raise TypeError(f"{name}: expected a finite number >= {least:g}, got {argument!r}")
     if not least <= value < inf:
         raise ValueError(f"{name}: expected a finite number >= {least:g}, got {value}")
 
 
 def check_positive(value: float, *, name: str) -> None:
-    """Raise ``ValueError`` unless ``value > 0`` and finite, ``TypeError`` if it is no number at all.
+    """Raise ``ValueError`` unless ``value`` is finite and above 0, and ``TypeError`` if it is not a number.
 
     Example:
         >>> check_positive(0.0, name="temperature")
@@ -247,6 +247,6 @@ def check_positive(value: float, *, name: str) -> None:
 
 
 def _refuse_other_types(value: object, expected: str) -> None:
-    """Refuse what cannot be compared with a number; a tensor of one number can."""
+    """Raise ``TypeError`` unless ``value`` can be compared with a number, which includes a tensor with one number."""
     if value is None or isinstance(value, (str, bytes, list, tuple, dict)):
         raise TypeError(f"{expected}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Debug mode: checks of values that cost time, on request."""
+"""Debug mode: optional checks of values, which cost time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _ENABLED: ContextVar[bool | None] = ContextVar("skelblocks_debug", default=None)
 
 @contextmanager
 def debug(enabled: bool = True) -> Iterator[None]:
-    """Check the values that blocks are given, not only shapes and dtypes.
+    """Check the values of arguments, not only shapes and dtypes.
 
-    Losses then refuse probabilities or unit embeddings in place of logits, banks whose rows are not unit rows, and NaN
-    or infinite values, and name the argument. The checks read values, so they run on CPU tensors only, never in a
-    compiled graph or under ``vmap``. The environment variable ``SKELBLOCKS_DEBUG=1`` turns them on for a whole program.
+    Losses then reject probabilities or unit embeddings in place of logits, banks whose rows are not unit rows, and NaN
+    or infinite values. The error names the argument. The checks read values, so they run on CPU tensors only, and never
+    in a compiled graph or under ``vmap``. Set the environment variable ``SKELBLOCKS_DEBUG=1`` to turn them on for a
+    whole program.
 
     Args:
-        enabled: False turns the checks off inside the block, whatever the environment says.
+        enabled: False turns the checks off inside the block, even if the environment variable is set.
 
     Example:
         >>> import torch
@@ -43,7 +44,7 @@ def debug(enabled: bool = True) -> Iterator[None]:
 
 
 def debugging(x: Tensor) -> bool:
-    """Whether the values of ``x`` are to be checked.
+    """Whether to check the values of ``x``.
 
     Example:
         >>> import torch
@@ -51,7 +52,7 @@ def debugging(x: Tensor) -> bool:
         ...     debugging(torch.zeros(2)), debugging(torch.zeros(2, device="meta"))
         (True, False)
     """
-    if not values_visible(x):  # first: a compiled graph cannot read a context variable
+    if not values_visible(x):  # first, because a compiled graph cannot read a context variable
         return False
     enabled = _ENABLED.get()
     return os.environ.get("SKELBLOCKS_DEBUG", "") not in ("", "0") if enabled is None else enabled

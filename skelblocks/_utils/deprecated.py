@@ -1,4 +1,4 @@
-"""Old names of arguments and attributes, which work for one more version."""
+"""Deprecated names of arguments and attributes, which work for one more version."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ R = TypeVar("R")
 
 
 def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Accept old keyword arguments of a function, with a ``DeprecationWarning`` that names the new ones.
+    """Accept the old names of keyword arguments, with a ``DeprecationWarning`` that names the new ones.
 
     Args:
-        **names: The new name of each old one: ``renamed_arguments(shared="same_on_batch")``.
+        **names: The new name for each old name: ``renamed_arguments(shared="same_on_batch")``.
 
     Returns:
         A decorator.
 
     Raises:
-        TypeError: when the decorated function is called with both names of one argument.
+        TypeError: the decorated function is called with both names of one argument.
 
     Example:
         >>> import warnings
@@ -50,7 +50,7 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
             return function(*args, **kwargs)
 
         give_own_code(call, function)
-        vars(call)["renamed"] = tuple(names)  # for explain_arguments, which else refuses them
+        vars(call)["renamed"] = tuple(names)  # for explain_arguments, which would reject them otherwise
         return call
 
     return decorate
@@ -58,17 +58,17 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
 
 def _rename(kwargs: dict[str, Any], old: str, new: str, *, function: str) -> None:
     if new in kwargs:
-        raise TypeError(f"{function}: expected {new} alone, got both {new} and its old name {old}; leave out {old}")
+        raise TypeError(f"{function}: expected only {new}, got both {new} and its old name {old}; omit {old}")
     warn_deprecated(f"{function}: the argument {old} is deprecated; use {new}")
     kwargs[new] = kwargs.pop(old)
 
 
 def renamed_attribute(old: str, new: str) -> property:
-    """A property under an attribute's old name, with a ``DeprecationWarning`` that names the new one.
+    """A property for an attribute's old name, with a ``DeprecationWarning`` that names the new one.
 
     Args:
-        old: The old name, which the property is assigned to.
-        new: The name of the attribute that replaces it.
+        old: The old name, to which the property is assigned.
+        new: The new name.
 
     Returns:
         The property.
@@ -93,14 +93,14 @@ def renamed_attribute(old: str, new: str) -> property:
 
 
 def warn_deprecated(message: str, *, skip: int = 0) -> None:
-    """Give a ``DeprecationWarning`` that points at the call to be changed.
+    """Issue a ``DeprecationWarning`` that points at the caller's code.
 
-    Python shows such a warning by default only where it points at the user's own script. The decorators in this package
-    of helpers each put a frame between that call and the function, and are passed over.
+    By default, Python shows such a warning only if it points at the user's own script. The frames of this package's
+    decorators are skipped.
 
     Args:
         message: What is deprecated, and what replaces it.
-        skip: How many frames of the deprecated function and its own helpers lie between.
+        skip: Number of further frames to skip: the deprecated function and its helpers.
 
     Example:
         >>> import warnings

@@ -1,4 +1,4 @@
-"""Suggestions for names that nobody knows."""
+"""Suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
-    """The known names that are like ``name``, as a part of an error message; empty if there are none.
+    """Known names that are similar to ``name``, as a part of an error message; empty if there are none.
 
-    A name is like another if it is spelled nearly the same, is a part of it, or has the same words in another order.
+    Names are similar if they are spelled almost the same, contain each other, or have the same words in another order.
 
     Example:
         >>> did_you_mean("ntu", ["ntu-rgb+d", "coco-17"]), did_you_mean("left_hand", ["hand_left", "head"])

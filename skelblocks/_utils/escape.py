@@ -1,4 +1,4 @@
-"""Text from files and users, made safe to print, to put into a table, or to draw."""
+"""Make text from files and users safe to print, to put into a table, or to draw."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from skelblocks._utils.checks import check_choice
 Target: TypeAlias = Literal["terminal", "markdown", "html", "picture", "csv"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
-# Control, surrogate, line and paragraph separator, and format characters: the last reorder or hide what follows.
+# Categories of control, surrogate, separator and format characters. Format characters can reorder or hide text.
 _UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp", "Cf"})
-_JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji are written with
-_FORMULA = ("=", "+", "-", "@")  # with which a spreadsheet's formula begins
-_MARKDOWN = re.compile(r"[\\`*|~$\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore within a word means nothing
+_JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji need
+_FORMULA = ("=", "+", "-", "@")  # start of a spreadsheet formula
+_MARKDOWN = re.compile(r"[\\`*|~$\[\]]|(?<![^\W_])_|_(?![^\W_])")  # except underscores within words
 
 
 def escape(text: object, *, to: Target = "terminal", longest: int | None = None) -> str:
-    r"""Write a name on one line, with nothing in it that a reader of the target would obey.
+    r"""Escape a name: put it on one line, without anything that the target would interpret.
 
     Control characters, ANSI escapes, line breaks, characters that change the direction of writing, and lone surrogates
-    become visible escapes such as ``\x1b``. Apply it to each name, not to the whole message, which may have lines.
+    become visible escapes such as ``\x1b``. Apply it to each name, not to the whole message, which may have several
+    lines.
 
     Args:
-        text: A name, a path, or anything that ``str`` takes.
-        to: Where the text goes. ``"terminal"`` and ``"picture"`` escape what is named above. ``"markdown"`` also
-            escapes signs that make a table's cell, a link, HTML or emphasis; ``"html"`` also escapes HTML's signs.
-            ``"csv"`` puts an apostrophe before what a spreadsheet would take for a formula.
+        text: A name, a path, or anything that ``str`` accepts.
+        to: The target. ``"terminal"`` and ``"picture"`` escape the characters above. ``"markdown"`` also escapes
+            characters for table cells, links, HTML and emphasis. ``"html"`` also escapes HTML. ``"csv"`` adds an
+            apostrophe before text that a spreadsheet would read as a formula.
         longest: Number of characters to keep; the middle of a longer text becomes an ellipsis. Default: all.
 
     Returns:
@@ -66,7 +67,7 @@ def _visible(character: str) -> str:
 
 
 def one_line(message: object) -> str:
-    r"""A whole message on one line, safe to print.
+    r"""Put a whole message on one line that is safe to print.
 
     Args:
         message: Text, or an error.

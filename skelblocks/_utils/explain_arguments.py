@@ -1,4 +1,4 @@
-"""Errors for arguments that a call cannot take, which name the arguments that it does take."""
+"""Errors for wrong arguments of a call, which name the accepted arguments."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def explain_arguments(target: T) -> T:
-    """Give a function, or a module's constructor and ``forward``, an error that names the arguments it takes.
+    """Give a function, or a module's constructor and ``forward``, an error that names the accepted arguments.
 
-    Python's own message for a keyword-only argument that was passed by position gives two counts and no name.
+    If a keyword-only argument is passed by position, Python's own message has only two counts and no name.
 
     Args:
         target: A function or a class.

@@ -1,7 +1,7 @@
-"""Random numbers by name: a draw depends on its key and its place alone, not on what was drawn before it.
+"""Random numbers from keys: a draw depends only on its key and its place, not on earlier draws.
 
-Integers are 32 bits wide, held in int64. The mixing function is a multiply-xorshift permutation of them with a constant
-of less than 31 bits, so that no product overflows.
+Integers have 32 bits, stored as int64. The mixing function is a multiply-xorshift permutation with a constant of less
+than 31 bits, so that no product overflows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def mix(x: Tensor) -> Tensor:
 
 
 def key(*parts: Tensor | int, device: torch.device | str | None = None) -> Tensor:
-    """One 32-bit key for each row of the parts, e.g. a seed, a label and a subject; their order matters.
+    """One 32-bit key for each row of the parts, such as a seed, a label and a subject. The order of the parts matters.
 
     Example:
         >>> a = key(0, torch.tensor([1, 2, 3]))
@@ -43,9 +43,9 @@ def uniform(keys: Tensor, stream: int, places: Sequence[Tensor | int], *, dtype:
 
     Args:
         keys: ``(n)``, from :func:`key`.
-        stream: Which quantity is drawn; each gets a number of its own.
-        places: The axes after the first: a size, or the places themselves where only some are wanted, ``(k)``.
-        dtype: Of the result. The draws are multiples of 2 ** -23 moved by half a step, exact in float32.
+        stream: Number of the quantity to draw. Each quantity has its own number.
+        places: The axes after the first. Each is a size, or ``(k)`` indices to draw only some places.
+        dtype: Dtype of the result. The draws are odd multiples of 2 ** -24, which are exact in float32.
 
     Returns:
         ``(n, *places)``.
@@ -63,5 +63,5 @@ def uniform(keys: Tensor, stream: int, places: Sequence[Tensor | int], *, dtype:
 
 
 def normal(keys: Tensor, stream: int, places: Sequence[Tensor | int], *, dtype: torch.dtype) -> Tensor:
-    """Independent draws from the standard normal law; see :func:`uniform`."""
+    """Independent draws from the standard normal distribution; see :func:`uniform`."""
     return torch.erfinv(uniform(keys, stream, places, dtype=dtype) * 2 - 1) * math.sqrt(2)

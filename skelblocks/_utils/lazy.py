@@ -1,7 +1,7 @@
-"""Packages whose public names are imported when they are first used.
+"""Import the public names of a package on first use.
 
-A package keeps its list of public names in ``__init__.pyi``, where type checkers and editors read it too, so that it is
-written once. :func:`attach` reads the same file at run time.
+A package has its list of public names in ``__init__.pyi``, which type checkers and editors read. :func:`attach` reads
+the same file at run time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 
 class _LazyPackage(ModuleType):
-    """A package in which ``pool``, a function, is not replaced by ``pool``, the module that defines it.
+    """A package in which the module ``pool`` does not replace the function ``pool``.
 
-    Importing a submodule sets it as an attribute of its package. A public name must keep its own meaning.
+    Importing a submodule sets an attribute of its package, which must not shadow a public name.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -31,12 +31,12 @@ class _LazyPackage(ModuleType):
 def attach(
     package: str, file: str, *, deprecated: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Give a package the ``__getattr__``, ``__dir__`` and ``__all__`` that its stub describes.
+    """Create the ``__getattr__``, ``__dir__`` and ``__all__`` of a package from its stub.
 
     Args:
         package: The package's ``__name__``.
-        file: The package's ``__file__``; the stub ``__init__.pyi`` lies beside it.
-        deprecated: Old names with the dotted path of what replaces them. Reading one gives a ``DeprecationWarning``.
+        file: The package's ``__file__``. The stub ``__init__.pyi`` is in the same folder.
+        deprecated: Old names with the dotted path of their replacement. Using one gives a ``DeprecationWarning``.
 
     Returns:
         The three attributes, to be assigned in ``__init__.py``.

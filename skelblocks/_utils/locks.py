@@ -1,4 +1,4 @@
-"""Locks: one process at a time writes to a folder."""
+"""Locks that let only one process at a time write to a folder."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from skelblocks._utils.optional import require
 
 
 class InUseError(OSError):
-    """Another process is writing to the same place; the message says where and what to do."""
+    """Another process is writing to the same place. The message says where, and what to do."""
 
 
 @contextmanager
 def locked(path: Path, *, busy: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold a lock while the block runs. The lock of a process that ends or is killed is free at once.
+    """Hold a lock while the block runs. The lock is released as soon as the process ends or is killed.
 
     Args:
-        path: The lock's own file, in a folder that is there. It exists only while somebody holds the lock, or after a
-            kill; its content does not matter.
-        busy: What the error says when another process holds the lock: argument, place and remedy.
-        wait: How many seconds to wait for the other process.
+        path: The lock file, in an existing folder. It exists while a process holds the lock, and may remain after a
+            process was killed. Its content does not matter.
+        busy: Error message if another process holds the lock: argument, place and remedy.
+        wait: Number of seconds to wait for the other process.
 
     Raises:
         InUseError: another process, or another thread, holds the lock.
-        ImportError: the package ``filelock`` is not installed; torch brings it along.
+        ImportError: the package ``filelock`` is not installed. It is a dependency of torch.
 
     Example:
         >>> import tempfile
@@ -46,7 +46,8 @@ def locked(path: Path, *, busy: str, wait: float = 0.0) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held: one who has opened it meanwhile finds that it has no name, and makes another.
-        with suppress(OSError):  # Windows removes no file that is open
+        # Remove the file while the lock is held. A process that has opened it notices that its name is gone, and
+        # creates a new file.
+        with suppress(OSError):  # Windows cannot remove an open file
             path.unlink(missing_ok=True)
         lock.release()

@@ -1,4 +1,4 @@
-"""Missing values, however a library writes them: None, NaN, NaT, a masked entry, pandas' NA."""
+"""Detect missing values in all common forms: None, NaN, NaT, masked entries, pandas' NA."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_NAMES = frozenset({"NAType", "NaTType", "MaskedConstant"})  # of pandas and numpy, which need not be imported for it
+_NAMES = frozenset({"NAType", "NaTType", "MaskedConstant"})  # by name, so that pandas need not be imported
 
 
 def missing_entries(values: Any) -> NDArray[np.bool_]:
-    """Which of the values along the first axis are missing; of a row of several, any.
+    """Mark the missing values along the first axis. A row is missing if any of its values is.
 
     Args:
         values: A list, an array, masked or not, a tensor, or a pandas series.
@@ -28,7 +28,7 @@ def missing_entries(values: Any) -> NDArray[np.bool_]:
     """
     if isinstance(values, np.ma.MaskedArray):
         return _rows(np.ma.getmaskarray(values)) | missing_entries(np.asarray(values.data))
-    if hasattr(values, "isna"):  # pandas, whose nullable integers become objects as an array
+    if hasattr(values, "isna"):  # pandas: its nullable integers would become an object array
         return _rows(np.asarray(values.isna(), dtype=np.bool_))
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
         values = np.asarray(values)
@@ -43,15 +43,15 @@ def refuse_missing(values: Any, *, name: str, names: Sequence[str] | None = None
     """Raise ``ValueError`` if a value is missing.
 
     Args:
-        values: One for each clip, see :func:`missing_entries`.
-        name: The argument's name, which opens the message.
+        values: One value per clip, see :func:`missing_entries`.
+        name: The argument's name, at the start of the message.
         names: Names of the clips. Default: their numbers.
 
     Example:
         >>> refuse_missing([1, None], name="subjects")
         Traceback (most recent call last):
         ...
-        ValueError: subjects: expected a value for every clip, got none for clip 1; give it one, or leave the clip out
+        ValueError: subjects: expected a value for every clip, got none for clip 1; add a value, or remove the clip
     """
     missing = np.flatnonzero(missing_entries(values))
     if len(missing):
@@ -59,8 +59,7 @@ def refuse_missing(values: Any, *, name: str, names: Sequence[str] | None = None
         shown = str(place) if names is None or place >= len(names) else repr(names[place])
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(
-            f"{name}: expected a value for every clip, got none for clip {shown}{more}; give it one, or leave the "
-            "clip out"
+            f"{name}: expected a value for every clip, got none for clip {shown}{more}; add a value, or remove the clip"
         )
 
 
@@ -77,7 +76,7 @@ def _is_missing(value: object) -> bool:
     if isinstance(value, float | np.floating):
         return math.isnan(value)
     if isinstance(value, complex | np.complexfloating | Decimal):
-        return bool(value != value)  # NaN alone
+        return bool(value != value)  # true only for NaN
     if isinstance(value, np.datetime64 | np.timedelta64):
         return bool(np.isnat(value))
     if isinstance(value, list | tuple | np.ndarray):

@@ -1,4 +1,4 @@
-"""Whether a device computes in bfloat16 itself, so that half precision saves time."""
+"""Find out whether a device computes in bfloat16 natively, so that half precision saves time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ _INSTRUCTIONS = ("amx_bf16", "avx512_bf16")  # of x86 processors
 
 
 def native_bfloat16(device: torch.device) -> str | None:
-    """Name what computes in bfloat16 on a device.
+    """Name the hardware that computes in bfloat16 on a device.
 
-    Other devices emulate it by float32, with conversions that cost time.
+    Other devices emulate bfloat16 with float32, and the conversions cost time.
 
     Args:
-        device: A CPU or a CUDA device; of other kinds nothing is known.
+        device: A CPU or a CUDA device. Other kinds of devices are not known.
 
     Returns:
-        The processor's instructions, such as ``"avx512_bf16"``, or the name of the GPU; None where there are none.
+        The processor's instructions, such as ``"avx512_bf16"``, or the name of the GPU. None if there is no support.
 
     Example:
         >>> native_bfloat16(torch.device("meta")) is None
@@ -34,7 +34,7 @@ def _has(instructions: str) -> bool:
     capabilities = getattr(torch.cpu, "get_capabilities", None)
     if capabilities is not None:
         return bool(capabilities().get(instructions, False))
-    # Before torch 2.11; every processor with AMX tiles has the bfloat16 instructions on them.
+    # For torch before 2.11. Every processor with AMX tiles has their bfloat16 instructions.
     names = {"amx_bf16": "_is_amx_tile_supported", "avx512_bf16": "_is_avx512_bf16_supported"}
     probe = getattr(torch.cpu, names[instructions], None)
     return probe is not None and bool(probe())

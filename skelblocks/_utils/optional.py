@@ -1,15 +1,15 @@
-"""Optional packages, imported where they are used."""
+"""Import optional packages where they are used."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
-_PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "umap": "umap-learn"}  # by another name than their module's
+_PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "umap": "umap-learn"}  # if it differs from the module
 
 
 def require(module: str, *, extra: str) -> Any:
-    """Import ``module``, or say which extra of skelblocks brings it.
+    """Import ``module``, or raise an error that names the extra of skelblocks to install.
 
     Args:
         module: Dotted name, for instance ``"matplotlib.pyplot"``.
@@ -19,7 +19,7 @@ def require(module: str, *, extra: str) -> Any:
         The module.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: the package is not installed.
 
     Example:
         >>> require("no_such_package", extra="viz")
@@ -32,6 +32,6 @@ def require(module: str, *, extra: str) -> Any:
     except ModuleNotFoundError as error:
         package = module.split(".")[0]
         if error.name is None or error.name.split(".")[0] != package:
-            raise  # the package is there, and something that it needs is not
+            raise  # the package is installed, but one of its dependencies is not
         name = _PACKAGES.get(package, package)
         raise ImportError(f'this needs the package {name!r}: pip install "skelblocks[{extra}]"') from error

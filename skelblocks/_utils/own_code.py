@@ -1,4 +1,4 @@
-"""Code objects of wrappers."""
+"""Give wrappers their own code objects."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def give_own_code(wrapper: Callable[..., Any], wrapped: Callable[..., Any]) -> None:
-    """Give a wrapper a code object of its own, named after what it wraps.
+    """Give a wrapper its own code object, named after the wrapped function.
 
-    All wrappers that a decorator makes share one code object, and ``torch.compile`` counts recompilations per code
-    object: a few wrapped functions would reach its limit together.
+    All wrappers from one decorator share a code object, and ``torch.compile`` counts recompilations per code object. A
+    few wrapped functions together would reach its limit.
 
     Args:
-        wrapper: A function that a decorator made.
-        wrapped: What it wraps.
+        wrapper: A function that a decorator returned.
+        wrapped: The function that it wraps.
 
     Example:
         >>> def decorate(function):

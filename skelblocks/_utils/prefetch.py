@@ -1,4 +1,4 @@
-"""Read ahead in a thread, while the caller works on what came before."""
+"""Read ahead in a thread while the caller works on earlier items."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from queue import Full, Queue
 from typing import TypeVar, cast
 
 T = TypeVar("T")
-_PATIENCE = 0.1  # seconds between looks at whether the caller is still there
+_PATIENCE = 0.1  # seconds between checks that the caller still iterates
 
 
 def prefetch(items: Iterable[T], *, ahead: int = 2) -> Iterator[T]:
-    """Go through items that a thread takes from an iterable before they are asked for, in the same order.
+    """Iterate over items that a thread reads in advance, in the same order.
 
-    The thread ends with the iterable, with an error in it, which is raised here, or when the caller stops early.
+    The thread ends at the end of the iterable, at an error (which is raised in the caller), or when the caller stops.
 
     Args:
-        items: What to go through. Only the thread touches it.
-        ahead: Items that wait at most.
+        items: The iterable. Only the thread uses it.
+        ahead: Largest number of items to read in advance.
 
     Example:
         >>> list(prefetch(range(3)))
@@ -41,7 +41,7 @@ def prefetch(items: Iterable[T], *, ahead: int = 2) -> Iterator[T]:
                 if not put((True, item)):
                     return
             put((False, None))
-        except BaseException as error:  # whatever it is, it belongs to the caller
+        except BaseException as error:  # any error is raised in the caller
             put((False, error))
 
     thread = threading.Thread(target=read, name="prefetch", daemon=True)

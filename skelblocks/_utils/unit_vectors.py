@@ -1,4 +1,4 @@
-"""Rows of length one, in double precision on the CPU."""
+"""Normalize rows to length one, in double precision on the CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def as_float64(x: Tensor | NDArray[Any]) -> NDArray[np.float64]:
-    """Copy features to a float64 array on the CPU; the device of a tensor need not have float64.
+    """Copy features to a float64 array on the CPU. The device of a tensor does not have to support float64.
 
     Example:
         >>> import torch
@@ -26,7 +26,7 @@ def as_float64(x: Tensor | NDArray[Any]) -> NDArray[np.float64]:
 def unit_vectors(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide every row by its length; a row of zeros stays zero.
 
-    The largest number of a row is divided out first, as squares of very large or small numbers are infinite or zero.
+    Rows are first divided by their largest number, because squares of very large or small numbers are infinite or zero.
 
     Args:
         x: Finite numbers ``(n, d)``.

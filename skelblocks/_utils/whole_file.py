@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: the only writer of files that somebody may read meanwhile."""
+"""Write files atomically, so that other processes never read a partial file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path, *, through: Path | None = None) -> Iterator[Path]:
-    """Give a name to write to, with the suffix of ``path``, which becomes ``path`` once it is on the disk.
+    """Yield a temporary file, with the suffix of ``path``, that replaces ``path`` when the block ends.
 
-    After an error nothing is left of it, and ``path`` is as it was before. Several processes may write the same file:
-    the last one's stays. A process that is killed leaves its partial file, see :func:`remove_partial_files`.
+    After an error the temporary file is removed, and ``path`` is unchanged. If several processes write the same file,
+    the last one wins. A process that is killed leaves its temporary file, see :func:`remove_partial_files`.
 
     Args:
         path: The file.
-        through: The folder of the partial file, on the same disk. Default: that of ``path``.
+        through: The folder of the temporary file, on the same disk. Default: the folder of ``path``.
 
     Example:
         >>> import tempfile
@@ -40,7 +40,7 @@ def whole_file(path: Path, *, through: Path | None = None) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove the partial files that killed processes left in a folder; call it while you hold the folder's lock.
+    """Remove temporary files that killed processes left in a folder. Hold the folder's lock when you call it.
 
     Example:
         >>> import tempfile

@@ -67,7 +67,7 @@ def layout_round_trip(layout: _AnyLayout, through: _AnyLayout, *, lost: Lost = "
         return torch.eye(v)
     try:
         there, _ = joint_sources(layout, through, missing="nearest")
-        back, made = joint_sources(through, layout, missing="nearest")
+        back, computed = joint_sources(through, layout, missing="nearest")
     except ValueError as error:
         raise ValueError(
             f"through: expected a format with joints of {layout.name!r}, got {through.name!r}: {error}; name other "
@@ -75,7 +75,7 @@ def layout_round_trip(layout: _AnyLayout, through: _AnyLayout, *, lost: Lost = "
         ) from error
     matrix = _matrix(back, through.num_joints) @ _matrix(there, v)
     if lost == "zero":
-        matrix[torch.tensor(made)] = 0
+        matrix[torch.tensor(computed)] = 0
     return matrix.float()
 
 

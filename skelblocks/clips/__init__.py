@@ -1,4 +1,4 @@
-"""What a clip is: a sample, its persons, a raw clip, how it is preprocessed, and a set of clips."""
+"""Clips: samples, masks of persons and frames, raw clips, preprocessing settings, and data sets of clips."""
 
 from skelblocks._utils.lazy import attach
 

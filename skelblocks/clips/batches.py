@@ -1,4 +1,4 @@
-"""Going through a data set of clips, a batch at a time.
+"""Iterate over a data set of clips in batches.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -32,33 +32,32 @@ def batches(
     start: int = 0,
     ahead: int = 0,
 ) -> Iterator[Sample]:
-    """Go through an epoch of a data set, or through the rest of it, a batch at a time.
+    """Iterate over one epoch of a data set in batches, optionally from a later step on.
 
-    A step takes ``batch_size * world_size`` clips of the epoch's order, and each rank its share of them. So the clips
-    of a step are the same for any number of ranks of the same total, and a run that stopped can go on with ``start``.
+    Each step uses ``batch_size * world_size`` clips of the epoch's order, and each rank takes its share. So the clips
+    of a step depend only on this product, not on the number of ranks. A stopped run resumes with ``start``.
 
     Args:
         dataset: The clips.
-        batch_size: Clips in a batch of one rank.
-        shuffle: Whether to go through the clips in a random order. Default: if there is a ``seed``.
-        drop_last: Whether to leave out the rest that does not fill a step. Otherwise it is shared among the ranks, and
-            where it has fewer clips than there are ranks, the last ranks have a step less. Default: if there is a
-            ``seed``.
-        generator: Draws the order, on the CPU. Default: ``seed``, or without one the global generator.
-        seed: Decides the order together with ``epoch``: the same numbers give the same batches anywhere.
-        epoch: Each has an order of its own.
-        rank: Which of the processes this is.
-        world_size: How many there are.
-        start: Steps to leave out at the beginning, those of this epoch that are done.
-        ahead: Batches that a thread reads before they are asked for; the data set must bear another thread. 0: none.
+        batch_size: Clips per batch of one rank.
+        shuffle: Whether to use a random order. Default: True if there is a ``seed``.
+        drop_last: Whether to drop the last clips if they do not fill a step. Otherwise they are distributed over the
+            ranks; with fewer clips than ranks, the last ranks have one step less. Default: True if there is a ``seed``.
+        generator: Source of the order, on the CPU. Default: ``seed``, or torch's global generator without one.
+        seed: Determines the order together with ``epoch``: the same numbers give the same batches on every machine.
+        epoch: Number of the epoch. Each epoch has its own order.
+        rank: Rank of this process.
+        world_size: Number of processes.
+        start: Number of steps to skip, because they are done.
+        ahead: Number of batches that a thread reads in advance; the data set must be thread-safe. 0 uses no thread.
 
     Returns:
         An iterator of batches.
 
     Raises:
         TypeError: a number that is not an integer.
-        ValueError: one outside its range, a ``start`` after the end, not one whole step, two sources of the order, or
-            ranks or a ``start`` without a ``seed``, whose orders would differ.
+        ValueError: a number outside its range, a ``start`` after the end, too few clips for one step, both ``seed`` and
+            ``generator``, or ranks or a ``start`` without a ``seed``, because their orders would differ.
 
     Example:
         >>> from skelblocks.data import ArrayDataset
@@ -73,13 +72,13 @@ def batches(
     for name, value in {**numbers, **({} if seed is None else {"seed": seed})}.items():
         check_integer(value, name=name, least=1 if name in ("batch_size", "world_size") else 0)
     if rank >= world_size:
-        raise ValueError(f"rank: expected 0..{world_size - 1}, got {rank}")
+        raise ValueError(f"rank: expected 0..{world_size - 1}, got {rank}; pass the rank of this process")
     if seed is not None and generator is not None:
-        raise ValueError("seed: expected a seed or a generator, got both; leave one out")
+        raise ValueError("seed: expected a seed or a generator, got both; pass only one")
     shuffle = seed is not None if shuffle is None else shuffle
     drop_last = seed is not None if drop_last is None else drop_last
     if shuffle and seed is None and (world_size > 1 or start):
-        raise ValueError("seed: expected one, so that all ranks and a resumed run have the same order, got None")
+        raise ValueError("seed: expected an integer for several ranks or a start, got None; pass the same on all ranks")
     n, step = len(dataset), batch_size * world_size
     steps = n // step if drop_last else -(-n // step)
     if not steps:
@@ -108,9 +107,9 @@ def _sample(dataset: ClipDataset, places: NDArray[np.int64]) -> Sample:
 
 
 def seen_joints(dataset: ClipDataset, indices: ArrayLike) -> Tensor | None:
-    """Which joints of some clips are seen, ``(n, t, v, m)``; None where the data set does not tell.
+    """The joints of some clips that are seen, ``(n, t, v, m)``, or None if the data set does not know them.
 
-    A data set tells with a method ``seen`` of the same arguments as ``batch``, which it need not have.
+    The data set may have a method ``seen`` with the same arguments as ``batch``.
     """
     tell = getattr(dataset, "seen", None)
     seen: Tensor | None = None if tell is None else tell(indices)
@@ -118,7 +117,7 @@ def seen_joints(dataset: ClipDataset, indices: ArrayLike) -> Tensor | None:
 
 
 def gives_whole_batches(dataset: ClipDataset) -> bool:
-    """Whether ``batch`` gives what ``dataset[i]`` gives: not where a subclass has changed the latter alone."""
+    """Whether ``batch`` agrees with ``dataset[i]``. It does not if a subclass overrides only ``__getitem__``."""
     for kind in type(dataset).__mro__:
         if "batch" in vars(kind) or "__getitem__" in vars(kind):
             return "batch" in vars(kind)

@@ -1,4 +1,4 @@
-"""What every data set of clips offers, whether its clips are in memory or in files.
+"""The interface of every data set of clips, in memory or in files.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -18,10 +18,10 @@ from skelblocks.layouts import SkeletonLayout
 
 @runtime_checkable
 class ClipDataset(Protocol):
-    """Clips of one skeleton and one shape, preprocessed in one way, with their labels.
+    """Clips with one skeleton, one shape and one preprocessing, and their labels.
 
-    :class:`~skelblocks.data.ArrayDataset` and :class:`~skelblocks.data.PreparedSet` are such data sets, and so is a
-    class of your own with these attributes and methods. :func:`~skelblocks.clips.batches` goes through one.
+    :class:`~skelblocks.data.ArrayDataset` and :class:`~skelblocks.data.PreparedSet` are such data sets. So is any class
+    of your own with these attributes and methods. :func:`~skelblocks.clips.batches` iterates over one.
     """
 
     @property
@@ -30,43 +30,43 @@ class ClipDataset(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of every clip, ``(c, t, v, m)``."""
+        """The shape of every clip, ``(c, t, v, m)``."""
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """What was done to the clips; None where it is not known, or cannot be done with the joints of ``layout``."""
+        """The preprocessing of the clips, or None if it is unknown or not possible with the joints of ``layout``."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the clips, ``n`` of them."""
+        """The names of the ``n`` clips."""
 
     @property
     def labels(self) -> Tensor:
-        """int64 ``(n,)``; -1 where a label is not known."""
+        """The labels, int64 ``(n,)``; -1 if a label is not known."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Of the classes; empty where they are not known."""
+        """The names of the classes, or an empty tuple if they are not known."""
 
     @property
     def num_classes(self) -> int:
-        """Of the whole set, also for a part that lacks some of the classes."""
+        """The number of classes of the whole set, even if a subset lacks some of them."""
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        """What :meth:`groups` knows, such as ``"subject"``, ``"view"`` or ``"fold"``."""
+        """The names that :meth:`groups` accepts, such as ``"subject"``, ``"view"`` or ``"fold"``."""
 
     def groups(self, name: str) -> NDArray[Any]:
-        """One value for each clip, ``(n,)``: its subject, view, fold, ...; ``ValueError`` where it is not known."""
+        """One value per clip, ``(n,)``: its subject, view, or fold. Raise ``ValueError`` for an unknown name."""
 
     def batch(self, indices: ArrayLike) -> Tensor:
-        """The clips at these places, in this order: ``(n, c, t, v, m)``, float32."""
+        """The clips at these indices, in this order: ``(n, c, t, v, m)``, float32."""
 
     def subset(self, selection: ArrayLike) -> Self:
-        """Some of the clips, by a boolean mask or by their places."""
+        """A subset of the clips, selected by a boolean mask or by indices."""
 
     def __len__(self) -> int:
-        """How many clips there are."""
+        """The number of clips."""
 
     def __getitem__(self, index: int) -> Sample:
         """One clip."""

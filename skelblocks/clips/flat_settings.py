@@ -1,4 +1,4 @@
-"""Settings given one by one, as version 0.2 took them, which work for one more version."""
+"""Preprocessing settings as separate arguments, as in version 0.2. They are deprecated."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def take_flat_settings(
     layout: SkeletonLayout,
     default: Preprocessing,
 ) -> Preprocessing:
-    """The settings of a call, whether they were given as one object or one by one, which warns.
+    """Return the settings of a call. Warn if they were passed as separate arguments.
 
     Args:
-        preprocessing: The object, if there is one.
-        flat: Keyword arguments that the function itself does not know.
-        function: Its name, for messages.
-        layout: For a center that is given by its number.
-        default: What holds where nothing is given.
+        preprocessing: The settings as one object, or None.
+        flat: Keyword arguments that are not parameters of the function.
+        function: The function's name, for messages.
+        layout: The layout, needed if the center is a number.
+        default: The settings if neither is passed.
 
     Raises:
-        TypeError: an argument that was never a setting, or both ways at once.
+        TypeError: an unknown argument, or both an object and separate arguments.
         ValueError: a center that the layout does not have.
     """
     unknown = [name for name in flat if name not in FLAT]
@@ -42,7 +42,7 @@ def take_flat_settings(
     if not flat:
         return default if preprocessing is None else preprocessing
     if preprocessing is not None:
-        raise TypeError(f"{function}: expected preprocessing alone, got also {', '.join(flat)}; leave those out")
+        raise TypeError(f"{function}: expected only preprocessing, got {', '.join(flat)} too; omit these arguments")
     named = {"origin" if name == "body" else name: value for name, value in flat.items()}
     shown = ", ".join(f"{name}={value!r}" for name, value in named.items())
     warnings.warn(

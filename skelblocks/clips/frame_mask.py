@@ -1,4 +1,4 @@
-"""In which frames each person of a clip is there.
+"""Find the frames in which each person of a clip is present.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -11,10 +11,10 @@ from skelblocks._utils.checks import check_axes
 
 
 def frame_mask(x: Tensor) -> Tensor:
-    """Find the frames in which a person is present: any coordinate other than zero.
+    """Find the frames in which a person is present, with any coordinate other than zero.
 
-    A person who enters or leaves during the clip, and the tail of a clip that is padded with zeros, have frames of
-    zeros. A difference between such a frame and its neighbor is no motion.
+    Frames are zero before a person enters, after a person leaves, and where a clip is padded. The difference between
+    such a frame and its neighbor is not motion.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
@@ -34,5 +34,5 @@ def frame_mask(x: Tensor) -> Tensor:
         [True, True, True, False]
     """
     check_axes(x, "n c t v m", name="x")
-    # As in `person_mask`: sums of magnitudes over a long inner axis are several times as fast as `(x != 0).any()`.
+    # As in `person_mask`, sums of magnitudes over a long inner axis are several times as fast as `(x != 0).any()`.
     return x.detach().abs().sum(dim=1).any(dim=2)

@@ -17,8 +17,8 @@ def frame_steps(x: Tensor, *, across_absence: bool) -> Tensor:
 
     Args:
         x: Clips ``(n, c, t, v, m)``, t at least 1.
-        across_absence: Whether to take the difference where the person is absent, all zeros, in one of the two frames.
-            Otherwise it is zero there.
+        across_absence: Whether to compute the difference if the person is absent (all zeros) in one of the two frames.
+            Otherwise it is zero.
 
     Returns:
         ``(n, c, t - 1, v, m)``, same dtype.
@@ -32,6 +32,6 @@ def frame_steps(x: Tensor, *, across_absence: bool) -> Tensor:
     if across_absence:
         return steps
     present = frame_mask(x)
-    # Joints are written out in the mask: a stride of 0 between two long axes takes several times as long.
+    # Copy the mask for each joint: a stride of 0 between two long axes is several times slower.
     there = repeat(present[:, 1:] & present[:, :-1], "n t m -> n 1 t v m", v=x.shape[3]).contiguous()
     return torch.where(there, steps, 0)

@@ -1,4 +1,4 @@
-"""Which persons of a clip are there.
+"""Find the persons who are present in a clip.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -11,10 +11,10 @@ from skelblocks._utils.checks import check_axes
 
 
 def person_mask(x: Tensor) -> Tensor:
-    """Find the persons that are present: any coordinate, in any frame, other than zero.
+    """Find the persons who are present, with any coordinate other than zero in any frame.
 
-    Clips with fewer people than the data set's ``m`` are filled up with zeros. A transform that gives such a person
-    coordinates, or a mean that counts it, has made up a person; this mask keeps both from happening.
+    Clips with fewer persons than the data set's ``m`` are padded with zeros. Use this mask so that transforms do not
+    move such absent persons, and means do not count them.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
@@ -35,5 +35,5 @@ def person_mask(x: Tensor) -> Tensor:
     """
     check_axes(x, "n c t v m", name="x")
     n, c, t, v, m = x.shape
-    # Sums of magnitudes, first with joints and persons as one long inner axis: five times as fast as `(x != 0).any()`.
+    # Sums of magnitudes with joints and persons as one long inner axis are five times as fast as `(x != 0).any()`.
     return x.reshape(n, c * t, v * m).abs().sum(dim=1).view(n, v, m).any(dim=1)

@@ -1,4 +1,4 @@
-"""How the clips of a set are preprocessed: one settings object for data sets, commands, runs and saved encoders."""
+"""Preprocessing settings: one object that data sets, commands, runs and saved encoders share."""
 
 from __future__ import annotations
 
@@ -25,44 +25,44 @@ PER, ORIGINS, ALIGNMENTS, SCALES, YS, UNITS = (get_args(choice) for choice in (P
 COORDINATES = (2, 3)
 _OLD_NAMES = {"body": "origin"}
 _SHOULDERS = ("shoulder_left", "shoulder_right")
-# Facts about the recorded clips, which an encoder does not know.
+# Settings about the recorded clips, which do not matter to an encoder.
 _OF_RAW_CLIPS = frozenset({"y", "to", "missing", "coordinates", "source", "unit", "nan"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What is done to every clip between a file and an encoder, in the order of :func:`~skelblocks.data.preprocess`.
+    """The steps applied to every clip between file and encoder, in the order of :func:`~skelblocks.data.preprocess`.
 
     Args:
         frames: Resample every clip to this number of frames, see :func:`~skelblocks.data.resample`. 50 in SkeletonCLR,
             CrosSCLR, AimCLR and MsMCLR, 64 in SkeleMixCLR and SkeAttnCLR. None keeps the frames, padding included.
         center: Name of the joint that becomes the origin; ``"layout"`` for the layout's center, as in the released
             preprocessing; None keeps the coordinates. See :func:`~skelblocks.data.center`.
-        per: Subtract the position of that joint in each ``"frame"``, or its first position in the ``"clip"``.
-        origin: Whose joint: each person's ``"own"``, or for all persons that of the ``"first"`` one.
+        per: Subtract the position of this joint in each ``"frame"``, or its first position in the ``"clip"``.
+        origin: Subtract each person's ``"own"`` joint, or the joint of the ``"first"`` person from all persons.
         align: None, or a mode of :func:`~skelblocks.data.align_view`, which turns the shoulders to the camera. The
             released preprocessing of NTU RGB+D is ``"official"``.
-        persons: How many persons every clip has room for; absent ones are zero. None keeps the number.
-        scale: None keeps the unit. ``"bones"`` or ``"spine"`` divides each clip by that length of the body in it, see
-            :func:`~skelblocks.data.normalize_scale`. Use it for coordinates in pixels or of an unknown unit.
-        y: Which way the second coordinate of the recorded clips grows: ``"up"``, or ``"down"`` as in pictures, which is
-            then negated. ``"auto"`` decides by all clips of a set together: they count down where in most of them the
-            shoulders lie below the hips.
-        to: The skeleton that clips of another one become, by :func:`~skelblocks.layouts.remap`: a name, a dict or a
-            layout. All other settings speak of its joints. None keeps the joints.
-        missing: What :func:`~skelblocks.layouts.remap` does about joints that cannot be made: ``"error"`` or
+        persons: Number of persons in every clip; absent persons are zero. None keeps the number.
+        scale: None keeps the unit. ``"bones"`` or ``"spine"`` divides each clip by this length of the body, see
+            :func:`~skelblocks.data.normalize_scale`. Use it for coordinates in pixels or in an unknown unit.
+        y: Direction of the second coordinate in the recorded clips: ``"up"``, or ``"down"`` as in images; then it is
+            negated. ``"auto"`` decides for all clips of a set together: ``"down"`` if the shoulders are below the hips
+            in most of them.
+        to: Convert clips to this skeleton with :func:`~skelblocks.layouts.remap`: a name, a dict or a layout. All other
+            settings refer to its joints. None keeps the joints.
+        missing: What :func:`~skelblocks.layouts.remap` does with joints that cannot be computed: ``"error"`` or
             ``"nearest"``.
-        coordinates: 3 gives clips in a picture a third coordinate, zero. 2 leaves the third out. None keeps them.
-        source: The skeleton of the clips that ``to`` remapped. A data set fills it in, so that a saved encoder knows
-            which clips it can take; what you set here has no effect on a data set.
-        unit: ``"meters"``: refuse clips whose torsos are not as long as those of people in meters, because an encoder
-            that was trained on meters knows nothing of pixels. Released weights expect it. It has no effect with
-            ``scale``. None takes any unit.
-        nan: What NaN coordinates, and the hidden ones of masked arrays, are: an ``"error"``, or joints that are
-            ``"unseen"``, which :func:`~skelblocks.data.fill_joints` then gives a place.
+        coordinates: 3 adds a third coordinate of zero to 2-D clips. 2 drops the third coordinate. None keeps them.
+        source: The skeleton of the clips before ``to`` converted them. A data set fills it in, so that a saved encoder
+            knows which clips it accepts. Setting it here has no effect on a data set.
+        unit: ``"meters"`` rejects clips whose torsos are not of human size in meters, because an encoder trained on
+            meters does not work on pixels. Released weights set it. It has no effect with ``scale``. None accepts any
+            unit.
+        nan: How to treat NaN coordinates and masked entries of masked arrays: as an ``"error"``, or as ``"unseen"``
+            joints, which :func:`~skelblocks.data.fill_joints` then fills.
 
     Raises:
-        TypeError: a number that is not an integer, a center that is not a string, or no layout.
+        TypeError: a number that is not an integer, a center that is not a string, or a layout of the wrong type.
         ValueError: a number below 1, an unknown choice, or an unknown layout.
 
     Example:
@@ -107,7 +107,7 @@ class Preprocessing:
             object.__setattr__(self, name, _named_or_whole(getattr(self, name), name=name))
 
     def layout_of(self, layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
-        """The skeleton that clips of ``layout`` have after the preprocessing: that of ``to``, or their own.
+        """The skeleton of clips of ``layout`` after the preprocessing: ``to``, or their own.
 
         Example:
             >>> Preprocessing(to="ntu-rgb+d").layout_of("nw-ucla").name
@@ -116,7 +116,7 @@ class Preprocessing:
         return get(layout if self.to is None else self.to)
 
     def for_clips_of(self, layout: str | Mapping[str, Any] | SkeletonLayout) -> Self:
-        """The same settings, with ``layout`` as the ``source`` where they remap it.
+        """The same settings, with ``layout`` as ``source`` if they convert the skeleton.
 
         Example:
             >>> settings = Preprocessing(to="ntu-rgb+d")
@@ -127,7 +127,7 @@ class Preprocessing:
         return replace(self, source=None if self.layout_of(layout) == layout else layout)
 
     def channels_of(self, channels: int) -> int:
-        """How many coordinates clips of ``channels`` coordinates have after the preprocessing."""
+        """The number of coordinates after the preprocessing, for clips with ``channels`` coordinates."""
         return channels if self.coordinates is None else self.coordinates
 
     def validate(self, *, layout: str | Mapping[str, Any] | SkeletonLayout, channels: int) -> None:
@@ -135,12 +135,12 @@ class Preprocessing:
 
         Args:
             layout: The skeleton of the recorded clips: a name, a dict or a layout.
-            channels: Coordinates of a joint in them.
+            channels: Coordinates of a joint in the recorded clips.
 
         Raises:
-            ValueError: the layout lacks the center or the joints that ``align`` or ``scale`` needs, or ``align`` gets
-                other than three coordinates; or the clips cannot be remapped, or have neither two nor three coordinates
-                where ``coordinates`` is set.
+            ValueError: the layout lacks the center or the joints that ``align`` or ``scale`` needs; ``align`` is set
+                and there are not three coordinates; the skeleton cannot be converted; or ``coordinates`` is set and
+                there are neither two nor three coordinates.
 
         Example:
             >>> Preprocessing(align="clip").validate(layout="coco-17", channels=2)
@@ -173,25 +173,25 @@ class Preprocessing:
             raise ValueError(f"scale: expected a layout with bones, got {layout.name!r}; keep the unit with scale=None")
 
     def center_joint(self, layout: SkeletonLayout) -> int | None:
-        """The number of the joint that becomes the origin, None for none; ``ValueError`` where the layout lacks it."""
+        """The number of the joint that becomes the origin, or None. Raise ``ValueError`` if the layout lacks it."""
         if self.center is None:
             return None
         return layout.center if self.center == "layout" else layout.index(self.center)
 
     def differences(self, other: Preprocessing, *, layout: str | Mapping[str, Any] | SkeletonLayout) -> list[str]:
-        """List what these settings do otherwise than ``other``; empty where both give the same clips.
+        """List the settings that differ from ``other`` and lead to different clips.
 
         The center ``"layout"`` is the same as its joint's name. Without a center, ``per`` and ``origin`` do nothing.
-        ``persons=None``, on either side, and ``other.frames=None`` take whatever comes. ``y``, ``missing``,
-        ``coordinates``, ``source``, ``unit`` and ``nan`` are about the recorded clips, not about the prepared ones, and
-        so is ``to`` where both end with the same joints.
+        ``persons=None`` on either side and ``other.frames=None`` match everything. ``y``, ``missing``,
+        ``coordinates``, ``source``, ``unit`` and ``nan`` are not compared, because they describe the recorded clips.
+        ``to`` is not compared if both end with the same joints.
 
         Args:
-            other: What was expected, for instance what an encoder was trained on.
+            other: The expected settings, for instance those an encoder was trained with.
             layout: The skeleton of the prepared clips, for the name of its center.
 
         Returns:
-            One readable entry for each setting that differs: ``"frames=64, not 50"``.
+            One readable entry for each setting that differs, such as ``"frames=64, not 50"``.
 
         Example:
             >>> named = Preprocessing(center="spine_shoulder")
@@ -201,20 +201,20 @@ class Preprocessing:
             ["center=None, not 'spine_shoulder'"]
         """
         layout = get(layout)
-        mine, theirs = (settings._plain(layout) for settings in (self, other))
-        free = {name for name in ("frames", "persons") if theirs[name] is None}
-        free |= {"persons"} if mine["persons"] is None else set()
-        free |= {"per", "origin"} if None in (mine["center"], theirs["center"]) else set()
+        own, expected = (settings._plain(layout) for settings in (self, other))
+        free = {name for name in ("frames", "persons") if expected[name] is None}
+        free |= {"persons"} if own["persons"] is None else set()
+        free |= {"per", "origin"} if None in (own["center"], expected["center"]) else set()
         free |= _OF_RAW_CLIPS
         if self.layout_of(layout).joints != other.layout_of(layout).joints:
             free -= {"to"}
-        names = [name for name in mine if name not in free and mine[name] != theirs[name]]
-        return [f"{name}={mine[name]!r}, not {theirs[name]!r}" for name in names]
+        names = [name for name in own if name not in free and own[name] != expected[name]]
+        return [f"{name}={own[name]!r}, not {expected[name]!r}" for name in names]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as strings, numbers, None and dicts of layouts, for JSON.
+        """The settings as strings, numbers, None and dicts of layouts, for JSON.
 
-        What speaks of the recorded clips, from ``y`` on, is left out where it has its default.
+        Settings about the recorded clips, from ``y`` on, are omitted if they have their default.
         """
         defaults = {field.name: field.default for field in fields(self)}
         values = {name: getattr(self, name) for name in defaults}
@@ -226,14 +226,13 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gives, also as earlier versions wrote it.
+        """Create settings from the result of :meth:`to_dict`, including results of earlier versions.
 
         Args:
-            values: Settings by name. ``body``, which version 0.2 wrote, is ``origin``; a setting that is missing has
-                its default.
+            values: Settings by name. Missing settings have their default. ``body``, from version 0.2, means ``origin``.
 
         Raises:
-            TypeError: a value of another type.
+            TypeError: a value of the wrong type.
             ValueError: an unknown name, or a value out of range.
 
         Example:
@@ -244,7 +243,9 @@ class Preprocessing:
         expected = [field.name for field in fields(cls)]
         unknown = sorted(str(name) for name in named if name not in expected)
         if unknown:
-            raise ValueError(f"preprocessing: expected some of {', '.join(expected)}, got {', '.join(unknown)}")
+            raise ValueError(
+                f"preprocessing: expected some of {', '.join(expected)}, got {', '.join(unknown)}; remove unknown names"
+            )
         return cls(**named)
 
     def _plain(self, layout: SkeletonLayout) -> dict[str, Any]:
@@ -258,7 +259,7 @@ class Preprocessing:
 def _named_or_whole(
     layout: str | Mapping[str, Any] | SkeletonLayout | None, *, name: str
 ) -> str | SkeletonLayout | None:
-    """A layout of the catalogue by its name, any other one whole, so that it is known wherever the settings go."""
+    """A layout of the catalogue as its name, and any other layout as a dict, so that settings are self-contained."""
     if layout is None:
         return None
     try:

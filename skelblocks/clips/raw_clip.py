@@ -1,4 +1,4 @@
-"""What every reader of raw files gives, and the one error that it raises.
+"""The result of every reader of raw files, and the error that a reader raises.
 
 Axes: c coordinates, t frames, v joints, b persons.
 """
@@ -16,24 +16,24 @@ from skelblocks.layouts import SkeletonLayout
 
 
 class RawClip(NamedTuple):
-    """One clip as its file has it: nothing centered, resampled, chosen or smoothed.
+    """One clip as stored in its file: not centered, resampled or smoothed, and with all persons.
 
     Attributes:
-        name: Unique in its set, such as ``"S001C002P003R002A013"``.
+        name: A name that is unique in its set, such as ``"S001C002P003R002A013"``.
         x: Coordinates ``(c, t, v, b)`` float32, in the file's unit, zero where a person or a joint is not seen.
-        seen: Boolean, true where the file has the person in that frame, ``(t, b)``, or where it has the joint,
-            ``(t, v, b)``. See :attr:`seen_persons` and :attr:`seen_joints`.
-        label: Class number from 0, -1 where it is not known.
-        origin: What the name or the file tells of where the clip comes from, as integers counted as the owner counts:
+        seen: Boolean, true if the file has the person in a frame, ``(t, b)``, or if it has the joint, ``(t, v, b)``.
+            See :attr:`seen_persons` and :attr:`seen_joints`.
+        label: Class number from 0, or -1 if it is not known.
+        origin: Where the clip comes from, according to its name or file, as integers in the data set's own numbering:
             ``subject``, ``camera`` or ``view``, ``setup``, ``replication``, ``action``.
-        order: ``(t, b)`` integers: the person's place, from 0, among those that the file lists for the frame, -1 where
-            it is not seen. None where a frame lists them in the order of ``x``.
-        scores: ``(t, v, b)`` float32, the estimator's confidence in each joint, zero where it is not seen. None where
-            the file has none.
-        layout: The skeleton's name, such as ``"body-25"``, or a layout of your own. None where the file does not tell.
-        fps: Frames a second. None where the file does not tell.
-        tracked: Whether a place of ``x`` is one person throughout. False where the file gives no ids, so that a place
-            is only a rank in the frame's list.
+        order: ``(t, b)`` integers: the person's position in the file's list for the frame, from 0, or -1 if the person
+            is not seen. None if all frames list persons in the order of ``x``.
+        scores: ``(t, v, b)`` float32, the estimator's confidence in each joint, zero if the joint is not seen. None if
+            the file has no scores.
+        layout: The skeleton's name, such as ``"body-25"``, or a layout of your own. None if the file does not say.
+        fps: Frames per second. None if the file does not say.
+        tracked: Whether an index of ``x`` is the same person in all frames. False if the file has no ids; then the
+            index is only the position in the frame's list.
     """
 
     name: str
@@ -49,24 +49,24 @@ class RawClip(NamedTuple):
 
     @property
     def seen_joints(self) -> NDArray[np.bool_]:
-        """``(t, v, b)``: which joints are seen; all of a person where ``seen`` tells of persons alone."""
+        """``(t, v, b)``: the joints that are seen. If ``seen`` has no joints, all joints of a seen person count."""
         if self.seen.ndim == 3:
             return self.seen
         return np.broadcast_to(self.seen[:, None], (self.x.shape[1], *self.x.shape[2:]))
 
     @property
     def seen_persons(self) -> NDArray[np.bool_]:
-        """``(t, b)``: which persons are seen, with at least one joint."""
+        """``(t, b)``: the persons with at least one seen joint."""
         return self.seen if self.seen.ndim == 2 else np.any(self.seen, axis=1, keepdims=True)[:, 0]
 
 
 class ClipFormatError(ValueError):
-    """A file is not what its reader expects; the message says which file, where in it, and why.
+    """A file does not have the expected format. The message names the file, the place in it, and the reason.
 
     Attributes:
         path: The file.
-        line: Line of a text file, counted from 1; None where it has no lines.
-        reason: What was expected and what came.
+        line: Line of a text file, counted from 1, or None if the file has no lines.
+        reason: What was expected, and what was found.
     """
 
     def __init__(self, path: str | Path, reason: str, *, line: int | None = None) -> None:
@@ -74,7 +74,7 @@ class ClipFormatError(ValueError):
         super().__init__(f"{path}{'' if line is None else f', line {line}'}: {reason}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by the arguments: errors come back from worker processes."""
+        """Pickle by the arguments, because worker processes return errors."""
         return _rebuild, (self.path, self.reason, self.line)
 
 

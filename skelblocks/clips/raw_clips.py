@@ -10,9 +10,9 @@ from skelblocks.clips.raw_clip import RawClip
 
 
 class RawClips(Sequence[RawClip]):
-    """Clips that are read when they are asked for; a subclass says how many there are and how one is read.
+    """A sequence of clips that are read on access. A subclass implements ``__len__`` and :meth:`read`.
 
-    A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is asked for; the others can be read.
+    Accessing a damaged clip raises :class:`~skelblocks.data.ClipFormatError`; the other clips can still be read.
 
     Example:
         >>> import numpy as np
@@ -38,5 +38,5 @@ class RawClips(Sequence[RawClip]):
         if isinstance(index, slice):
             return [self.read(i) for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
+            raise IndexError(f"index: expected a clip in 0..{len(self) - 1}, got {index}")
         return self.read(int(index) % len(self))

@@ -1,4 +1,4 @@
-"""What the data sets of this library give: a clip, or a batch of them.
+"""A sample: the clip, label and index that a data set returns, or a batch of them.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -21,17 +21,17 @@ class _Fields(NamedTuple):
 
 
 class Sample(_Fields):
-    """One clip, or a batch of them with a first axis n more.
+    """One clip, or a batch of clips with an additional first axis n.
 
-    A tuple of three, ``clip, label, index = sample``, with one attribute beside. PyTorch's default collate function
-    keeps the attribute, and so do pickling and :meth:`to`. A loader's ``pin_memory=True`` does not.
+    A tuple of three, ``clip, label, index = sample``, with the extra attribute ``seen``. PyTorch's default collate
+    function, pickling and :meth:`to` keep the attribute. A loader with ``pin_memory=True`` does not.
 
     Attributes:
         clip: ``(c, t, v, m)``, float32.
-        label: An integer, -1 where the set has no labels.
-        index: Its place in the dataset.
-        seen: ``(t, v, m)``, boolean, true where the joint is seen; other joints of ``clip`` were filled. None where the
-            set does not tell of joints.
+        label: An integer, or -1 if the set has no labels.
+        index: The index in the data set.
+        seen: ``(t, v, m)``, boolean, true if the joint is seen; the other joints of ``clip`` were filled. None if the
+            data set does not know which joints are seen.
 
     Example:
         >>> sample = Sample(torch.zeros(3, 50, 25, 1), torch.tensor(4), torch.tensor(0), seen=torch.ones(50, 25, 1) > 0)
@@ -44,13 +44,13 @@ class Sample(_Fields):
     seen: Tensor | None
 
     def __new__(cls, clip: Tensor, label: Tensor, index: Tensor, *, seen: Tensor | None = None) -> Self:
-        """Make a sample."""
+        """Create a sample."""
         sample = super().__new__(cls, clip, label, index)
         sample.seen = seen
         return sample
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """The sample elsewhere, by the arguments of ``torch.Tensor.to``; only ``clip`` changes its dtype."""
+        """Move the sample, with the arguments of ``torch.Tensor.to``. Only ``clip`` changes its dtype."""
         clip = self.clip.to(*args, **kwargs)
         label, index = (each.to(clip.device) for each in (self.label, self.index))
         return type(self)(clip, label, index, seen=None if self.seen is None else self.seen.to(clip.device))
@@ -66,11 +66,11 @@ def _collate(samples: Sequence[Sample], *, collate_fn_map: Any = None) -> Sample
     known = [mask for mask in masks if mask is not None]
     if known and len(known) < len(masks):
         raise ValueError(
-            "samples: expected all of them with seen joints or none, got both; samples of data sets with and without a "
-            "mask cannot be in one batch"
+            "samples: expected all or none with a mask of seen joints, got both; do not mix data sets with and without "
+            "a mask in one batch"
         )
     return Sample(*fields, seen=torch.stack(known) if known else None)
 
 
-# Without this the default collate function would make a batch of the three fields alone. It concerns this class only.
+# Without this, the default collate function would batch only the three fields. It applies to this class only.
 default_collate_fn_map[Sample] = _collate

@@ -1,4 +1,4 @@
-"""What a skeleton is: layouts with their partitions, by name or in files, adjacency and pooling matrices."""
+"""Skeleton layouts with their partitions, by name or from files, and adjacency and pooling matrices."""
 
 from skelblocks._utils.lazy import attach
 

@@ -1,4 +1,4 @@
-"""The graph of a layout as adjacency matrices, partitioned the way ST-GCN and its relatives do it.
+"""The graph of a layout as adjacency matrices, partitioned as in ST-GCN and related methods.
 
 Axes: s subsets of the neighborhood, v source joints, w target joints.
 """
@@ -28,27 +28,26 @@ def adjacency(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    r"""Column-normalized adjacency, one matrix for each subset: ``y[w] = sum_s sum_v x[v] @ W_s * A[s, v, w]``.
+    r"""Column-normalized adjacency, one matrix per subset: ``y[w] = sum_s sum_v x[v] @ W_s * A[s, v, w]``.
 
-    Neighbors are the joints at 0, ``dilation``, ``2 * dilation``, ... up to ``max_hop`` bones. For every strategy but
-    ``"agcn"`` the subsets together give each target a mean: ``A[:, :, w]`` sums to one.
+    Neighbors are the joints at a distance of 0, ``dilation``, ``2 * dilation``, ... up to ``max_hop`` bones. Except for
+    ``"agcn"``, the subsets together average over each target's neighbors: ``A[:, :, w]`` sums to one.
 
     - ``"uniform"``: one subset.
-    - ``"distance"``: one subset for each hop.
-    - ``"spatial"``: the joint itself, then for each hop the neighbors farther from the center than the target or as
-      far, and those closer. As in ST-GCN's code, which SkeletonCLR, CrosSCLR, AimCLR and MsMCLR release, the distance
-      to the center is cut off at ``max_hop``: all joints beyond count as equally far, so that with one hop on NTU RGB+D
-      16 of the 48 directed bones are in another subset than the ST-GCN paper's definition gives. Their checkpoints hold
-      these matrices.
-    - ``"spatial_bfs"``: the same with true distances, as the definition means.
+    - ``"distance"``: one subset per hop.
+    - ``"spatial"``: the joint itself; then for each hop the neighbors that are closer to the center than the target,
+      and all other neighbors. As in ST-GCN's code, which SkeletonCLR, CrosSCLR, AimCLR and MsMCLR use, distances to the
+      center are clipped at ``max_hop``. So with one hop on NTU RGB+D, 16 of the 48 directed bones are in another subset
+      than in the ST-GCN paper's definition. The released checkpoints contain these matrices.
+    - ``"spatial_bfs"``: the same with true distances, as in the paper's definition.
     - ``"agcn"``: self, inward and outward bones, each normalized separately, as in 2s-AGCN, SkeAttnCLR and SkeleMixCLR
       (which call it "spatial").
 
     Args:
         layout: A name, a dict or a layout.
         strategy: One of the above.
-        max_hop: How many bones a neighbor may be away; 1 in all five methods.
-        dilation: Take only every ``dilation``-th hop; the hops between are left out.
+        max_hop: Largest distance of a neighbor in bones; 1 in all these methods.
+        dilation: Use only every ``dilation``-th hop.
         dtype: Default: torch's default. The matrices are computed in float64.
         device: Default: torch's default.
 
@@ -69,7 +68,7 @@ def adjacency(
     check_integer(max_hop, name="max_hop")
     check_integer(dilation, name="dilation")
     if strategy == "agcn" and (max_hop, dilation) != (1, 1):
-        raise ValueError(f"max_hop, dilation: strategy 'agcn' knows only single bones, got {max_hop}, {dilation}")
+        raise ValueError(f"max_hop, dilation: expected 1, 1 with strategy 'agcn', got {max_hop}, {dilation}; omit them")
     with torch.device("cpu"):  # not every device has float64
         matrices = _agcn(layout) if strategy == "agcn" else _partitioned(layout, strategy, max_hop, dilation)
     device = torch.empty(0).device if device is None else device
@@ -77,7 +76,7 @@ def adjacency(
 
 
 def _hop_distance(layout: SkeletonLayout) -> Tensor:
-    """Bones between every two joints, ``(v, v)``, by Floyd and Warshall."""
+    """Number of bones between every two joints, ``(v, v)``, by the Floyd-Warshall algorithm."""
     distance = torch.full((layout.num_joints, layout.num_joints), torch.inf, dtype=torch.float64)
     distance.fill_diagonal_(0)
     for a, b in layout.edges:
@@ -103,7 +102,7 @@ def _partitioned(layout: SkeletonLayout, strategy: Strategy, max_hop: int, dilat
     to_center = distance[:, layout.center]
     if strategy == "spatial":
         to_center = to_center.where(to_center <= max_hop, torch.inf)
-    closer = (to_center[:, None] < to_center[None, :]).to(distance)  # the source, seen from the target
+    closer = (to_center[:, None] < to_center[None, :]).to(distance)  # whether the source is closer than the target
     subsets = [weights * by_hop[0]]
     for near in by_hop[1:]:
         subsets += [weights * near * (1 - closer), weights * near * closer]

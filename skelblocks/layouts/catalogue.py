@@ -1,7 +1,7 @@
 """The layouts that come with the library.
 
-Joint orders are the data sets' own, counted from 0. For layouts other than NTU RGB+D no paper gives partitions: they
-are ours, along the same limbs.
+Joints have the order of the data sets, counted from 0. Only for NTU RGB+D does a paper define partitions. The
+partitions of the other layouts follow the same limbs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,6 @@ CATALOGUE = (
     *(BODY_25, MEDIAPIPE, HALPE, HAND, AZURE, SMPL_22, SMPL_24, JHMDB),
     *(WHOLEBODY, WHOLEBODY_BODY, MSR),
 )
-# Other data sets with a skeleton of the catalogue: HumanML3D has SMPL's joints, CMU's recordings have those of HDM05,
-# and UTKinect has those of NW-UCLA, in the order of the Kinect SDK.
+# Other data sets with a skeleton of the catalogue: HumanML3D has the joints of SMPL, CMU's recordings have the joints
+# of HDM05, and UTKinect has the joints of NW-UCLA, in the order of the Kinect SDK.
 ALIASES: Mapping[str, str] = {"humanml3d-22": SMPL_22.name, "cmu-31": HDM05.name, "utkinect": UCLA.name}

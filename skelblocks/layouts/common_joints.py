@@ -1,7 +1,7 @@
-"""One name for each joint, whatever a layout calls it: tables.
+"""Tables of common names for joints, which layouts call differently.
 
-The common names say where a joint is, so that two layouts that share one share the place. A joint that a layout does
-not share is made from others by the rules of :mod:`skelblocks.layouts.made_joints`.
+Two layouts have a joint in the same place if both have its common name. Other joints are computed from these by the
+rules of :mod:`skelblocks.layouts.made_joints`.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def _with_side(joint: str, side: str) -> str:
     return f"{joint}_{side}" if joint in _PAIRED else joint
 
 
-# Every common name with the one that it hangs on; the pelvis hangs on itself.
+# Every common name with its parent. The pelvis is its own parent.
 COMMON_PARENTS: Mapping[str, str] = {
     **_MIDLINE,
     **{_with_side(joint, side): _with_side(on, side) for joint, on in _PAIRED.items() for side in ("left", "right")},
 }
 
-# Other names of the same places. The thorax is the point between the shoulders.
+# Other names for the same places. The thorax is the point between the shoulders.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "pelvis": ("spine_base", "hip_center", "mid_hip", "hips", "root"),
     "spine": ("spine_middle", "spine_mid", "torso", "belly", "spine_naval", "spine2"),
@@ -79,7 +79,7 @@ _COMMON_OF = {name: name for name in COMMON_PARENTS} | {
     for alias in aliases
     for side in (("",) if name in _MIDLINE else ("_left", "_right"))
 }
-# Layouts in which a name means another place than elsewhere.
+# Layouts in which a name means another place than in other layouts.
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "sbu": {"neck": "thorax"},  # between the shoulders, as OpenNI tracks it
     "openpose-18": {"neck": "thorax"},  # the mean of the shoulders
@@ -100,9 +100,9 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
 
 
 def common_name(joint: str) -> str | None:
-    """The common name of a joint; None if it has none.
+    """The common name of a joint, or None if it has none.
 
-    Case, spaces and hyphens do not matter, and ``left_hand`` is as good as ``hand_left``.
+    Case, spaces and hyphens do not matter, and ``left_hand`` means the same as ``hand_left``.
 
     Example:
         >>> common_name("Left Big Toe"), common_name("spine_base"), common_name("tail")
@@ -115,9 +115,9 @@ def common_name(joint: str) -> str | None:
 
 
 def common_names(layout: SkeletonLayout) -> tuple[str, ...]:
-    """A name for each joint of a layout: the common one, or its own where it has none.
+    """The common name of each joint of a layout, or the layout's own name for a joint without a common name.
 
-    Joints that are named by bones, as in motion capture files (``LeftUpLeg``), are known too.
+    Names of bones, as in motion capture files (``LeftUpLeg``), are recognized too.
 
     Raises:
         ValueError: two joints of the layout have the same common name.

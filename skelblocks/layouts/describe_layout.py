@@ -1,7 +1,7 @@
-"""Layouts written down by the names of their joints: the parts, bodies and mirror image that the catalogue shares.
+"""Define layouts by the names of their joints, with the parts, bodies and mirror image that the catalogue shares.
 
-Parts are the same ten in the same order wherever the joints allow it, bodies the same five: the order of MsMCLR's
-released code, so that the differences between neighboring parts mean the same on every skeleton.
+If the joints allow it, every layout has the same ten parts and five bodies in the same order: the order of MsMCLR's
+released code. So the difference between neighboring parts means the same on every skeleton.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BODIES = ("left_arm", "right_arm", "left_leg", "right_leg", "torso")
 
 
 def named(names: Sequence[str], *groups: Sequence[int]) -> tuple[JointGroup, ...]:
-    """Groups of joints under these names, in this order.
+    """Create groups of joints with these names, in this order.
 
     Example:
         >>> named(["arm"], (0, 1))
@@ -36,7 +36,7 @@ def named(names: Sequence[str], *groups: Sequence[int]) -> tuple[JointGroup, ...
 
 
 def mirror(joints: Sequence[str]) -> tuple[int, ...]:
-    """The mirror image of joints whose names end in ``_left`` or ``_right``: for each the place of the other side's.
+    """The mirror image of joints with names in ``_left`` and ``_right``: for each, the index of the opposite joint.
 
     Example:
         >>> mirror(("head", "hand_left", "hand_right"))
@@ -50,15 +50,15 @@ def mirror(joints: Sequence[str]) -> tuple[int, ...]:
 def describe_layout(
     name: str, *, joints: Sequence[str], bones: Mapping[str, str], center: str, groups: Mapping[str, Sequence[str]]
 ) -> SkeletonLayout:
-    """A layout from tables in which a name without a side stands for both sides.
+    """Create a layout from tables in which a name without a side means both sides.
 
     Args:
         name: The layout's name.
-        joints: The joints in the order of the data; the sides' end in ``_left`` and ``_right``.
-        bones: For each joint but the center the one that it hangs on.
+        joints: The joints in the order of the data. Names of paired joints end in ``_left`` and ``_right``.
+        bones: The parent of each joint except the center.
         center: The center's name.
-        groups: The joints of ``"spine"``, ``"head"``, ``"arm"``, ``"hand"``, ``"leg"`` and ``"foot"``, of which the
-            parts and bodies follow; ``"spine"`` may be missing.
+        groups: The joints of ``"spine"``, ``"head"``, ``"arm"``, ``"hand"``, ``"leg"`` and ``"foot"``, from which parts
+            and bodies are derived. ``"spine"`` may be missing.
 
     Example:
         >>> leg = describe_layout("legs", joints=["hip", "knee_left", "knee_right"], bones={"knee": "hip"},
@@ -82,7 +82,7 @@ def describe_layout(
         body: [place(joint, side) for each in limbs[kind] for joint in groups.get(each, ())]
         for body, kind, side in _kinds(BODIES)
     }
-    for joint in _pairs_without_sides(joints, groups):  # both sides belong to one group of the midline
+    for joint in _pairs_without_sides(joints, groups):  # both sides belong to one group on the midline
         for table in (parts, bodies):
             for held in table.values():
                 if place(joint, "left") in held:

@@ -1,4 +1,4 @@
-"""A layout out of a tree of joints, as motion capture files describe a skeleton."""
+"""Create a layout from a tree of joints, as in motion capture files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
 
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l", "lft": "rgt", "rgt": "lft"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^A-Za-z\d]+")
-_LIMBS = {  # joints by which a limb is known, and the names of its halves
+_LIMBS = {  # joints that identify a limb, and the names of its halves
     "arm": ({"shoulder", "elbow", "wrist"}, ("arm", "hand")),
     "leg": ({"hip", "knee", "ankle"}, ("leg", "foot")),
 }
@@ -23,29 +23,30 @@ _LIMBS = {  # joints by which a limb is known, and the names of its halves
 def from_hierarchy(
     parents: Sequence[int], names: Sequence[str], *, name: str = "hierarchy", center: str | None = None
 ) -> SkeletonLayout:
-    """The layout of a tree of joints: bones from the tree, left and right from the names, and proposed partitions.
+    """Create a layout from a tree of joints: bones from the tree, sides from the names, and proposed partitions.
 
-    Left and right are told by words such as ``left``, ``Right``, ``l`` and ``R`` in the names (``LeftArm``,
-    ``hand.L``, ``l_knee``), or by their first letter (``lfemur``); a joint without a partner is its own mirror image.
-    The bodies are the limbs, which are chains of joints that have partners, and the torso, which is the rest. Each is
-    cut into two parts: the near half of its levels in the tree, and the far one. Where arms and legs are recognized by
-    their names, groups have the catalogue's order. This is a proposal: look at it with
-    ``viz.draw_skeleton(..., color_by="part")``, and where another partition is better, change it with
-    ``SkeletonLayout.from_dict({**layout.to_dict(), "parts": ...})``.
+    Left and right are recognized by words such as ``left``, ``Right``, ``l`` and ``R`` in the names (``LeftArm``,
+    ``hand.L``, ``l_knee``), or by the first letter (``lfemur``). A joint without a partner is its own mirror image.
+
+    The bodies are the limbs (chains of joints that have partners) and the torso (all other joints). Each body is split
+    into two parts: the near half and the far half of its levels in the tree. If the names of arms and legs are
+    recognized, groups have the catalogue's order. This is only a proposal: look at it with
+    ``viz.draw_skeleton(..., color_by="part")``, and change it with
+    ``SkeletonLayout.from_dict({**layout.to_dict(), "parts": ...})`` if needed.
 
     Args:
-        parents: For each joint the place of the one that it hangs on; -1, or its own place, for the root.
+        parents: The index of each joint's parent. For the root, -1 or its own index.
         names: The joints' names, in the order of the data.
         name: The layout's name.
-        center: The name of the joint that bones and centering count from. Default: the root.
+        center: The name of the joint at which bones start and clips are centered. Default: the root.
 
     Returns:
         The layout; it is not registered.
 
     Raises:
         TypeError: a parent is not an integer, or a name is not a string.
-        ValueError: another number of names than of parents, a parent out of range, no root or several, a circle, names
-            that are not distinct, or a center that is no joint.
+        ValueError: different numbers of names and parents, a parent out of range, no root or several roots, a cycle,
+            names that are not distinct, or a center that is not a joint.
 
     Example:
         >>> arm = from_hierarchy([-1, 0, 1, 0, 3], ["hips", "LeftUpLeg", "LeftLeg", "RightUpLeg", "RightLeg"])
@@ -78,35 +79,34 @@ def from_hierarchy(
 
 
 def _in_order(groups: Sequence[JointGroup], known: Sequence[str]) -> tuple[JointGroup, ...]:
-    """Groups in the catalogue's order, if all of them are of the catalogue."""
+    """Sort groups in the catalogue's order, if the catalogue has all of them."""
     if {group.name for group in groups} <= set(known):
         return tuple(sorted(groups, key=lambda group: known.index(group.name)))
     return tuple(groups)
 
 
 def _check_tree(parents: Sequence[int], names: Sequence[str]) -> int:
-    """Raise unless it is a tree; its root."""
+    """Raise unless the joints form a tree. Return its root."""
     if isinstance(names, str) or not all(isinstance(each, str) for each in names):
         raise TypeError(f"names: expected a sequence of strings, got {names!r:.80}")
     if len(parents) != len(names) or not len(names) or len(set(names)) != len(names):
         raise ValueError(
-            f"names: expected {len(parents)} distinct names, one for each of the parents, got {len(names)}: "
-            f"{', '.join(names)[:200]}"
+            f"names: expected {len(parents)} distinct names, one per parent, got {len(names)}: {', '.join(names)[:200]}"
         )
     for parent in parents:
         check_integer(parent, name="parents", least=-1)
         if parent >= len(parents):
-            raise ValueError(f"parents: expected places of joints below {len(parents)}, got {parent}")
+            raise ValueError(f"parents: expected indices of joints below {len(parents)}, got {parent}")
     roots = [joint for joint, parent in enumerate(parents) if parent in (-1, joint)]
     if len(roots) != 1:
         found = ", ".join(names[joint] for joint in roots) or "none"
-        raise ValueError(f"parents: expected one root, whose parent is -1, got {found}; hang the others on it")
+        raise ValueError(f"parents: expected one root, with parent -1, got {found}; give the others a parent")
     for joint in range(len(parents)):
         above = joint
         for _ in parents:
             above = above if above == roots[0] else parents[above]
         if above != roots[0]:
-            raise ValueError(f"parents: expected a tree, got a circle through {names[joint]!r}")
+            raise ValueError(f"parents: expected a tree, got a cycle through {names[joint]!r}; change a parent")
     return roots[0]
 
 
@@ -120,7 +120,7 @@ def _mirror(names: Sequence[str], parents: Sequence[int]) -> tuple[int, ...]:
 
 
 def _other_sides(name: str) -> list[str]:
-    """How the same joint of the other side may be called."""
+    """Possible names of the same joint on the other side."""
     words = _WORD.findall(name)
     found = []
     for place, word in enumerate(words):
@@ -134,14 +134,14 @@ def _other_sides(name: str) -> list[str]:
 
 
 def _limbs(parents: Sequence[int], names: Sequence[str], swap: Sequence[int], root: int) -> list[tuple[int, ...]]:
-    """The limbs, in order of their first joints, then the torso: what is not on a limb.
+    """The limbs, in the order of their first joints, then the torso with all other joints.
 
-    Where the skeleton has sides, a limb is two joints or more that have a partner and are not of the face; else,
-    whatever hangs on the root.
+    If the skeleton has sides, a limb has two or more joints that have a partner and are not part of the face.
+    Otherwise, each child of the root starts a limb.
     """
     everywhere = range(len(parents))
     has_sides = any(swap[joint] != joint for joint in everywhere)
-    top = {root: root}  # where the limb of a joint begins; the root for the torso
+    top = {root: root}  # the first joint of a joint's limb; the root for the torso
     for joint in sorted(everywhere, key=lambda each: _depth(each, parents)):
         if joint != root:
             above = top[parents[joint]]
@@ -185,7 +185,7 @@ def _ends(label: str) -> tuple[str, str]:
 
 
 def _halves(limb: Sequence[int], parents: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The joints of a limb on the nearer half of its levels, and the others."""
+    """The joints of a limb in the near half of its levels, and the other joints."""
     level: Mapping[int, int] = {joint: _depth(joint, parents) for joint in limb}
     first, last = min(level.values()), max(level.values())
     middle = (first + last) / 2

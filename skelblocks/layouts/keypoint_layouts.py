@@ -1,4 +1,4 @@
-"""Skeletons of pose estimators in pictures. Joint orders are the tools' own; edges are ``(child, parent)``."""
+"""Skeletons of pose estimators for images. Joints have the order of the tools; edges are ``(child, parent)``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COCO = SkeletonLayout(
     ),
     center=0,
     swap=mirror(_COCO_JOINTS),
-    # No joint of the spine: nine parts, and the head stands for the torso.
+    # Without joints of the spine: nine parts, with the head as the torso.
     parts=named(PARTS[1:], (0, 1, 2, 3, 4), (5, 7), (9,), (6, 8), (10,), (11, 13), (15,), (12, 14), (16,)),
     bodies=named(BODIES, (5, 7, 9), (6, 8, 10), (11, 13, 15), (12, 14, 16), (0, 1, 2, 3, 4)),
 )
@@ -108,7 +108,7 @@ HALPE = describe_layout(
     },
 )
 
-# MediaPipe Pose (BlazePose). No joint of the spine: nine parts, and the head stands for the torso, as in coco-17.
+# MediaPipe Pose (BlazePose). Without joints of the spine: nine parts, with the head as the torso, as in coco-17.
 MEDIAPIPE = describe_layout(
     "mediapipe-33",
     joints=(
@@ -169,7 +169,7 @@ _HAND_JOINTS = (
     *("thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip"),
     *(f"{finger}_{joint}" for finger in _FINGERS[1:] for joint in ("mcp", "pip", "dip", "tip")),
 )
-# One hand, as OpenPose and MediaPipe number it. Its mirror image is the other hand, so that each joint is its own.
+# One hand, as numbered by OpenPose and MediaPipe. The mirror image is the other hand, so each joint is its own mirror.
 HAND = SkeletonLayout(
     name="hand-21",
     joints=_HAND_JOINTS,

@@ -1,4 +1,4 @@
-"""Skeletons that depth cameras track. Joint orders are the data sets' own; edges are ``(child, parent)``."""
+"""Skeletons that depth cameras track. Joints have the order of the data sets; edges are ``(child, parent)``."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _ntu(name: str, hands: tuple[tuple[int, int], ...]) -> SkeletonLayout:
     )
 
 
-# The methods' released code hangs each hand tip on the thumb and the thumb on the hand; pyskl and mmaction2 hang both
-# on the hand. 18 entries of the adjacency differ.
+# In the methods' released code, the parent of each hand tip is the thumb, and the thumb's parent is the hand. In pyskl
+# and mmaction2, the parent of both is the hand. 18 entries of the adjacency differ.
 NTU = _ntu("ntu-rgb+d", ((21, 22), (22, 7), (23, 24), (24, 11)))
 NTU_ANATOMICAL = _ntu("ntu-rgb+d-anatomical", ((21, 7), (22, 7), (23, 11), (24, 11)))
 
@@ -69,7 +69,7 @@ UCLA = SkeletonLayout(
     bodies=named(BODIES, (4, 5, 6, 7), (8, 9, 10, 11), (12, 13, 14, 15), (16, 17, 18, 19), (0, 1, 2, 3)),
 )
 
-# The same sensor as NW-UCLA, the same joints, another order.
+# The same sensor and joints as NW-UCLA, in another order.
 _UTD_JOINTS = (
     *("head", "shoulder_center", "spine", "hip_center"),
     *_UCLA_JOINTS[4:],
@@ -109,8 +109,8 @@ SBU = SkeletonLayout(
     bodies=named(BODIES, (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14), (0, 1, 2)),
 )
 
-# MSR-Action3D: the same joints again, level by level. Its owners number them without names; the bones are those that
-# the codes for this data set share, and the side that comes first is read as the person's left.
+# MSR-Action3D: the same joints again, level by level. The data set numbers joints without names. The bones are common
+# to the published code for this data set, and the side that comes first is taken as the person's left.
 _MSR_JOINTS = (
     *("shoulder_left", "shoulder_right", "shoulder_center", "spine", "hip_left", "hip_right", "hip_center"),
     *("elbow_left", "elbow_right", "wrist_left", "wrist_right", "hand_left", "hand_right"),

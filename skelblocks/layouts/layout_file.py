@@ -1,4 +1,4 @@
-"""Layouts in JSON files, for skeletons of your own and for command lines."""
+"""Read and write layouts as JSON files, for your own skeletons and for command lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
 _SUFFIX = ".json"
 _MEND = "skelblocks.layouts.save writes such files"
-# What JSON has for each key; SkeletonLayout checks what is in them.
+# The JSON type of each key. SkeletonLayout checks the contents.
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "name": (str, "a string"),
     "joints": (list, "a list of names"),
@@ -27,17 +27,17 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def load(path: str | os.PathLike[str]) -> SkeletonLayout:
-    """Read a layout from a JSON file: the dict of :meth:`SkeletonLayout.to_dict`. It is not registered.
+    """Read a layout from a JSON file with the dict of :meth:`SkeletonLayout.to_dict`. It is not registered.
 
     Args:
-        path: The file, by :func:`save` or by hand; the ``layout.json`` of a training run is one.
+        path: The file, written by :func:`save`, by a training run (``layout.json``) or by hand.
 
     Returns:
         The layout.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no JSON, or describes no layout; the message says where and why.
+        ValueError: the file is not JSON or does not describe a layout. The message says where and why.
 
     Example:
         >>> import tempfile
@@ -50,18 +50,18 @@ def load(path: str | os.PathLike[str]) -> SkeletonLayout:
     if not path.is_file():
         raise FileNotFoundError(f"layout: there is no file {str(path)!r} (looked in {Path.cwd()}); {_MEND}")
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
+        values = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"layout: {str(path)!r} is no JSON: {error}; JSON wants double quotes, and has no comments and no comma "
-            f"after the last entry; {_MEND}"
+            f"layout: {str(path)!r} is not JSON: {error}; use double quotes, no comments, and no comma after the last "
+            f"entry; {_MEND}"
         ) from error
     except RecursionError as error:
         raise ValueError(
             f"layout: {str(path)!r}: expected an object {{...}}, got JSON nested too deep; {_MEND}"
         ) from error
     except ValueError as error:
-        raise ValueError(f"layout: {str(path)!r} is no text in UTF-8; {_MEND}") from error
+        raise ValueError(f"layout: {str(path)!r} is not UTF-8 text; {_MEND}") from error
     if not isinstance(values, dict):
         raise ValueError(f"layout: {str(path)!r}: expected an object {{...}}, got {type(values).__name__}; {_MEND}")
     try:
@@ -72,19 +72,19 @@ def load(path: str | os.PathLike[str]) -> SkeletonLayout:
 
 
 def save(layout: str | Mapping[str, Any] | SkeletonLayout, path: str | os.PathLike[str]) -> None:
-    """Write a layout to a JSON file, one key on each line, for :func:`load` and for command lines.
+    """Write a layout to a JSON file, one key per line, for :func:`load` and for command lines.
 
     Args:
         layout: A name, a dict or a layout.
-        path: The file, which ends in ``.json``. One that is there is replaced, whole or not at all.
+        path: The file, with the suffix ``.json``. An existing file is replaced atomically.
 
     Raises:
-        ValueError: another ending, or no layout.
-        FileNotFoundError: there is no such folder.
+        ValueError: another suffix, or an unknown layout.
+        FileNotFoundError: the folder does not exist.
     """
     path, values = Path(path), get(layout).to_dict()
     if not is_file_name(str(path)):
-        raise ValueError(f"path: expected a file that ends in {_SUFFIX}, got {path.name!r}")
+        raise ValueError(f"path: expected a file that ends in {_SUFFIX}, got {path.name!r}; rename it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to write {path.name!r} to")
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
@@ -93,13 +93,13 @@ def save(layout: str | Mapping[str, Any] | SkeletonLayout, path: str | os.PathLi
 
 
 def get_or_load(layout: str) -> SkeletonLayout:
-    """The layout that a word on a command line stands for: a file where it ends in ``.json``, else a registered name.
+    """Get the layout for a command-line argument: a file if it ends in ``.json``, or else a registered name.
 
-    Blocks take no path; in code, pass them what :func:`load` gives.
+    Blocks do not accept paths. In code, pass them the result of :func:`load`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it describes no layout, or the name is not registered.
+        ValueError: the file does not describe a layout, or the name is not registered.
 
     Example:
         >>> get_or_load("sbu").num_joints
@@ -109,7 +109,7 @@ def get_or_load(layout: str) -> SkeletonLayout:
 
 
 def is_file_name(layout: str) -> bool:
-    """Whether :func:`get_or_load` takes it for a file."""
+    """Whether :func:`get_or_load` treats it as a file."""
     return layout.endswith(_SUFFIX)
 
 

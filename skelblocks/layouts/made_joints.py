@@ -1,4 +1,4 @@
-"""How joints that a skeleton lacks are made from those that it has: tables of weights that sum to one."""
+"""How missing joints are computed from other joints: tables of weights that sum to one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 Weights = Mapping[str, float]
 
-# For each joint the ways to make it, the best first. What a way needs may itself be made. Weights outside of 0 to 1
-# continue a bone in its direction. Where no source is named, they are those of the resting synthetic body.
+# For each joint, the ways to compute it, best first. The joints that a way needs may be computed themselves. Weights
+# outside 0 to 1 extend a bone in its direction. Weights without a source come from the resting synthetic body.
 _MIDLINE: Mapping[str, tuple[Weights, ...]] = {
     "pelvis": ({"hip_left": 0.5, "hip_right": 0.5}, {"hip_root_left": 0.5, "hip_root_right": 0.5}),
     "thorax": (
@@ -39,7 +39,7 @@ _PAIRED: Mapping[str, tuple[Weights, ...]] = {
     "clavicle": ({"thorax": 0.83, "shoulder": 0.17},),
     "wrist": ({"elbow": 0.24, "hand": 0.76},),
     "hand": ({"wrist": 0.5, "fingers": 0.5}, {"index": 0.5, "pinky": 0.5}, {"elbow": -0.32, "wrist": 1.32}),
-    # As far as the hand alone tells: to continue it would double the noise of the smallest joints.
+    # Use the hand's position: extending the hand would double the noise of the smallest joints.
     "fingers": ({"hand": 1.0},),
     "fingertips": ({"fingers": 1.0},),
     "thumb": ({"hand": 1.0},),
@@ -69,14 +69,14 @@ WAYS: Mapping[str, tuple[Weights, ...]] = {
 
 
 def make_joint(name: str, measured: Sequence[str], *, _above: tuple[str, ...] = ()) -> Weights | None:
-    """The weights of measured joints that give a joint; None if no way leads to it.
+    """The weights of measured joints from which a joint is computed, or None if this is not possible.
 
     Args:
         name: A common name.
-        measured: The common names that there are. If ``name`` is among them, it is itself with weight one.
+        measured: The common names of the measured joints. If ``name`` is one of them, it has weight one.
 
     Returns:
-        Measured names with weights that sum to one.
+        Names of measured joints, with weights that sum to one.
 
     Example:
         >>> make_joint("neck", ["shoulder_left", "shoulder_right", "head"])
@@ -86,15 +86,15 @@ def make_joint(name: str, measured: Sequence[str], *, _above: tuple[str, ...] = 
     """
     if name in measured:
         return {name: 1.0}
-    above = (*_above, name)  # a way must not need what it makes
+    above = (*_above, name)  # a joint must not depend on itself
     for way in WAYS.get(name, ()):
         if any(needed in above for needed in way):
             continue
         found = [(weight, make_joint(needed, measured, _above=above)) for needed, weight in way.items()]
-        made: dict[str, float] = {}
+        combined: dict[str, float] = {}
         for weight, inner in found:
             for joint, share in (inner or {}).items():
-                made[joint] = made.get(joint, 0.0) + weight * share
+                combined[joint] = combined.get(joint, 0.0) + weight * share
         if all(inner is not None for _, inner in found):
-            return made
+            return combined
     return None

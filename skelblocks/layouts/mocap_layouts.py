@@ -1,11 +1,11 @@
-"""Skeletons of motion capture and body models. Joint orders are the data sets' own; edges are ``(child, parent)``."""
+"""Skeletons of motion capture and body models. Joints are in the order of the data; edges are ``(child, parent)``."""
 
 from __future__ import annotations
 
 from skelblocks.layouts.describe_layout import BODIES, PARTS, describe_layout, mirror, named
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
-# The joints are the root and the ends of the bones of HDM05's and CMU's ASF files: lfemur ends in the knee.
+# The joints are the root and the ends of the bones in HDM05's and CMU's ASF files: lfemur ends at the knee.
 _HDM05_JOINTS = (
     "pelvis",
     *("hip_left", "knee_left", "ankle_left", "foot_left", "toes_left"),

@@ -1,6 +1,6 @@
-"""Common names for the joints of motion capture files, which are named by bones: ``LeftForeArm``, ``Thigh_R``.
+"""Common names for the joints of motion capture files, which are named after bones: ``LeftForeArm``, ``Thigh_R``.
 
-A joint of such a file is where its bone begins: ``LeftUpLeg`` is the left hip, ``LeftHand`` the left wrist.
+A joint of such a file is at the start of its bone: ``LeftUpLeg`` is the left hip, ``LeftHand`` the left wrist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _SIDES = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rgt": "right"}
 _IGNORED = {"joint", "bip", "def", "base", "j", "jnt", "bone"}
-# The words without side and number; of several ways to say a place, the first that the skeleton has is taken.
+# Names without side and number. If there are several names for a place, the first that the skeleton has is used.
 _LIMBS: Mapping[str, tuple[str, ...]] = {
     "clavicle": ("clavicle", "collar", "shoulder"),
     "shoulder": ("upper arm", "up arm", "arm", "shoulder"),
@@ -29,22 +29,22 @@ _MIDLINE: Mapping[str, tuple[str, ...]] = {
     "head": ("head",),
 }
 _BACK = {"spine", "chest", "back", "abdomen", "waist", "torso"}
-# Where the joints of the back are on the way from the pelvis to the neck (see made_joints).
+# Positions of the joints of the back on the way from the pelvis to the neck (see made_joints).
 _HEIGHTS = {"spine": 0.5, "upper_back": 0.75, "lower_back": 0.2}
 
 
 def mocap_names(joints: Sequence[str]) -> dict[str, str]:
-    """The common names of those joints of a motion capture skeleton that have one.
+    """The common names of the joints of a motion capture skeleton, for joints that have one.
 
-    ``LeftShoulder`` is the clavicle where the skeleton has ``LeftArm`` or ``LeftUpperArm`` too, and else the shoulder.
-    The joints of the back, whatever they are called, are told apart by their order from the pelvis up.
+    ``LeftShoulder`` is the clavicle if the skeleton also has ``LeftArm`` or ``LeftUpperArm``, and otherwise the
+    shoulder. The joints of the back are identified by their order from the pelvis up, not by their names.
 
     Args:
         joints: The names in the file's order, parents before children.
 
     Returns:
-        Common names by the joints' own; no common name is given twice. Empty where the names are not of this kind:
-        where hips, knees, shoulders and elbows of both sides are not all found.
+        A dict from the joints' own names to distinct common names. It is empty if the hips, knees, shoulders and elbows
+        of both sides are not all recognized.
 
     Example:
         >>> left = ["LeftUpLeg", "LeftLeg", "LeftFoot", "LeftShoulder", "LeftArm", "LeftForeArm", "LeftHand"]
@@ -78,7 +78,7 @@ def mocap_names(joints: Sequence[str]) -> dict[str, str]:
 
 
 def _back(joints: Sequence[str]) -> dict[str, str]:
-    """The joints of the back at the heights to which they come nearest, each once."""
+    """Assign the joints of the back to the nearest heights, each height once."""
     heights = {joint: place / (len(joints) + 1) for place, joint in enumerate(joints, 1)}
     pairs = sorted((abs(heights[joint] - height), name, joint) for name, height in _HEIGHTS.items() for joint in joints)
     found: dict[str, str] = {}
@@ -89,7 +89,7 @@ def _back(joints: Sequence[str]) -> dict[str, str]:
 
 
 def _split(joint: str) -> tuple[str, str | None]:
-    """The words of a name without side, number and ornaments, and the side: ``("fore arm", "left")``."""
+    """The words of a name without side, number and prefix, and the side: ``("fore arm", "left")``."""
     bare = joint.rpartition(":")[2]  # mixamorig:LeftArm
     words = [word.lower() for word in _WORD.findall(bare)]
     if len(words) == 1 and words[0][:1] in "lr" and words[0][1:] in _BARE:  # lthigh

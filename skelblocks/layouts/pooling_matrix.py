@@ -1,4 +1,4 @@
-"""From joints to parts and bodies: the matrix of means."""
+"""The matrix that averages joints to parts and bodies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pooling_matrix(
 ) -> Tensor:
     """The matrix that averages joints into the groups of a scale: ``x @ matrix`` takes ``(..., v)`` to ``(..., p)``.
 
-    MsMCLR's section 3.2.1 takes the plain mean of a group's joints.
+    MsMCLR's section 3.2.1 uses the plain mean of a group's joints.
 
     Args:
         layout: A name, a dict or a layout.

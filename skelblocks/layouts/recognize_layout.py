@@ -1,4 +1,4 @@
-"""Which skeleton a file holds, and whether it is the one that the caller means."""
+"""Recognize the skeleton of a file, and check that it matches the caller's layout."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.layouts import SkeletonLayout
 
-_DESCRIBE = "describe yours in a file for layouts.load (--layout mine.json), or with layouts.register"
+_DESCRIBE = "define your layout in a file for layouts.load (--layout mine.json), or with layouts.register"
 
 
 def recognize_layout(
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None, *, num_joints: int, joint_names: Sequence[str] = ()
 ) -> SkeletonLayout:
-    """Find the layout of some clips, or check the one that is given.
+    """Find the layout of some clips, or check the layout that the caller passes.
 
-    Data sets of the same sensor can hold the same joints in different orders, NW-UCLA and UTD-MHAD for instance; the
-    number of joints says nothing about that, the names do.
+    Data sets from the same sensor can have the same joints in different orders, for instance NW-UCLA and UTD-MHAD. Only
+    the names of the joints can tell, not their number.
 
     Args:
-        layout: A name, a dict or a layout. Default: the first known one with exactly the joints of ``joint_names``.
-        num_joints: Joints in the clips.
-        joint_names: The file's names for them, in its order, if it has any.
+        layout: A name, a dict or a layout. Default: the first known layout with exactly the joints of ``joint_names``.
+        num_joints: Number of joints in the clips.
+        joint_names: The names of the joints in the file, in its order, if it has any.
 
     Returns:
         The layout.
 
     Raises:
-        ValueError: the layout has another number of joints, or the same joints in another order; or none is given and
-            the names are not those of a known one. Where the names are those of a known layout in another order, or of
-            some of its joints, the message says how :func:`~skelblocks.layouts.restrict` makes the right one.
+        ValueError: the layout has another number of joints, or the same joints in another order; or no layout is passed
+            and no known layout has these names. If a known layout has the names in another order, or has more joints,
+            the message says how to create the right layout with :func:`~skelblocks.layouts.restrict`.
 
     Example:
         >>> recognize_layout("ntu-rgb+d", num_joints=20)
@@ -49,9 +49,7 @@ def recognize_layout(
     if layout is None:
         if same_names:
             return layouts.get(same_names[0])
-        why = (
-            f"have joints of other names, {names[:3]} and so on" if names else "come without the names of their joints"
-        )
+        why = f"have joints with other names, {names[:3]} and so on" if names else "have no names of their joints"
         whole = _whole(names)
         if whole and len(names) == num_joints:
             order = "in another order" if len(names) == layouts.get(whole).num_joints else "without some of them"
@@ -60,14 +58,14 @@ def recognize_layout(
     layout = layouts.get(layout)
     if layout.num_joints != num_joints:
         if names and len(set(names)) == len(names) == num_joints and set(names) <= set(layout.joints):
-            suggestion = f"its names are those of a part of {layout.name!r}; {_restricted(layout.name)}"
+            suggestion = f"they are some of the joints of {layout.name!r}; {_restricted(layout.name)}"
         raise ValueError(
             f"layout: {layout.name!r} has {layout.num_joints} joints, the clips have {num_joints}; {suggestion}"
         )
     if names != layout.joints and sorted(names) == sorted(layout.joints):
         raise ValueError(
-            f"layout: the clips hold the joints of {layout.name!r} in another order, {escape(', '.join(names))}; "
-            + (f"that is {same_names[0]!r}" if same_names else _restricted(layout.name))
+            f"layout: the clips have the joints of {layout.name!r} in another order, {escape(', '.join(names))}; "
+            + (f"pass {same_names[0]!r}" if same_names else _restricted(layout.name))
         )
     return layout
 

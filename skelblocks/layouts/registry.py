@@ -1,4 +1,4 @@
-"""Layouts by name: the catalogue, and those that users register."""
+"""Look up layouts by name: the catalogue, and layouts that users register."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _registry: dict[str, SkeletonLayout] = {layout.name: layout for layout in CATALO
 
 
 def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
-    """The layout that a name, a dict or a layout stands for; every block that takes a layout passes it through here.
+    """Get a layout from a name, a dict or a layout. Every block that takes a layout calls this function.
 
     Args:
-        layout: A registered name, another name of a layout in the catalogue (``"humanml3d-22"``), the dict of
-            :meth:`SkeletonLayout.to_dict`, or a layout itself.
+        layout: A registered name, an alias in the catalogue (``"humanml3d-22"``), the dict of
+            :meth:`SkeletonLayout.to_dict`, or a layout.
 
     Returns:
         The layout.
 
     Raises:
         ValueError: the name is not registered, or the dict does not describe a layout.
-        TypeError: it is none of the three.
+        TypeError: an argument of another type.
 
     Example:
         >>> get("ntu-rgb+d").num_joints
@@ -51,12 +51,12 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
 
 
 def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = False) -> SkeletonLayout:
-    """Make a layout known by its name, in this process.
+    """Register a layout under its name, in this process.
 
     Args:
         layout: The layout, or its dict.
-        replace: Whether it may take the place of another layout of that name. Registering an equal one again is always
-            allowed, so that a module may register its layouts on import.
+        replace: Whether to replace another layout with the same name. Registering an equal layout again is always
+            allowed, so that a module can register its layouts on import.
 
     Returns:
         The layout.
@@ -73,7 +73,7 @@ def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = Fals
     layout = get(layout)
     known = _registry.get(layout.name)
     if known is not None and known != layout and not replace:
-        raise ValueError(f"layout: another layout is named {layout.name!r}; choose a name, or pass replace=True")
+        raise ValueError(f"layout: another layout is named {layout.name!r}; choose another name, or pass replace=True")
     _registry[layout.name] = layout
     return layout
 

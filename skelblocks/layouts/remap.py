@@ -1,4 +1,4 @@
-"""Clips of one skeleton as clips of another.
+"""Convert clips from one skeleton to another.
 
 Axes: v source joints, w target joints.
 """
@@ -32,58 +32,57 @@ def remap(
     axis: int = -2,
     missing: Missing = "error",
 ) -> tuple[Clips, Clips]:
-    """Turn clips of one skeleton into clips of another: joints are taken by their place, or made from others.
+    """Convert clips from one skeleton to another: joints are copied, or computed from other joints.
 
-    Layouts name the same place differently: ``hip_center`` of NW-UCLA is ``spine_base`` of NTU RGB+D. Joints that both
-    skeletons have are copied. Joints that the source lacks are weighted means of others along the same bones: the
-    pelvis is the center of the hips, the thorax that of the shoulders, the neck lies on the way from the thorax to the
-    head, the head between the ears; a hand continues the forearm, and a hand's tip and thumb are where the hand is. All
-    of it is linear, so that persons who are absent, which are zero, stay so, and so does the order of centering and
-    remapping.
+    Layouts use different names for the same place: ``hip_center`` of NW-UCLA is ``spine_base`` of NTU RGB+D. Joints
+    that both skeletons have are copied. Joints that the source lacks are weighted means of others along the same bones:
+    the pelvis is the center of the hips, the thorax is the center of the shoulders, the neck is between thorax and
+    head, and the head is between the ears. A hand extends the forearm, and its tip and thumb are at the hand. All of
+    this is linear, so absent persons (all zero) stay zero, and centering can come before or after.
 
     Args:
         x: Clips of floating-point numbers with the source's joints on ``axis``: a tensor or an array.
         source: The skeleton of ``x``; a name, a dict or a layout.
-        target: The skeleton to turn it into.
+        target: The skeleton of the result.
         axis: The axis of the joints. Default: -2, as in ``(n, c, t, v, m)``.
-        missing: What to do about target joints that cannot be made: ``"error"``, or ``"nearest"`` to put each where the
-            nearest joint of the target is that can be taken or made, counted in bones.
+        missing: What to do with target joints that cannot be computed: ``"error"``, or ``"nearest"`` to use the
+            position of the nearest joint of the target that is available, counted in bones.
 
     Returns:
-        The clips with the target's joints, of the same kind and dtype; and ``(w,)``, boolean, true where a joint was
-        not measured but made from others.
+        The clips with the target's joints, of the same type and dtype; and ``(w,)``, boolean, true for joints that were
+        computed from others and not measured.
 
     Raises:
         TypeError: ``x`` is neither a tensor nor an array, or does not hold floating-point numbers.
-        ValueError: an unknown layout or choice, an axis that does not exist or has another size than the source's
-            joints, joints that cannot be made, or two joints of a layout with the same meaning.
+        ValueError: an unknown layout or choice, an axis that does not exist or does not have the source's joints,
+            joints that cannot be computed, or two joints of a layout with the same meaning.
 
     Example:
         >>> import torch
         >>> clips = torch.randn(4, 3, 50, 20, 1)
-        >>> placed, made = remap(clips, source="nw-ucla", target="ntu-rgb+d")
-        >>> placed.shape, [name for name, own in zip(get("ntu-rgb+d").joints, made) if own]
+        >>> converted, computed = remap(clips, source="nw-ucla", target="ntu-rgb+d")
+        >>> converted.shape, [name for name, own in zip(get("ntu-rgb+d").joints, computed) if own]
         (torch.Size([4, 3, 50, 25, 1]), ['neck', 'hand_tip_left', 'thumb_left', 'hand_tip_right', 'thumb_right'])
     """
     source, target = get(source), get(target)
     check_choice(missing, MISSING, name="missing")
     _check_clips(x, source, axis)
-    rows, made = joint_sources(source, target, missing=missing)
+    rows, computed = joint_sources(source, target, missing=missing)
     if isinstance(x, Tensor):
         joints = x.unbind(axis)
-        return torch.stack([_mean(joints, row) for row in rows], dim=axis), torch.tensor(made, device=x.device)
+        return torch.stack([_mean(joints, row) for row in rows], dim=axis), torch.tensor(computed, device=x.device)
     joints = tuple(np.moveaxis(x, axis, 0))
-    return np.stack([_mean(joints, row) for row in rows], axis=axis), np.array(made)
+    return np.stack([_mean(joints, row) for row in rows], axis=axis), np.array(computed)
 
 
 def joint_sources(
     source: SkeletonLayout, target: SkeletonLayout, *, missing: Missing = "error"
 ) -> tuple[tuple[Mapping[int, float], ...], tuple[bool, ...]]:
-    """For each target joint the source joints that it is made of, with their weights, and whether it was made.
+    """For each target joint, the source joints it is computed from with their weights, and whether it is computed.
 
     Example:
-        >>> rows, made = joint_sources(get("coco-17"), get("h36m-17"))
-        >>> rows[0], made[0]  # the pelvis from both hips
+        >>> rows, computed = joint_sources(get("coco-17"), get("h36m-17"))
+        >>> rows[0], computed[0]  # the pelvis from both hips
         ({11: 0.5, 12: 0.5}, True)
     """
     measured, wanted = common_names(source), common_names(target)
@@ -91,8 +90,8 @@ def joint_sources(
     lost = [joint for joint, name in zip(target.joints, wanted, strict=True) if found[name] is None]
     if lost and missing == "error":
         raise ValueError(
-            f"source: {source.name!r} lacks {', '.join(lost)} of {target.name!r}, and no other joints give "
-            'them; pass missing="nearest" to put each where the nearest joint is, or leave them out of the target with '
+            f"source: {source.name!r} lacks {', '.join(lost)} of {target.name!r}, and they cannot be computed from "
+            'other joints; pass missing="nearest" to use the nearest joints, or remove them from the target with '
             "layouts.restrict"
         )
     if len(lost) == target.num_joints:
@@ -108,21 +107,21 @@ def joint_sources(
 
 
 def _nearest(joint: int, target: SkeletonLayout, wanted: Sequence[str], measured: Sequence[str]) -> Weights:
-    """The weights of the nearest joint that can be had: on the common skeleton, else on the target's own."""
+    """The weights of the nearest available joint on the common skeleton, or else on the target's own skeleton."""
     if wanted[joint] in COMMON_PARENTS:
         bones = [(child, parent) for child, parent in COMMON_PARENTS.items() if child != parent]
     else:
         bones = [(wanted[a], wanted[b]) for a, b in target.edges]
     reached = [wanted[joint]]
-    for name in reached:  # breadth first, the list grows
+    for name in reached:  # breadth-first search: the list grows
         weights = make_joint(name, measured)
         if weights is not None:
             return weights
         next_ones = [b if a == name else a for a, b in bones if name in (a, b)]
         reached += [other for other in next_ones if other not in reached]
     raise ValueError(
-        f"source: no joint is near {target.joints[joint]!r} of {target.name!r}; leave it out of the target with "
-        "layouts.restrict"
+        f"source: no available joint is near {target.joints[joint]!r} of {target.name!r}; remove it from the target "
+        "with layouts.restrict"
     )
 
 
@@ -137,11 +136,11 @@ def _check_clips(x: object, source: SkeletonLayout, axis: int) -> None:
     if axis >= x.ndim or x.shape[axis] != source.num_joints:
         raise ValueError(
             f"x: expected the {source.num_joints} joints of {source.name!r} on axis {axis}, got shape "
-            f"{tuple(x.shape)}; name the joints' axis with axis=, or the clips' skeleton with source="
+            f"{tuple(x.shape)}; pass the axis of the joints as axis=, or the skeleton of the clips as source="
         )
 
 
 def _mean(joints: Sequence[Any], weights: Mapping[int, float]) -> Any:
-    """The weighted sum of some joints; a joint with weight one is taken as it is."""
+    """The weighted sum of some joints. A single joint with weight one is returned unchanged."""
     terms = [joints[place] if weight == 1 else joints[place] * weight for place, weight in weights.items()]
     return sum(terms[1:], start=terms[0])

@@ -1,4 +1,4 @@
-"""A part of a skeleton: some of its joints, and those that two skeletons share."""
+"""Restrict a skeleton to some of its joints, and find the joints that two skeletons share."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
 def restrict(
     layout: str | Mapping[str, Any] | SkeletonLayout, joints: Sequence[str], *, name: str | None = None
 ) -> SkeletonLayout:
-    """The layout of some joints of another.
+    """Create the layout of some joints of another layout.
 
-    A bone between two joints that are kept stays. A joint whose parent is left out hangs from its nearest ancestor that
-    is kept, on the way to the center; where there is none, from the new center. Mirror image and partitions are those
-    of the joints that are left: one whose mirror image is left out becomes its own, a group without joints vanishes.
+    Bones between two kept joints stay. If a joint's parent is removed, the new parent is its nearest kept ancestor on
+    the way to the center, or the new center if there is none. If a joint's mirror image is removed, the joint becomes
+    its own mirror image. Groups without joints are removed.
 
-    The center stays where it is kept. Otherwise it is, of the joints without an ancestor that is kept, the nearest one
-    of the midline (its own mirror image in ``layout``), so that the graph remains symmetric; or the nearest one, where
-    none is of the midline. Of equally near ones it is the first in ``joints``.
+    A center that is kept stays the center. Otherwise, the new center is one of the joints without a kept ancestor: the
+    joint nearest to the old center on the midline (its own mirror image in ``layout``), so that the graph stays
+    symmetric; or the nearest joint if there is none on the midline. Ties go to the first in ``joints``.
 
     Args:
         layout: A name, a dict or a layout.
-        joints: Names of joints, in the order of the data's joint axis that the result describes. Clips
-            ``(n, c, t, v, m)`` of ``layout`` become its clips by ``clips[:, :, :, [layout.index(j) for j in joints]]``.
-        name: The result's name. Default: as in ``"ntu-rgb+d[12 joints]"``; if all joints stay in their order, the
-            layout's own.
+        joints: Names of joints, in the order of the new joint axis. Convert clips ``(n, c, t, v, m)`` of ``layout``
+            with ``clips[:, :, :, [layout.index(j) for j in joints]]``.
+        name: The new name. Default: a name such as ``"ntu-rgb+d[12 joints]"``, or the layout's own name if all joints
+            keep their order.
 
     Returns:
-        The layout; it is not registered.
+        The layout. It is not registered.
 
     Raises:
-        TypeError: ``joints`` is a string, or holds something else than strings.
-        ValueError: no joint, one named twice, one that ``layout`` does not have, or an unknown layout.
+        TypeError: ``joints`` is a string, or contains something other than strings.
+        ValueError: no joints, a repeated joint, a joint that ``layout`` does not have, or an unknown layout.
 
     Example:
         >>> arm = restrict("ntu-rgb+d", ["spine_shoulder", "shoulder_left", "hand_left"])
@@ -53,7 +53,7 @@ def restrict(
             f"joints: layout {layout.name!r} has no {', '.join(map(repr, missing))}"
             f"{did_you_mean(missing[0], layout.joints)}; it has {', '.join(layout.joints)}"
         )
-    place = {layout.index(joint): i for i, joint in enumerate(joints)}  # of the kept joints: old to new
+    place = {layout.index(joint): i for i, joint in enumerate(joints)}  # from old to new indices of the kept joints
     edges = [(place[a], place[b]) for a, b in layout.edges if a in place and b in place]
     ancestors = {joint: _ancestors(layout, joint) for joint in place}
     above = {joint: next((a for a in chain if a in place), None) for joint, chain in ancestors.items()}
@@ -77,15 +77,15 @@ def restrict(
 def shared_joints(
     a: str | Mapping[str, Any] | SkeletonLayout, b: str | Mapping[str, Any] | SkeletonLayout
 ) -> tuple[str, ...]:
-    """The joints that two layouts both have, by name, in an order that does not depend on which comes first.
+    """The joints that two layouts share by name. The order does not depend on the order of the arguments.
 
     Args:
         a: A name, a dict or a layout.
-        b: Another.
+        b: A name, a dict or a layout.
 
     Returns:
-        Their names, in the order of the layout whose own name comes first in the alphabet; for :func:`restrict`. Empty
-        where there are none.
+        The names for :func:`restrict`, in the order of the layout whose name is first alphabetically. Empty if the
+        layouts share no joints.
 
     Raises:
         ValueError: an unknown layout.
@@ -102,7 +102,7 @@ def shared_joints(
 
 
 def _ancestors(layout: SkeletonLayout, joint: int) -> list[int]:
-    """From a joint's parent to the center, both included."""
+    """The joints from a joint's parent to the center, including both."""
     chain = []
     while joint != layout.center:
         joint = layout.parents[joint]

@@ -1,4 +1,4 @@
-"""What a skeleton is: joints, bones, the mirror image, and its partitions into parts and bodies."""
+"""The description of a skeleton: joints, bones, mirror image, and partitions into parts and bodies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCALES: tuple[Scale, ...] = get_args(Scale)
 
 
 class JointGroup(NamedTuple):
-    """Joints under one name: a hand, an upper arm, the torso."""
+    """A named group of joints, such as a hand, an upper arm or the torso."""
 
     name: str
     joints: tuple[int, ...]
@@ -25,24 +25,24 @@ class JointGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class SkeletonLayout:
-    """A skeleton, as every block that knows joints takes it. Frozen, hashable, and JSON-able by :meth:`to_dict`.
+    """The description of a skeleton, for all blocks that need joints. It is frozen and hashable.
 
-    Joints are counted from 0. Left and right are the person's own.
+    Joints are counted from 0. Left and right are from the person's point of view.
 
     Args:
-        name: What ``layouts.get`` finds it by.
-        joints: A name for each joint, in the order of the data's joint axis.
-        edges: Bones as pairs of joints, in any order; the graph must be connected. Where the graph is a tree, a pair
-            ``(child, parent)`` and its reverse say the same.
-        center: The joint that graph distance, bones and centering are counted from.
-        swap: For each joint the one that takes its place in the mirror image; itself for a joint of the midline.
-        parts: The fine partition, 2 to 3 joints each in MsMCLR's section 3.2.1; every joint in exactly one. Their order
-            matters: MsM attention takes differences between neighbors in it.
-        bodies: The coarse partition, limbs and torso; every joint in exactly one.
+        name: The name for ``layouts.get``.
+        joints: The name of each joint, in the order of the data's joint axis.
+        edges: Bones as pairs of joints. The graph must be connected. In a tree, a pair ``(child, parent)`` and its
+            reverse mean the same.
+        center: The joint at which graph distances and bones start, and on which clips are centered.
+        swap: For each joint, its counterpart in the mirror image, or itself for a joint on the midline.
+        parts: The fine partition, with 2 to 3 joints per part in MsMCLR's section 3.2.1. Every joint is in exactly one
+            part. The order matters, because MsM attention uses differences between consecutive parts.
+        bodies: The coarse partition into limbs and torso. Every joint is in exactly one body.
 
     Raises:
-        ValueError: one of these does not hold; the message says which and where.
-        TypeError: a joint is not named by an integer.
+        ValueError: the arguments do not fit together. The message says which and where.
+        TypeError: a joint is not an integer.
 
     Example:
         >>> arm = SkeletonLayout("arm", ("shoulder", "elbow", "hand"), ((1, 0), (2, 1)), 0, (0, 1, 2),
@@ -62,7 +62,7 @@ class SkeletonLayout:
     bodies: tuple[JointGroup, ...]
 
     def __post_init__(self) -> None:
-        # Lists are welcome, for instance from JSON; what is kept is hashable.
+        # Accept lists, for instance from JSON, and store hashable tuples.
         edges = tuple(tuple(map(_plain, edge)) for edge in self.edges)
         for field, value in {
             "joints": tuple(self.joints),
@@ -77,14 +77,14 @@ class SkeletonLayout:
 
     @property
     def num_joints(self) -> int:
-        """How many joints the data's joint axis has."""
+        """The number of joints."""
         return len(self.joints)
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """For each joint its neighbor on the way to the center; the center is its own.
+        """For each joint, its neighbor on the way to the center. The center is its own parent.
 
-        In a graph with cycles it is the first such neighbor in the order of :attr:`edges`.
+        In a graph with cycles, it is the first such neighbor in the order of :attr:`edges`.
         """
         neighbors: list[list[int]] = [[] for _ in self.joints]
         for a, b in self.edges:
@@ -110,7 +110,7 @@ class SkeletonLayout:
         return self.parts if scale == "part" else self.bodies
 
     def index(self, joint: str) -> int:
-        """The place of a joint in the data's joint axis, by its name."""
+        """The index of a joint on the data's joint axis, by its name."""
         if joint not in self.joints:
             raise ValueError(
                 f"joint: layout {self.name!r} has no joint {joint!r}{did_you_mean(joint, self.joints)}; "
@@ -119,7 +119,7 @@ class SkeletonLayout:
         return self.joints.index(joint)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as strings, integers, lists and dicts, for JSON or YAML."""
+        """The layout as strings, integers, lists and dicts, for JSON or YAML."""
         return {
             "name": self.name,
             "joints": list(self.joints),
@@ -132,7 +132,7 @@ class SkeletonLayout:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The layout that :meth:`to_dict` describes; a missing or unknown key is a ``ValueError``."""
+        """Create a layout from the result of :meth:`to_dict`. A missing or unknown key raises ``ValueError``."""
         expected = {"name", "joints", "edges", "center", "swap", "parts", "bodies"}
         missing, unknown = sorted(expected - set(values)), sorted(set(values) - expected)
         if missing or unknown:
@@ -200,5 +200,5 @@ def _groups(
 
 
 def _plain(joint: Any) -> Any:
-    """A joint's number as JSON has it: numpy's integers are none of Python's."""
+    """A joint's number for JSON, which does not accept numpy's integers."""
     return joint if isinstance(joint, bool) or not isinstance(joint, Integral) else int(joint)

@@ -1,4 +1,4 @@
-"""Body, feet, face and hands together, as the COCO-WholeBody data set and the models trained on it have them."""
+"""Skeletons with body, feet, face and hands, as in the COCO-WholeBody data set and models trained on it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from skelblocks.layouts.keypoint_layouts import COCO, HAND
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
 _FEET = tuple(f"{joint}_{side}" for side in ("left", "right") for joint in ("big_toe", "small_toe", "heel"))
-# The 68 points of a face in their usual order, which begins at the person's right ear. Points are counted from the
-# outside on each side, so that a point and its mirror image share a number.
+# The 68 points of a face in their usual order, starting at the person's right ear. Points are counted from the outside
+# on each side, so that a point and its mirror image have the same number.
 _FACE = (
     *(f"jaw_{i}_right" for i in range(8)),
     "chin",
@@ -70,7 +70,7 @@ _HAND_BONES = {"hand_root": "wrist"} | {_FINGERS[child]: _FINGERS[parent] for ch
 
 
 def _pairs(joints: tuple[str, ...]) -> tuple[str, ...]:
-    """Names without their sides, each once."""
+    """Names without sides, each once."""
     return tuple(dict.fromkeys(joint.removesuffix("_left").removesuffix("_right") for joint in joints))
 
 
@@ -80,7 +80,7 @@ def _wholebody(name: str, *, face_and_hands: bool) -> SkeletonLayout:
         joints=COCO.joints + _FEET + (_FACE + _HANDS if face_and_hands else ()),
         bones=_BODY_BONES | (_FACE_BONES | _HAND_BONES if face_and_hands else {}),
         center="nose",
-        groups={  # no joint of the spine, as in coco-17
+        groups={  # without joints of the spine, as in coco-17
             "head": ("nose", "eye", "ear", *(_pairs(_FACE) if face_and_hands else ())),
             "arm": ("shoulder", "elbow"),
             "hand": ("wrist", *(_FINGERS if face_and_hands else ())),

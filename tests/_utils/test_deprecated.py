@@ -21,5 +21,5 @@ def test_new_name_is_quiet(recwarn):
 
 
 def test_both_names_are_an_error():
-    with pytest.raises(TypeError, match="got both new and its old name old; leave out old"):
+    with pytest.raises(TypeError, match="got both new and its old name old; omit old"):
         double(3, new=1, old=2)

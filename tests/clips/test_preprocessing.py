@@ -165,7 +165,7 @@ def test_flat_settings_work_and_warn(tmp_path):
         assert ClipPreparation("nw-ucla", frames=4, persons=1).shape == (3, 4, 20, 1)
     with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
         ArrayDataset(x, layout="nw-ucla", size=3)
-    with pytest.raises(TypeError, match="expected preprocessing alone, got also frames"):
+    with pytest.raises(TypeError, match="expected only preprocessing, got frames too"):
         ArrayDataset(x, layout="nw-ucla", frames=3, preprocessing=Preprocessing())
     with (
         pytest.warns(DeprecationWarning, match="center"),

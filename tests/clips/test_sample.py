@@ -45,5 +45,5 @@ def test_the_mask_survives_pickling_moving_and_replacing():
 def test_samples_with_and_without_a_mask_do_not_mix():
     plain = Sample(*Made()[0])
     assert default_collate([plain, plain]).seen is None
-    with pytest.raises(ValueError, match="samples: expected all of them with seen joints or none, got both"):
+    with pytest.raises(ValueError, match="samples: expected all or none with a mask of seen joints, got both"):
         default_collate([plain, Made()[0]])

@@ -89,7 +89,7 @@ def test_a_truncated_centre_distance_misplaces_sixteen_bones():
         ({"strategy": "ones"}, "strategy: expected one of 'uniform', .* got 'ones'"),
         ({"max_hop": 0}, "max_hop: expected an integer >= 1, got 0"),
         ({"dilation": 0}, "dilation: expected an integer >= 1, got 0"),
-        ({"strategy": "agcn", "max_hop": 2}, "strategy 'agcn' knows only single bones"),
+        ({"strategy": "agcn", "max_hop": 2}, "expected 1, 1 with strategy 'agcn'"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(arguments, message):

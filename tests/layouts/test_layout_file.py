@@ -48,8 +48,8 @@ def test_a_word_is_a_name_or_a_file():
     ("content", "message"),
     [
         (b"[" * 100_000, "got JSON nested too deep"),
-        (b"{'name': 1}", r"is no JSON: Expecting property name .* line 1 column 2 .*JSON wants double quotes"),
-        (b"\xff\xfe{", "is no text in UTF-8"),
+        (b"{'name': 1}", r"is not JSON: Expecting property name .* line 1 column 2 .*use double quotes"),
+        (b"\xff\xfe{", "is not UTF-8 text"),
         (b"[1, 2]", r"expected an object \{...\}, got list"),
         ({"swap": None}, r"swap: expected a list of joints, got null"),
         ({"joints": "abc"}, 'joints: expected a list of names, got "abc"'),

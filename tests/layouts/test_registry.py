@@ -60,7 +60,7 @@ def test_registering():
     assert layouts.available()[-1] == "mine"
     layouts.register(renamed("mine"))  # equal: as when a module is imported twice
     other = {**layouts.get("coco-17").to_dict(), "name": "mine"}
-    with pytest.raises(ValueError, match="another layout is named 'mine'; choose a name, or pass replace=True"):
+    with pytest.raises(ValueError, match="another layout is named 'mine'; choose another name, or pass replace=True"):
         layouts.register(other)
     assert layouts.get("mine") == mine
     layouts.register(other, replace=True)

@@ -205,7 +205,7 @@ def test_two_joints_of_one_meaning_are_refused():
     ("x", "options", "error", "message"),
     [
         (torch.zeros(2, 20, 1), {"axis": 0}, ValueError, "expected the 20 joints of 'nw-ucla' on axis 0, got shape"),
-        (torch.zeros(2, 25, 1), {}, ValueError, r"on axis -2, got shape \(2, 25, 1\); name the joints' axis"),
+        (torch.zeros(2, 25, 1), {}, ValueError, r"on axis -2, got shape \(2, 25, 1\); pass the axis of the joints"),
         (torch.zeros(20), {}, ValueError, "axis"),
         (torch.zeros(20), {"axis": 1}, ValueError, "axis"),
         (torch.zeros(20, 1), {"axis": 0.5}, TypeError, "axis: expected an integer"),

@@ -183,7 +183,7 @@ def test_other_clips_without_names_of_joints_have_the_runs_skeleton(own, tmp_pat
     sets = loaded(run, path=str(other), layout=str(tmp_path / "turned.json")).sets
     raw = load_sets(DataOptions(path=str(other), layout=str(tmp_path / "turned.json"), frames=16))
     assert sets.test.as_tensor().equal(raw.test.as_tensor().flip(3))
-    with pytest.raises(ValueError, match="have joints of other names"):
+    with pytest.raises(ValueError, match="have joints with other names"):
         layout(joint_names=list("abcdef"))
     write_set(other, joint_names=None)  # 20 joints
     with pytest.raises(ValueError, match=r"'mine' has 6 joints, the clips have 20"):
