@@ -23,6 +23,7 @@ from skelblocks._utils.checks import (
     check_weights_dtype,
 )
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.encoders.drop_add_relu import drop_add_relu
 from skelblocks.encoders.positional_encoding import positional_encoding
 from skelblocks.encoders.skip_frames import skip_frames
 
@@ -211,7 +212,8 @@ class _Half(nn.Module):
         h = decoupled_attention(x, query, key, alpha=self.alpha, table=self.table, over=self.over)
         h = F.leaky_relu(self.attention_shortcut(x) + self.out(h), _SLOPE)
         x, h = skip_frames(x, self.stride), skip_frames(h, self.stride)
-        return F.leaky_relu(self.dropout(self.shortcut(x)) + self.feed_forward(h), _SLOPE)
+        p, training = self.dropout.p, self.dropout.training
+        return drop_add_relu(self.shortcut(x), self.feed_forward(h), p=p, training=training, slope=_SLOPE)
 
 
 def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:

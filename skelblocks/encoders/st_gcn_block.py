@@ -5,12 +5,12 @@ Axes: b rows (samples x persons), c channels, t frames, v joints, s subsets of t
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_integer, check_probability
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.encoders.drop_add_relu import drop_add_relu
 from skelblocks.encoders.graph_convolution import GraphConvolution
 from skelblocks.encoders.skip_frames import skip_frames
 
@@ -75,7 +75,7 @@ class STGCNBlock(nn.Module):
             out_channels, out_channels, (kernel_size, 1), stride=(stride, 1), padding=(kernel_size // 2, 0)
         )
         self.temporal_norm = nn.BatchNorm2d(out_channels)
-        self.dropout = _Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.has_residual = residual
         self.stride = stride
         self.residual: nn.Module = nn.Identity()
@@ -86,20 +86,8 @@ class STGCNBlock(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor, keep_joints: Tensor | None = None) -> Tensor:
         """Convolve ``x`` along the bones of ``adjacency``, then in time."""
-        # In place is safe: neither a normalization nor a sum needs its output in backward.
+        # In place is safe: a normalization does not need its output in backward.
         y = F.relu(self.graph_norm(self.graph(x, adjacency, keep_joints)), inplace=True)
-        y = self.dropout(self.temporal_norm(self.temporal(y)))
-        if self.has_residual:
-            y = y + self.residual(skip_frames(x, self.stride))
-        return F.relu(y, inplace=True)
-
-
-class _Dropout(nn.Dropout):
-    """Dropout that draws its mask from uniform numbers on the CPU, where this is several times faster."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or x.is_cuda or not 0 < self.p < 1:
-            return super().forward(x)
-        keep = 1 - self.p
-        mask = torch.rand_like(x, dtype=torch.float32).lt_(keep).mul_(1 / keep)
-        return x * mask.to(x.dtype)
+        y = self.temporal_norm(self.temporal(y))
+        residual = self.residual(skip_frames(x, self.stride)) if self.has_residual else None
+        return drop_add_relu(y, residual, p=self.dropout.p, training=self.dropout.training)

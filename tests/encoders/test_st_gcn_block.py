@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from skelblocks import layouts
 from skelblocks.encoders import STGCNBlock
+from skelblocks.encoders.drop_add_relu import keep_mask
 
 DOUBLE = {"dtype": torch.float64}
 
@@ -68,20 +69,6 @@ def test_equals_the_slow_reference(inputs, outputs, stride, residual, frames):
     assert y.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_dropout_keeps_the_mean_and_the_rate_and_follows_the_seed():
-    block, _ = block_and_graph(4, 4, dropout=0.3)
-    x = torch.ones(40, 10, 50, 15).contiguous(memory_format=torch.channels_last)
-    torch.manual_seed(0)
-    y = block.dropout(x)
-    assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=5e-3)
-    torch.testing.assert_close(y[y != 0], torch.full_like(y[y != 0], 1 / 0.7))
-    assert y.stride() == x.stride()
-    torch.manual_seed(0)
-    assert block.dropout(x).equal(y)
-    assert block.dropout(x.double()).dtype == torch.float64
-    assert block.eval().dropout(x) is x
-
-
 @pytest.mark.parametrize(("outputs", "stride", "residual"), [(4, 1, True), (4, 1, False), (8, 2, True)])
 def test_dropout_is_of_the_normalized_branch_alone(outputs, stride, residual):
     block, adjacency = block_and_graph(4, outputs, stride=stride, residual=residual, dropout=0.3)
@@ -89,14 +76,16 @@ def test_dropout_is_of_the_normalized_branch_alone(outputs, stride, residual):
     torch.manual_seed(1)
     y = block(x, adjacency)
     torch.manual_seed(1)
-    mask = block.dropout(torch.ones_like(y))  # in the same strides, and so of the same draws
-    torch.testing.assert_close(y, reference(block, x, adjacency, stride, mask))
+    mask, keep = keep_mask(y, 0.3)  # in the same strides, and so of the same draws
+    torch.testing.assert_close(y, reference(block, x, adjacency, stride, mask / keep))
 
 
-def test_all_is_dropped_at_one_and_nothing_at_zero():
-    x = torch.ones(2, 4, 3, 15)
-    assert not block_and_graph(4, 4, dropout=1.0)[0].dropout(x).any()
-    assert block_and_graph(4, 4, dropout=0.0)[0].dropout(x).equal(x)
+def test_branch_is_dropped_at_one_and_kept_at_zero():
+    x = torch.randn(2, 4, 3, 15, **DOUBLE)
+    block, adjacency = block_and_graph(4, 4, dropout=1.0)
+    assert block(x, adjacency).equal(x.clamp(min=0))
+    block.dropout.p = 0.0
+    torch.testing.assert_close(block(x, adjacency), reference(block, x, adjacency, 1))
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "frames"), [(4, 8, 64), (8, 16, 100), (2, 12, 150)])
