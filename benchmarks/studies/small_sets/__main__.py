@@ -2,11 +2,14 @@
 
     python -m benchmarks.studies.small_sets run --set nw-ucla=nw_ucla.npz --weights FILE.pt --out FOLDER
     python -m benchmarks.studies.small_sets run --set mine=clips.npz --weights FILE.pt --out FOLDER --rows nothing
+    python -m benchmarks.studies.small_sets run --set A=a.npz --set B=b.npz --out FOLDER --rows across --seeds 1
+    python -m benchmarks.studies.small_sets run --set A=a.npz --weights FILE.pt --out FOLDER --rows claims
     python -m benchmarks.studies.small_sets table --out FOLDER
 
-Any npz file of skelblocks' form takes part. A set with folds is trained and tested fold by fold, and its test clips are
-counted together. What is there is not computed again, and a training that was killed resumes. Test labels are used for
-the figures alone.
+``across`` trains on each set, on synthetic motion and on all together, and tests on each set. ``claims`` adapts with
+and without the pieces of the papers' methods. Any npz file of skelblocks' form takes part. A set with folds is trained
+and tested fold by fold, and its test clips are counted together. What is there is not computed again, and a training
+that was killed resumes. Test labels are used for the figures alone.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.studies.small_sets.across import run_across
+from benchmarks.studies.small_sets.claims import run_claims
 from benchmarks.studies.small_sets.figures import Part, hits, save_hits
 from benchmarks.studies.small_sets.rows import READOUTS, Features, Row, Study
 from benchmarks.studies.small_sets.sets import StudySet, study_sets
@@ -26,6 +31,8 @@ from benchmarks.studies.small_sets.table import write_tables
 from skelblocks._utils.whole_file import whole_file
 
 KINDS = ("baselines", "frozen", "adapted", "streams", "nothing", "finetuned", "together")
+OTHER_KINDS = ("across", "claims")
+_ROWS = f"which rows (default: {', '.join(KINDS)})"
 _STREAMS = ("", ", bone", ", motion")
 
 
@@ -36,15 +43,21 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=FILE", help="may be given several times")
     parser.add_argument("--weights", type=Path, help="a released file, a pretrained folder, or a run")
     parser.add_argument("--out", type=Path, required=True, help="folder of runs, features and figures")
-    parser.add_argument("--rows", nargs="+", choices=KINDS, default=KINDS, help="which rows (default: all)")
+    parser.add_argument("--rows", nargs="+", choices=(*KINDS, *OTHER_KINDS), default=KINDS, help=_ROWS)
     parser.add_argument("--methods", nargs="+", default=["msmclr", "skeletonclr", "aimclr"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--steps", type=int, help="length of the runs of across (default: the recipe's) and claims (50)"
+    )
     chosen = parser.parse_args()
     if chosen.command == "run":
-        for each in chosen.set:
-            name, _, path = each.partition("=")
-            for place in study_sets(name, path):
-                _run(place, chosen)
+        named = [each.partition("=") for each in chosen.set]
+        places = [study_sets(name, path) for name, _, path in named]
+        for place in (place for parts in places for place in parts):
+            _run(place, chosen)
+        if "across" in chosen.rows:
+            lasts = [parts[-1] for parts in places]
+            run_across(lasts, out=chosen.out, seeds=chosen.seeds, method=chosen.methods[0], steps=chosen.steps)
     write_tables(chosen.out)
 
 
@@ -61,6 +74,8 @@ def _run(place: StudySet, chosen: argparse.Namespace) -> None:
         file = chosen.out / "hits" / f"{place.label}=fine-tuned=classifier={seed}.npz"
         if not file.exists():
             save_hits(file, {"all": study.finetuned(seed)})
+    if "claims" in chosen.rows:
+        run_claims(place, weights=chosen.weights, out=chosen.out, seeds=chosen.seeds, steps=chosen.steps)
     if "together" in chosen.rows:
         _together(place, chosen)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.studies.small_sets.figures import COUNTS, Hits, difference, load_hits
+from benchmarks.studies.small_sets.across import matrix
+from benchmarks.studies.small_sets.claims import what_pieces_change
+from benchmarks.studies.small_sets.figures import COUNTS, Hits, averaged, difference, load_hits
 from skelblocks._utils.whole_file import whole_file
 
 COLUMNS = ("kNN-1", *(str(count) for count in COUNTS), "all")
@@ -28,7 +30,7 @@ def write_tables(out: Path) -> None:
         lines += [f"\n## {name}\n", *table(rows), ""]
         if base is not None:
             lines += ["Minus MiniRocket, points, with 95 % intervals over test clips:\n", *differences(rows, base)]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join([*lines, *matrix(out), *what_pieces_change(out)]) + "\n"
     with whole_file(out / "table.md") as place:
         place.write_text(text, encoding="utf-8")
     print(text)
@@ -43,6 +45,8 @@ def collect(folder: Path) -> dict[str, dict[str, list[Hits]]]:
     folds: dict[tuple[str, str, str], dict[str, Hits]] = defaultdict(dict)
     for path in sorted(folder.glob("*.npz")):
         label, row, kind, seed = path.stem.split("=")
+        if row.startswith(("across, ", "claims, ")):  # these have tables of their own
+            continue
         name, _, fold = label.partition("@")
         folds[name, f"{row} | {kind}", seed][fold] = load_hits(path)
     count: dict[str, int] = defaultdict(int)
@@ -78,16 +82,12 @@ def differences(rows: Mapping[str, Sequence[Hits]], base: Sequence[Hits]) -> lis
     """The lines of a table of differences from MiniRocket; the seeds of each side are averaged clip by clip."""
     heads = ["features", "readout", *COLUMNS]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    mean_base = _averaged(base)
+    mean_base = averaged(base)
     for row, seeds in rows.items():
         if row == BASELINE or not re.match("frozen|adapted|nothing|fine", row):
             continue
-        own = _averaged(seeds)
+        own = averaged(seeds)
         found = [difference(own, mean_base, column) if column in own else None for column in COLUMNS]
         cells = ["" if each is None else f"{each[0]:+.1f} ({each[1]:+.1f}, {each[2]:+.1f})" for each in found]
         lines.append(f"| {row} | {' | '.join(cells)} |")
     return lines
-
-
-def _averaged(seeds: Sequence[Hits]) -> Hits:
-    return {column: np.mean([each[column] for each in seeds], axis=0, dtype=np.float32) for column in seeds[0]}
