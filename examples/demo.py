@@ -1,10 +1,10 @@
-"""Pretrain on synthetic motion in a few minutes on a CPU, and see what it is worth. ``make demo`` runs this.
+"""Pretrain on synthetic motion in a few minutes on a CPU, and evaluate the features. ``make demo`` runs this.
 
     python examples/demo.py --method aimclr
 
-The settings are the documented small-data recipe, configs/synthetic_small.yaml. Everything is written to runs/demo
-(another method than MsMCLR: runs/demo_METHOD): results.json, the checkpoint, the log, the encoder, pictures of the
-loss, the embedding and whatever the method has of its own, and explore.html, which shows the test clips in motion.
+The settings are the documented small-data recipe, configs/synthetic_small.yaml. The results are in runs/demo for
+MsMCLR, and in runs/demo_METHOD for other methods: results.json, the checkpoint, the log, the encoder, pictures of the
+loss, the embedding and the method's own pictures, and explore.html, which shows the test clips in motion.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ METHODS = {
     "actclr": "ActCLR",
     "pstl": "PSTL",
 }
-RECIPES = {  # after synthetic_small
+RECIPES = {  # applied after synthetic_small
     "crossmoco": ["crossmoco_small"],
     "crossclr": ["crossclr_small"],
     "skelemixclr": ["skelemixclr_small"],
@@ -47,11 +47,11 @@ def main() -> None:
     """Evaluate two untrained encoders, train, evaluate again, print and save."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--method", choices=METHODS, default="msmclr")
-    given, others = parser.parse_known_args()
+    args, others = parser.parse_known_args()
     started = time.perf_counter()
-    page = load_page(given.method)
-    folder = "runs/demo" if given.method == "msmclr" else f"runs/demo_{given.method}"
-    recipe = [f"--config={name}" for name in ("synthetic_small", *RECIPES.get(given.method, []))]
+    page = load_page(args.method)
+    folder = "runs/demo" if args.method == "msmclr" else f"runs/demo_{args.method}"
+    recipe = [f"--config={name}" for name in ("synthetic_small", *RECIPES.get(args.method, []))]
     options = parse_options(page.options, [*recipe, "--train.folder", folder, *others])
     sets = load_sets(options.data)
     print(f"{len(sets.train)} training clips, {len(sets.test)} test clips of other subjects, {sets.layout.name}")
@@ -73,7 +73,7 @@ def main() -> None:
     rows = {
         "untrained, torch's initialization": results["untrained"]["torch"],
         "untrained, the released code's N(0, 0.02)": results["untrained"]["official"],
-        f"{METHODS[given.method]}, {options.train.epochs} epochs without labels": results["trained"],
+        f"{METHODS[args.method]}, {options.train.epochs} epochs without labels": results["trained"],
     }
     print(f"\n{'accuracy on the test subjects, %':45}{'kNN':>8}{'linear':>8}")
     for name, row in rows.items():
@@ -81,7 +81,7 @@ def main() -> None:
     print(f"\n{results['seconds']:.0f} s. Metrics, checkpoint, encoder and pictures are in {place}")
     explored = place / "explore.html"
     if skelblocks(
-        ["explore", str(place), "--out", str(explored), "--overwrite", "--title", f"Demo: {METHODS[given.method]}"]
+        ["explore", str(place), "--out", str(explored), "--overwrite", "--title", f"Demo: {METHODS[args.method]}"]
     ):
         raise SystemExit(1)
     print(f"Open {explored} in a browser: the test clips, in motion, as the encoder sees them")
@@ -90,5 +90,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except Exception as error:  # one line for what the user can mend
+    except Exception as error:  # one line for errors that the user can fix
         raise SystemExit(report(error, debug=False)) from None

@@ -1,9 +1,9 @@
-"""An encoder for any skeleton: a student learns to give the features of released weights, from motion without labels.
+"""Train an encoder for any skeleton: a student learns to predict the features of released weights, without labels.
 
     python distill.py --teacher released.pt --layout coco-17 --out encoders/coco17
 
-The teacher looks at a clip in space, the student at the same motion as your clips show it: its own joints, seen by a
-random camera, with the errors of a pose estimator. ``skelblocks distill`` is this page. Copy it to change it:
+The teacher gets a 3-D clip. The student gets the same motion as it would appear in your clips: with your skeleton, seen
+by a random camera, with the errors of a pose estimator. ``skelblocks distill`` runs this page. Copy it to change it:
 ``skelblocks copy distill .``
 """
 
@@ -38,18 +38,18 @@ from skelblocks.training import (
     open_teacher,
 )
 
-CALIBRATION = 512  # clips that tell the mean and the spread of the teacher's features
-WARMUP = 30  # steps in which the rate rises
+CALIBRATION = 512  # clips for the mean and the deviation of the teacher's features
+WARMUP = 30  # steps in which the learning rate rises
 
 
 class Student(nn.Module):
     """An encoder whose pooled features are compared with the teacher's.
 
     Args:
-        encoder: What is kept in the end.
+        encoder: The encoder to keep after training.
         targets: Features of the teacher, ``(n, d)``.
-        started: Whether the encoder has the teacher's weights, so that its features are guesses already. Otherwise, or
-            with other sizes, a linear map makes the guesses, in units of the targets' deviations.
+        started: Whether the encoder starts with the teacher's weights, so that its features are used directly.
+            Otherwise, or if the sizes differ, a linear layer predicts the features, in units of their deviations.
     """
 
     mean: Tensor
@@ -75,7 +75,7 @@ class Student(nn.Module):
 
 
 def build(options: DistillOptions, teachers: Sequence[Pretrained]) -> Pretrained:
-    """The student before it has learned anything, with the preprocessing of its clips."""
+    """The untrained student, with the preprocessing of its clips."""
     first = teachers[0]
     encoder: Any = first.encoder
     layout = layouts.get_or_load(options.layout)
@@ -102,13 +102,13 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
     """Train a student.
 
     Args:
-        options: Teachers, skeleton, motion and the rest.
+        options: All options, such as teachers, skeleton and motion.
 
     Returns:
-        The student as :func:`save_pretrained` takes it, and the metrics of the end.
+        The student, for :func:`save_pretrained`, and the final metrics.
 
     Raises:
-        NonFiniteLossError: the loss is no number.
+        NonFiniteLossError: the loss is not finite.
         ValueError: options, teachers and motion do not fit together.
     """
     torch.manual_seed(options.seed)
@@ -168,36 +168,36 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
 
 
 def rate_at(step: int, steps: int) -> float:
-    """The share of the learning rate: it rises for a while, then falls along half a cosine."""
+    """The factor of the learning rate: a linear warm-up, then half a cosine."""
     return 0.5 * (1 + math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / WARMUP)
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the parsed command line says."""
-    options = DistillOptions.parse(given)
-    check_place(given.out, overwrite=given.overwrite)
+def run(args: argparse.Namespace) -> None:
+    """Run the parsed command line."""
+    options = DistillOptions.parse(args)
+    check_place(args.out, overwrite=args.overwrite)
     found, metrics = distill(options)
     rounded = {name: round(value, 3) for name, value in metrics.items()}
     save_pretrained(
-        given.out,
+        args.out,
         encoder=found.encoder,
         preprocessing=found.preprocessing,
         stream=found.stream,
         readout=found.readout,
         metadata={"distilled": options.to_dict(), **rounded},
-        overwrite=given.overwrite,
+        overwrite=args.overwrite,
     )
-    print(f"{given.out}: an encoder for {options.layout}, loss {rounded['loss']} after {rounded['seconds']:.0f} s")
+    print(f"{args.out}: an encoder for {options.layout}, loss {rounded['loss']} after {rounded['seconds']:.0f} s")
 
 
 def check_place(out: Path, *, overwrite: bool) -> None:
-    """Find out before the training that there is room for the result."""
+    """Check before training that the result can be written."""
     if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
-        raise FileExistsError(f"out: there is something in {str(out)!r}; choose another folder, or pass --overwrite")
+        raise FileExistsError(f"out: {str(out)!r} is not empty; choose another folder, or pass --overwrite")
 
 
 def main() -> None:
-    """Read the command line and distill."""
+    """Parse the command line and distill."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     add_distill_options(parser)
     run(parser.parse_args())

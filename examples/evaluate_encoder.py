@@ -1,9 +1,9 @@
-"""What a pretrained encoder is worth on labeled clips: neighbors, a linear probe, and what each class gets.
+"""Evaluate a pretrained encoder on labeled clips: nearest neighbors, a linear probe, and metrics per class.
 
     python evaluate_encoder.py runs/demo/encoder
     python evaluate_encoder.py runs/mine/encoder --data clips.npz --picture confusion.png
 
-The clips are synthetic, or those of an .npz file with x, y and is_train. ``skelblocks evaluate`` has the protocols of
+The clips are synthetic, or come from an .npz file with x, y and is_train. ``skelblocks evaluate`` has the protocols of
 the papers, with fine-tuning, several streams and tables. Copy this file: ``skelblocks copy evaluate_encoder .``
 """
 
@@ -23,7 +23,7 @@ from skelblocks.viz import confusion_matrix
 
 
 def load(path: str, found: Pretrained) -> tuple[ArrayDataset, ArrayDataset]:
-    """Training and test clips, preprocessed as the encoder's were."""
+    """Training and test clips, with the preprocessing of the encoder."""
     preprocessing = found.preprocessing or Preprocessing()
     if path == "synthetic":
         clips = synthetic_motion(found.layout, classes=10, subjects=20, views=3, frames=32)
@@ -47,7 +47,7 @@ def load(path: str, found: Pretrained) -> tuple[ArrayDataset, ArrayDataset]:
 
 
 def features(found: Pretrained, part: ArrayDataset) -> Tensor:
-    """Frozen, pooled features ``(n, d)`` of all clips, as the stream that the encoder takes."""
+    """Frozen, pooled features ``(n, d)`` of all clips, in the stream of the encoder."""
     clips = streams.convert(part.as_tensor(), found.stream, layout=found.layout)
     return extract_features(found.encoder, clips)
 
@@ -55,12 +55,12 @@ def features(found: Pretrained, part: ArrayDataset) -> Tensor:
 def main() -> None:
     """Evaluate a frozen encoder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("encoder", help="folder that a run or save_pretrained has written")
+    parser.add_argument("encoder", help="folder written by a run or by save_pretrained")
     parser.add_argument("--data", default="synthetic", help='"synthetic", or an .npz file with x, y and is_train')
     parser.add_argument("--picture", help="draw the confusion matrix of the linear probe into this file")
-    given = parser.parse_args()
-    found = from_pretrained(given.encoder)
-    train, test = load(given.data, found)
+    args = parser.parse_args()
+    found = from_pretrained(args.encoder)
+    train, test = load(args.data, found)
     bank, queries = features(found, train), features(found, test)
     knn = knn_accuracy(bank, train.labels, queries, test.labels, k=min(5, len(train)))
     probe = linear_probe(
@@ -69,7 +69,7 @@ def main() -> None:
         queries,
         test.labels,
         learning_rate=0.1,
-        standardize=True,  # features of mean 0 and deviation 1: fair to encoders of any scale
+        standardize=True,  # features with mean 0 and deviation 1, so that the scale of an encoder does not matter
         generator=torch.Generator().manual_seed(0),
     )
     print(f"{len(train)} training clips, {len(test)} test clips of other people, {found.layout.name}, {found.stream}")
@@ -80,8 +80,8 @@ def main() -> None:
             "    -" if share is None else f"{100 * share:5.1f}" for share in (row.recall, row.precision)
         )
         print(f"  {row.name:20} recall {recall} %, precision {precision} %")
-    if given.picture:
-        confusion_matrix(report.confusion, class_names=[row.name for row in report.classes]).savefig(given.picture)
+    if args.picture:
+        confusion_matrix(report.confusion, class_names=[row.name for row in report.classes]).savefig(args.picture)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python examples/lightning_msmclr.py --epochs 2
     python examples/lightning_msmclr.py --epochs 10 --start runs/demo
 
-It takes nothing from the other examples. Copy this file and edit it; train_msmclr.py has the paper's options, the
-evaluation and resuming bit for bit.
+It does not use the other examples. Copy this file and edit it. train_msmclr.py has the paper's options, evaluation, and
+bit-exact resuming.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class LightningMsMCLR(LightningModule):
             print(found.message)
 
     def forward(self, query: Tensor, strong: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of three views ``(n, c, t, v, m)`` against the bank as it is, and the keys ``(n, d)``."""
+        """The loss of three views ``(n, c, t, v, m)`` against the current bank, and the keys ``(n, d)``."""
         encoder, pool, head = self.query_branch
         keys = self.key_branch(key)
 
@@ -100,12 +100,12 @@ class LightningMsMCLR(LightningModule):
         return {"loss": loss, "keys": keys, "ids": batch.index}
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
-        """After the optimiser's step: move the key branch, then let the keys of all processes into the queue."""
+        """After the optimizer's step, update the key branch, then enqueue the keys of all processes."""
         self.key_branch.update(self.query_branch)
         self.queue.enqueue(gather_keys(outputs["keys"]), ids=gather_keys(outputs["ids"]))
 
     def configure_optimizers(self) -> Any:
-        optimizer = make_optimizer(  # the key branch has no gradient, so it is left out
+        optimizer = make_optimizer(  # the key branch has no gradient, so it is not included
             self, rate=self.learning_rate, started=self.started, share=self.start_share, weight_decay=1e-4
         )
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=list(self.milestones))
@@ -113,7 +113,7 @@ class LightningMsMCLR(LightningModule):
 
 
 def main(epochs: int, folder: str, *, start: str | None = None, channels: int = 128) -> float:
-    """Pretrain on the synthetic set, in the sizes of configs/synthetic_small.yaml; kNN accuracy in percent."""
+    """Pretrain on the synthetic set, as in configs/synthetic_small.yaml. Return the kNN accuracy in percent."""
     seed_everything(0)
     clips = synthetic_motion("ntu-rgb+d", classes=10, subjects=20, views=3, frames=32)
     whole = ArrayDataset(
@@ -138,9 +138,9 @@ def main(epochs: int, folder: str, *, start: str | None = None, channels: int = 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="MsMCLR on the synthetic set, trained by PyTorch Lightning.")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--folder", default="runs/lightning_msmclr", help="for logs and checkpoints")
+    parser.add_argument("--folder", default="runs/lightning_msmclr", help="folder for logs and checkpoints")
     parser.add_argument("--start", help="weights to start from: a released file, a pretrained folder, or a run")
-    parser.add_argument("--channels", type=int, default=128, help="of the encoder's map; released files have 256")
-    given = parser.parse_args()
-    accuracy = main(given.epochs, given.folder, start=given.start, channels=given.channels)
+    parser.add_argument("--channels", type=int, default=128, help="channels of the map; released files have 256")
+    args = parser.parse_args()
+    accuracy = main(args.epochs, args.folder, start=args.start, channels=args.channels)
     print(f"kNN accuracy {accuracy:.1f} %")

@@ -1,9 +1,9 @@
-"""A skeleton of your own: described, drawn, trained on without labels, and what the features are worth.
+"""Use your own skeleton: define it, draw it, train on it without labels, and evaluate the features.
 
     python own_skeleton.py --epochs 5
 
-Here it is an upper body of eleven joints, as a seated camera might give it, and synthetic motion stands in for your
-recordings. Copy this file and edit it: ``skelblocks copy own_skeleton .``
+The example is an upper body of eleven joints, as for a seated person, and synthetic motion replaces your recordings.
+Copy this file and edit it: ``skelblocks copy own_skeleton .``
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ UPPER_BODY = {
         *("shoulder_left", "elbow_left", "wrist_left", "hand_left"),
         *("shoulder_right", "elbow_right", "wrist_right", "hand_right"),
     ],
-    # Each joint with its parent, which is nearer to the center. Bones and the encoder's graph come from here.
+    # Each joint with its parent, which is closer to the center. Bones and the encoder's graph use these pairs.
     "edges": [[1, 0], [2, 0], [3, 0], [4, 3], [5, 4], [6, 5], [7, 0], [8, 7], [9, 8], [10, 9]],
     "center": 0,
     # The joint on the other side, for mirror images.
     "swap": [0, 1, 2, 7, 8, 9, 10, 3, 4, 5, 6],
-    # Every joint in one part and in one body: the scales of MsM attention, and what augmentations swap.
+    # Every joint is in one part and in one body. MsM attention uses both as scales, and augmentations swap bodies.
     "parts": {
         "trunk": [0, 2],
         "head": [1],
@@ -46,10 +46,10 @@ UPPER_BODY = {
 
 
 def record(layout: SkeletonLayout) -> tuple[ArrayDataset, torch.Tensor]:
-    """The whole set, and which of its clips train.
+    """The whole set, and a mask of the training clips.
 
-    Recordings come in any order of axes and in any length: ``from_arrays`` pads them, ``ArrayDataset`` centers and
-    resamples them when they are read.
+    Recordings may have any order of axes and any length: ``from_arrays`` pads them, and ``ArrayDataset`` centers and
+    resamples them on access.
     """
     motion = synthetic_motion(layout, classes=6, subjects=12, views=2, frames=40)
     recorded = [clip[:, : 30 + i % 10, :, 0].permute(1, 2, 0).numpy() for i, clip in enumerate(motion.x)]
@@ -66,27 +66,27 @@ def record(layout: SkeletonLayout) -> tuple[ArrayDataset, torch.Tensor]:
 
 
 def main() -> None:
-    """Describe, draw, train, evaluate."""
+    """Define, draw, train, evaluate."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "--method", default="msmclr", help="msmclr, aimclr, skeletonclr, skeattnclr, actclr, pstl or a Python file"
     )
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--folder", default="runs/own_skeleton")
-    given = parser.parse_args()
-    layout = layouts.get(UPPER_BODY)  # a mistake in it is an error that says where
-    folder = Path(given.folder)
+    args = parser.parse_args()
+    layout = layouts.get(UPPER_BODY)  # raises an error that locates mistakes
+    folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
     layouts.save(layout, folder / "upper_body.json")  # for --data.layout of `skelblocks train`
 
     whole, mask = record(layout)
     sets = Sets(whole.subset(mask.numpy()), whole.subset(~mask.numpy()))
-    # Look at the sides: a wrong pair in "swap" raises nothing.
+    # Check the sides in the picture: a wrong pair in "swap" raises no error.
     draw_skeleton(sets.train[0].clip, layout=layout, color_by="part").savefig(folder / "skeleton.png")
 
-    page = load_page(given.method)
+    page = load_page(args.method)
     options = parse_options(page.options, ["--config", "small", "--train.folder", str(folder / "run")])
-    train = dataclasses.replace(options.train, epochs=given.epochs, min_steps=0, steps=None, resume=False)
+    train = dataclasses.replace(options.train, epochs=args.epochs, min_steps=0, steps=None, resume=False)
     metrics = page.train(dataclasses.replace(options, train=train), sets=sets)
     print(f"kNN {metrics['knn']:.1f} %, linear {metrics['linear']:.1f} % on people who did not train")
     print(f"The skeleton and its picture are in {folder}, the encoder and more pictures in {folder / 'run'}")

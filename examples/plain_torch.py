@@ -1,9 +1,9 @@
-"""SkeletonCLR in a plain loop of torch: nothing of ``skelblocks.training``, every step in sight.
+"""SkeletonCLR in a plain torch loop, without ``skelblocks.training``, so that every step is visible.
 
     python plain_torch.py --epochs 20
 
-One device, no resume, no log: ``skelblocks train skeletonclr`` has these. Copy this file and edit it:
-``skelblocks copy plain_torch .``
+It uses one device, and has no resuming and no log: ``skelblocks train skeletonclr`` has them. Copy this file and edit
+it: ``skelblocks copy plain_torch .``
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PREPROCESSING = Preprocessing(frames=32)
 
 
 def load(path: str) -> tuple[ArrayDataset, ArrayDataset]:
-    """Training and test clips: synthetic ones, or those of an .npz file with ``is_train``."""
+    """Training and test clips: synthetic clips, or clips from an .npz file with ``is_train``."""
     if path != "synthetic":
         train, test = (
             ArrayDataset.from_file(path, preprocessing=PREPROCESSING, split="train"),
@@ -43,14 +43,14 @@ def load(path: str) -> tuple[ArrayDataset, ArrayDataset]:
 
 
 def build(layout: SkeletonLayout, *, coordinates: int, queue_size: int) -> MomentumContrast:
-    """Encoder, pooling and head, their momentum copy, and a queue."""
+    """Build the encoder with pooling and head, its momentum copy, and a queue."""
     encoder = STGCN(layout, in_channels=coordinates, base_channels=16, out_channels=128, dropout=0.0)
     branch = nn.Sequential(encoder, Pool(), ProjectionHead(128, hidden_features=128, out_features=128))
     return MomentumContrast(branch, queue=MomentumQueue(128, size=queue_size), momentum=0.99)
 
 
 def pretrain(contrast: MomentumContrast, train: ArrayDataset, *, epochs: int, batch_size: int, device: str) -> None:
-    """InfoNCE between two views of each clip, against the queue; the learning rate falls along half a cosine."""
+    """Train with InfoNCE between two views of each clip, against the queue. The learning rate follows half a cosine."""
     weak = recipes.weak()
     optimizer = torch.optim.SGD(contrast.query_branch.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4)
     for epoch in range(epochs):
@@ -65,7 +65,7 @@ def pretrain(contrast: MomentumContrast, train: ArrayDataset, *, epochs: int, ba
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            contrast.update(keys)  # the key branch moves, then the keys go into the queue
+            contrast.update(keys)  # update the key branch, then enqueue the keys
             total, steps = total + loss.item(), steps + 1
         print(f"epoch {epoch + 1}/{epochs}: loss {total / steps:.3f}", flush=True)
 
@@ -76,19 +76,19 @@ def main() -> None:
     parser.add_argument("--data", default="synthetic", help='"synthetic", or an .npz file with x, y and is_train')
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--folder", default="runs/plain_torch", help="for the encoder")
+    parser.add_argument("--folder", default="runs/plain_torch", help="folder for the encoder")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
+    args = parser.parse_args()
     torch.manual_seed(0)
-    train, test = load(given.data)
-    queue_size = max(given.batch_size, len(train) // 2)  # with more, older keys of the same clips would be negatives
-    contrast = build(train.layout, coordinates=train.shape[0], queue_size=queue_size).to(given.device)
-    pretrain(contrast, train, epochs=given.epochs, batch_size=given.batch_size, device=given.device)
+    train, test = load(args.data)
+    queue_size = max(args.batch_size, len(train) // 2)  # a longer one has older keys of the same clips
+    contrast = build(train.layout, coordinates=train.shape[0], queue_size=queue_size).to(args.device)
+    pretrain(contrast, train, epochs=args.epochs, batch_size=args.batch_size, device=args.device)
     encoder = next(contrast.query_branch.children())
     bank, features = (extract_features(encoder, part.as_tensor()).cpu() for part in (train, test))
     print(f"kNN accuracy {100 * knn_accuracy(bank, train.labels, features, test.labels, k=5):.1f} %")
-    save_pretrained(f"{given.folder}/encoder", encoder=encoder, preprocessing=PREPROCESSING, overwrite=True)
-    print(f"The encoder is in {given.folder}/encoder")
+    save_pretrained(f"{args.folder}/encoder", encoder=encoder, preprocessing=PREPROCESSING, overwrite=True)
+    print(f"The encoder is in {args.folder}/encoder")
 
 
 if __name__ == "__main__":

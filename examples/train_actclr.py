@@ -1,10 +1,10 @@
-"""ActCLR, assembled from blocks: strong augmentation only where a clip does not move (CVPR 2023).
+"""ActCLR, assembled from blocks: strong augmentation only in regions without motion (CVPR 2023).
 
     python train_actclr.py --config synthetic_small --config actclr_small
     python train_actclr.py --config small --data.path clips.npz --train.start runs/aimclr
 
-It refines an encoder that tells clips apart already: the released code starts from AimCLR's. Copy this file and edit
-it: ``skelblocks copy actclr .``
+It refines a pretrained encoder: the released code starts from AimCLR's weights. Copy this file and edit it:
+``skelblocks copy actclr .``
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ from skelblocks.viz import attention_map
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options. The defaults come from the released code, but for ``gain`` and ``mixing``."""
+    """All options. The defaults come from the released code, except for ``gain`` and ``mixing``."""
 
     contrast: ContrastOptions = field(default_factory=lambda: ContrastOptions(queue_size=65536))
-    distill_from: int | Literal["half"] = 0  # epochs of plain InfoNCE before; released: none, it starts from weights
-    actionlet: Literal["gradient", "none"] = "gradient"  # none: strong views everywhere, and plain keys
-    smooth: Literal["joint", "part", "body"] = "body"  # joints that are in the actionlet together
-    gain: float | None = None  # of the mask before it is clipped to 1; released: 1e8; not given: up to the largest
-    top_k: int = 8192  # rows of the queue, the nearest to the key, that the distributions run over
-    student_temperature: float = 0.1  # of the queries' distributions over those rows
-    teacher_temperature: float = 0.04  # of the key's
-    square_student: bool = True  # compare squares of the query's similarities
-    max_similarity: float | None = 0.95  # rows nearer to the key than this do not count
-    share_temperature: float = 0.1  # of the actionlet, where it says how much of two clips a mixture shows
-    mixing: Literal["clip", "batch", "official"] = "clip"  # draws a clip, a batch, a batch with absent persons
+    distill_from: int | Literal["half"] = 0  # epochs of plain InfoNCE first; 0 to start from weights
+    actionlet: Literal["gradient", "none"] = "gradient"  # none: strong views everywhere, plain keys
+    smooth: Literal["joint", "part", "body"] = "body"  # group of joints that the actionlet contains as a whole
+    gain: float | None = None  # factor of the mask before clipping; released: 1e8; default: divide by the maximum
+    top_k: int = 8192  # nearest rows of the queue to the key, over which the distributions run
+    student_temperature: float = 0.1  # temperature of the queries' distributions over these rows
+    teacher_temperature: float = 0.04  # temperature of the key's distribution
+    square_student: bool = True  # square the query's similarities
+    max_similarity: float | None = 0.95  # ignore rows that are more similar to the key than this
+    share_temperature: float = 0.1  # temperature of the actionlet, for the shares of two clips in a mixture
+    mixing: Literal["clip", "batch", "official"] = "clip"  # draw per clip, per batch, or per batch with absent persons
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,8 +70,8 @@ class Options(MethodOptions):
 class ActCLR(nn.Module):
     """Three queries that learn the key's distribution over the queue.
 
-    A normal view in the actionlet with a strong one around it; a view with another clip's bone lengths, mixed with
-    other clips around its actionlet; and a mixture of two clips, whose key is mixed by what it shows of both.
+    The queries are a normal view inside the actionlet with a strong view outside; a view with another clip's bone
+    lengths, mixed with other clips outside its actionlet; and a mixture of two clips, whose keys are mixed by shares.
 
     Axes: n clips, c coordinates, t frames, v joints, m persons; b frames of a feature map.
     """
@@ -138,17 +138,17 @@ class ActCLR(nn.Module):
         return actionlet_mask(feature_map, anchor, embed, layout=self.layout, smooth=options.smooth, gain=options.gain)
 
     def shares(self, mask: Tensor, partner: Tensor, own: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        """How much of its own and of its partner's action a mixture shows, ``(n, 1)`` each, together 1."""
+        """The shares of a clip's own action and of its partner's action in a mixture, ``(n, 1)`` each, with sum 1."""
         weight = (mask[:, :, 0] / self.options.share_temperature).exp()
         # The released code adds 1e-5 once to one sum, and to each term of the other.
         shown = (weight * own[:, None]).sum(dim=(2, 3)) / (weight.sum(dim=(2, 3)) + 1e-5)
-        theirs = weight[partner]
-        taken = (theirs * other[:, None]).sum(dim=(2, 3)) / (theirs + 1e-5).sum(dim=(2, 3))
+        partners = weight[partner]
+        taken = (partners * other[:, None]).sum(dim=(2, 3)) / (partners + 1e-5).sum(dim=(2, 3))
         shown, taken = shown.mean(dim=1, keepdim=True), taken.mean(dim=1, keepdim=True)
         return shown / (shown + taken), taken / (shown + taken)
 
     def distill(self, query: Tensor, key: Tensor) -> Tensor:
-        """The divergence of the query's distribution over the queue from the key's."""
+        """The divergence between the key's and the query's distributions over the queue."""
         bank, options = self.contrast.queue.bank, self.options
         return similarity_distillation_loss(
             *(query, key, bank, bank),
@@ -160,23 +160,23 @@ class ActCLR(nn.Module):
         )
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> ActCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     require_joints(options, needed_by="the actionlet mask")
     contrast = build_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     return ActCLR(contrast, layout=layout, options=options, stream=options.data.stream)
 
 
 class Views:
-    """The views, mixed and restyled as joints, before bones or motion are taken."""
+    """The views. Clips are mixed as joints, before the conversion to bones or motion."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.weak = recipes.weak(shear_amplitude=options.contrast.shear_amplitude)
@@ -189,7 +189,7 @@ class Views:
         self.layout, self.stream = layout, options.data.stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """Seven views, and what the mixture shows."""
+        """Seven views, and the shares of both clips in the mixture."""
         draw: dict[str, Any] = {"generator": generator}
         normal, strong = self.normal(clips, **draw), self.strong(clips, **draw)
         weak, key = self.weak(clips, **draw), self.weak(clips, **draw)
@@ -201,7 +201,7 @@ class Views:
 
 
 def pictures(method: ActCLR, sets: Sets, options: Options) -> dict[str, Any]:
-    """The actionlet of a test clip: which joints set it apart from the mean of the test clips, and when."""
+    """The actionlet of a test clip: the joints and frames that distinguish it from the mean of the test clips."""
     (encoder,) = method.encoders().values()
     count = min(16, len(sets.test))
     maps = feature_maps(encoder, sets, stream=options.data.stream, count=count)

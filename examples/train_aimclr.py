@@ -36,24 +36,24 @@ from skelblocks.training import (
 class Options(MethodOptions):
     """All options. The defaults come from section 4.2."""
 
-    extreme: Literal["paper", "official"] = "paper"  # which list of extreme augmentations
-    drop: Literal["paper", "official", "none"] = "paper"  # EADM: Algorithm 1, the released code's, or no such branch
-    keep_margin: float = 0.7  # the paper is silent; the released model's
+    extreme: Literal["paper", "official"] = "paper"  # list of extreme augmentations
+    drop: Literal["paper", "official", "none"] = "paper"  # EADM: algorithm 1, the released code, or no such branch
+    keep_margin: float = 0.7  # attention margin of EADM; from the released model, the paper has none
     alpha: float = 1.0  # weight of InfoNCE, or of mining
     beta: float = 1.0  # weight of D3M
-    nnm_epoch: int | Literal["half", "never"] = "half"  # epochs before nearest neighbors are positives; 150 of 300
-    top_k: int = 1  # neighbors that each branch names
-    nnm_reduction: Literal["mean", "sum"] = "mean"  # over a clip's positives: the released code's, or eq. 9's
-    cross_stream: bool = False  # joint, bone and motion together; from nnm_epoch on each mines for the others
-    context: bool = True  # with cross_stream: the streams' common similarities are further columns, as in CrosSCLR
+    nnm_epoch: int | Literal["half", "never"] = "half"  # epochs until neighbors are positives; 150 of 300
+    top_k: int = 1  # neighbors that each branch selects
+    nnm_reduction: Literal["mean", "sum"] = "mean"  # over a clip's positives: released code, or eq. 9
+    cross_stream: bool = False  # joint, bone and motion together; from nnm_epoch on, each mines for the others
+    context: bool = True  # with cross_stream: add the products of two streams' similarities, as in CrosSCLR
 
     def trained_streams(self) -> tuple[Stream, ...]:
-        """Those that train together."""
+        """The streams that train together."""
         return ("joint", "bone", "motion") if self.cross_stream else super().trained_streams()
 
 
 class Branches(NamedTuple):
-    """Logits ``(n, 1 + k)`` of a step, before any loss."""
+    """Logits ``(n, 1 + k)`` of a step."""
 
     weak: Tensor
     extreme: list[Tensor]  # with and without EADM
@@ -61,9 +61,9 @@ class Branches(NamedTuple):
 
 
 class AimCLR(nn.Module):
-    """A weak query, an extreme one with and without EADM, a key, a queue (section 3).
+    """A weak query, an extreme query with and without EADM, a key, a queue (section 3).
 
-    At first ``alpha * L_Info + beta * L_D``, from ``nnm_epoch`` on ``alpha * L_N + beta * L_D`` (section 3.5).
+    The loss is ``alpha * L_Info + beta * L_D``, and from ``nnm_epoch`` on ``alpha * L_N + beta * L_D`` (section 3.5).
 
     Axes: n clips, c coordinates, t frames, v joints, m persons.
     """
@@ -88,7 +88,7 @@ class AimCLR(nn.Module):
         self.stream = stream
 
     def branches(self, query: Tensor, extreme: Tensor, key: Tensor, *, ids: Tensor) -> Branches:
-        """Logits of three views ``(n, c, t, v, m)`` of the clips ``ids``, against the bank as it is."""
+        """Logits of three views ``(n, c, t, v, m)`` of the clips ``ids``, against the current bank."""
         encoder, pool, head = self.contrast.query_branch.children()
         weak, keys = self.contrast(query, key, ids=ids)
         feature_map = encoder(extreme)
@@ -108,20 +108,20 @@ class AimCLR(nn.Module):
         return Output(self.alpha * contrast + self.beta * divergence, [keys], metrics)
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 class CrossStreamAimCLR(nn.Module):
-    """AimCLR of several streams at once, which from ``nnm_epoch`` on find each other's neighbors.
+    """AimCLR on several streams, which from ``nnm_epoch`` on select each other's neighbors.
 
-    The rows marked with a section sign in AimCLR's tables: "using cross-stream knowledge mining strategy proposed in
-    3s-CrosSCLR", of which neither the paper nor the released code shows more. Here CrosSCLR's mining takes the place of
-    the mining within a stream, on the weak queries, and everything else stays. Losses of the streams are summed.
+    These are the rows with a section sign in AimCLR's tables: "using cross-stream knowledge mining strategy proposed in
+    3s-CrosSCLR". Paper and released code give no details. Here CrosSCLR's mining on the weak queries replaces the
+    mining within a stream, and everything else stays the same. The losses of the streams are summed.
     """
 
     def __init__(self, streams: Mapping[Stream, AimCLR], *, context: bool = True) -> None:
@@ -148,23 +148,23 @@ class CrossStreamAimCLR(nn.Module):
         return Output(first.alpha * contrast + first.beta * divergence, [each.keys for each in branches], metrics)
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         for method, keys in zip(self.methods(), output.keys, strict=True):
             method.contrast.update(keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves, by stream."""
+        """The encoders that a run saves, by stream."""
         return {stream: encoder for each in self.methods() for stream, encoder in each.encoders().items()}
 
     def methods(self) -> list[AimCLR]:
-        """One for each stream."""
+        """The method of each stream."""
         return list(self.streams.values())  # type: ignore[arg-type]
 
 
 def build(
     options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3
 ) -> AimCLR | CrossStreamAimCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     clips: dict[str, Any] = {"layout": layout, "persons": persons, "coordinates": coordinates}
     built = {stream: _build_stream(options, stream=stream, **clips) for stream in options.trained_streams()}
     return CrossStreamAimCLR(built, context=options.context) if options.cross_stream else built[options.data.stream]

@@ -1,4 +1,4 @@
-"""CrosSCLR, assembled from blocks: each stream learns alone at first, then from the others' neighbors (CVPR 2021).
+"""CrosSCLR, assembled from blocks: each stream learns alone first, then from the others' neighbors (CVPR 2021).
 
     python train_crossclr.py --config synthetic_small --config crossclr_small
     python train_crossclr.py --config small --data.path clips.npz --streams [joint,motion]
@@ -30,13 +30,13 @@ from skelblocks.training import MethodOptions, Output, Page, Views, backbone_of,
 class Options(MethodOptions):
     """All options. The defaults come from the released configuration, which trains three streams."""
 
-    streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together, two at least
-    crossed_from: int | Literal["half", "never"] = "half"  # epochs before streams name neighbors; 150 of 300
-    top_k: int = 1  # neighbors that one stream names for another
-    context: bool = True  # products of two streams' similarities are further columns
+    streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together, two or more
+    crossed_from: int | Literal["half", "never"] = "half"  # epochs until streams select neighbors; 150 of 300
+    top_k: int = 1  # neighbors that one stream selects for another
+    context: bool = True  # add columns with the products of two streams' similarities
     mining_reduction: Literal["mean", "sum"] = "mean"  # over a clip's positives
-    heads: Literal["own", "official"] = "own"  # official: later streams put a layer under the first stream's head
-    moving_keys: Literal["all", "official"] = "all"  # official: in the second stage, only motion's key encoder moves
+    heads: Literal["own", "official"] = "own"  # official: later streams add a layer before the first stream's head
+    moving_keys: Literal["all", "official"] = "all"  # official: in the second stage, update only motion's key encoder
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,12 +47,12 @@ class Options(MethodOptions):
             )
 
     def trained_streams(self) -> tuple[Stream, ...]:
-        """Those that train together."""
+        """The streams that train together."""
         return tuple(self.streams)
 
 
 class CrosSCLR(nn.Module):
-    """SkeletonCLR on each stream; from ``crossed_from`` on, each stream's positives are also the others' neighbors.
+    """SkeletonCLR on each stream. From ``crossed_from`` on, the others' neighbors are positives too.
 
     The streams' losses are summed in both stages.
 
@@ -73,10 +73,10 @@ class CrosSCLR(nn.Module):
         self.streams = nn.ModuleDict({str(stream): contrast for stream, contrast in streams.items()})
         self.crossed_from = crossed_from
         self.top_k, self.context, self.mining_reduction = top_k, context, mining_reduction
-        self.standing = tuple(standing)  # streams whose key encoders stand still in the second stage
+        self.standing = tuple(standing)  # streams without key updates in the second stage
 
     def forward(self, *views: Tensor, ids: Tensor, epoch: int = 0) -> Output:
-        """The loss of a query and a key ``(n, c, t, v, m)`` of each stream, in the streams' order, of clips ``ids``."""
+        """The loss of a query and a key ``(n, c, t, v, m)`` per stream, in their order, of the clips ``ids``."""
         contrasts = list(self.contrasts().values())
         pairs = [each(views[2 * i], views[2 * i + 1], ids=ids) for i, each in enumerate(contrasts)]
         logits, keys = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -94,7 +94,7 @@ class CrosSCLR(nn.Module):
         return Output(loss, [crossed, *keys])
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         crossed, *keys = output.keys
         for (stream, contrast), own in zip(self.contrasts().items(), keys, strict=True):
             if crossed and stream in self.standing:
@@ -103,7 +103,7 @@ class CrosSCLR(nn.Module):
                 contrast.update(own, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves, by stream."""
+        """The encoders that a run saves, by stream."""
         return {stream: backbone_of(contrast) for stream, contrast in self.contrasts().items()}
 
     def contrasts(self) -> dict[str, MomentumContrast]:
@@ -112,7 +112,7 @@ class CrosSCLR(nn.Module):
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> CrosSCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     clips: dict[str, Any] = {"layout": layout, "persons": persons, "coordinates": coordinates}
     built = {stream: build_contrast(options, **clips) for stream in options.streams}
     if options.heads == "official":
@@ -130,10 +130,10 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 
 def share_head(first: MomentumContrast, later: MomentumContrast, *, initialize: bool) -> None:
-    """Put a layer of its own and the first stream's whole head in place of a later stream's head.
+    """Replace a later stream's head by its own layer and the first stream's whole head.
 
-    The released code does so by accident: it wraps what it takes for the last layer, and that is a whole head already.
-    The shared head of the keys therefore moves once a step for each stream.
+    The released code does so by mistake: it means to wrap the last layer, but wraps a whole head. So the shared head of
+    the keys is updated once per stream in each step.
     """
     branch: Any = later.query_branch
     key_branch: Any = later.key_branch.encoder
@@ -147,7 +147,7 @@ def share_head(first: MomentumContrast, later: MomentumContrast, *, initialize: 
 
 
 def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
-    """Query and key of each stream, derived from the same two draws of crop and shear."""
+    """Query and key of each stream, computed from the same two draws of crop and shear."""
     weak = recipes.weak(shear_amplitude=options.contrast.shear_amplitude)
     return Views([weak, weak], layout=layout, stream=options.trained_streams())
 

@@ -1,9 +1,9 @@
-"""CrossMoCo, assembled from blocks: two encoders whose queries meet each other's keys (TMM 25, 2023).
+"""CrossMoCo, assembled from blocks: two encoders, each compared with the keys of the other (TMM 25, 2023).
 
     python train_crossmoco.py --config synthetic_small --streams [joint]
     python train_crossmoco.py --config small --config crossmoco_small --data.path clips.npz
 
-There is no released code, and the paper leaves much open; docs/methods/crossmoco.md says what is done here.
+There is no released code, and the paper omits many details. docs/methods/crossmoco.md lists the choices made here.
 """
 
 from __future__ import annotations
@@ -43,31 +43,31 @@ from skelblocks.viz import draw_skeleton
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; defaults: section IV-B, then 3s-CrosSCLR's. ST-MLP's head has a norm (fig. 3)."""
+    """All options. Defaults come from section IV-B, then from 3s-CrosSCLR. ST-MLP's head has a norm (fig. 3)."""
 
     train: TrainOptions = field(default_factory=lambda: TrainOptions(learning_rate=1e-5))
     contrast: ContrastOptions = field(default_factory=lambda: ContrastOptions(head_norm=True, queue_size=16384))
     evaluate: EvaluateOptions = field(default_factory=lambda: EvaluateOptions(probe_rate=0.1))
     streams: list[Stream] = field(default_factory=lambda: ["joint", "motion", "bone"])  # trained together (eq. 10)
-    stream_weights: list[float] | None = None  # a, b, c of eq. 10, in this order; in (0, 1], not given; default: 1
-    share_backbone: bool = True  # one ST-GCN under both heads, or one each; not said
-    base_layers: int = 0  # hidden layers between ST-GCN and q, which the paper does not mention; 1: 3s-CrosSCLR's head
-    mlp_layers: int = 1  # of ST-MLP, table IV
+    stream_weights: list[float] | None = None  # a, b, c of eq. 10, in (0, 1]; default: 1, the paper has none
+    share_backbone: bool = True  # one ST-GCN for both heads, or one each; not in the paper
+    base_layers: int = 0  # hidden layers between ST-GCN and q, not in the paper; 1: as in 3s-CrosSCLR
+    mlp_layers: int = 1  # hidden layers of ST-MLP, table IV
     crossed_from: int | Literal["half", "never"] = "half"  # "we cross-train our model 150 epochs" of 300
-    banks: Literal[1, 2, 3] = 2  # table III
-    denominator: Literal["neg", "pos+neg"] | None = None  # default: the usual one of `combine`; eq. 5's is neg
+    banks: Literal[1, 2, 3] = 2  # number of banks, table III
+    denominator: Literal["neg", "pos+neg"] | None = None  # default: depends on `combine`; neg in eq. 5
     combine: Literal["ratio", "sum_ce"] = "ratio"  # eq. 5, or two cross-entropies
-    positive_weights: tuple[float, float] = (0.5, 0.5)  # alpha, beta; not given
-    negative_weights: tuple[float, float] = (0.5, 0.5)  # lambda, phi; not given
-    augmentation: Literal["occlusion", "weak", "both"] = "occlusion"  # "instead of" shear and crop
-    joint_ratio: float = 0.6  # share of the joints that is hidden
-    frame_ratio: float = 0.5  # share of the frames that is hidden
+    positive_weights: tuple[float, float] = (0.5, 0.5)  # alpha, beta; not in the paper
+    negative_weights: tuple[float, float] = (0.5, 0.5)  # lambda, phi; not in the paper
+    augmentation: Literal["occlusion", "weak", "both"] = "occlusion"  # paper: occlusion "instead of" shear and crop
+    joint_ratio: float = 0.6  # share of joints to hide
+    frame_ratio: float = 0.5  # share of frames to hide
     ratio_counts: Literal["joints", "units"] = "joints"  # what the joint ratio counts
     per_frame: bool = False  # other joints in each frame
-    temporal: Literal["zero_frames", "gate"] = "zero_frames"  # hidden frames are zero, or only there joints are hidden
+    temporal: Literal["zero_frames", "gate"] = "zero_frames"  # chosen frames are zero, or only they have hidden joints
 
     def trained_streams(self) -> tuple[Stream, ...]:
-        """Those that train together."""
+        """The streams that train together."""
         return tuple(self.streams)
 
 
@@ -88,7 +88,7 @@ class TwoHeads(nn.Module):
 
 
 class CrossMoCo(nn.Module):
-    """Two encoders, their momentum copies and a bank of keys for each (section III-B, algorithm 1); one stream."""
+    """Two encoders for one stream, their momentum copies, and a bank of keys for each (section III-B, algorithm 1)."""
 
     def __init__(self, query: TwoHeads, *, queues: nn.ModuleList, options: Options, stream: Stream = "joint") -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class CrossMoCo(nn.Module):
         self.crossed_from = stage_start(options.crossed_from, epochs=options.train.epochs)
 
     def forward(self, query: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
-        """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, against the banks as they are."""
+        """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, against the current banks."""
         chosen = self.options
         q, r = self.query(query)
         k, ell = self.key(key)
@@ -122,7 +122,7 @@ class CrossMoCo(nn.Module):
 
     @torch.no_grad()
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step: move the key encoders, then let k and l of all processes into their banks."""
+        """After the optimizer's step, update the key encoders, then enqueue k and l of all processes."""
         schedule = self.options.contrast.key_momentum_schedule
         momentum = scheduled_momentum(step, total_steps, base=self.key.momentum, schedule=schedule)
         self.key.update(self.query, momentum=momentum)
@@ -135,21 +135,21 @@ class CrossMoCo(nn.Module):
             queue.enqueue(embeddings, ids=ids)  # type: ignore[operator]
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves: the one encoder, or both side by side."""
+        """The encoder that a run saves: the shared encoder, or both side by side."""
         one, other = self.query.encoder, self.query.mlp_encoder
         return {self.stream: one if other is None else SideBySide(one, other)}
 
 
 def joined(of_queues: list[Any], *, dim: int) -> tuple[Tensor, Tensor]:
-    """What stands against r and against q; one bank serves both, a third joins both (table III)."""
+    """The negatives of r and of q. One bank serves both, and a third bank is added to both (table III)."""
     base, mlp, *third = of_queues if len(of_queues) > 1 else of_queues * 2
     return torch.cat([base, *third], dim=dim), torch.cat([mlp, *third], dim=dim)
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> StreamSum:
-    """The blocks, put together as the options say; ``L = a L_joint + b L_motion + c L_bone`` (eqs. 9, 10).
+    """Build the method from the options, with ``L = a L_joint + b L_motion + c L_bone`` (eqs. 9, 10).
 
-    Algorithm 1 names one f, one h and two queues for three streams; encoders and banks of each are 3s-CrosSCLR's way.
+    Algorithm 1 has one f, one h and two queues for three streams. As in 3s-CrosSCLR, each stream has its own here.
     """
     if options.banks == 1 and 2 * options.train.batch_size > queue_size(options):
         raise ValueError(f"contrast.queue_size: expected two keys a clip in one bank, got {queue_size(options)} rows")
@@ -175,7 +175,7 @@ def _build_stream(options: Options, *, stream: Stream, **clips: Any) -> CrossMoC
 
 
 class Views:
-    """Two views a stream, each hidden in its own way after bones or motion were taken (section III-B)."""
+    """Two views per stream, each with its own occlusion after the conversion to bones or motion (section III-B)."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         weak, nothing = recipes.weak(shear_amplitude=options.contrast.shear_amplitude), Compose([])
@@ -192,7 +192,7 @@ class Views:
 
 
 def make_occlusion(options: Options, *, layout: SkeletonLayout) -> SpatioTemporalOcclusion:
-    """The block, as the options say."""
+    """Build the occlusion from the options."""
     return SpatioTemporalOcclusion(
         layout,
         joint_ratio=options.joint_ratio,
@@ -204,7 +204,7 @@ def make_occlusion(options: Options, *, layout: SkeletonLayout) -> SpatioTempora
 
 
 def pictures(_: StreamSum, sets: Sets, options: Options) -> dict[str, Any]:
-    """What the occlusion hides of a test clip, in five frames as in figure 4; nothing where it is not used."""
+    """The occlusion of a test clip, in five frames as in figure 4; empty if occlusion is not used."""
     if options.augmentation == "weak":
         return {}
     clip, generator = first_clip(sets)[0], torch.Generator().manual_seed(options.train.seed)

@@ -1,4 +1,4 @@
-"""HiCLR, assembled from blocks: views of growing augmentation, each of which teaches the next (AAAI 2023).
+"""HiCLR, assembled from blocks: increasingly augmented views, each of which teaches the next (AAAI 2023).
 
     python train_hiclr.py --config synthetic_small
     python train_hiclr.py --config small --data.path clips.npz --data.stream motion
@@ -27,19 +27,19 @@ from skelblocks.training import MethodOptions, Output, Page, backbone_of, build_
 class Options(MethodOptions):
     """All options. The defaults come from the released configuration for ST-GCN."""
 
-    normal: Literal["official", "aimclr"] = "official"  # list of augmentations of the middle level
-    mask_ratio: float = 0.1  # joints that the strongest level hides in each frame
-    mask: Literal["clip", "official"] = "clip"  # hidden joints of each clip, or of the batch, absent persons included
-    nnm_epoch: int | Literal["half", "never"] = "half"  # epochs before nearest neighbors are positives; 150 of 300
-    top_k: int = 1  # neighbors that each level names
+    normal: Literal["official", "aimclr"] = "official"  # augmentations of the middle level
+    mask_ratio: float = 0.1  # share of joints that the strongest level hides in each frame
+    mask: Literal["clip", "official"] = "clip"  # draw per clip, or per batch with absent persons
+    nnm_epoch: int | Literal["half", "never"] = "half"  # epochs until neighbors are positives; 150 of 300
+    top_k: int = 1  # neighbors that each level selects
     nnm_reduction: Literal["mean", "sum"] = "mean"  # over a clip's positives
 
 
 class HiCLR(nn.Module):
     """Three levels of augmentation against one key: basic, normal, and normal with hidden joints.
 
-    ``L = L_Info + L_H``, later ``L_N + L_H``: the basic level is contrasted with the key, and the levels' distributions
-    over key and bank form a chain, in which each level is taught by the next weaker one.
+    The loss is ``L_Info + L_H``, later ``L_N + L_H``. The basic level is contrasted with the key. In the chain of the
+    levels' distributions over key and bank, each level learns from the next weaker level.
 
     Axes: n clips, c coordinates, t frames, v joints, m persons.
     """
@@ -63,7 +63,7 @@ class HiCLR(nn.Module):
     def forward(
         self, basic: Tensor, key: Tensor, normal: Tensor, masked: Tensor, hidden: Tensor, *, ids: Tensor, epoch: int = 0
     ) -> Output:
-        """The loss of four views ``(n, c, t, v, m)`` of the clips ``ids``; ``masked`` loses the joints ``hidden``."""
+        """The loss of four views ``(n, c, t, v, m)`` of the clips ``ids``; ``hidden`` marks joints of ``masked``."""
         first, keys = self.contrast(basic, key, ids=ids)
         masked = self.joint_mask.transform(masked, LearnableJointMaskParams(hidden))
         stronger = [self.contrast.logits(self.contrast.query_branch(view), keys) for view in (normal, masked)]
@@ -77,16 +77,16 @@ class HiCLR(nn.Module):
         return Output(contrast + hierarchy, [keys], metrics)
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> HiCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     return HiCLR(
         build_contrast(options, layout=layout, persons=persons, coordinates=coordinates),
         joint_mask=make_mask(options),
@@ -98,15 +98,15 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 
 def make_mask(options: Options) -> LearnableJointMask:
-    """The block, as the options say."""
+    """Build the mask from the options."""
     official = options.mask == "official"
     return LearnableJointMask(options.mask_ratio, same_on_batch=official, on_absent_persons=official)
 
 
 class Views:
-    """Basic query and key, two draws of the normal augmentation, and which joints of the last are hidden.
+    """Basic query and key, two draws of the normal augmentation, and the hidden joints of the last view.
 
-    The mask is drawn here and applied by the method, which trains the value that hides.
+    The mask is drawn here and applied by the method, which trains the fill value.
     """
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:

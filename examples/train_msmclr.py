@@ -41,14 +41,14 @@ class Options(MethodOptions):
     """All options. The defaults come from section 4.2."""
 
     strong: Literal["paper", "official", "aimclr", "weak", "picture"] = "paper"  # augmentations; table 6: aimclr, weak
-    attention: Literal["both", "frame", "node", "none"] = "both"  # MsM attention's motion; none: table 4's first row
+    attention: Literal["both", "frame", "node", "none"] = "both"  # motion of MsM attention; none: table 4, first row
     scales: list[Literal["joint", "part", "body"]] | None = (
-        None  # default: joint, part, body; [joint]: "w/o Ms", table 4's second row
+        None  # default: joint, part, body; [joint]: "w/o Ms", table 4, second row
     )
     segment: int | None = None  # 8: attention across the batch, as in the released code
-    loss: Literal["d3m", "info_nce"] = "d3m"  # of the strong branches; info_nce: table 7, "only L_NCE"
-    nnm_epoch: int | Literal["half", "never"] = "never"  # epochs before neighbors are positives; 150 in released code
-    top_k: int = 1  # neighbors that each branch names
+    loss: Literal["d3m", "info_nce"] = "d3m"  # loss of the strong branches; info_nce: table 7, "only L_NCE"
+    nnm_epoch: int | Literal["half", "never"] = "never"  # epochs until neighbors are positives; 150 in released code
+    top_k: int = 1  # neighbors that each branch selects
 
 
 class MsMCLR(nn.Module):
@@ -75,7 +75,7 @@ class MsMCLR(nn.Module):
         self.stream = stream
 
     def forward(self, query: Tensor, strong: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
-        """The loss of three views ``(n, c, t, v, m)`` of the clips ``ids``, against the bank as it is."""
+        """The loss of three views ``(n, c, t, v, m)`` of the clips ``ids``, against the current bank."""
         encoder, pool, head = self.contrast.query_branch.children()
         weak, keys = self.contrast(query, key, ids=ids)
         strong_map = encoder(strong)
@@ -93,16 +93,16 @@ class MsMCLR(nn.Module):
         return Output(contrast + motion, [keys], metrics)
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> MsMCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     contrast = build_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     attention = None
     if options.attention != "none":
@@ -131,20 +131,20 @@ def make_views(options: Options, *, layout: SkeletonLayout) -> Views:
     """Weak query, strong query, weak key."""
     amplitude = options.contrast.shear_amplitude
     weak = strong = recipes.weak(shear_amplitude=amplitude)
-    if options.strong == "picture":  # keypoints in pictures: both views turn and scale in the plane
+    if options.strong == "picture":  # 2-D keypoints: both views rotate and scale in the plane
         weak, strong = recipes.picture_weak(), recipes.picture_strong(layout, shear_amplitude=amplitude)
     elif options.strong != "weak":
-        made = {
+        recipe = {
             "paper": recipes.msmclr_strong,
             "official": recipes.msmclr_strong_official,
             "aimclr": recipes.aimclr_extreme,
         }
-        strong = made[options.strong](layout, shear_amplitude=amplitude)
+        strong = recipe[options.strong](layout, shear_amplitude=amplitude)
     return Views([weak, strong, weak], layout=layout, stream=options.data.stream)
 
 
 def pictures(method: MsMCLR, sets: Sets, options: Options) -> dict[str, Any]:
-    """Which frames of a test clip attend to which, at each scale."""
+    """The attention between the frames of a test clip, at each scale."""
     if not isinstance(method.attention, MsMAttention):
         return {}
     (encoder,) = method.encoders().values()

@@ -1,9 +1,9 @@
-"""PSTL, assembled from blocks: a clip agrees with parts of itself, without negatives (AAAI 2023).
+"""PSTL, assembled from blocks: a clip must agree with parts of itself, without negatives (AAAI 2023).
 
     python train_pstl.py --config synthetic_small --config pstl_small
     python train_pstl.py --config small --config pstl_small --data.path clips.npz
 
-There is no queue and no momentum encoder: of the group ``contrast`` it uses the shear alone. Copy this file and edit
+There is no queue and no momentum encoder. From the group ``contrast`` it uses only the shear. Copy this file and edit
 it: ``skelblocks copy pstl .``
 """
 
@@ -57,18 +57,18 @@ class Options(MethodOptions):
     train: TrainOptions = field(default_factory=_train)
     encoder: EncoderOptions = field(default_factory=lambda: EncoderOptions(initialization="torch"))
     contrast: ContrastOptions = field(default_factory=lambda: ContrastOptions(shear_amplitude=1.0))
-    projector_features: int = 6144  # of each of the projector's three layers
+    projector_features: int = 6144  # width of each of the projector's three layers
     off_diagonal_weight: float = 2e-4  # lambda
-    joint_ratio: float = 8 / 25  # share of the joints that are left out of one view
-    moving_ratio: float = 10 / 50  # share of the frames that are left out of another view because they move most
-    kept_ratio: float = 30 / 50  # share of the frames that stay in that view
-    same_on_batch: bool = False  # masks drawn once for the batch: the released code
+    joint_ratio: float = 8 / 25  # share of joints to remove from one view
+    moving_ratio: float = 10 / 50  # share of frames with the most motion, to remove from another view
+    kept_ratio: float = 30 / 50  # share of frames that remain in this view
+    same_on_batch: bool = False  # draw masks once per batch, as in the released code
 
 
 class PSTL(nn.Module):
-    """A plain view agrees with one that lacks frames, and with one that lacks joints; features say different things.
+    """A plain view must agree with a view without some frames, and with a view without some joints.
 
-    ``L = L_BT(plain, temporal) + L_BT(plain, spatial)``.
+    The loss is ``L_BT(plain, temporal) + L_BT(plain, spatial)``.
 
     Axes: n clips, c coordinates, t frames, v joints, m persons; s kept frames, w kept joints.
     """
@@ -95,19 +95,19 @@ class PSTL(nn.Module):
         return Output(of_time + of_space, (), {"temporal": of_time.detach(), "spatial": of_space.detach()})
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """Nothing: there is no key encoder and no queue."""
+        """Do nothing: there is no key encoder and no queue."""
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: self.encoder}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> PSTL:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     encoder = build_backbone(options, layout=layout, persons=persons, coordinates=coordinates)
     if not isinstance(encoder, STGCN):
         raise ValueError(
-            f"encoder.kind: expected 'stgcn', got {options.encoder.kind!r}; PSTL's spatial mask takes joints out of "
+            f"encoder.kind: expected 'stgcn', got {options.encoder.kind!r}; PSTL's spatial mask removes joints from "
             "the graph, which no other encoder has"
         )
     width = options.projector_features
@@ -121,7 +121,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 
 class Views:
-    """Three views; frames and joints are left out after bones or motion were taken."""
+    """Three views. Frames and joints are removed after the conversion to bones or motion."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.augment = Compose(
@@ -138,7 +138,7 @@ class Views:
         self.layout, self.stream = layout, options.data.stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """Plain, short, plain again, and the joints that the third one keeps."""
+        """A plain view, a short view, a second plain view, and the joints to keep of the last."""
         plain, temporal, spatial = (
             streams.convert(self.augment(clips, generator=generator), self.stream, layout=self.layout) for _ in range(3)
         )
@@ -147,7 +147,7 @@ class Views:
 
 
 def pictures(_: PSTL, sets: Sets, options: Options) -> dict[str, Any]:
-    """Which joints of a test clip one draw of the spatial mask leaves out."""
+    """The joints of a test clip that one draw of the spatial mask removes."""
     clip, generator = first_clip(sets)[0], torch.Generator().manual_seed(options.train.seed)
     mask = CentralSpatialMask(sets.layout, ratio=options.joint_ratio)
     hidden = torch.ones(clip.shape[1:3], dtype=torch.bool)

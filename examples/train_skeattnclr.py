@@ -1,10 +1,10 @@
-"""SkeAttnCLR, assembled from blocks: attention splits a clip into what is salient and the rest (IJCAI 2023).
+"""SkeAttnCLR, assembled from blocks: attention splits a clip into salient and other features (IJCAI 2023).
 
     python train_skeattnclr.py --config synthetic_small
     python train_skeattnclr.py --config small --data.path clips.npz --encoder.kind dsta
 
-Its ST-GCN has 64 base channels where the other methods have 16: 3.75 times the parameters (its table 12). Compare
-methods at the same ``--encoder.base_channels``. Copy this file and edit it: ``skelblocks copy skeattnclr .``
+Its ST-GCN has 64 base channels instead of 16 as in the other methods, and so 3.75 times the parameters (table 12).
+Compare methods at the same ``--encoder.base_channels``. Copy this file and edit it: ``skelblocks copy skeattnclr .``
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ from skelblocks.viz import attention_map
 
 
 def _contrast() -> ContrastOptions:
-    # The paper is silent on the head; the released code has a norm and no bias.
+    # The paper does not describe the head. The released code has a norm and no bias.
     head: dict[str, Any] = {"head_norm": True, "head_bias": False}
     return ContrastOptions(temperature=0.2, key_momentum=0.996, key_momentum_schedule="cosine", **head)
 
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; defaults: section 4.2 and tables 8 to 12."""
+    """All options. The defaults come from section 4.2 and tables 8 to 12."""
 
     data: DataOptions = field(default_factory=lambda: DataOptions(frames=64))
     encoder: EncoderOptions = field(default_factory=lambda: EncoderOptions(base_channels=64))
     contrast: ContrastOptions = field(default_factory=_contrast)
     evaluate: EvaluateOptions = field(default_factory=lambda: EvaluateOptions(probe_milestone=60))
-    heads: int = 8  # of the attention
-    sharpness: float = 2.0  # lambda
-    mu: float = 0.5  # the salient part's share; 1 in the released joint configurations of NTU-60
+    heads: int = 8  # heads of the attention
+    sharpness: float = 2.0  # lambda, the sharpness of the mask
+    mu: float = 0.5  # weight of the salient loss; 1 in the released joint configurations of NTU-60
     hard_negative: bool = True  # salient and non-salient repel each other; false: table 7
     detach_negative: bool = False  # true: the released code
-    predictors: bool = False  # true: the released code, three more heads on the query's side
-    swap: Literal["clip", "batch", "official"] = "clip"  # a region each, one for the batch, that with absent persons
+    predictors: bool = False  # true: three more heads on the query's side, as in the released code
+    swap: Literal["clip", "batch", "official"] = "clip"  # draw per clip, per batch, or per batch with absent persons
 
 
 class SkeAttnCLR(nn.Module):
-    """Global contrast of plain clips, local contrast of a mixed clip under a soft mask (section 3).
+    """Global contrast of plain clips, and local contrast of a mixed clip with a soft mask (section 3).
 
-    ``L = L_Info + mu * L_s + (1 - mu) * L_ns`` (eqs. 10, 11).
+    The loss is ``L_Info + mu * L_s + (1 - mu) * L_ns`` (eqs. 10, 11).
 
     Axes: n clips, c coordinates, t frames, v joints, m persons.
     """
@@ -120,29 +120,29 @@ class SkeAttnCLR(nn.Module):
         return Output(whole + local, [keys], {"contrast": whole.detach(), "local": local.detach()})
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> SkeAttnCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     contrast = build_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     channels = backbone_of(contrast).out_channels
     features = options.contrast.embedding
     attention = MHSAM(channels, num_heads=options.heads, sharpness=options.sharpness, absent=options.encoder.absent)
     predictors = None
     if options.predictors:
-        made: dict[str, Any] = {
-            "hidden_features": 2 * features if options.encoder.kind == "bigru" else channels,  # both as released
+        settings: dict[str, Any] = {
+            "hidden_features": 2 * features if options.encoder.kind == "bigru" else channels,  # as in released code
             "out_features": features,
             "batch_norm": True,
             "bias": options.contrast.head_bias,
         }
-        predictors = nn.ModuleList(ProjectionHead(features, **made) for _ in range(3))
+        predictors = nn.ModuleList(ProjectionHead(features, **settings) for _ in range(3))
     if options.encoder.initialization == "official":
         for module in (attention, predictors):
             if module is not None:
@@ -159,7 +159,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 
 class Views:
-    """Query, query mixed with another clip's, key. Parts are swapped as joints, before bones or motion are taken."""
+    """Query, query mixed with another clip, and key. Joints are mixed before the conversion to bones or motion."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.augment = recipes.weak(shear_amplitude=options.contrast.shear_amplitude)
@@ -176,7 +176,7 @@ class Views:
 
 
 def pictures(method: SkeAttnCLR, sets: Sets, options: Options) -> dict[str, Any]:
-    """How salient each joint of a test clip is at each time: on average, and in the channels that vary most."""
+    """The salience of each joint and frame of a test clip: on average, and in the channels that vary most."""
     (encoder,) = method.encoders().values()
     maps = feature_maps(encoder, sets, stream=options.data.stream)
     with torch.no_grad():

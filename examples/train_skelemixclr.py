@@ -1,4 +1,4 @@
-"""SkeleMixCLR, assembled from blocks: clips in which some limbs move, for a while, as in another clip (2022).
+"""SkeleMixCLR, assembled from blocks: for some frames, some limbs of a clip come from another clip (2022).
 
     python train_skelemixclr.py --config synthetic_small --config skelemixclr_small
     python train_skelemixclr.py --config small --data.path clips.npz --data.stream bone
@@ -43,22 +43,22 @@ class Options(MethodOptions):
     train: TrainOptions = field(default_factory=lambda: TrainOptions(milestones=[]))
     encoder: EncoderOptions = field(default_factory=lambda: EncoderOptions(graph="agcn"))
     contrast: ContrastOptions = field(default_factory=lambda: ContrastOptions(temperature=0.2, head_norm=True))
-    mixes: int = 3  # mixed clips of each query; 1 or 2 are cheaper
-    mixes_reduction: Literal["sum", "mean"] = "sum"  # of the mixes' losses; mean: the first released version
-    swap: Literal["clip", "batch", "official"] = "clip"  # a region each, one for the batch, that with absent persons
-    detach_negative: bool = True  # the other side of a mixed clip is a constant negative
+    mixes: int = 3  # mixed clips per query; 1 or 2 are faster
+    mixes_reduction: Literal["sum", "mean"] = "sum"  # reduction of the mixes' losses; mean: the first released version
+    swap: Literal["clip", "batch", "official"] = "clip"  # draw per clip, per batch, or per batch with absent persons
+    detach_negative: bool = True  # the other side of a mixed clip is a constant
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.mixes < 1:
-            raise ValueError(f"mixes: expected an integer >= 1, got {self.mixes}; for none, train skeletonclr")
+            raise ValueError(f"mixes: expected an integer >= 1, got {self.mixes}; without mixes, train skeletonclr")
 
 
 class SkeleMixCLR(nn.Module):
-    """Contrast whole clips, and both sides of mixed ones: what was pasted in, and the rest.
+    """Contrast whole clips, and both sides of mixed clips: the pasted region and the rest.
 
-    ``L = L_Info + sum of L_region``: the positive of the pasted side is the key of the clip that it came from, that of
-    the rest is the key of its own clip, and each side has the other as one more negative.
+    The loss is ``L_Info`` plus the sum of ``L_region``. The positive of the pasted region is the key of its source, and
+    the positive of the rest is the key of its own clip. Each side is one more negative for the other.
 
     Axes: n clips, c coordinates, t frames, v joints, m persons.
     """
@@ -80,7 +80,7 @@ class SkeleMixCLR(nn.Module):
     def forward(self, query: Tensor, key: Tensor, *mixed: Tensor, ids: Tensor, epoch: int = 0) -> Output:
         """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, and of mixes of the query.
 
-        Each mix is three tensors: the clips, from whom each took ``(n,)``, and where ``(n, t', v)``, in the frames of
+        Each mix is three tensors: the clips, their partners ``(n,)``, and the regions ``(n, t', v)``, in the frames of
         the encoder's map.
         """
         encoder, pool, head = self.contrast.query_branch.children()
@@ -105,16 +105,16 @@ class SkeleMixCLR(nn.Module):
         return Output(whole + region, [keys], {"contrast": whole.detach(), "region": region.detach()})
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> SkeleMixCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     require_joints(options, needed_by="the region pooling")
     return SkeleMixCLR(
         build_contrast(options, layout=layout, persons=persons, coordinates=coordinates),
@@ -125,7 +125,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 
 class Views:
-    """Query, key, and each mix of the query. Bones and motion are taken first, then mixed, as in the released code."""
+    """Query, key, and mixes of the query. As in the released code, bones or motion are computed before mixing."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.augment = recipes.weak(shear_amplitude=options.contrast.shear_amplitude)
@@ -136,7 +136,7 @@ class Views:
         self.layout, self.stream = layout, options.data.stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """The views of the clips; a mix is clips, partners and mask."""
+        """The views of the clips. A mix has clips, partners and a mask."""
         query, key = (
             streams.convert(self.augment(clips, generator=generator), self.stream, layout=self.layout) for _ in range(2)
         )

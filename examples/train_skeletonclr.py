@@ -26,7 +26,7 @@ class Options(MethodOptions):
 
 
 class SkeletonCLR(nn.Module):
-    """Tell a clip's own key from those in the queue: InfoNCE (AimCLR, eq. 1).
+    """Recognize a clip's own key among the keys in the queue: InfoNCE (AimCLR, eq. 1).
 
     Axes: n clips, c coordinates, t frames, v joints, m persons.
     """
@@ -37,21 +37,21 @@ class SkeletonCLR(nn.Module):
         self.stream = stream
 
     def forward(self, query: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
-        """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, against the bank as it is."""
+        """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, against the current bank."""
         logits, keys = self.contrast(query, key, ids=ids)
         return Output(info_nce(logits), [keys])
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branch and the queue after the optimizer's step."""
         self.contrast.update(*output.keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoders that a run saves."""
         return {self.stream: backbone_of(self.contrast)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> SkeletonCLR:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     contrast = build_contrast(options, layout=layout, persons=persons, coordinates=coordinates)
     return SkeletonCLR(contrast, stream=options.data.stream)
 

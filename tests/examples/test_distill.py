@@ -160,7 +160,7 @@ def test_nothing_is_replaced_without_being_asked(student, teacher, capsys):
     before = (student / "config.json").read_bytes()
     words = ["distill", "--teacher", str(teacher), "--layout", "coco-17", "--out", str(student), *SHORT]
     assert main(words) == 1
-    assert "out: there is something in" in capsys.readouterr().err
+    assert "is not empty; choose another folder" in capsys.readouterr().err
     assert (student / "config.json").read_bytes() == before
     assert main([*words, "--overwrite", "--seed", "3"]) == 0
     assert json.loads((student / "config.json").read_text())["metadata"]["distilled"]["seed"] == 3

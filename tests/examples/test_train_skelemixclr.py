@@ -95,7 +95,7 @@ def test_the_defaults_are_those_of_the_released_configuration():
 
 
 def test_no_mix_is_refused():
-    with pytest.raises(ValueError, match="mixes: expected an integer >= 1, got 0; for none, train skeletonclr"):
+    with pytest.raises(ValueError, match="mixes: expected an integer >= 1, got 0; without mixes, train skeletonclr"):
         options_of(PAGE.options, mixes=0)
 
 
