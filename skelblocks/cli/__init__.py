@@ -1,4 +1,4 @@
-"""The commands of ``skelblocks``, which are those of ``python -m skelblocks`` too."""
+"""The commands of ``skelblocks``. ``python -m skelblocks`` runs the same commands."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: What follows ``skelblocks`` on the command line. Default: those of this process.
+        arguments: The words after ``skelblocks`` on the command line. Default: the arguments of this process.
 
     Returns:
-        The exit code: 0; 1 where something was wrong, which is said in one line, with a traceback only after
-        ``--debug``; 130 after an interrupt. ``argparse`` ends with 2 by itself.
+        The exit code: 0 on success; 1 after an error, which is printed on one line (``--debug`` adds the
+        traceback); 130 after an interrupt. ``argparse`` itself exits with 2.
 
     Example:
         >>> main(["inspect", "no-such-file"])
         1
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words  # anywhere, for the options of a method are read by another parser
+    debug = "--debug" in words  # anywhere on the line: another parser reads a method's options
     parser = Parser(
         prog="skelblocks", description="Prepare skeleton data, pretrain encoders without labels, and use them."
     )
@@ -59,11 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import_official,
     ):
         command.add(commands)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error, with any command")
-    given = parser.parse_args([word for word in words if word != "--debug"])
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error; works with every command")
+    args = parser.parse_args([word for word in words if word != "--debug"])
     try:
         with warnings_in_lines():
-            given.run(given)
+            args.run(args)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

@@ -1,4 +1,4 @@
-"""``skelblocks classify``: labels for new clips, by an encoder and its classifier.
+"""``skelblocks classify``: label new clips with an encoder and its classifier.
 
 Axes: n clips, k ranks, c classes.
 """
@@ -27,19 +27,19 @@ from skelblocks.interop.pretrained.open_pretrained import open_pretrained
 from skelblocks.interop.pretrained.pretrained import Pretrained
 
 COLUMNS = ("clip", "rank", "class", "name", "probability")
-# Where a window of a recording is, for sets that know it.
+# The columns that locate a window in its recording; only sets made from recordings have them.
 PLACES = ("recording", "person", "start", "stop", "start_seconds", "stop_seconds")
 _SUFFIXES = (".csv", ".json")
 _SHOWN = 5
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of a parser."""
+    """Register the command with the main parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "classify",
-        help="labels for new clips, by an encoder with a classifier",
-        description=f"Write the most probable classes of each clip to a table: {', '.join(COLUMNS)}; for windows of "
-        f"recordings also {', '.join(PLACES)}.",
+        help="label new clips with an encoder that has a classifier",
+        description=f"Write a table of the most probable classes of each clip. Its columns are {', '.join(COLUMNS)}. "
+        f"Windows of recordings also have {', '.join(PLACES)}.",
     )
     parser.add_argument(
         "encoder",
@@ -47,67 +47,69 @@ def add(commands: Any) -> None:
         help="a pretrained folder with a classifier, such as runs/demo/evaluation/linear_model, or a released file",
     )
     add_clip_options(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table to write, .csv or .json")
-    parser.add_argument("--top", type=int, default=1, help="how many classes of each clip, the most probable first (1)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table to write: .csv or .json")
+    parser.add_argument(
+        "--top", type=int, default=1, help="classes to list for each clip, the most probable first (default: 1)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    check_integer(given.top, name="top")
-    check_integer(given.batch_size, name="batch-size")
-    if given.out.suffix not in _SUFFIXES:
-        raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(given.out.name)!r}")
-    check_free(given.out, overwrite=given.overwrite)
-    pretrained = open_pretrained(given.encoder, device=chosen_device(given.device))
-    names = _class_names(pretrained, given.encoder)
-    dataset = open_clips(given, pretrained)
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    check_integer(args.top, name="top")
+    check_integer(args.batch_size, name="batch-size")
+    if args.out.suffix not in _SUFFIXES:
+        raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(args.out.name)!r}")
+    check_free(args.out, overwrite=args.overwrite)
+    pretrained = open_pretrained(args.encoder, device=chosen_device(args.device))
+    names = _class_names(pretrained, args.encoder)
+    dataset = open_clips(args, pretrained)
     features = features_of(
-        pretrained, dataset, readout=pretrained.readout, batch_size=given.batch_size, precision=given.precision
+        pretrained, dataset, readout=pretrained.readout, batch_size=args.batch_size, precision=args.precision
     )
     places = _places(dataset)
     rows = _rows(
-        dataset.names, _probabilities(pretrained, features), names, top=min(given.top, len(names)), places=places
+        dataset.names, _probabilities(pretrained, features), names, top=min(args.top, len(names)), places=places
     )
-    content = _as_csv(rows) if given.out.suffix == ".csv" else json.dumps(rows, indent=1) + "\n"
-    with whole_file(given.out) as place:
+    content = _as_csv(rows) if args.out.suffix == ".csv" else json.dumps(rows, indent=1) + "\n"
+    with whole_file(args.out) as place:
         place.write_text(content, encoding="utf-8", newline="")
-    print(f"{escape(given.out)}: {len(features)} clips, {len(names)} classes")
+    print(f"{escape(args.out)}: {len(features)} clips, {len(names)} classes")
     first = Counter(row["name"] for row in rows if row["rank"] == 1)
     for name, count in first.most_common(_SHOWN):
         print(f"  {count}  {escape(name)}")
     if len(first) > _SHOWN:
-        print(f"  and {len(first) - _SHOWN} classes more")
+        print(f"  and {len(first) - _SHOWN} more classes")
 
 
 def _class_names(pretrained: Pretrained, place: Path) -> tuple[str, ...]:
     names = pretrained.class_names
     if not names:
         raise ValueError(
-            f"encoder: expected one with a classifier and the names of its classes, got {escape(place)!r} without; "
-            "`skelblocks evaluate linear` trains a classifier and saves it with the encoder"
+            f"encoder: expected an encoder with a classifier and class names, but {escape(place)!r} has none; run "
+            "`skelblocks evaluate linear` to train a classifier and save it with the encoder"
         )
     return names
 
 
 @torch.no_grad()
 def _probabilities(pretrained: Pretrained, features: Tensor) -> Tensor:
-    """``(n, c)`` float64, on the CPU."""
+    """Class probabilities ``(n, c)`` in float64, on the CPU."""
     assert pretrained.head is not None
     head = pretrained.head.float().cpu()
     if features.shape[1] != head.in_features:
         raise ValueError(
-            f"encoder: expected a classifier of the {features.shape[1]} features of the readout "
-            f"{pretrained.readout!r}, got one of {head.in_features}; save the encoder with the readout that the "
-            "classifier was trained on"
+            f"encoder: expected a classifier that takes the {features.shape[1]} features of the readout "
+            f"{pretrained.readout!r}, got one that takes {head.in_features}; save the encoder with the readout that "
+            "the classifier was trained on"
         )
     probabilities: Tensor = head(features).double().softmax(dim=1)
     return probabilities
 
 
 def _places(dataset: ClipDataset) -> list[dict[str, Any]]:
-    """The recording, the person, the frames and the seconds of each clip, as far as the set knows them."""
+    """The recording, person, frames and seconds of each clip, as far as the set records them."""
     columns: dict[str, list[Any]] = {}
     for column in PLACES:
         key = column.replace("_seconds", "_ms")
@@ -141,7 +143,7 @@ def _rows(
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:
-    """The table, with names that no spreadsheet takes for a formula."""
+    """The table as CSV. Names are escaped so that no spreadsheet reads them as a formula."""
     text = io.StringIO()
     table = csv.DictWriter(text, tuple(rows[0]), lineterminator="\n")
     table.writeheader()

@@ -1,4 +1,4 @@
-"""``skelblocks copy``: a page or a configuration to edit."""
+"""``skelblocks copy``: copy a method's page or a configuration, to edit it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "copy",
         help="copy a method's page or a configuration, to edit it",
-        description="Copy a method's page or a configuration, to edit it; `skelblocks train FILE.py` runs your copy.",
+        description="Copy a method's page or a configuration so that you can edit it. `skelblocks train FILE.py` runs "
+        "your copy.",
     )
-    parser.add_argument("name", nargs="?", help="such as msmclr, plain_torch or utd_mhad; default: list them all")
-    parser.add_argument("to", nargs="?", default=".", help="a folder, or the new file (default: here)")
+    parser.add_argument(
+        "name", nargs="?", help="what to copy, such as msmclr, plain_torch or utd_mhad (default: list all names)"
+    )
+    parser.add_argument(
+        "to",
+        nargs="?",
+        default=".",
+        help="the destination: a folder, or the name of the new file (default: the current folder)",
+    )
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from skelblocks.training.pages import copies, copy_page
 
-    if given.name is None:
+    if args.name is None:
         print("\n".join(copies()))
         return
-    print(copy_page(given.name, given.to))
+    print(copy_page(args.name, args.to))

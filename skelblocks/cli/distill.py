@@ -1,4 +1,4 @@
-"""``skelblocks distill``: an encoder for any skeleton from released weights."""
+"""``skelblocks distill``: train an encoder for any skeleton from released weights."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "distill",
-        help="make an encoder for your skeleton out of released weights",
-        description="Make an encoder for your skeleton, in a picture or in space, out of released weights. It learns "
-        "to give their features, from motion without labels.",
+        help="train an encoder for your skeleton from released weights",
+        description="Train an encoder for your own skeleton, in 2-D or 3-D, from released weights. The new encoder "
+        "learns to reproduce the features of the released one on unlabeled motion.",
     )
     add_distill_options(parser)
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from skelblocks.training.pages import load_script
 
     script: Any = load_script("distill")
-    script.run(given)
+    script.run(args)

@@ -1,4 +1,4 @@
-"""``python -m skelblocks embed``: a feature a clip from a pretrained encoder, and each clip's nearest neighbors.
+"""``skelblocks embed``: compute each clip's feature vector with a pretrained encoder, and its nearest neighbors.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons, d features, k neighbors.
 """
@@ -28,60 +28,65 @@ _NEIGHBORS = 5
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of a parser."""
+    """Register the command with the main parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "embed",
-        help="a feature a clip from a pretrained encoder, and nearest neighbors",
-        description=f"Write {EMBEDDINGS} (embeddings, names, labels) and {NEIGHBORS} to a folder.",
+        help="compute a feature vector and the nearest neighbors of each clip",
+        description=f"Compute a feature vector for each clip with a pretrained encoder. Write {EMBEDDINGS} "
+        f"(embeddings, names, labels) and {NEIGHBORS} to a folder.",
     )
-    parser.add_argument(
-        "encoder", type=Path, help="a folder that save_pretrained wrote, a run such as runs/demo, or a released file"
-    )
+    parser.add_argument("encoder", type=Path, help="a pretrained folder, a run such as runs/demo, or a released file")
     add_clip_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
     parser.add_argument(
-        "--readout", choices=READOUTS, help="how features are taken from the map (as the encoder was saved)"
+        "--readout",
+        choices=READOUTS,
+        help="how the feature map becomes one vector (default: as the encoder was saved)",
     )
-    parser.add_argument("--neighbors", type=int, help=f"for each clip; 0 for no table ({_NEIGHBORS}, or all others)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files")
+    parser.add_argument(
+        "--neighbors", type=int, help=f"neighbors to list for each clip; 0 writes no table (default: {_NEIGHBORS})"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    if given.neighbors is not None:
-        check_integer(given.neighbors, name="neighbors", least=0)
-    check_integer(given.batch_size, name="batch-size")
-    there = [name for name in (EMBEDDINGS, NEIGHBORS) if (given.out / name).exists()]
-    if there and not given.overwrite:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    if args.neighbors is not None:
+        check_integer(args.neighbors, name="neighbors", least=0)
+    check_integer(args.batch_size, name="batch-size")
+    there = [name for name in (EMBEDDINGS, NEIGHBORS) if (args.out / name).exists()]
+    if there and not args.overwrite:
         raise FileExistsError(
-            f"out: there is {there[0]} in {escape(given.out)!r}; choose another folder, or --overwrite"
+            f"out: {escape(args.out)!r} already has a {there[0]}; choose another folder, or add --overwrite"
         )
-    if given.out.exists() and not given.out.is_dir():
-        raise FileExistsError(f"out: {escape(given.out)!r} is a file; give a folder")
-    pretrained = open_pretrained(given.encoder, device=chosen_device(given.device))
-    dataset = open_clips(given, pretrained)
-    neighbors = min(_NEIGHBORS, len(dataset) - 1) if given.neighbors is None else given.neighbors
+    if args.out.exists() and not args.out.is_dir():
+        raise FileExistsError(f"out: expected a folder, but {escape(args.out)!r} is a file; choose another name")
+    pretrained = open_pretrained(args.encoder, device=chosen_device(args.device))
+    dataset = open_clips(args, pretrained)
+    neighbors = min(_NEIGHBORS, len(dataset) - 1) if args.neighbors is None else args.neighbors
     if neighbors >= len(dataset):
-        raise ValueError(f"neighbors: expected less than the {len(dataset)} clips, got {neighbors}")
-    readout = pretrained.readout if given.readout is None else given.readout
-    features = features_of(pretrained, dataset, readout=readout, batch_size=given.batch_size, precision=given.precision)
+        raise ValueError(
+            f"neighbors: expected fewer than the {len(dataset)} clips, got {neighbors}; choose a smaller number"
+        )
+    readout = pretrained.readout if args.readout is None else args.readout
+    features = features_of(pretrained, dataset, readout=readout, batch_size=args.batch_size, precision=args.precision)
     arrays = {"embeddings": features.numpy(), "names": np.array(dataset.names), "labels": dataset.labels.numpy()}
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / NEIGHBORS).unlink(missing_ok=True)  # of other embeddings
-    with whole_file(given.out / EMBEDDINGS) as place:
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / NEIGHBORS).unlink(missing_ok=True)  # a table of earlier embeddings would not match
+    with whole_file(args.out / EMBEDDINGS) as place:
         place.write_bytes(file.getvalue())
     if neighbors:
         table = _table(features, dataset, neighbors)
-        with whole_file(given.out / NEIGHBORS) as place:
+        with whole_file(args.out / NEIGHBORS) as place:
             place.write_text(json.dumps(table, indent=1) + "\n")
-    print(f"{escape(given.out)}: {len(features)} clips, {features.shape[1]} features each, {neighbors} neighbors")
+    print(f"{escape(args.out)}: {len(features)} clips, {features.shape[1]} features each, {neighbors} neighbors")
 
 
 def _table(features: Tensor, dataset: ClipDataset, k: int) -> list[dict[str, Any]]:
-    """For each clip the others that are most like it, nearest first, by cosine."""
+    """The most similar other clips of each clip, by cosine, nearest first."""
     cosines, places = nearest_neighbors(features, features, k=k, exclude_self=True)
     named = [{"name": name, "label": label} for name, label in zip(dataset.names, dataset.labels.tolist(), strict=True)]
     return [

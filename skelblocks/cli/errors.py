@@ -1,4 +1,4 @@
-"""What a command says when it fails: one line, without anything that a terminal would obey."""
+"""How a command reports an error: on one line, without characters that control a terminal."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import NoReturn
 from skelblocks._utils.escape import escape
 from skelblocks.training.errors import TrainingError
 
-_USERS = (ValueError, TypeError, OSError, ImportError, TrainingError)  # what the user can mend
+_USERS = (ValueError, TypeError, OSError, ImportError, TrainingError)  # errors that a user can fix
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors repeat no control characters."""
+    """A parser that escapes control characters in its errors."""
 
     def error(self, message: str) -> NoReturn:
-        """Exit with 2."""
+        """Print the message and exit with code 2."""
         super().error(escape(message))
 
 
 def report(error: Exception, *, debug: bool) -> int:
-    """Print an error, with its traceback if the user asked for it; the exit code comes back."""
+    """Print an error, with its traceback if ``debug``, and return the exit code."""
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, BrokenPipeError):  # the reader of the output has closed it
+    if isinstance(error, BrokenPipeError):  # the program that reads the output has closed the pipe
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -38,7 +38,7 @@ def report(error: Exception, *, debug: bool) -> int:
 
 
 def line_of(error: Exception) -> str:
-    r"""The error in one line.
+    r"""The error message on one line.
 
     Example:
         >>> line_of(ValueError("frames: expected an integer >= 1,\n got 0"))
@@ -46,22 +46,22 @@ def line_of(error: Exception) -> str:
         >>> line_of(KeyError("x"))
         "KeyError: 'x'; this looks like an error in skelblocks: please report it with the output of --debug"
     """
-    told = " ".join(escape(line.strip()) for line in str(error).splitlines()).strip()
+    message = " ".join(escape(line.strip()) for line in str(error).splitlines()).strip()
     if isinstance(error, MemoryError):
-        return f"not enough memory{': ' if told else ''}{told}"
+        return f"not enough memory{': ' if message else ''}{message}"
     if isinstance(error, RecursionError):
         return "a file or an option is nested too deeply"
     if isinstance(error, _USERS):
-        return told or type(error).__name__
+        return message or type(error).__name__
     return (
-        f"{type(error).__name__}: {told}; this looks like an error in skelblocks: please report it with the output of "
-        "--debug"
+        f"{type(error).__name__}: {message}; this looks like an error in skelblocks: please report it with the output "
+        "of --debug"
     )
 
 
 @contextmanager
 def warnings_in_lines() -> Iterator[None]:
-    """Show warnings in one line each, without the place in the code."""
+    """Print each warning on one line, without its source location."""
     with warnings.catch_warnings():
         show = warnings.showwarning
 

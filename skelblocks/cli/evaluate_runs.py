@@ -65,7 +65,7 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
         arguments: Folders and options as on the command line.
 
     Returns:
-        What is in the JSON file.
+        The content of the JSON file.
     """
     if command == "cost":
         sizes = parse_options(CostOptions, arguments, prog="skelblocks evaluate cost")
@@ -89,7 +89,7 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
         _save_classifiers(results, command, file)
     failures = _PICTURES[command](results, options, out) if command in _PICTURES else []
     if failures and command == "tsne":
-        raise ValueError(f"the numbers are in {file}.json; {'; '.join(failures)}")
+        raise ValueError(f"the results are in {file}.json, but some pictures failed: {'; '.join(failures)}")
     for failure in failures:
         print(f"Warning: {escape(failure)}")
     if page is not None:
@@ -101,7 +101,7 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _checked_page(options: ProtocolOptions) -> Path | None:
-    """The page to write, once it is sure that it can be written; like the other results it replaces earlier ones."""
+    """The page to write, after checking that it can be written. It replaces an earlier page, as all results do."""
     if not isinstance(options, ReportOptions) or options.html is None:
         return None
     require("jinja2", extra="pages")
@@ -109,7 +109,7 @@ def _checked_page(options: ProtocolOptions) -> Path | None:
 
 
 def _without_start(arguments: Sequence[str]) -> list[str]:
-    """The arguments with PATH for ``--start PATH``: what is fine-tuned is what starts."""
+    """Replace ``--start PATH`` by ``PATH``: the weights to start from are the run to fine-tune."""
     found = [argument.removeprefix("--start=") for argument in arguments]
     return [argument for argument in found if argument != "--start"]
 
@@ -117,13 +117,13 @@ def _without_start(arguments: Sequence[str]) -> list[str]:
 def _make_folder(place: str | Path) -> Path:
     out = Path(place)
     if out.exists() and not out.is_dir():
-        raise FileExistsError(f"out: {str(out)!r} is a file; give a folder")
+        raise FileExistsError(f"out: expected a folder, but {str(out)!r} is a file; choose another name")
     out.mkdir(parents=True, exist_ok=True)
     return out
 
 
 def _file_name(command: str, folders: Sequence[str], options: ProtocolOptions) -> str:
-    """The command, with what tells its results from others that go to the same folder."""
+    """The command's name, with a suffix where other results in the same folder would otherwise be overwritten."""
     parts = [command]
     stream = split_stream(folders[0])[1]
     if len(folders) == 1 and stream is not None:
@@ -145,7 +145,7 @@ def _write(file: Path, found: dict[str, Any], table: str) -> None:
 
 
 def _save_classifiers(results: Results, protocol: str, file: Path) -> None:
-    """The encoder and classifier of each run, in FILE_model, or of several runs in FILE_model_STREAM_SEED."""
+    """Save each run's encoder and classifier in FILE_model, or in FILE_model_STREAM_SEED for several runs."""
     for key, run_ in results.runs.items():
         own = f"_{file_label(results, key)}_{key.seed}" if len(results.runs) > 1 else ""
         folder = file.with_name(f"{file.name}_model{own}")

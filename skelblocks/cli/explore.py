@@ -1,4 +1,4 @@
-"""``skelblocks explore``: a page on which the clips of a set lie where an encoder puts them, and move."""
+"""``skelblocks explore``: a page with an animated map of clips, arranged by an encoder's features."""
 
 from __future__ import annotations
 
@@ -20,81 +20,88 @@ _MOST, _NEIGHBORS = 5000, 5
 
 
 def add(commands: Any) -> None:
-    """Add the command to a parser."""
+    """Register the command with the main parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "explore",
-        help="a page to look at what an encoder has learned: clips in motion on a map",
-        description="Write one HTML file, which opens by a double click and loads nothing: a map of the clips, their "
-        "nearest neighbors in motion, a confusion matrix, and accuracies to compare with an untrained encoder and raw "
-        "coordinates.",
+        help="write a page that shows what an encoder has learned: a map of animated clips",
+        description="Write one HTML file that opens with a double click and needs no network. It shows a map of the "
+        "clips, their animated nearest neighbors, a confusion matrix, and the accuracies of the encoder, of an "
+        "untrained encoder and of raw coordinates.",
     )
     parser.add_argument(
         "encoder",
         type=Path,
-        help="a run such as runs/demo, a folder that save_pretrained wrote, a released file, or the embeddings.npz "
-        "of skelblocks embed",
+        help="a run such as runs/demo, a pretrained folder, a released file, or the embeddings.npz of skelblocks embed",
     )
-    add_clip_options(parser, without="of a run: its test clips")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the page to write, .html")
+    add_clip_options(parser, without="default for a run: its test clips")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .html page to write")
     parser.add_argument(
         "--map",
         dest="maps",
         choices=get_args(Method),
         action="append",
-        help="way to the plane; may be given several times (tsne and pca)",
+        help="how features become a map; repeatable (default: tsne and pca)",
     )
-    parser.add_argument("--color", help="what colors the points at first: class, subject, view, cluster, ... (class)")
-    parser.add_argument("--neighbors", type=int, default=_NEIGHBORS, help=f"shown for each clip ({_NEIGHBORS})")
-    parser.add_argument("--sample", type=int, metavar="N", help="show N clips, drawn at random, in place of all")
-    parser.add_argument("--no-baselines", action="store_true", help="leave out untrained encoders and raw coordinates")
-    parser.add_argument("--title", help="of the page")
-    parser.add_argument("--seed", type=int, default=0, help="of the maps, the clusters and the sample (0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument(
+        "--color", help="what colors the points at first: class, subject, view, cluster, ... (default: class)"
+    )
+    parser.add_argument(
+        "--neighbors", type=int, default=_NEIGHBORS, help=f"neighbors to show for each clip (default: {_NEIGHBORS})"
+    )
+    parser.add_argument("--sample", type=int, metavar="N", help="show N randomly drawn clips instead of all")
+    parser.add_argument(
+        "--no-baselines", action="store_true", help="leave out the untrained encoder and raw coordinates"
+    )
+    parser.add_argument("--title", help="title of the page")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of the maps, the clusters and the sample (default: 0)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    check_integer(given.batch_size, name="batch-size")
-    check_integer(given.neighbors, name="neighbors")
-    check_integer(given.seed, name="seed", least=0)
-    if given.seed >= 2**32:
-        raise ValueError(f"seed: expected an integer below 2**32, got {given.seed}")
-    if given.sample is not None:
-        check_integer(given.sample, name="sample", least=3)
-    maps = list(dict.fromkeys(given.maps or ("tsne", "pca")))
-    out = check_page_path(given.out, name="out", overwrite=given.overwrite)
-    for module in ("jinja2", "sklearn"):  # before the work, which may take minutes
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    check_integer(args.batch_size, name="batch-size")
+    check_integer(args.neighbors, name="neighbors")
+    check_integer(args.seed, name="seed", least=0)
+    if args.seed >= 2**32:
+        raise ValueError(f"seed: expected an integer below 2**32, got {args.seed}")
+    if args.sample is not None:
+        check_integer(args.sample, name="sample", least=3)
+    maps = list(dict.fromkeys(args.maps or ("tsne", "pca")))
+    out = check_page_path(args.out, name="out", overwrite=args.overwrite)
+    for module in ("jinja2", "sklearn"):  # fail before the work, which may take minutes
         require(module, extra="pages")
     if "umap" in maps:
         require("umap", extra="umap")
-    explored = _open(given)
+    explored = _open(args)
     html = explore_page(
         explored.dataset,
         explored.features,
         maps=maps,
-        color=given.color,
-        neighbors=given.neighbors,
-        seed=given.seed,
+        color=args.color,
+        neighbors=args.neighbors,
+        seed=args.seed,
         scores=explored.scores,
-        title=given.title or f"Clips as {explored.encoder} sees them",
+        title=args.title or f"Clips as {explored.encoder} sees them",
         facts=[("encoder", explored.encoder), ("set", explored.clips)],
     )
     write_page(out, html)
     print(f"{escape(out)}: {len(explored.dataset)} clips, {len(html) / 1e6:.1f} MB")
 
 
-def _open(given: argparse.Namespace) -> Explored:
-    if given.encoder.suffix.lower() == ".npz" and given.encoder.is_file():
-        return explored_features(given, most=_MOST)
-    if given.clips is not None:
-        return explored_pair(given, most=_MOST)
-    return _sampled_run(explored_run(given), given)
+def _open(args: argparse.Namespace) -> Explored:
+    if args.encoder.suffix.lower() == ".npz" and args.encoder.is_file():
+        return explored_features(args, most=_MOST)
+    if args.clips is not None:
+        return explored_pair(args, most=_MOST)
+    return _sampled_run(explored_run(args), args)
 
 
-def _sampled_run(explored: Explored, given: argparse.Namespace) -> Explored:
-    """A run is evaluated on all its clips; only what is shown is a sample."""
-    places = chosen_places(len(explored.dataset), given, most=_MOST)
+def _sampled_run(explored: Explored, args: argparse.Namespace) -> Explored:
+    """Keep the evaluation of all the run's clips, and show only a sample of them."""
+    places = chosen_places(len(explored.dataset), args, most=_MOST)
     if places is None:
         return explored
     scores = explored.scores

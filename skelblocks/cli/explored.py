@@ -1,4 +1,4 @@
-"""What ``skelblocks explore`` shows: clips with their features, from a run, an encoder, or saved features."""
+"""The content of an ``explore`` page: clips with their features, from a run, an encoder, or saved features."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from skelblocks.interop.pretrained.pretrained import Pretrained
 from skelblocks.pages.explore_columns import CLUSTER, PREDICTED, check_color, dataset_columns
 from skelblocks.pages.explore_scores import Scores, neighbor_scores, options_of, run_scores
 
-_OF_CLIPS = ("part", "layout", "missing", "y", "coordinates")  # options that speak of named clips
+# Options that describe the clips named on the command line.
+_OF_CLIPS = ("part", "layout", "missing", "y", "coordinates")
 _ARRAYS = ("embeddings", "names")
-_FRAMES = 25  # of the raw coordinates
+_FRAMES = 25  # of a clip of raw coordinates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,10 @@ class Explored:
 
     Attributes:
         dataset: The clips.
-        features: ``(n, d)``.
-        scores: Accuracies, or None where there are no labels.
-        encoder: What the page calls the encoder.
-        clips: What the page calls the set.
+        features: Features of the clips, ``(n, d)``.
+        scores: Accuracies, or None if the clips have no labels.
+        encoder: Name of the encoder on the page.
+        clips: Name of the set on the page.
     """
 
     dataset: ClipDataset
@@ -47,29 +48,32 @@ class Explored:
     clips: str
 
 
-def explored_run(given: argparse.Namespace) -> Explored:
-    """The test clips of a run, evaluated by its training clips.
+def explored_run(args: argparse.Namespace) -> Explored:
+    """The test clips of a run, with the accuracies of classifiers fitted to its training clips.
 
     Raises:
-        ValueError: The folder does not say which clips the encoder was trained on.
+        ValueError: The folder does not record which clips the encoder was trained on.
     """
     from skelblocks.protocols import load_evaluated_run, open_encoder
 
     for name in _OF_CLIPS:
-        if getattr(given, name) is not None:
-            raise ValueError(f"{name}: it speaks of clips that are named; name them after the encoder, or leave it out")
-    trained = open_encoder(given.encoder)
+        if getattr(args, name) is not None:
+            raise ValueError(
+                f"{name}: this option describes clips named on the command line; name the clips after the encoder, or "
+                f"leave --{name} out"
+            )
+    trained = open_encoder(args.encoder)
     if not trained.options.get("data"):
         raise ValueError(
-            f"clips: {escape(given.encoder)!r} does not say which clips its encoder was trained on; name the clips "
+            f"clips: {escape(args.encoder)!r} does not record which clips its encoder was trained on; name the clips "
             "after the encoder"
         )
-    device = chosen_device(given.device).type
+    device = chosen_device(args.device).type
     options = options_of({"accelerator": "cuda" if device == "cuda" else "cpu"})
-    run = load_evaluated_run(given.encoder, options)
-    _check_color(given, run.sets.test, predicted=True)
-    scores = run_scores(run, options, baselines=not given.no_baselines)
-    shown = f"{trained.method or 'encoder'} in {given.encoder}"
+    run = load_evaluated_run(args.encoder, options)
+    _check_color(args, run.sets.test, predicted=True)
+    scores = run_scores(run, options, baselines=not args.no_baselines)
+    shown = f"{trained.method or 'encoder'} in {args.encoder}"
     return Explored(
         dataset=run.sets.test,
         features=run.test,
@@ -79,80 +83,83 @@ def explored_run(given: argparse.Namespace) -> Explored:
     )
 
 
-def explored_pair(given: argparse.Namespace, *, most: int) -> Explored:
-    """Any clips, by any encoder that fits them."""
-    pretrained = open_pretrained(given.encoder, device=chosen_device(given.device))
-    dataset = _sampled(open_clips(given, pretrained), given, most=most)
-    _check_color(given, dataset, predicted=_is_labeled(dataset))
+def explored_pair(args: argparse.Namespace, *, most: int) -> Explored:
+    """Any clips, with the features of any encoder that fits them."""
+    pretrained = open_pretrained(args.encoder, device=chosen_device(args.device))
+    dataset = _sampled(open_clips(args, pretrained), args, most=most)
+    _check_color(args, dataset, predicted=_is_labeled(dataset))
 
     def features(encoder: Pretrained) -> Tensor:
         return features_of(
-            encoder, dataset, readout=pretrained.readout, batch_size=given.batch_size, precision=given.precision
+            encoder, dataset, readout=pretrained.readout, batch_size=args.batch_size, precision=args.precision
         )
 
     own = features(pretrained)
     beside = {}
-    if _is_labeled(dataset) and not given.no_baselines:
-        beside["untrained encoder"] = features(_untrained(pretrained, seed=given.seed))
-    return _scored(given, dataset, own, beside, encoder=str(given.encoder))
+    if _is_labeled(dataset) and not args.no_baselines:
+        beside["untrained encoder"] = features(_untrained(pretrained, seed=args.seed))
+    return _scored(args, dataset, own, beside, encoder=str(args.encoder))
 
 
-def explored_features(given: argparse.Namespace, *, most: int) -> Explored:
-    """Clips with the features that ``skelblocks embed`` has saved."""
-    if given.clips is None:
-        raise ValueError("clips: features alone cannot move; name the clips that they are of")
-    features, names = _read_features(given.encoder)
-    dataset = _open_without_encoder(given)
-    places = _places_of(names, dataset.names, file=given.encoder)
+def explored_features(args: argparse.Namespace, *, most: int) -> Explored:
+    """Clips with the features that ``skelblocks embed`` saved."""
+    if args.clips is None:
+        raise ValueError(
+            "clips: expected the clips of these features, which the page animates, got none; name the embedded set "
+            "after the features"
+        )
+    features, names = _read_features(args.encoder)
+    dataset = _open_without_encoder(args)
+    places = _places_of(names, dataset.names, file=args.encoder)
     if not np.array_equal(places, np.arange(len(dataset))):
         dataset = dataset.subset(places)
-    chosen = chosen_places(len(dataset), given, most=most)
+    chosen = chosen_places(len(dataset), args, most=most)
     if chosen is not None:
         dataset, features = dataset.subset(chosen), features[chosen]
-    _check_color(given, dataset, predicted=_is_labeled(dataset))
-    return _scored(given, dataset, features, {}, encoder=str(given.encoder))
+    _check_color(args, dataset, predicted=_is_labeled(dataset))
+    return _scored(args, dataset, features, {}, encoder=str(args.encoder))
 
 
-def chosen_places(n: int, given: argparse.Namespace, *, most: int) -> NDArray[np.int64] | None:
-    """The places of a sample, in order; None for all clips.
+def chosen_places(n: int, args: argparse.Namespace, *, most: int) -> NDArray[np.int64] | None:
+    """Indices of a random sample in ascending order; None for all clips.
 
     Raises:
-        ValueError: There are more clips than a page can hold, or fewer than asked for.
+        ValueError: There are more clips than a page can hold, or fewer than requested.
     """
-    if given.sample is None:
+    if args.sample is None:
         if n > most:
             raise ValueError(
-                f"clips: expected at most {most}, which a page can hold, got {n}; add --sample {most}, or name a --part"
+                f"clips: expected at most {most}, the most that a page can hold, got {n}; add --sample {most} or --part"
             )
         return None
-    if given.sample > min(n, most):
-        raise ValueError(f"sample: expected at most {min(n, most)}, got {given.sample}; give a smaller number")
-    places: NDArray[np.int64] = np.sort(np.random.default_rng(given.seed).permutation(n)[: given.sample])
+    if args.sample > min(n, most):
+        raise ValueError(f"sample: expected at most {min(n, most)}, got {args.sample}; give a smaller number")
+    places: NDArray[np.int64] = np.sort(np.random.default_rng(args.seed).permutation(n)[: args.sample])
     return places
 
 
-def _sampled(dataset: ClipDataset, given: argparse.Namespace, *, most: int) -> ClipDataset:
-    places = chosen_places(len(dataset), given, most=most)
+def _sampled(dataset: ClipDataset, args: argparse.Namespace, *, most: int) -> ClipDataset:
+    places = chosen_places(len(dataset), args, most=most)
     return dataset if places is None else dataset.subset(places)
 
 
 def _scored(
-    given: argparse.Namespace, dataset: ClipDataset, features: Tensor, beside: dict[str, Tensor], *, encoder: str
+    args: argparse.Namespace, dataset: ClipDataset, features: Tensor, beside: dict[str, Tensor], *, encoder: str
 ) -> Explored:
     scores = None
     if _is_labeled(dataset):
         rows = {"this encoder": features, **beside}
-        if not given.no_baselines:
+        if not args.no_baselines:
             rows["raw coordinates"] = coordinate_features(dataset.batch(np.arange(len(dataset))), frames=_FRAMES)
         scores = neighbor_scores(rows, dataset.labels)
-    part = "" if given.part is None else f", {given.part} part"
+    part = "" if args.part is None else f", {args.part} part"
     return Explored(
-        dataset=dataset, features=features, scores=scores, encoder=escape(encoder), clips=escape(f"{given.clips}{part}")
+        dataset=dataset, features=features, scores=scores, encoder=escape(encoder), clips=escape(f"{args.clips}{part}")
     )
 
 
 def _untrained(pretrained: Pretrained, *, seed: int) -> Pretrained:
-    """The same encoder with the weights that it had before any training."""
+    """The same encoder with newly initialized weights."""
     from skelblocks.interop.pretrained.module_config import build_module, describe_module
 
     config = describe_module(pretrained.encoder, role="encoder")
@@ -166,10 +173,10 @@ def _is_labeled(dataset: ClipDataset) -> bool:
     return int((dataset.labels >= 0).sum()) >= 2
 
 
-def _check_color(given: argparse.Namespace, dataset: ClipDataset, *, predicted: bool) -> None:
-    """Refuse an unknown column before the encoder runs."""
+def _check_color(args: argparse.Namespace, dataset: ClipDataset, *, predicted: bool) -> None:
+    """Reject an unknown column before the encoder runs."""
     names = [column.name for column in dataset_columns(dataset)]
-    check_color(given.color, [*names, CLUSTER, *([PREDICTED] if predicted else [])])
+    check_color(args.color, [*names, CLUSTER, *([PREDICTED] if predicted else [])])
 
 
 def _read_features(path: Path) -> tuple[Tensor, list[str]]:
@@ -180,40 +187,43 @@ def _read_features(path: Path) -> tuple[Tensor, list[str]]:
         why = str(error).split(": ", 1)[-1].split(" for the clips")[0]
         raise ValueError(f"encoder: {expected}; {why}") from error
     if "names" not in found:
-        raise ValueError(f"encoder: {expected}; {escape(path.name)!r} has no array 'names'")
+        raise ValueError(f"encoder: {expected}, but {escape(path.name)!r} has no array 'names'")
     features, names = found["clips"], found["names"]
     if features.ndim != 2 or features.dtype.kind != "f" or names.shape != features.shape[:1]:
         raise ValueError(
-            f"encoder: expected embeddings (n, d) of floating-point numbers with n names, got {features.dtype} "
-            f"{features.shape} with names {names.shape}"
+            f"encoder: expected floating-point embeddings (n, d) and n names, got {features.dtype} {features.shape} "
+            f"and names {names.shape}"
         )
     if not np.isfinite(features).all():
         raise ValueError(f"encoder: expected finite embeddings, got NaN or infinity in {escape(path)!r}")
     return torch.from_numpy(features.astype(np.float32)), [str(name) for name in names.tolist()]
 
 
-def _open_without_encoder(given: argparse.Namespace) -> ClipDataset:
-    path: Path = given.clips
+def _open_without_encoder(args: argparse.Namespace) -> ClipDataset:
+    path: Path = args.clips
     if not path.exists():
         raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r}")
     if path.is_dir():
-        return PreparedSet(path, part=given.part)
-    settings = Preprocessing(y=given.y or "up", coordinates=given.coordinates)
-    layout = None if given.layout is None else layouts.get_or_load(given.layout)
-    return ArrayDataset.from_file(path, layout=layout, split=given.part, preprocessing=settings)
+        return PreparedSet(path, part=args.part)
+    settings = Preprocessing(y=args.y or "up", coordinates=args.coordinates)
+    layout = None if args.layout is None else layouts.get_or_load(args.layout)
+    return ArrayDataset.from_file(path, layout=layout, split=args.part, preprocessing=settings)
 
 
 def _places_of(names: list[str], there: tuple[str, ...], *, file: Path) -> NDArray[np.int64]:
-    """Where the clips of the features are in the set."""
+    """Indices in the set of the clips that have features."""
     if tuple(names) == there:
         return np.arange(len(there))
     place = {name: i for i, name in enumerate(there)}
     if len(place) < len(there):
-        raise ValueError("clips: expected a name of its own for every clip, since the features go by the names")
+        raise ValueError(
+            "clips: expected a unique name for every clip, because features are matched by name, got duplicates; "
+            "rename the clips"
+        )
     lacking = [name for name in names if name not in place]
     if lacking:
         raise ValueError(
-            f"clips: the features in {escape(file)!r} are of other clips: the set has no {escape(lacking[0])!r}"
+            f"clips: the features in {escape(file)!r} belong to other clips: the set has no {escape(lacking[0])!r}"
             f"{f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''}; name the set that was embedded"
         )
     return np.array([place[name] for name in names])

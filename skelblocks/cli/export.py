@@ -1,4 +1,4 @@
-"""``python -m skelblocks export``: a pretrained encoder as a graph that runs without this package."""
+"""``skelblocks export``: write a pretrained encoder as a graph that runs without this package."""
 
 from __future__ import annotations
 
@@ -21,105 +21,111 @@ _OF_RECORDINGS = ("layout", "missing", "y", "coordinates")
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of a parser."""
+    """Register the command with the main parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "export",
-        help="write a pretrained encoder as a torch.export program or as ONNX",
-        description="Write a pretrained encoder as a graph of clips (n, c, t, v, m) to features (n, d), for any n.",
+        help="write a pretrained encoder as a torch.export program or an ONNX file",
+        description="Write a pretrained encoder as a graph that maps clips (n, c, t, v, m) to features (n, d), for any "
+        "n.",
     )
-    parser.add_argument("encoder", type=Path, help="a folder that save_pretrained wrote, a run, or a released file")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write, .pt2 or .onnx")
-    parser.add_argument("--classifier", action="store_true", help="end in the classifier's probabilities (n, classes)")
+    parser.add_argument("encoder", type=Path, help="a pretrained folder, a run, or a released file")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write: .pt2 or .onnx")
+    parser.add_argument("--classifier", action="store_true", help="output the classifier's probabilities (n, classes)")
     parser.add_argument(
-        "--preparation", action="store_true", help="begin with the preparation: the graph takes clips as recorded"
+        "--preparation",
+        action="store_true",
+        help="include the preparation of clips, so that the graph takes recorded ones",
     )
     parser.add_argument(
-        "--readout", choices=READOUTS, help="how features are taken from the map (as the encoder was saved)"
+        "--readout",
+        choices=READOUTS,
+        help="how the feature map becomes one vector (default: as the encoder was saved)",
     )
-    parser.add_argument("--map", action="store_true", help="end in the feature map, not in features")
+    parser.add_argument("--map", action="store_true", help="output the feature map instead of features")
     add_recording_options(parser)
-    parser.add_argument("--persons", type=int, help="in every clip (as the encoder was trained, else 2)")
+    parser.add_argument("--persons", type=int, help="persons in every clip (default: as in training, else 2)")
     parser.add_argument(
         "--frames",
         type=int,
-        help="in every clip (any number from 5 up, with --preparation from 2; of DSTA and BiGRU, its own)",
+        help="frames in every clip (default: any number from 5, or from 2 with --preparation; DSTA and BiGRU take only "
+        "the number that they were built with)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    if given.out.suffix not in _SUFFIXES:
-        raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(given.out.name)!r}")
-    if given.map and (given.classifier or given.readout):
-        other = "--classifier" if given.classifier else "--readout"
-        raise ValueError(f"map: expected it without {other}, got both; a map is what comes before features")
-    check_free(given.out, overwrite=given.overwrite)
-    pretrained = open_pretrained(given.encoder)
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    if args.out.suffix not in _SUFFIXES:
+        raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(args.out.name)!r}")
+    if args.map and (args.classifier or args.readout):
+        other = "--classifier" if args.classifier else "--readout"
+        raise ValueError(f"map: expected --map without {other}, got both; choose one, since a map has no features yet")
+    check_free(args.out, overwrite=args.overwrite)
+    pretrained = open_pretrained(args.encoder)
     encoder, described = pretrained.encoder, pretrained.preprocessing
-    preparation = _preparation(given, pretrained)
-    persons, frames = given.persons, given.frames
+    preparation = _preparation(args, pretrained)
+    persons, frames = args.persons, args.frames
     if persons is None:
         persons = encoder.persons if isinstance(encoder, BiGRU) else (described and described.persons) or 2
     if frames is None and preparation is None and isinstance(encoder, BiGRU) and described is not None:
         frames = described.frames
-    _say_what_is_left_out(given, pretrained)
+    _say_what_is_left_out(args, pretrained)
     graph: dict[str, Any] = {
-        "pool": not given.map,
+        "pool": not args.map,
         "persons": persons,
         "frames": frames,
-        "readout": pretrained.readout if given.readout is None else given.readout,
-        "classifier": _classifier(given, pretrained),
+        "readout": pretrained.readout if args.readout is None else args.readout,
+        "classifier": _classifier(args, pretrained),
         "preparation": preparation,
     }
     about: dict[str, Any] = {
-        "class_names": pretrained.class_names if given.classifier else (),
+        "class_names": pretrained.class_names if args.classifier else (),
         "preprocessing": described if preparation is None else preparation.preprocessing,
         "stream": None if described is None else pretrained.stream,
-        "overwrite": given.overwrite,
+        "overwrite": args.overwrite,
     }
-    if given.out.suffix == ".onnx":
-        export_onnx(encoder, given.out, **graph, **about)
+    if args.out.suffix == ".onnx":
+        export_onnx(encoder, args.out, **graph, **about)
     else:
-        save_program(export_program(encoder, **graph), given.out, encoder=encoder, preparation=preparation, **about)
+        save_program(export_program(encoder, **graph), args.out, encoder=encoder, preparation=preparation, **about)
     print(
-        f"{escape(given.out)}: {type(encoder).__name__} of {escape(pretrained.layout.name)}, "
-        f"{given.out.stat().st_size:,} bytes"
+        f"{escape(args.out)}: {type(encoder).__name__} of {escape(pretrained.layout.name)}, "
+        f"{args.out.stat().st_size:,} bytes"
     )
 
 
-def _classifier(given: argparse.Namespace, pretrained: Pretrained) -> Any:
-    if not given.classifier:
+def _classifier(args: argparse.Namespace, pretrained: Pretrained) -> Any:
+    if not args.classifier:
         return None
     if not pretrained.class_names:
         raise ValueError(
-            f"classifier: expected an encoder with a classifier and the names of its classes, got "
-            f"{escape(given.encoder)!r} without; `skelblocks evaluate linear` trains one and saves it with the encoder"
+            f"classifier: expected an encoder with a classifier and class names, but {escape(args.encoder)!r} has "
+            "none; run `skelblocks evaluate linear` to train a classifier and save it with the encoder"
         )
     return pretrained.head
 
 
-def _preparation(given: argparse.Namespace, pretrained: Pretrained) -> GraphPreparation | None:
-    named = [name for name in _OF_RECORDINGS if getattr(given, name) is not None]
-    if not given.preparation:
+def _preparation(args: argparse.Namespace, pretrained: Pretrained) -> GraphPreparation | None:
+    named = [name for name in _OF_RECORDINGS if getattr(args, name) is not None]
+    if not args.preparation:
         if named:
             raise ValueError(
-                f"{named[0]}: expected it only with --preparation, which takes recorded clips, got it without; add "
+                f"{named[0]}: expected this option only with --preparation, because it describes recorded clips; add "
                 f"--preparation, or leave --{named[0]} out"
             )
         return None
     expected = pretrained.preprocessing
     if expected is None:
         raise ValueError(
-            "preparation: the encoder's folder does not say how clips are prepared; save it with "
+            "preparation: the encoder's folder does not record how clips are prepared; save it with "
             "preprocessing=Preprocessing(...)"
         )
-    if given.layout is not None:
-        recorded = layouts.get_or_load(given.layout)
+    if args.layout is not None:
+        recorded = layouts.get_or_load(args.layout)
     else:
         recorded = pretrained.layout if expected.source is None else layouts.get(expected.source)
-    settings = recorded_settings(given, expected, recorded, pretrained.layout)
+    settings = recorded_settings(args, expected, recorded, pretrained.layout)
     channels = {2: 3, 3: 2, None: pretrained.encoder.in_channels}[settings.coordinates]
     assert isinstance(channels, int)
     return GraphPreparation(
@@ -127,10 +133,10 @@ def _preparation(given: argparse.Namespace, pretrained: Pretrained) -> GraphPrep
     )
 
 
-def _say_what_is_left_out(given: argparse.Namespace, pretrained: Pretrained) -> None:
-    kept = {"head"} if given.classifier else set()
+def _say_what_is_left_out(args: argparse.Namespace, pretrained: Pretrained) -> None:
+    kept = {"head"} if args.classifier else set()
     left = [name for name in ("head", "attention") if getattr(pretrained, name) is not None and name not in kept]
     if "head" in left and pretrained.class_names:
-        print("the graph ends without the classifier of the folder; --classifier keeps it", file=sys.stderr)
+        print("the graph leaves out the folder's classifier; add --classifier to include it", file=sys.stderr)
     elif left:
-        print(f"the graph has the encoder alone; {' and '.join(left)} of the folder is left out", file=sys.stderr)
+        print(f"the graph has the encoder alone and leaves out the folder's {' and '.join(left)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``python -m skelblocks inspect``: what a file or folder holds, near copies in it, a picture of three clips, a page.
+"""``skelblocks inspect``: show what a file or folder holds, search it for near copies, and draw its clips.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """
@@ -47,51 +47,56 @@ from skelblocks.pages.clip_sequences import ArrayClips, DatasetClips
 from skelblocks.viz import draw_skeleton
 
 _DRAWN, _LOOKED_AT = 3, 1000
-_FLAT = {"coco-17", "openpose-18", "h36m-17"}  # seen in a picture, whose second coordinate counts downwards
+_FLAT = {"coco-17", "openpose-18", "h36m-17"}  # skeletons in pictures, whose second coordinate grows downwards
 
 
 class _Content(NamedTuple):
     facts: Mapping[str, object]
     n: int = 0
-    clip: Callable[[int], tuple[str, NDArray[Any]]] | None = None  # its name, and (c, t, v, m)
+    clip: Callable[[int], tuple[str, NDArray[Any]]] | None = None  # index to name and clip (c, t, v, m)
     layout: SkeletonLayout | None = None
-    source: InspectedSource | None = None  # all of its clips, in a form that pages read
+    source: InspectedSource | None = None  # all clips, in the form that pages read
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of a parser."""
+    """Register the command with the main parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "inspect", help="tell what a file or a prepared set holds", description="Tell what a file or folder holds."
+        "inspect", help="show what a file or a prepared set holds", description="Show what a file or folder holds."
     )
-    parser.add_argument("path", type=Path, help="a prepared set, or a file that a reader of skelblocks.data knows")
-    parser.add_argument("--labels", type=Path, help="of PKU-MMD, the label file; of a position file, its *_label.pkl")
-    parser.add_argument("--layout", help="the skeleton, where the file does not tell: a name or a .json file")
-    parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips there")
+    parser.add_argument("path", type=Path, help="a prepared set, or a file in a format that skelblocks.data reads")
+    parser.add_argument(
+        "--labels", type=Path, help="label file of a PKU-MMD video, or the *_label.pkl of a position file"
+    )
+    parser.add_argument("--layout", help="skeleton, if the file does not name it: a name or a .json file")
+    parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips in this file")
     add_page_options(parser)
     parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    layout = None if given.layout is None else layouts.get_or_load(given.layout)
-    check_page_options(given)
-    content = _open(given.path, given.labels, layout)
-    if content.source is None and (given.html is not None or given.copies):
-        raise ValueError(f"path: there are no clips in {escape(given.path)!r} to compare; name a set of clips")
-    looked = None if content.source is None else look_at_all(content.source, given)
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    layout = None if args.layout is None else layouts.get_or_load(args.layout)
+    check_page_options(args)
+    content = _open(args.path, args.labels, layout)
+    if content.source is None and (args.html is not None or args.copies):
+        raise ValueError(
+            f"path: expected clips, which --html and --copies read, but {escape(args.path)!r} has none; name a set of "
+            "clips"
+        )
+    looked = None if content.source is None else look_at_all(content.source, args)
     facts = {**content.facts, **_looked_at(content), **({} if looked is None else looked.line)}
     if content.layout is not None:
         facts["layout"] = f"{content.layout.name}, {content.layout.num_joints} joints"
     width = max(len(escape(name)) for name in facts)
-    print(escape(given.path))
+    print(escape(args.path))
     for name, value in facts.items():
         print(f"  {escape(name):{width}}  {escape(value)}")
-    if given.draw is not None:
-        _draw(content, given.draw)
-        print(f"drawn: {escape(given.draw)}")
-    if given.html is not None and looked is not None and content.source is not None:
-        write_set_page(given, content.source, looked, layout=content.layout, facts=content.facts)
-        print(f"page: {escape(given.html)}")
+    if args.draw is not None:
+        _draw(content, args.draw)
+        print(f"drawn: {escape(args.draw)}")
+    if args.html is not None and looked is not None and content.source is not None:
+        write_set_page(args, content.source, looked, layout=content.layout, facts=content.facts)
+        print(f"page: {escape(args.html)}")
 
 
 def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Content:
@@ -105,7 +110,9 @@ def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Co
         return _raw([read_nw_ucla(path)], "NW-UCLA", layout or "nw-ucla")
     if path.suffix == ".txt":
         if labels is None:
-            raise ValueError("labels: a video of PKU-MMD is cut by its label file; name it with --labels")
+            raise ValueError(
+                "labels: expected the label file that cuts a PKU-MMD video into clips, got none; add --labels"
+            )
         return _raw(read_pku_mmd(path, labels=labels), "PKU-MMD", layout or "ntu-rgb+d")
     if path.name.endswith("_label.pkl"):
         names, classes = read_position_labels(path)
@@ -128,7 +135,8 @@ def _folder(path: Path) -> _Content:
         kinds = Counter(file.suffix or file.name for file in path.rglob("*") if file.is_file())
         there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)) or "no file"
         raise FileNotFoundError(
-            f"path: no prepared set in {escape(path)!r}, which has {escape(there)}; name one file, or prepare it"
+            f"path: expected a prepared set or a file, but {escape(path)!r} is a folder with {escape(there)}; name one "
+            "file, or run skelblocks prepare first"
         )
     dataset = PreparedSet(path)
     manifest = dataset.manifest
@@ -160,7 +168,7 @@ def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _
 
 
 def _readable(clips: Sequence[RawClip]) -> Iterator[RawClip]:
-    """The clips that are not damaged; the first one's error where all are."""
+    """The undamaged clips. Raises the first clip's error if all are damaged."""
     first: ClipFormatError | None = None
     for i in range(len(clips)):
         try:
@@ -189,8 +197,8 @@ def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
             )
         except ValueError:
             facts["layouts with as many joints"] = ", ".join(known) or "none"
-    given = arrays.get("names")
-    names = range(len(clips)) if given is None or given.shape != (len(clips),) else given
+    args = arrays.get("names")
+    names = range(len(clips)) if args is None or args.shape != (len(clips),) else args
     source = InspectedSource(ArrayClips(arrays), np.ravel(arrays.get("class_names", ())).tolist(), arrays.get("train"))
     return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton, source)
 
@@ -201,12 +209,12 @@ def _spread(labels: NDArray[Any]) -> str:
     without = f"{unlabeled} clips have no label" if unlabeled else ""
     if not len(classes):
         return without or "none"
-    numbers = f"{len(classes)}, numbered {classes[0]}..{classes[-1]}, of {counts.min()} to {counts.max()} clips"
+    numbers = f"{len(classes)}, numbered {classes[0]}..{classes[-1]}, with {counts.min()} to {counts.max()} clips each"
     return f"{numbers}; {without}" if without else numbers
 
 
 def _looked_at(content: _Content) -> dict[str, object]:
-    """What the numbers of some clips are, spread over the whole."""
+    """Facts about the coordinates of some clips, evenly spread over the set."""
     if not content.n or content.clip is None:
         return {}
     shown = np.unique(np.linspace(0, content.n - 1, min(content.n, _LOOKED_AT)).astype(int)).tolist()
@@ -238,11 +246,13 @@ def _looked_at(content: _Content) -> dict[str, object]:
 
 def _draw(content: _Content, path: Path) -> None:
     if content.layout is None or content.clip is None:
-        raise ValueError("layout: a drawing needs clips and their layout; name it with --layout")
+        raise ValueError(
+            "layout: expected clips of a known skeleton to draw, got none; name the skeleton with --layout"
+        )
     image = require("matplotlib.image", extra="viz")
     pictures = [_pixels(figure, image) for figure in islice(_figures(content), _DRAWN)]
     if not pictures:
-        raise ValueError("path: nobody is seen in any clip; there is nothing to draw")
+        raise ValueError("path: expected a visible person to draw, but no clip shows one; choose another file")
     width = max(picture.shape[1] for picture in pictures)
     rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=1.0) for p in pictures]
     image.imsave(path, np.concatenate(rows))

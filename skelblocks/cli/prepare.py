@@ -1,4 +1,4 @@
-"""``skelblocks prepare``: a folder of raw files to a prepared set."""
+"""``skelblocks prepare``: convert a folder of raw files to a prepared set."""
 
 from __future__ import annotations
 
@@ -20,98 +20,120 @@ from skelblocks.layouts.remap import MISSING
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of a parser."""
-    described = "Make a prepared set out of raw files. A run that was stopped is resumed."
-    command = commands.add_parser("prepare", help="make a prepared set out of raw files", description=described)
+    """Register the command with the main parser."""
+    described = "Convert raw files to a prepared set. An interrupted run is resumed."
+    command = commands.add_parser("prepare", help="convert raw files to a prepared set", description=described)
     kinds = command.add_subparsers(dest="kind", required=True, metavar="SET")
     parser = argparse.ArgumentParser(add_help=False)
     _add_options(parser)
     for kind in SETS:
-        kinds.add_parser(kind, help=f"the raw files of {kind}", parents=[parser], description=described)
+        kinds.add_parser(kind, help=f"raw files of {kind}", parents=[parser], description=described)
     prepare_poses.add(kinds)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", type=Path, required=True, help="the folder of the raw files; of pyskl, the pickle")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the raw files; for pyskl, the pickle")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument(
         "--protocol",
         choices=PROTOCOLS,
-        help="which clips train; 'given': position files called train*. Default: no parts",
+        help="which clips train; 'given': the position files named train* (default: no split)",
     )
-    parser.add_argument("--frames", type=int, default=50, help="frames per clip after resampling (50)")
-    parser.add_argument("--persons", type=int, help="in every clip (2; of NW-UCLA 1)")
-    parser.add_argument("--bodies", choices=BY, default="energy", help="which bodies are the persons (energy)")
+    parser.add_argument("--frames", type=int, default=50, help="frames per clip after resampling (default: 50)")
+    parser.add_argument("--persons", type=int, help="persons in every clip (default: 2; for NW-UCLA 1)")
+    parser.add_argument(
+        "--bodies",
+        choices=BY,
+        default="energy",
+        help="which tracked bodies to keep: the most moving, or the first ones (default: energy)",
+    )
     parser.add_argument(
         "--no-score",
         dest="score",
         action="store_false",
-        help="of pyskl's keypoints in pictures, keep the two coordinates alone, which can be turned and sheared",
+        help="drop the score of pyskl's 2-D keypoints, so that augmentations can rotate and shear the coordinates",
     )
     parser.add_argument(
-        "--layout", help="the skeleton of pyskl's pickles and position files, a name or a .json file (the set's own)"
+        "--layout", help="skeleton of pyskl pickles and position files: a name or a .json file (default: the set's own)"
     )
-    parser.add_argument("--denoise", action="store_true", help="drop short and wide bodies before, as pyskl does")
-    parser.add_argument("--gaps", choices=HOW, default="keep", help="frames without a person (keep)")
+    parser.add_argument("--denoise", action="store_true", help="first drop short and wide bodies, as pyskl does")
+    parser.add_argument(
+        "--gaps", choices=HOW, default="keep", help="how to fill frames without a person (default: keep)"
+    )
     parser.add_argument(
         "--center",
         choices=(*PER, "none"),
         default="frame",
-        help="put the layout's center at the origin, per frame or clip (frame)",
+        help="move the layout's center to the origin, in each frame or once per clip (default: frame)",
     )
     parser.add_argument(
         "--center-origin",
         "--center-body",
         choices=ORIGINS,
         default="own",
-        help="whose center: each person's own, or the first person's for all (own)",
+        help="whose center: each person's own, or the first person's for all (default: own)",
     )
     parser.add_argument(
-        "--align", choices=("none", *ALIGNMENTS), default="none", help="turn shoulders to the camera (none)"
+        "--align",
+        choices=("none", *ALIGNMENTS),
+        default="none",
+        help="turn the shoulders to the camera (default: none)",
     )
     parser.add_argument(
-        "--scale", choices=("none", *SCALES), default="none", help="divide by the length of the body, for pixels (none)"
+        "--scale",
+        choices=("none", *SCALES),
+        default="none",
+        help="divide by a length of the body; for coordinates in pixels (default: none)",
     )
-    parser.add_argument("--to", metavar="LAYOUT", help="turn clips into this skeleton, a name or a .json file (none)")
     parser.add_argument(
-        "--missing", choices=MISSING, default="error", help="joints of --to that cannot be made from others (error)"
+        "--to", metavar="LAYOUT", help="convert clips to this skeleton: a name or a .json file (default: keep it)"
+    )
+    parser.add_argument(
+        "--missing",
+        choices=MISSING,
+        default="error",
+        help="what to do about joints of --to that the clips lack (default: error)",
     )
     parser.add_argument(
         "--y",
         choices=YS,
         default="up",
-        help="where the second coordinate grows: down in pictures; auto: by shoulders and hips (up)",
+        help="direction in which the second coordinate grows: down in pictures; auto: decide by shoulders and hips "
+        "(default: up)",
     )
     parser.add_argument(
-        "--coordinates", type=int, choices=COORDINATES, help="3: add a zero depth to 2-D clips; 2: drop the third"
+        "--coordinates",
+        type=int,
+        choices=COORDINATES,
+        help="3: add a zero depth to 2-D clips; 2: drop the third coordinate",
     )
-    parser.add_argument("--missing-list", type=Path, help="the published list of clips to leave out, of NTU RGB+D")
-    parser.add_argument("--workers", type=int, default=1, help="processes (1)")
-    parser.add_argument("--overwrite", action="store_true", help="delete a prepared set in --out and make it again")
+    parser.add_argument("--missing-list", type=Path, help="NTU RGB+D's published list of clips to leave out")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes (default: 1)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing prepared set in --out")
     parser.set_defaults(run=run)
 
 
-def _preprocessing(given: argparse.Namespace, *, persons: int) -> Preprocessing:
+def _preprocessing(args: argparse.Namespace, *, persons: int) -> Preprocessing:
     return Preprocessing(
-        frames=given.frames,
-        center=None if given.center == "none" else "layout",
-        per="frame" if given.center == "none" else given.center,
-        origin=given.center_origin,
-        align=None if given.align == "none" else given.align,
-        persons=persons if given.persons is None else given.persons,
-        scale=None if given.scale == "none" else given.scale,
-        y=given.y,
-        to=None if given.to is None else layouts.get_or_load(given.to),
-        missing=given.missing,
-        coordinates=given.coordinates,
+        frames=args.frames,
+        center=None if args.center == "none" else "layout",
+        per="frame" if args.center == "none" else args.center,
+        origin=args.center_origin,
+        align=None if args.align == "none" else args.align,
+        persons=persons if args.persons is None else args.persons,
+        scale=None if args.scale == "none" else args.scale,
+        y=args.y,
+        to=None if args.to is None else layouts.get_or_load(args.to),
+        missing=args.missing,
+        coordinates=args.coordinates,
     )
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    missing = frozenset[str]() if given.missing_list is None else read_missing_list(given.missing_list)
-    layout = None if given.layout is None else layouts.get_or_load(given.layout)
-    found = find_clips(given.kind, given.root, protocol=given.protocol, score=given.score, layout=layout)
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    missing = frozenset[str]() if args.missing_list is None else read_missing_list(args.missing_list)
+    layout = None if args.layout is None else layouts.get_or_load(args.layout)
+    found = find_clips(args.kind, args.root, protocol=args.protocol, score=args.score, layout=layout)
     with Shown(len(found.clips), unit="files") as shown:
 
         def progress(each: Progress) -> None:
@@ -119,19 +141,19 @@ def run(given: argparse.Namespace) -> None:
 
         manifest = prepare_clips(
             found.clips,
-            out=given.out,
+            out=args.out,
             layout=found.layout,
             part=found.part,
-            protocol=given.protocol,
+            protocol=args.protocol,
             missing=missing,
             shard=found.shard,
-            workers=given.workers,
+            workers=args.workers,
             progress=progress,
-            overwrite=given.overwrite,
+            overwrite=args.overwrite,
             channels=found.channels,
-            bodies=given.bodies,
-            denoise=given.denoise,
-            gaps=given.gaps,
-            preprocessing=_preprocessing(given, persons=found.persons),
+            bodies=args.bodies,
+            denoise=args.denoise,
+            gaps=args.gaps,
+            preprocessing=_preprocessing(args, persons=found.persons),
         )
-    show_prepared(manifest, given.out)
+    show_prepared(manifest, args.out)

@@ -1,4 +1,4 @@
-"""``skelblocks prepare poses``: files of pose estimators and motion capture to a prepared set."""
+"""``skelblocks prepare poses``: convert files of pose estimators and motion capture to a prepared set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.remap import MISSING
 
 _NONE = "none"
-# What an encoder says with --for: options that would contradict it, with their defaults.
+# Options that --for takes from the encoder, with their defaults. Other values would contradict the encoder.
 _OF_ENCODER = {
     "frames": 50,
     "to": None,
@@ -45,72 +45,94 @@ _OF_ENCODER = {
 
 
 def add(kinds: Any) -> None:
-    """Add the command to the kinds of ``prepare``."""
+    """Register the command as a kind of ``prepare``."""
     parser: argparse.ArgumentParser = kinds.add_parser(
         "poses",
         help="files of pose estimators and motion capture",
-        description="Make a prepared set out of files of a pose estimator or of motion capture: follow persons, cut "
-        "long recordings into windows, and give them labels. A run that was stopped is resumed.",
+        description="Convert files of a pose estimator or of motion capture to a prepared set: track persons, cut long "
+        "recordings into windows, and label them. An interrupted run is resumed.",
     )
-    parser.add_argument("--root", type=Path, required=True, help="the folder of the recordings, or one file")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the recordings, or one file")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
     _add_reading(parser.add_argument_group("files"))
     _add_persons(parser.add_argument_group("persons"))
     _add_windows(parser.add_argument_group("windows and labels"))
     _add_preprocessing(parser.add_argument_group("preprocessing"))
-    parser.add_argument("--workers", type=int, default=1, help="processes (1)")
-    parser.add_argument("--overwrite", action="store_true", help="delete a prepared set in --out and make it again")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes (default: 1)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing prepared set in --out")
     parser.set_defaults(run=run)
 
 
 def _add_reading(group: Any) -> None:
     group.add_argument(
-        "--format", choices=("auto", *POSE_FORMATS), default="auto", help="of the files (auto: by their content)"
+        "--format",
+        choices=("auto", *POSE_FORMATS),
+        default="auto",
+        help="file format (default: auto, recognized by content)",
     )
-    group.add_argument("--layout", help="the skeleton where the files do not tell it, a name or a .json file")
+    group.add_argument("--layout", help="skeleton, if the files do not name it: a name or a .json file")
     group.add_argument(
         "--image-size",
         nargs=2,
         type=float,
         metavar=("WIDTH", "HEIGHT"),
-        help="of the pictures, for coordinates from 0 to 1",
+        help="size of the pictures in pixels, for coordinates from 0 to 1",
     )
-    group.add_argument("--recorded-fps", type=float, help="frames a second of the recordings")
-    group.add_argument("--min-score", type=float, help="joints of a lower score are not seen (the format's own)")
+    group.add_argument("--recorded-fps", type=float, help="frames per second of the recordings")
+    group.add_argument("--min-score", type=float, help="treat joints with a lower score as unseen (default: by format)")
 
 
 def _add_persons(group: Any) -> None:
     group.add_argument(
-        "--people", choices=PEOPLE, default="split", help="each person is a clip, or all of a window are one (split)"
+        "--people",
+        choices=PEOPLE,
+        default="split",
+        help="split: each person is a clip; together: all persons of a window are one clip (default: split)",
     )
-    group.add_argument("--persons", type=int, default=2, help="persons of a window that stay (2)")
-    group.add_argument("--by", choices=RANKS, default="size", help="the largest or the most moving stay (size)")
-    group.add_argument("--max-gap", type=int, default=30, help="frames that a person may be lost (30)")
-    group.add_argument("--least-frames", type=int, default=8, help="a person seen in fewer frames is a ghost (8)")
+    group.add_argument("--persons", type=int, default=2, help="most persons to keep in a window (default: 2)")
     group.add_argument(
-        "--least-size", type=float, default=0.3, help="so is one smaller than this share of the largest (0.3)"
+        "--by",
+        choices=RANKS,
+        default="size",
+        help="which persons to keep: the largest or the most moving (default: size)",
+    )
+    group.add_argument("--max-gap", type=int, default=30, help="frames for which a person may be lost (default: 30)")
+    group.add_argument("--least-frames", type=int, default=8, help="drop persons seen in fewer frames (default: 8)")
+    group.add_argument(
+        "--least-size",
+        type=float,
+        default=0.3,
+        help="drop persons smaller than this fraction of the largest (default: 0.3)",
     )
     group.add_argument(
-        "--least-score", type=float, default=0.4, help="so is one with less than this share of the best score (0.4)"
+        "--least-score",
+        type=float,
+        default=0.4,
+        help="drop persons with less than this fraction of the best score (default: 0.4)",
     )
 
 
 def _add_windows(group: Any) -> None:
     group.add_argument(
-        "--window", default="64", help="frames of a clip, or 'none' for whole recordings or labeled pieces (64)"
+        "--window", default="64", help="frames per clip, or 'none' for whole recordings or labeled pieces (default: 64)"
     )
-    group.add_argument("--stride", type=int, help="frames from one clip to the next (half a window)")
-    group.add_argument("--short", choices=SHORT, default="whole", help="recordings shorter than a window (whole)")
-    group.add_argument("--fps", type=float, help="resample every recording to this rate first (its own)")
+    group.add_argument("--stride", type=int, help="frames from one clip to the next (default: half a window)")
+    group.add_argument(
+        "--short",
+        choices=SHORT,
+        default="whole",
+        help="what to do with recordings shorter than a window (default: whole)",
+    )
+    group.add_argument("--fps", type=float, help="first resample every recording to this rate (default: keep its rate)")
     group.add_argument(
         "--labels",
         type=Path,
-        help="a csv file with the header clip,label or file,label or file,start,end,label (frames) or "
-        "file,start_seconds,end_seconds,label, and person or subject if you like; an empty label is unknown",
+        help="a CSV file with the header clip,label or file,label or file,start,end,label (in frames) or "
+        "file,start_seconds,end_seconds,label; columns person and subject are optional; an empty label means unknown",
     )
-    group.add_argument("--split", choices=SPLITS, help="test on some recordings or subjects. Default: no parts")
+    group.add_argument("--split", choices=SPLITS, help="test on some recordings or subjects (default: no split)")
     group.add_argument(
-        "--test", nargs="+", default=[], metavar="NAME", help="the recordings or subjects to test on; * is any text"
+        "--test", nargs="+", default=[], metavar="NAME", help="recordings or subjects to test on; * matches any text"
     )
 
 
@@ -120,58 +142,77 @@ def _add_preprocessing(group: Any) -> None:
         dest="encoder",
         type=Path,
         metavar="ENCODER",
-        help="prepare clips for this encoder, a pretrained folder or a released file: skeleton, frames, center, scale",
+        help="prepare clips for this encoder, a pretrained folder or a released file; it sets skeleton, frames, center "
+        "and scale",
     )
     group.add_argument(
         "--min-seen",
         type=float,
         default=0.25,
-        help="refuse clips that show a smaller share of the joints (0.25)",
+        help="drop clips that show a smaller fraction of the joints (default: 0.25)",
     )
     group.add_argument(
         "--max-joint-gap",
         type=int,
         default=MAX_GAP,
-        help=f"frames over which a lost joint is filled ({MAX_GAP})",
+        help=f"longest gap, in frames, over which a lost joint is filled (default: {MAX_GAP})",
     )
-    group.add_argument("--frames", type=int, default=50, help="frames per clip after resampling (50)")
-    group.add_argument("--to", metavar="LAYOUT", help="turn clips into this skeleton, a name or a .json file (none)")
-    group.add_argument("--missing", choices=MISSING, default="error", help="joints of --to that cannot be made (error)")
-    group.add_argument("--coordinates", type=int, choices=COORDINATES, help="3: add a zero depth; 2: drop the third")
-    group.add_argument("--y", choices=YS, help="where the second coordinate grows (by the format: down in pictures)")
+    group.add_argument("--frames", type=int, default=50, help="frames per clip after resampling (default: 50)")
+    group.add_argument(
+        "--to", metavar="LAYOUT", help="convert clips to this skeleton: a name or a .json file (default: keep it)"
+    )
+    group.add_argument(
+        "--missing",
+        choices=MISSING,
+        default="error",
+        help="what to do about joints of --to that the clips lack (default: error)",
+    )
+    group.add_argument(
+        "--coordinates", type=int, choices=COORDINATES, help="3: add a zero depth; 2: drop the third coordinate"
+    )
+    group.add_argument(
+        "--y", choices=YS, help="direction in which the second coordinate grows (default: by format, down in pictures)"
+    )
     group.add_argument(
         "--center",
         choices=(*PER, _NONE),
         default="frame",
-        help="move the center to the origin (frame)",
-    )
-    group.add_argument("--center-origin", choices=ORIGINS, default="own", help="whose center (own)")
-    group.add_argument(
-        "--align", choices=(_NONE, *ALIGNMENTS), default=_NONE, help="turn shoulders to the front (none)"
+        help="move the layout's center to the origin, in each frame or once per clip (default: frame)",
     )
     group.add_argument(
-        "--scale", choices=(_NONE, *SCALES), help="divide by the length of the body (bones for pictures, else none)"
+        "--center-origin",
+        choices=ORIGINS,
+        default="own",
+        help="whose center: each person's own, or the first person's for all (default: own)",
+    )
+    group.add_argument(
+        "--align", choices=(_NONE, *ALIGNMENTS), default=_NONE, help="turn the shoulders to the front (default: none)"
+    )
+    group.add_argument(
+        "--scale",
+        choices=(_NONE, *SCALES),
+        help="divide by a length of the body (default: bones for pictures, else none)",
     )
 
 
-def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say."""
-    options = _options(given)
-    encoder = None if given.encoder is None else _encoder(given)
-    layout = None if given.layout is None else layouts.get_or_load(given.layout)
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    options = _options(args)
+    encoder = None if args.encoder is None else _encoder(args)
+    layout = None if args.layout is None else layouts.get_or_load(args.layout)
     known = encoder.class_names if encoder is not None and encoder.class_names else None
-    labels = ClipLabels() if given.labels is None else read_clip_labels(given.labels, class_names=known)
+    labels = ClipLabels() if args.labels is None else read_clip_labels(args.labels, class_names=known)
     sources = find_poses(
-        given.root,
-        format=given.format,
+        args.root,
+        format=args.format,
         layout=layout,
-        image_size=None if given.image_size is None else tuple(given.image_size),
-        fps=given.recorded_fps,
-        min_score=given.min_score,
+        image_size=None if args.image_size is None else tuple(args.image_size),
+        fps=args.recorded_fps,
+        min_score=args.min_score,
     )
-    found = find_recordings(sources, options=options, labels=labels, split=given.split, test=given.test, layout=layout)
-    persons = given.persons if options.people == "together" else 1
-    settings = _own(given, found, persons) if encoder is None else _as_encoder(given, encoder, found, persons)
+    found = find_recordings(sources, options=options, labels=labels, split=args.split, test=args.test, layout=layout)
+    persons = args.persons if options.people == "together" else 1
+    settings = _own(args, found, persons) if encoder is None else _as_encoder(args, encoder, found, persons)
     with Shown(len(found.clips), unit="recordings") as shown:
 
         def progress(each: Progress) -> None:
@@ -179,86 +220,88 @@ def run(given: argparse.Namespace) -> None:
 
         manifest = prepare_clips(
             found.clips,
-            out=given.out,
+            out=args.out,
             layout=found.layout,
             preprocessing=settings,
             part=found.part,
-            protocol=_protocol(given),
+            protocol=_protocol(args),
             class_names=found.class_names,
             origin_names=found.origin_names,
-            source_settings=_source_settings(given, options),
+            source_settings=_source_settings(args, options),
             shard=found.shard,
-            workers=given.workers,
+            workers=args.workers,
             progress=progress,
-            overwrite=given.overwrite,
+            overwrite=args.overwrite,
             channels=found.channels,
             bodies="first",
             gaps="interpolate",
-            max_gap=given.max_joint_gap,
-            min_seen=given.min_seen,
+            max_gap=args.max_joint_gap,
+            min_seen=args.min_seen,
         )
-    show_prepared(manifest, given.out, split="--split and --test")
-    _show_labels(given.out, labels)
+    show_prepared(manifest, args.out, split="--split and --test")
+    _show_labels(args.out, labels)
 
 
-def _options(given: argparse.Namespace) -> RecordingOptions:
-    if given.window != _NONE and not (given.window.isascii() and given.window.isdigit()):
-        raise ValueError(f"window: expected a number of frames or 'none', got {escape(given.window)!r}")
-    if given.test and given.split is None:
-        raise ValueError("test: expected --split recording or --split subject beside it, which says what the names are")
+def _options(args: argparse.Namespace) -> RecordingOptions:
+    if args.window != _NONE and not (args.window.isascii() and args.window.isdigit()):
+        raise ValueError(f"window: expected a number of frames or 'none', got {escape(args.window)!r}")
+    if args.test and args.split is None:
+        raise ValueError("test: expected --split with --test, got none; add --split recording or --split subject")
     return RecordingOptions(
-        people=given.people,
-        persons=given.persons,
-        by=given.by,
-        window=None if given.window == _NONE else int(given.window),
-        stride=given.stride,
-        short=given.short,
-        fps=given.fps,
-        max_gap=given.max_gap,
-        least_frames=given.least_frames,
-        least_size=given.least_size,
-        least_score=given.least_score,
+        people=args.people,
+        persons=args.persons,
+        by=args.by,
+        window=None if args.window == _NONE else int(args.window),
+        stride=args.stride,
+        short=args.short,
+        fps=args.fps,
+        max_gap=args.max_gap,
+        least_frames=args.least_frames,
+        least_size=args.least_size,
+        least_score=args.least_score,
     )
 
 
-def _own(given: Any, found: FoundRecordings, persons: int) -> Preprocessing:
+def _own(args: Any, found: FoundRecordings, persons: int) -> Preprocessing:
     usual: Scale | None = "bones" if found.channels == 2 else None
-    scale: Any = usual if given.scale is None else given.scale
+    scale: Any = usual if args.scale is None else args.scale
     return Preprocessing(
-        frames=given.frames,
-        center=None if given.center == _NONE else "layout",
-        per="frame" if given.center == _NONE else given.center,
-        origin=given.center_origin,
-        align=None if given.align == _NONE else given.align,
+        frames=args.frames,
+        center=None if args.center == _NONE else "layout",
+        per="frame" if args.center == _NONE else args.center,
+        origin=args.center_origin,
+        align=None if args.align == _NONE else args.align,
         persons=persons,
         scale=None if scale == _NONE else scale,
-        y=given.y or found.y,
-        to=None if given.to is None else layouts.get_or_load(given.to),
-        missing=given.missing,
-        coordinates=given.coordinates,
+        y=args.y or found.y,
+        to=None if args.to is None else layouts.get_or_load(args.to),
+        missing=args.missing,
+        coordinates=args.coordinates,
     )
 
 
-def _encoder(given: argparse.Namespace) -> Pretrained:
-    contradicting = [name for name, default in _OF_ENCODER.items() if getattr(given, name) != default]
+def _encoder(args: argparse.Namespace) -> Pretrained:
+    contradicting = [name for name, default in _OF_ENCODER.items() if getattr(args, name) != default]
     if contradicting:
         shown = ", ".join(f"--{name.replace('_', '-')}" for name in contradicting)
-        raise ValueError(f"for: the encoder says how clips are prepared; leave {shown} out, or --for")
-    return open_pretrained(given.encoder)
+        raise ValueError(
+            f"for: expected --for without {shown}, which it takes from the encoder, got both; leave one out"
+        )
+    return open_pretrained(args.encoder)
 
 
-def _as_encoder(given: argparse.Namespace, encoder: Pretrained, found: FoundRecordings, persons: int) -> Preprocessing:
-    """The encoder's own preprocessing, for clips of the recordings' skeleton."""
+def _as_encoder(args: argparse.Namespace, encoder: Pretrained, found: FoundRecordings, persons: int) -> Preprocessing:
+    """The encoder's preprocessing, adapted to the skeleton of the recordings."""
     if encoder.preprocessing is None:
         raise ValueError(
-            f"for: the encoder in {escape(given.encoder)!r} does not say how its clips are prepared; give the settings "
-            "one by one"
+            f"for: the encoder in {escape(args.encoder)!r} does not record how its clips are prepared; leave --for out "
+            "and set the options one by one"
         )
     target: SkeletonLayout = encoder.layout
     wanted = getattr(encoder.encoder, "in_channels", found.channels)
     return replace(
         encoder.preprocessing,
-        y=given.y or found.y,
+        y=args.y or found.y,
         to=None if target.joints == found.layout.joints else target,
         missing="nearest",
         coordinates=wanted if wanted in COORDINATES and wanted != found.channels else None,
@@ -267,29 +310,29 @@ def _as_encoder(given: argparse.Namespace, encoder: Pretrained, found: FoundReco
     )
 
 
-def _protocol(given: argparse.Namespace) -> str | None:
-    if given.split is None:
+def _protocol(args: argparse.Namespace) -> str | None:
+    if args.split is None:
         return None
-    return f"{given.split}: {', '.join(given.test)}"
+    return f"{args.split}: {', '.join(args.test)}"
 
 
-def _source_settings(given: argparse.Namespace, options: RecordingOptions) -> dict[str, Any]:
-    """What determines the clips of each recording, so that a set of other ones is not taken for this one."""
-    labels = None if given.labels is None else hashlib.sha256(given.labels.read_bytes()).hexdigest()
+def _source_settings(args: argparse.Namespace, options: RecordingOptions) -> dict[str, Any]:
+    """The options that determine the clips of each recording; a set made with others is not resumed."""
+    labels = None if args.labels is None else hashlib.sha256(args.labels.read_bytes()).hexdigest()
     reading: Sequence[str] = ("format", "recorded_fps", "min_score", "image_size")
     return {
         **asdict(options),
-        **{name: getattr(given, name) for name in reading},
+        **{name: getattr(args, name) for name in reading},
         "labels_sha256": labels,
     }
 
 
 def _show_labels(out: Path, labels: ClipLabels) -> None:
-    """Say how many clips have labels, and which names of clips are not in the set."""
+    """Print how many clips have labels, and which labeled clips are not in the set."""
     if labels.path is None:
         return
     prepared = PreparedSet(out)
     print(f"{int((prepared.labels >= 0).sum())} of {len(prepared)} clips have labels.")
     absent = sorted(set(labels.clips) - set(prepared.names))
     if absent:
-        print(f"{len(absent)} clips of {escape(labels.path)} are not in the set, such as {escape(absent[0])}.")
+        print(f"{len(absent)} clips in {escape(labels.path)} are not in the set, such as {escape(absent[0])}.")

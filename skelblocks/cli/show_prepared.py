@@ -1,4 +1,4 @@
-"""What ``prepare`` says of the set that it has written."""
+"""The summary that ``prepare`` prints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skelblocks._utils.escape import escape
 
 
 def show_prepared(manifest: Mapping[str, Any], out: Path, *, split: str = "--protocol") -> None:
-    """Print the size of a set, its parts, and what was left out, by reason.
+    """Print the size of a set, its parts, and why clips were left out.
 
     Args:
         manifest: What :func:`~skelblocks.data.prepare` returns.
@@ -21,11 +21,13 @@ def show_prepared(manifest: Mapping[str, Any], out: Path, *, split: str = "--pro
     parts = ", ".join(f"{count} {name}" for name, count in manifest["parts"].items())
     print(f"{escape(out)}: {manifest['clips']} clips {tuple(manifest['shape'])}, {parts}; sha256 {manifest['sha256']}")
     if not manifest["parts"]["train"]:
-        print(f"No clip is in the training part, which training scripts ask for; choose one with {split}.")
+        print(f"The set has no training part, which training needs; choose one with {split}.")
     reasons = Counter(entry["reason"] for entry in manifest["rejected"])
     if reasons:
-        print(f"{len(manifest['rejected'])} left out, each with its reason in {escape(out / 'manifest.json')}:")
+        print(
+            f"{len(manifest['rejected'])} clips left out; {escape(out / 'manifest.json')} lists each with its reason:"
+        )
     for reason, count in reasons.most_common(5):
         print(f"  {count}  {escape(reason)}")
     if len(reasons) > 5:
-        print(f"  and {len(reasons) - 5} reasons more")
+        print(f"  and {len(reasons) - 5} more reasons")

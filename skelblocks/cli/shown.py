@@ -1,4 +1,4 @@
-"""How far a command is."""
+"""The progress display of a command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EVERY = 5.0  # seconds between plain lines
 
 
 class Shown:
-    """A bar where tqdm is installed and somebody looks, else a line now and then; on standard error."""
+    """A progress display on standard error: a tqdm bar on a terminal, else a line every few seconds."""
 
     def __init__(self, total: int, *, unit: str) -> None:
         self.total, self.unit, self.last = total, unit, time.monotonic()
@@ -26,14 +26,14 @@ class Shown:
         return self
 
     def show(self, done: int, **counts: int) -> None:
-        """Show how many are done, and counts of what came out."""
+        """Update the display with the number done, and with other counts."""
         if self.bar is not None and not self.bar.disable:
             self.bar.set_postfix(**counts, refresh=False)
             self.bar.update(done - self.bar.n)
         elif time.monotonic() - self.last > _EVERY or done == self.total:
             self.last = time.monotonic()
-            told = ", ".join(f"{count} {name}" for name, count in counts.items())
-            print(f"{done} of {self.total} {self.unit}" + (f": {told}" if told else ""), file=sys.stderr)
+            shown = ", ".join(f"{count} {name}" for name, count in counts.items())
+            print(f"{done} of {self.total} {self.unit}" + (f": {shown}" if shown else ""), file=sys.stderr)
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
