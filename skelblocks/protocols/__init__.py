@@ -1,4 +1,4 @@
-"""Evaluation of a run or an encoder by the protocols of the papers."""
+"""Evaluate a run or an encoder with the protocols of the papers."""
 
 from skelblocks._utils.lazy import attach
 

@@ -1,4 +1,4 @@
-"""What an encoder has to beat: raw coordinates, plain and turned, and fixed random convolutions.
+"""Baselines that an encoder has to beat: raw coordinates, as recorded and aligned, and fixed random convolutions.
 
 Axes: n clips, c coordinates, t frames, v joints, m persons, d features.
 """
@@ -24,29 +24,29 @@ from skelblocks.protocols.run_protocols import measure
 from skelblocks.training.accuracies import clips_of
 from skelblocks.training.datasets import Sets
 
-_FRAMES = 25  # of the coordinates
+_FRAMES = 25  # of a clip of raw coordinates
 
 
 def measure_baselines(
     run: EvaluatedRun, options: ProtocolOptions, *, baselines: Baselines, seeds: Sequence[int]
 ) -> dict[str, list[Row]]:
-    """Evaluate features that nothing was learned for on the clips of a run, by kNN and the linear protocol.
+    """Evaluate features that need no training on the clips of a run, by kNN and the linear protocol.
 
-    The clips are prepared as for the run's encoder, once with the camera's view and once with the shoulders turned to
-    the camera. A prepared set, and clips of chosen joints, are taken as they are.
+    The clips are prepared as for the run's encoder: once as recorded, and once with the shoulders turned to the camera.
+    A prepared set and clips with selected joints are not turned.
 
     Args:
-        run: The run whose clips these are.
-        options: Of the protocols.
-        baselines: ``"coordinates"`` of 25 frames; ``"minirocket"`` adds MiniRocket alone, and MiniRocket together with
-            the run's encoder, which is often better than either; ``"none"``.
-        seeds: Of MiniRocket's draws, one row for each.
+        run: The run whose clips are evaluated.
+        options: The options of the evaluation.
+        baselines: ``"coordinates"``: raw coordinates of 25 frames. ``"minirocket"`` adds MiniRocket alone, and
+            MiniRocket together with the run's encoder, which is often better than either. ``"none"``: no baseline.
+        seeds: Random seeds of MiniRocket; each gives one row.
 
     Returns:
-        The results by the names of their lines in a table.
+        The results, by the label of their line in the table.
 
     Raises:
-        ImportError: MiniRocket is asked for and the extra ``baselines`` is not installed.
+        ImportError: MiniRocket is requested, but the extra ``baselines`` is not installed.
     """
     if baselines == "none":
         return {}
@@ -70,12 +70,12 @@ def measure_baselines(
 
 def _measured(run: EvaluatedRun, train: Tensor, test: Tensor, options: ProtocolOptions) -> Row:
     row = measure(dataclasses.replace(run, train=train, test=test), ["knn", "linear"], options)
-    # The classifier is not of the run's encoder.
+    # The classifier does not belong to the run's encoder.
     return {name: [result._replace(classifier=None) for result in results] for name, results in row.items()}
 
 
 def _together(run: EvaluatedRun, others: tuple[Tensor, Tensor], rows: Sequence[Row], options: ProtocolOptions) -> Row:
-    """The encoder's features and others: scores of the linear classifiers added, unit vectors side by side for kNN."""
+    """Combine the encoder's features with others: add the linear scores, concatenate unit vectors for kNN."""
     found = [row["linear"][0] for row in rows]
     scores = torch.stack([each.scores.scores for each in found]).sum(dim=0)
     train, test = (
@@ -87,7 +87,7 @@ def _together(run: EvaluatedRun, others: tuple[Tensor, Tensor], rows: Sequence[R
 
 
 def _views(run: EvaluatedRun) -> dict[str, Sets]:
-    """The clips plain and, where they can be, turned."""
+    """The clips as recorded and, if possible, with the shoulders turned to the camera."""
     settings = run.trained.preprocessing
     if settings is None or Path(run.data.path).is_dir():
         return {"as prepared": run.sets}
@@ -95,7 +95,7 @@ def _views(run: EvaluatedRun) -> dict[str, Sets]:
     views = {"plain": _aligned(run, None)}
     try:
         dataclasses.replace(settings, align=turned).validate(layout=run.sets.layout, channels=run.sets.coordinates)
-    except ValueError:  # without shoulders, or without depth
+    except ValueError:  # the clips have no shoulders or no depth
         return views
     return {**views, "turned": _aligned(run, turned)}
 

@@ -1,4 +1,4 @@
-"""The differences between runs and what stands beside them, as a Markdown table."""
+"""The differences between runs and their baselines, as a Markdown table."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from skelblocks.protocols.row_differences import COMPARED, row_differences
 
 
 def differences_table(results: Results) -> str:
-    """Tabulate how much better each run is than each baseline and untrained encoder, with intervals.
+    """Tabulate by how much each run beats each baseline and untrained encoder, with intervals.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
-        Markdown; empty where there is nothing to compare with.
+        Markdown; empty if there is nothing to compare with.
     """
     found = row_differences(results)
     lines = [

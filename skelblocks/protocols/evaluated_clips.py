@@ -1,4 +1,4 @@
-"""Which clips an encoder is evaluated on: those of its training, or another set that has its joints."""
+"""Choose the clips to evaluate an encoder on: the set that it was trained on, or another set with its joints."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from skelblocks.training.options import DataOptions
 
 
 def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataOptions:
-    """The run's data or others, preprocessed as the encoder's.
+    """The options of the run's data, or of another set, with the encoder's preprocessing.
 
     Args:
         trained: The encoder.
-        options: What replaces the run's.
+        options: Options that replace the run's.
 
     Raises:
-        ValueError: The encoder does not say which clips it was trained on, and no others are given; no split; or
-            nothing says how clips are preprocessed.
+        ValueError: The encoder does not record which clips it was trained on, and the options name none; the clips have
+            no split; or the preprocessing is unknown.
     """
-    theirs = trained.restored(DataOptions, "data")
-    if theirs.joints is not None:
-        theirs.joints = list(trained.layout.joints)  # what the option came to
-    if trained.preprocessing is not None:  # what the encoder's folder says counts, also where no run is known
+    run_data = trained.restored(DataOptions, "data")
+    if run_data.joints is not None:
+        run_data.joints = list(trained.layout.joints)  # the joints that the option selected
+    if trained.preprocessing is not None:  # the encoder's folder takes precedence, and may come without a run
         own = trained.preprocessing
-        theirs.y, theirs.missing, theirs.coordinates, theirs.nan = own.y, own.missing, own.coordinates, own.nan
-        theirs.to = own.to if isinstance(own.to, str) else None
+        run_data.y, run_data.missing, run_data.coordinates, run_data.nan = own.y, own.missing, own.coordinates, own.nan
+        run_data.to = own.to if isinstance(own.to, str) else None
     names = ("path", "layout", "y", "to", "missing", "coordinates", "nan", "split", "train_ids")
-    given = {name: getattr(options, name) for name in names}
-    given = {name: value for name, value in given.items() if value is not None}
-    if _knows_its_data(trained) and same_data(given.get("path", theirs.path), theirs.path):
-        if given.get("split", split_of(theirs)) != split_of(theirs):
-            given.setdefault("train_ids", [])  # theirs are of another kind: subjects are no views
-        chosen = dataclasses.replace(theirs, **given)
-    elif "path" not in given:
+    replaced = {name: getattr(options, name) for name in names}
+    replaced = {name: value for name, value in replaced.items() if value is not None}
+    if _knows_its_data(trained) and same_data(replaced.get("path", run_data.path), run_data.path):
+        if replaced.get("split", split_of(run_data)) != split_of(run_data):
+            replaced.setdefault("train_ids", [])  # the run's ids belong to another split: subjects are not views
+        chosen = dataclasses.replace(run_data, **replaced)
+    elif "path" not in replaced:
         raise ValueError(
-            f"data.path: {str(trained.folder)!r} does not say which clips its encoder was trained on; give --data.path "
-            "and --data.split"
+            f"data.path: {str(trained.folder)!r} does not record which clips its encoder was trained on; add "
+            "--data.path and --data.split"
         )
     else:
-        there = {each.name for each in dataclasses.fields(theirs)}
+        there = {each.name for each in dataclasses.fields(run_data)}
         kept = {each.name for each in dataclasses.fields(Preprocessing)} & there
-        chosen = DataOptions(**{**{name: getattr(theirs, name) for name in kept}, **given})
+        chosen = DataOptions(**{**{name: getattr(run_data, name) for name in kept}, **replaced})
     chosen = dataclasses.replace(chosen, split=split_of(chosen))
     if chosen.split == "none":
         raise ValueError(
-            "data.split: expected a split, got 'none', with which a classifier is tested on the clips that it was "
-            "trained on; give --data.split"
+            "data.split: expected a split, got 'none', which would test a classifier on its own training clips; add "
+            "--data.split"
         )
     return chosen
 
@@ -66,20 +66,20 @@ def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataO
 def evaluated_sets(
     trained: TrainedEncoder, chosen: DataOptions, *, layout: str | None, tell: bool
 ) -> tuple[Sets, DataOptions]:
-    """Load the clips that an encoder is evaluated on, with the encoder's joints and preprocessing.
+    """Load the clips for an evaluation, with the encoder's joints and preprocessing.
 
     Args:
         trained: The encoder.
-        chosen: From :func:`chosen_data`.
-        layout: What the user says of the clips' skeleton.
-        tell: Whether to say where the clips do not name their joints.
+        chosen: Options from :func:`chosen_data`.
+        layout: The user's choice of the clips' skeleton.
+        tell: Whether to print a note if the clips do not name their joints.
 
     Returns:
-        The clips, and ``chosen`` with the encoder's joints where the clips have others.
+        The clips, and ``chosen`` with the encoder's joints if the clips have others.
 
     Raises:
-        ValueError: No clip of a part has a label, or the clips lack some of the encoder's joints, or are a prepared set
-            with another preprocessing, whose differences the message names.
+        ValueError: No clip of a part has a label; the clips lack some of the encoder's joints; or a prepared set has
+            another preprocessing, and the message names the differences.
     """
     sets = _load(chosen, trained.preprocessing, layout=_clips_layout(trained, layout, chosen.path, tell=tell))
     if sets.layout != trained.layout:
@@ -89,13 +89,18 @@ def evaluated_sets(
 
 
 def _labeled(sets: Sets, *, data: str) -> Sets:
-    """The clips that have labels; windows of long recordings often have none."""
+    """Keep the clips that have labels. Windows of long recordings often have none."""
     masks = [part.labels.numpy() >= 0 for part in sets]
     if not any(mask.any() for mask in masks):
-        raise ValueError(f"data.path: {data!r} has no labels, and nothing can be evaluated without them")
+        raise ValueError(
+            f"data.path: expected labels, which an evaluation needs, but {data!r} has none; add labels to the set"
+        )
     for name, mask in zip(("training", "test"), masks, strict=True):
         if not mask.any():
-            raise ValueError(f"data.path: expected labels in both parts, got none for the {name} clips of {data!r}")
+            raise ValueError(
+                f"data.path: expected labels in both parts, got none for the {name} clips of {data!r}; label some of "
+                "them, or choose another --data.split"
+            )
     if all(mask.all() for mask in masks):
         return sets
     left_out, whole = sum(int((~mask).sum()) for mask in masks), sum(len(mask) for mask in masks)
@@ -108,25 +113,25 @@ def _labeled(sets: Sets, *, data: str) -> Sets:
 
 
 def pretrained_apart(trained: TrainedEncoder, chosen: DataOptions) -> bool | None:
-    """Whether the training kept to this split of these clips; None where the run does not say."""
+    """Whether pretraining used only the training clips of this split; None if the run does not record it."""
     if not _knows_its_data(trained):
         return None
-    theirs = trained.restored(DataOptions, "data")
-    if not same_data(chosen.path, theirs.path):
+    run_data = trained.restored(DataOptions, "data")
+    if not same_data(chosen.path, run_data.path):
         return True
-    return (split_of(chosen), chosen.train_ids) == (split_of(theirs), theirs.train_ids)
+    return (split_of(chosen), chosen.train_ids) == (split_of(run_data), run_data.train_ids)
 
 
-def same_data(path: str, theirs: str) -> bool:
-    """Whether a path is the run's, or has its name where the run's clips are gone: they were moved.
+def same_data(path: str, run_path: str) -> bool:
+    """Whether a path is the run's data, or has the same name after the run's data was moved.
 
     Example:
         >>> same_data("synthetic", "synthetic"), same_data("other/clips.npz", "no such folder/clips.npz")
         (True, True)
     """
-    if Path(path).resolve() == Path(theirs).resolve():
+    if Path(path).resolve() == Path(run_path).resolve():
         return True
-    return theirs != "synthetic" and not Path(theirs).exists() and Path(path).name == Path(theirs).name
+    return run_path != "synthetic" and not Path(run_path).exists() and Path(path).name == Path(run_path).name
 
 
 def _load(chosen: DataOptions, expected: Preprocessing | None, *, layout: SkeletonLayout | None) -> Sets:
@@ -139,7 +144,7 @@ def _load(chosen: DataOptions, expected: Preprocessing | None, *, layout: Skelet
         return load_sets(dataclasses.replace(own, frames=PreparedSet(chosen.path).shape[1]), layout=layout)
     if expected.frames is None:
         raise ValueError(
-            "runs: the encoder's folder does not say to how many frames clips are resampled; save it with "
+            "runs: the encoder's folder does not record to how many frames clips are resampled; save it with "
             "preprocessing=Preprocessing(frames=...)"
         )
     settings = dataclasses.replace(
@@ -163,8 +168,8 @@ def _check_prepared(path: str, expected: Preprocessing) -> None:
     differing = prepared.preprocessing.differences(anybody, layout=prepared.layout)
     if differing:
         raise ValueError(
-            f"data.path: expected clips preprocessed as for the encoder, got in {path!r} {'; '.join(differing)}; "
-            "prepare the set again that way"
+            f"data.path: expected clips with the encoder's preprocessing, got {'; '.join(differing)} in {path!r}; "
+            "prepare the set again with these settings"
         )
     check_prepared_unit(prepared, expected)
 
@@ -174,7 +179,7 @@ def _knows_its_data(trained: TrainedEncoder) -> bool:
 
 
 def _clips_layout(trained: TrainedEncoder, layout: str | None, path: str, *, tell: bool) -> SkeletonLayout | None:
-    """The run's, where the clips have it or do not say; None where they or the user say another."""
+    """The run's skeleton, if the clips have it or name none; None if they or the user name another."""
     mine = trained.clips_layout
     if layout is not None and layout == trained.layout.name:
         return trained.layout
@@ -186,8 +191,8 @@ def _clips_layout(trained: TrainedEncoder, layout: str | None, path: str, *, tel
     names = joint_names(path)
     if names is None and tell:
         print_line(
-            f"{escape(path)} does not name its joints; this assumes the run's, those of {escape(mine.name)}. If the "
-            "clips have others, pass --data.layout."
+            f"{escape(path)} does not name its joints; assuming the run's layout {escape(mine.name)}. Pass "
+            "--data.layout if the joints differ."
         )
     if names == trained.layout.joints:
         return trained.layout

@@ -1,4 +1,4 @@
-"""An encoder with the clips that it is evaluated on, and what a protocol gives."""
+"""An encoder with its evaluation clips, and the result of a protocol."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from skelblocks.training.options import DataOptions, TrainOptions
 
 
 class ProtocolResult(NamedTuple):
-    """What a protocol gives.
+    """The result of a protocol.
 
     Attributes:
-        protocol: Its name, the column of a table.
-        accuracy: Top-1 in percent.
-        scores: Of the test clips.
-        selected: How the number was chosen, for instance ``"last epoch"``.
-        details: Anything else worth keeping, plain numbers.
-        classifier: The encoder and the linear layer on its features, of a protocol whose classifier is kept.
+        protocol: Name of the protocol and of its column in a table.
+        accuracy: Top-1 accuracy in percent.
+        scores: Scores of the test clips.
+        selected: How the epoch or setting was chosen, for instance ``"last epoch"``.
+        details: Other plain numbers worth keeping.
+        classifier: The encoder and the linear layer on its features, if the protocol keeps its classifier.
     """
 
     protocol: str
@@ -50,7 +50,7 @@ class ProtocolResult(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedRun:
-    """An encoder with the clips that it is evaluated on, and their features.
+    """An encoder with its evaluation clips and their features.
 
     Axes: n clips, d features.
 
@@ -59,11 +59,12 @@ class EvaluatedRun:
         sets: Training and test clips.
         train: Features of the training clips ``(n, d)``.
         test: Features of the test clips.
-        fit: Places of the training clips that classifiers see.
-        held: Places of the training clips that select.
-        data: Which clips these are.
-        pretrained_apart: Whether the training kept to this split of these clips; None: the run does not say.
-        readout: How the features were taken from the encoder's map.
+        fit: Indices of the training clips that fit classifiers.
+        held: Indices of the training clips held out for selection.
+        data: Options that describe the clips.
+        pretrained_apart: Whether pretraining used only the training clips of this split; None if the run does not
+            record it.
+        readout: How the feature map became one vector.
     """
 
     trained: TrainedEncoder
@@ -78,27 +79,27 @@ class EvaluatedRun:
 
     @property
     def labels(self) -> tuple[Tensor, Tensor]:
-        """Labels of the training and of the test clips."""
+        """Labels of the training clips and of the test clips."""
         return self.sets.train.labels, self.sets.test.labels
 
     @property
     def num_classes(self) -> int:
-        """Number of classes in both parts together."""
+        """Number of classes, over both parts."""
         return max(self.sets.train.num_classes, self.sets.test.num_classes)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """Names of the classes, where the set has them."""
+        """Names of the classes, if the set has them."""
         return self.sets.test.class_names or None
 
     def result(self, protocol: str, scores: Tensor, *, selected: str, **details: Any) -> ProtocolResult:
-        """Name the scores of the test clips ``(n, classes)``.
+        """Make a result from scores of the test clips ``(n, classes)``.
 
         Args:
-            protocol: The protocol's name.
-            scores: Of the test clips.
-            selected: How the number was chosen.
-            **details: Anything else worth keeping.
+            protocol: Name of the protocol.
+            scores: Scores of the test clips.
+            selected: How the epoch or setting was chosen.
+            **details: Other plain numbers worth keeping.
         """
         percent = 100 * accuracy(scores, self.labels[1], topk=(1,))[1]
         return ProtocolResult(protocol, percent, StreamScores(self.sets.test.names, scores.cpu()), selected, details)
@@ -107,21 +108,21 @@ class EvaluatedRun:
 def load_evaluated_run(
     folder: str | Path, options: ProtocolOptions, *, trained: TrainedEncoder | None = None
 ) -> EvaluatedRun:
-    """Open a run, load its clips, and extract the features, which are kept in the run's folder.
+    """Open a run, load its clips, and extract their features. The run's folder caches the features.
 
     Args:
-        folder: Of a run or of a pretrained encoder; ``FOLDER:STREAM`` names one of several streams.
-        options: Which clips, and how the epoch is selected.
-        trained: An encoder to evaluate in place of the folder's, for instance an untrained one; its features are not
-            kept.
+        folder: Folder of a run or of a pretrained encoder; ``FOLDER:STREAM`` names one of several streams.
+        options: Which clips to use, and how to select the epoch.
+        trained: An encoder to evaluate instead of the folder's, for instance an untrained one; its features are not
+            cached.
 
     Returns:
         The encoder with its clips and features.
 
     Raises:
         FileNotFoundError: There is no encoder or there are no clips.
-        ValueError: Clips without labels, without a split or with another preprocessing; ``validation_ids`` that are
-            missing, are all of the training clips, or select nothing.
+        ValueError: The clips have no labels, no split or another preprocessing; or ``validation_ids`` are missing,
+            cover all training clips, or select nothing.
     """
     keep = trained is None
     trained = trained or open_encoder(folder)
@@ -156,20 +157,20 @@ def _device(accelerator: str) -> torch.device:
 
 
 def _held_out(sets: Sets, chosen: DataOptions, options: ProtocolOptions) -> Tensor:
-    """A boolean for each training clip: whether it selects."""
+    """A boolean per training clip: whether it is held out for selection."""
     if options.evaluate.select != "validation":
         return torch.zeros(len(sets.train), dtype=torch.bool)
     ids = options.data.validation_ids
     who = groups(sets.train, chosen.split)
     if who is None:
         raise ValueError(
-            "data.validation_ids: the set does not say who is in a clip, which camera took it, or its fold; choose "
+            "data.validation_ids: expected clips with a subject, view or fold, but the set records none; choose "
             "another --evaluate.select"
         )
     held = torch.from_numpy(np.isin(who, ids))
     if not held.any() or held.all() or not np.isin(ids, who).all():
         there = ", ".join(map(str, np.unique(who)))
-        raise ValueError(f"data.validation_ids: expected some of {there}, not all, got {ids}")
+        raise ValueError(f"data.validation_ids: expected some but not all of {there}, got {ids}; choose other ids")
     return held
 
 

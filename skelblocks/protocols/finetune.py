@@ -30,16 +30,17 @@ SELECTED: dict[str, str] = {
 
 
 class FinetuneResult(NamedTuple):
-    """What fine-tuning came to.
+    """The result of fine-tuning.
 
     Attributes:
-        accuracy: Top-1 on the test clips, in percent.
+        accuracy: Top-1 accuracy on the test clips, in percent.
         logits: Scores of the test clips ``(n, classes)``, on the CPU.
-        names: Of the test clips.
-        epoch: After which the model was tested, counted from 1.
-        selected: How that epoch was chosen, in words.
-        history: One row of metrics an epoch.
-        model: Clips of the stream ``(n, c, t, v, m)`` to logits: encoder, readout, linear layer; on the CPU.
+        names: Names of the test clips.
+        epoch: The epoch after which the model was tested, counted from 1.
+        selected: How this epoch was chosen, in words.
+        history: One row of metrics per epoch.
+        model: The model on the CPU: encoder, readout and linear layer. It maps clips of the stream ``(n, c, t, v, m)``
+            to logits.
     """
 
     accuracy: float
@@ -64,29 +65,31 @@ def finetune(
     accelerator: str = "auto",
     readout: Readout = "mean",
 ) -> FinetuneResult:
-    """Train a copy of an encoder, with a linear layer drawn from N(0, 0.02) on its pooled map, by cross-entropy.
+    """Train a copy of an encoder and a linear layer on its pooled map, by cross-entropy.
 
-    All draws are a function of seed, epoch and step; the global random state is left as it was.
+    The linear layer's weights are drawn from N(0, 0.02). Every draw is a function of seed, epoch and step; the global
+    random state does not change.
 
     Args:
-        encoder: Clips ``(n, c, t, v, m)`` to feature maps ``(n, m, d, t, v)``; it does not change.
+        encoder: Maps clips ``(n, c, t, v, m)`` to feature maps ``(n, m, d, t, v)``; it does not change.
         sets: Labeled clips.
-        options: How the model is trained.
-        stream: What the encoder takes.
-        rows: Places in the training set of the clips to train on, the labeled ones of the semi-supervised protocol.
-            Default: all that are not for validation.
-        validation: Places in the training set of clips that select the epoch, none of ``rows``.
-        select: Which epoch is reported: ``"last"``, the best on ``"validation"``, or, as released codes, on ``"test"``.
-        seed: Of the classifier's weights, the order of the clips, augmentation and dropout.
-        accelerator: As in training, for instance ``"cpu"``.
-        readout: How features are taken from the encoder's map, see :func:`~skelblocks.encoders.readout`.
+        options: How to train the model.
+        stream: The stream that the encoder takes.
+        rows: Indices of the training clips to train on: in the semi-supervised protocol, the labeled ones. Default: all
+            that are not in ``validation``.
+        validation: Indices of the training clips that select the epoch; none may be in ``rows``.
+        select: Which epoch to report: the ``"last"``, the best on ``"validation"``, or the best on ``"test"``, as
+            released codes do.
+        seed: Random seed of the classifier's weights, the order of the clips, augmentation and dropout.
+        accelerator: Where to train, as in pretraining, for instance ``"cpu"``.
+        readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`.
 
     Returns:
         The accuracy, the scores and the model.
 
     Raises:
-        ValueError: Clips without labels, ``rows`` or ``validation`` that are missing, overlap or leave nothing, an
-            unknown way to select, or several processes.
+        ValueError: Clips have no labels; ``rows`` or ``validation`` are missing, overlap or leave nothing; ``select``
+            is unknown; or several processes run.
         NonFiniteLossError: The loss is not finite.
 
     Example:
@@ -99,7 +102,7 @@ def finetune(
         'last epoch'
     """
     if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise ValueError("finetune runs in one process; start it without torchrun")
+        raise ValueError("finetune: expected one process, got several; start it without torchrun")
     check_choice(select, get_args(Select), name="select")
     train, held = choose_clips(sets.train, rows=rows, validation=validation, select=select)
     test = labeled_clips(sets.test)
@@ -130,10 +133,10 @@ def finetune(
 def _train(
     steps: FinetuneSteps, train: LabeledClips, watched: LabeledClips | None, *, select: Select
 ) -> tuple[list[dict[str, float]], int]:
-    """Train for all epochs, and put back the best one's weights where some clips select.
+    """Train for all epochs, and restore the best epoch's weights if some clips select it.
 
     Returns:
-        The history, and the epoch whose weights the model has.
+        The history, and the epoch of the model's weights.
     """
     epochs = steps.options.epochs
     history: list[dict[str, float]] = []

@@ -1,4 +1,4 @@
-"""Options of a fine-tuning and of the semi-supervised protocol."""
+"""Options of fine-tuning and of the semi-supervised protocol."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ _CHOICES = {
 
 @dataclass(kw_only=True)
 class FinetuneOptions:
-    """How a whole model is trained on labels.
+    """How the whole model is fine-tuned on labels.
 
-    The papers differ and say little. Released code: MsMCLR has rate 3 (!), no weight decay, 100 epochs, divided at 80;
-    HiCLR 0.1, weight decay 1e-4, 70 epochs, warm-up 5, divided at 30 and 55; SkeleMixCLR 0.1, Nesterov, 110 epochs,
-    warm-up 10, divided at 50, 70 and 90; SkeAttnCLR 0.003 to 0.01 (its paper 0.05), 150 epochs, divided at 60 and 100;
-    PSTL Adam at 5e-3; CrossMoCo's paper 1e-4, 100 epochs; AimCLR releases none. The defaults are pretraining's rate and
-    weight decay with MsMCLR's epochs, milestone and batch.
+    The papers say little, and the released codes differ:
+
+    - MsMCLR: rate 3 (!), no weight decay, 100 epochs, divided at 80.
+    - HiCLR: rate 0.1, weight decay 1e-4, 70 epochs, warm-up 5, divided at 30 and 55.
+    - SkeleMixCLR: rate 0.1, Nesterov, 110 epochs, warm-up 10, divided at 50, 70 and 90.
+    - SkeAttnCLR: rate 0.003 to 0.01 (its paper 0.05), 150 epochs, divided at 60 and 100.
+    - PSTL: Adam with rate 5e-3.
+    - CrossMoCo's paper: rate 1e-4, 100 epochs. AimCLR releases no fine-tuning code.
+
+    The defaults here are the rate and weight decay of pretraining, with the epochs, milestone and batch of MsMCLR.
 
     Example:
         >>> FinetuneOptions(epochs=30, milestones=[24]).learning_rate
@@ -40,18 +45,20 @@ class FinetuneOptions:
     _group: ClassVar[str] = "finetune"
 
     epochs: int = 100
-    batch_size: int = 64  # clips; fewer labeled clips make one batch, and an incomplete last batch is left out
+    batch_size: int = 64  # clips per step; an incomplete last batch is dropped, unless it is the only one
     optimizer: Optimizer = "sgd"
     learning_rate: float = 0.1
-    start_rate: float | None = None  # of the encoder; default: learning_rate, as of the classifier
+    start_rate: float | None = None  # learning rate of the encoder; default: learning_rate, as for the classifier
     sgd_momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
-    schedule: Schedule = "step"  # plateau: torch's, on the loss of an epoch; SkeAttnCLR
-    milestones: list[int] = field(default_factory=lambda: [80])  # epochs after which the step schedule divides by ten
-    warmup_epochs: float = 0.0  # in which the rate rises from zero
-    mode: Mode = "train"  # eval: batch norms frozen and no dropout, as AimCLR, MsMCLR, SkeAttnCLR
-    augment: Augment = "none"  # weak: crop and shear
+    schedule: Schedule = "step"  # of the learning rate; plateau: torch's, on the epoch's loss, as in SkeAttnCLR
+    milestones: list[int] = field(
+        default_factory=lambda: [80]
+    )  # epochs after which the step schedule divides the rate by ten
+    warmup_epochs: float = 0.0  # epochs in which the rate rises from zero
+    mode: Mode = "train"  # eval: frozen batch norms and no dropout, as in AimCLR, MsMCLR, SkeAttnCLR
+    augment: Augment = "none"  # augmentation of training clips; weak: crop and shear
     precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
@@ -71,7 +78,7 @@ class FinetuneOptions:
             check_number(getattr(self, name), name=f"{group}.{name}", least=0)
         if self.nesterov and self.optimizer == "sgd" and self.sgd_momentum == 0:
             raise ValueError(
-                f"{group}.nesterov: expected sgd_momentum > 0 with it, got 0; raise it, or leave nesterov out"
+                f"{group}.nesterov: expected sgd_momentum > 0 with nesterov, got 0; raise it, or leave nesterov out"
             )
         if self.schedule == "plateau" and self.warmup_epochs:
             raise ValueError(
@@ -82,7 +89,7 @@ class FinetuneOptions:
 
 @dataclass(kw_only=True)
 class SemiOptions(FinetuneOptions):
-    """The semi-supervised protocol: which share of the labels, how often, and how a model is trained on them.
+    """The semi-supervised protocol: what fraction of the labels, how many draws, and how to train on them.
 
     Example:
         >>> SemiOptions().fractions
@@ -91,14 +98,19 @@ class SemiOptions(FinetuneOptions):
 
     _group: ClassVar[str] = "semi"
 
-    fractions: list[float] = field(default_factory=lambda: [0.01, 0.1])  # of the labels
-    draws: int = 5  # of the labeled clips, with a seed each
-    protocol: Literal["finetune", "linear"] = "finetune"  # AimCLR, section 4.2: the whole model
+    fractions: list[float] = field(default_factory=lambda: [0.01, 0.1])  # fractions of the labels
+    draws: int = 5  # random draws of the labeled clips, each with its own seed
+    protocol: Literal["finetune", "linear"] = (
+        "finetune"  # finetune: train the whole model (AimCLR, section 4.2); linear: frozen features
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         shares = self.fractions
         if not shares or not all(0 < share <= 1 for share in shares) or len(set(shares)) < len(shares):
-            raise ValueError(f"semi.fractions: expected different shares in (0, 1], at least one, got {shares}")
+            raise ValueError(
+                f"semi.fractions: expected at least one fraction in (0, 1], without repeats, got {shares}; choose "
+                "others"
+            )
         check_count(self.draws, name="semi.draws")
         check_choice(self.protocol, ("finetune", "linear"), name="semi.protocol")

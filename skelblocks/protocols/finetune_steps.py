@@ -1,4 +1,4 @@
-"""The steps of a fine-tuning: the model, its optimizer, an epoch of training, the scores of clips."""
+"""The steps of fine-tuning: the model, its optimizer, an epoch of training, the scores of clips."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class FinetuneSteps:
     """A model that is being fine-tuned, with its device, optimizer and schedule.
 
     Args:
-        encoder: Clips ``(n, c, t, v, m)`` to feature maps; a copy of it is trained.
-        sets: Labeled clips, for their layout and number of classes.
-        options: How the model is trained.
-        clips: Number of training clips, the largest batch.
-        stream: What the encoder takes.
-        seed: Of the classifier's weights, the order of the clips, augmentation and dropout.
-        accelerator: As in training.
-        readout: How features are taken from the encoder's map.
+        encoder: Maps clips ``(n, c, t, v, m)`` to feature maps; a copy of it is trained.
+        sets: Labeled clips, which give the layout and the number of classes.
+        options: How to train the model.
+        clips: Number of training clips, the largest possible batch.
+        stream: The stream that the encoder takes.
+        seed: Random seed of the classifier's weights, the order of the clips, augmentation and dropout.
+        accelerator: Where to train, as in pretraining.
+        readout: How the feature map becomes one vector.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class FinetuneSteps:
         self.augment = recipes.weak() if options.augment == "weak" else Compose([])
 
     def cuda_devices(self) -> list[torch.device]:
-        """The devices whose random state training moves, besides the CPU."""
+        """The devices, besides the CPU, whose random state training changes."""
         return [self.fabric.device] if self.fabric.device.type == "cuda" else []
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """Places among the training clips, for each step of an epoch, which is counted from 0."""
+        """Indices of the training clips for each step of an epoch, counted from 0."""
         return epoch_batches(self.clips, batch_size=self.plan.batch_size, seed=self.seed, epoch=epoch)
 
     def epoch(self, train: LabeledClips, epoch: int, *, advance: Callable[[], object]) -> dict[str, float]:
@@ -86,7 +86,7 @@ class FinetuneSteps:
 
         Args:
             train: The clips.
-            epoch: Counted from 0.
+            epoch: The epoch, counted from 0.
             advance: Called after each step.
 
         Returns:
@@ -120,7 +120,7 @@ class FinetuneSteps:
 
     @torch.no_grad()
     def scores(self, clips: LabeledClips) -> Tensor:
-        """Logits of clips ``(n, classes)`` in evaluation mode, on the CPU."""
+        """Logits ``(n, classes)`` of clips in evaluation mode, on the CPU."""
         self.model.eval()
         places = torch.split(torch.arange(len(clips.labels)), _SCORED_AT_ONCE)
         return torch.cat([self._logits(self.fabric.to_device(clips.take(each))).cpu() for each in places])
@@ -145,7 +145,9 @@ def make_model(
     with torch.no_grad():
         features: int = body.eval()(clip).shape[1]
     classes = max(part.num_classes for part in sets)
-    head = nn.Linear(features, classes, device="meta").to_empty(device="cpu")  # draws no random numbers
+    head = nn.Linear(features, classes, device="meta").to_empty(
+        device="cpu"
+    )  # skips the default initialization, which draws random numbers
     generator = torch.Generator().manual_seed(derive_seed(seed, "classifier"))
     nn.init.normal_(head.weight, std=0.02, generator=generator)
     nn.init.zeros_(head.bias)
@@ -161,13 +163,15 @@ def set_mode(model: nn.Module, mode: str) -> None:
     """Training mode, or evaluation mode for frozen batch norms and no dropout."""
     model.train(mode == "train")
     for module in model.modules():
-        if isinstance(module, nn.RNNBase):  # cuDNN has no gradient of these in evaluation mode, where nothing differs
+        if isinstance(
+            module, nn.RNNBase
+        ):  # cuDNN has no gradient for RNNs in evaluation mode, and training mode is equal
             module.train()
 
 
 def _plan(options: FinetuneOptions, *, clips: int, seed: int, accelerator: str) -> TrainOptions:
-    """The same options by the names of pretraining, whose order of clips, schedule and device serve here too."""
-    constant = options.schedule == "plateau"  # its rate is not a function of the epoch
+    """The same options under the names of pretraining, whose order of clips, schedule and device are reused."""
+    constant = options.schedule == "plateau"  # the plateau schedule's rate is no function of the epoch
     return TrainOptions(
         epochs=options.epochs,
         batch_size=min(options.batch_size, clips),

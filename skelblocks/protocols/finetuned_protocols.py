@@ -1,4 +1,4 @@
-"""The protocols that train the whole model: on all labels, or on a share of every class's labels."""
+"""The protocols that train the whole model: on all labels, or on a fraction of each class's labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def finetune_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolRe
 
     Args:
         run: The encoder with its clips.
-        options: Its group ``finetune``, and how the epoch is selected.
+        options: The group ``finetune``, and how to select the epoch.
 
     Returns:
         The scores, the history, and the trained encoder with its classifier.
@@ -30,13 +30,13 @@ def finetune_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolRe
 def semi_supervised_protocol(
     run: EvaluatedRun, options: ProtocolOptions, *, fraction: float, draw: int
 ) -> ProtocolResult:
-    """Train on a share of every class's labels: the whole model, or a linear classifier.
+    """Train on a fraction of each class's labels: the whole model, or a linear classifier.
 
     Args:
         run: The encoder with its clips.
-        options: Its group ``semi``.
-        fraction: The share of the labels.
-        draw: Number of the drawing of labeled clips, from 0; each has a seed of its own.
+        options: The group ``semi``.
+        fraction: The fraction of the labels.
+        draw: Number of the random draw of labeled clips, from 0; each draw has its own seed.
 
     Returns:
         The scores; ``details["labeled_clips"]`` counts the clips that were labeled.
@@ -49,7 +49,7 @@ def semi_supervised_protocol(
     else:
         result = _finetuned(run, options, options.semi, name, rows=rows)
     result.details["labeled_clips"] = len(rows)
-    return result._replace(classifier=None)  # one for each draw would fill the memory
+    return result._replace(classifier=None)  # keeping one for each draw would fill the memory
 
 
 def _finetuned(

@@ -1,4 +1,4 @@
-"""The protocols on frozen features: nearest neighbors, a linear classifier, retrieval and clusters."""
+"""The protocols on frozen features: nearest neighbors, a linear classifier, retrieval and clustering."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from skelblocks.training.options import EvaluateOptions
 
 
 def knn_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolResult:
-    """Classify by cosine nearest neighbors, for every number of neighbors in ``options.evaluate.neighbors``.
+    """Classify by cosine nearest neighbors, for each number of neighbors in ``options.evaluate.neighbors``.
 
-    The number that is reported is set beforehand, or chosen on the validation clips.
+    The reported number is set beforehand, or chosen on the validation clips.
 
     Args:
         run: The encoder with its clips.
-        options: Numbers of neighbors, and how the reported one is selected.
+        options: Numbers of neighbors, and how to select the reported one.
 
     Returns:
         The scores with the reported number; ``details["by_neighbors"]`` has the accuracy with each.
 
     Raises:
-        ValueError: More neighbors are asked for than there are training clips.
+        ValueError: A number of neighbors exceeds the number of training clips.
     """
     train, test = run.labels
     most = len(run.fit)
@@ -60,14 +60,14 @@ def knn_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolResult:
 def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor | None = None) -> ProtocolResult:
     """Train a linear classifier on the frozen features.
 
-    With ``options.evaluate.probe = "ridge"`` it is :func:`~skelblocks.evaluation.ridge_probe`, whose constant is chosen
-    by cross-validation on the training clips: over the groups of the split (subjects, views or folds) where there are
-    several, else over single clips. The kept classifier gives probabilities by its softmax.
+    With ``options.evaluate.probe = "ridge"`` the classifier is :func:`~skelblocks.evaluation.ridge_probe`.
+    Cross-validation on the training clips chooses its regularization: over the groups of the split (subjects, views or
+    folds) if there are several, else over single clips. The softmax of the saved classifier gives probabilities.
 
     Args:
         run: The encoder with its clips.
-        options: The probe, else the run's own, and how the epoch is selected.
-        rows: Places of the training clips that it sees. Default: ``run.fit``.
+        options: The probe (default: the run's), and how to select the epoch.
+        rows: Indices of the training clips to fit on. Default: ``run.fit``.
 
     Returns:
         The scores, and the encoder with the classifier.
@@ -105,8 +105,8 @@ def _ridge(run: EvaluatedRun, rows: Tensor) -> ProtocolResult:
         num_classes=run.num_classes,
     )
     over = f"groups ({run.data.split})" if several else "single clips"
-    selected = f"ridge, constant by cross-validation over {over} of the training clips"
-    with torch.no_grad():  # the kept layer's softmax gives probabilities
+    selected = f"ridge, regularization by cross-validation over {over} of the training clips"
+    with torch.no_grad():  # so that the saved layer's softmax gives probabilities
         result.head.weight.div_(result.temperature)
         result.head.bias.div_(result.temperature)
     found = run.result("linear", result.logits, selected=selected, probe="ridge", constant=result.constant)
@@ -114,10 +114,10 @@ def _ridge(run: EvaluatedRun, rows: Tensor) -> ProtocolResult:
 
 
 def feature_structure(run: EvaluatedRun) -> dict[str, float]:
-    """Measure how the features lie, without a classifier, in percent.
+    """Measure how well features separate the classes, without a classifier, in percent.
 
-    Test clips retrieve training clips, and test clips are clustered. Test clips of a class that no training clip has
-    are left out of the retrieval.
+    Test clips retrieve training clips, and test clips are clustered. Retrieval leaves out test clips of classes that no
+    training clip has.
 
     Args:
         run: The encoder with its clips.

@@ -1,4 +1,4 @@
-"""What an encoder and its method cost: parameters, and operations of one forward."""
+"""The cost of an encoder and of its method: parameters, and operations of one forward pass."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ from skelblocks.training.option_checks import check_count
 from skelblocks.training.options import MethodOptions
 from skelblocks.training.pages import load_page
 
-_CLIPS = 2  # that are counted; operations are proportional to the number of clips
+_CLIPS = 2  # enough, since operations are proportional to the number of clips
 
 
 @dataclass(kw_only=True)
 class CostOptions:
-    """Which method, and in which sizes; None: as the method's options have it."""
+    """The method and the sizes to count. None means the value in the method's options."""
 
     method: str = "msmclr"  # a method's name, or a FILE.py that `skelblocks train` takes
-    recipe: list[str] = field(default_factory=list)  # YAML files of the training; default: the papers' settings
-    frames: int | None = None  # of a clip
-    persons: int = 2  # of a clip
-    coordinates: int = 3  # of a joint; 2 in a picture
-    layout: str | None = None  # a name or a .json file; default: ntu-rgb+d
-    batch_size: int | None = None  # clips; 128 in MsMCLR's table 9
-    out: str | None = None  # folder; default: runs/cost
+    recipe: list[str] = field(default_factory=list)  # YAML files of training options; default: the papers' settings
+    frames: int | None = None  # frames per clip
+    persons: int = 2  # persons per clip
+    coordinates: int = 3  # coordinates per joint: 3, or 2 in a picture
+    layout: str | None = None  # skeleton: a name or a .json file; default: ntu-rgb+d
+    batch_size: int | None = None  # clips per batch; MsMCLR's table 9 has 128
+    out: str | None = None  # folder for the results; default: runs/cost
 
     def __post_init__(self) -> None:
         for name in ("frames", "persons", "coordinates", "batch_size"):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name=name)
         if self.coordinates not in (2, 3):
-            raise ValueError(f"coordinates: expected 2 or 3, got {self.coordinates}")
+            raise ValueError(f"coordinates: expected 2 or 3, got {self.coordinates}; choose one of them")
 
 
 def method_cost(options: CostOptions) -> dict[str, Any]:
-    """Count the parameters and operations of an encoder and of its method's forward, for one batch of clips.
+    """Count the parameters and operations of an encoder and of its method's forward pass, for one batch of clips.
 
-    Operations are counted as torch does, and as MsMCLR's table 9 does.
+    Operations are counted in two ways: as torch does, and as MsMCLR's table 9 does.
 
     Args:
         options: The method and the sizes.
 
     Returns:
-        ``{"method", "batch_size"}``, and for encoder and method, with each way of counting, parameters, MACs and FLOPs.
+        ``{"method", "batch_size"}``, and the parameters, MACs and FLOPs of encoder and method by each way of counting.
 
     Raises:
         FileNotFoundError: There is no such method or file.
-        ValueError: Sizes that do not fit.
+        ValueError: The sizes do not fit the method.
     """
     page = load_page(options.method)
     arguments = [f"--config={path}" for path in options.recipe]
     chosen: Any = _resized(parse_options(page.options, arguments), options)
     layout = layouts.get_or_load(chosen.data.layout or "ntu-rgb+d")
-    made: dict[str, Any] = {"layout": layout, "persons": options.persons, "coordinates": options.coordinates}
+    shape: dict[str, Any] = {"layout": layout, "persons": options.persons, "coordinates": options.coordinates}
     with torch.random.fork_rng(devices=[]):
         clips = torch.randn(_CLIPS, options.coordinates, chosen.data.frames, layout.num_joints, options.persons)
         views = page.make_views(chosen, layout=layout)(clips, torch.Generator().manual_seed(0))
-        encoder = build_backbone(chosen, **made)
-        method = page.build(chosen, **made)
+        encoder = build_backbone(chosen, **shape)
+        method = page.build(chosen, **shape)
     ids = torch.arange(_CLIPS)
     batch_size = chosen.train.batch_size
     counted: dict[str, Any] = {"method": page.name, "batch_size": batch_size}
@@ -87,7 +87,7 @@ def cost_table(counted: Mapping[str, Any]) -> str:
     """Tabulate what :func:`method_cost` counted.
 
     Args:
-        counted: Its result.
+        counted: The result of :func:`method_cost`.
 
     Returns:
         Markdown, in millions and billions.
@@ -111,11 +111,11 @@ def cost_table(counted: Mapping[str, Any]) -> str:
 
 
 def _resized(chosen: MethodOptions, options: CostOptions) -> MethodOptions:
-    """The method's options in the sizes that are asked for."""
+    """The method's options with the requested sizes."""
     data = {name: value for name in ("frames", "layout") if (value := getattr(options, name)) is not None}
     size = options.batch_size or chosen.train.batch_size
     contrast = chosen.contrast
-    if contrast.queue_size == "auto":  # settled by the number of clips, which costs nothing here
+    if contrast.queue_size == "auto":  # a run sets it by the number of clips, but it does not change the cost
         contrast = dataclasses.replace(contrast, queue_size=size)
     return dataclasses.replace(
         chosen,

@@ -1,6 +1,6 @@
 """The options of an evaluation, in groups: ``options.semi.draws`` is ``--semi.draws`` and ``semi: {draws: ...}``.
 
-The comment behind each field is its text in ``--help``.
+The comment after each field is its help text.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from skelblocks.training.options import Split
 Baselines = Literal["none", "coordinates", "minirocket"]
 BASELINES: tuple[Baselines, ...] = get_args(Baselines)
 _SELECTS = ("last", "validation", "test")
-_LARGEST_SEED = 1 << 48  # draws of labels multiply it by a thousand
+_LARGEST_SEED = 1 << 48  # draws of labels multiply the seed by a thousand
 
 
 @dataclass(kw_only=True)
 class EvaluatedDataOptions:
-    """Which clips an encoder is evaluated on. Without options they are the clips, and the split, of its training."""
+    """The clips to evaluate on. By default these are the clips and the split of the encoder's training."""
 
-    path: str | None = None  # default: the run's; another set that has the encoder's joints: transfer
-    layout: str | None = None  # of that set, a name or a .json file; default: by its joint names, else the run's
-    y: Y | None = None  # where the second coordinate grows in that set; default: as in the run's
-    to: str | None = None  # turn the clips into this skeleton, the encoder's; default: as in the training
-    missing: Missing | None = None  # joints of data.to that cannot be made; default: as in the training
-    coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third; default: as in the training
-    nan: Nan | None = None  # what NaN coordinates are: an error, or joints that are unseen; default: as in the training
-    split: Split | None = None  # what decides who tests; default: the run's
-    train_ids: list[int] | None = None  # default: the run's; with another split or set as in training
-    validation_ids: list[int] = field(default_factory=list)  # training subjects (cameras, folds) to select on
+    path: str | None = None  # default: the run's set; or another set with the encoder's joints
+    layout: str | None = None  # skeleton of that set: a name or a .json file; default: by joint names, else the run's
+    y: Y | None = None  # direction in which the second coordinate grows; default: as in the run's set
+    to: str | None = None  # convert the clips to this skeleton, which must be the encoder's; default: as in training
+    missing: Missing | None = None  # what to do about joints of data.to that clips lack; default: as in training
+    coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third; default: as in training
+    nan: Nan | None = None  # treat NaN coordinates as an error, or as unseen joints; default: as in training
+    split: Split | None = None  # what separates training and test clips; default: the run's split
+    train_ids: list[int] | None = None  # training subjects, cameras or folds; default: the run's
+    validation_ids: list[int] = field(default_factory=list)  # training subjects, cameras or folds to select on
 
 
 @dataclass(kw_only=True)
 class MeasureOptions:
-    """How the accuracies on frozen features are measured, and which epoch of a classifier is reported."""
+    """How to measure accuracies on frozen features, and which epoch of a classifier to report."""
 
-    select: Literal["last", "validation", "test"] = "last"  # epoch that is reported; "test" is named so in the result
-    neighbors: list[int] = field(default_factory=lambda: [1, 5, 10, 20, 40])  # of kNN; all are in the details
-    k: int | None = None  # number of neighbors that is reported; default: the run's evaluate.neighbors
-    probe: Literal["paper", "standardized", "ridge"] | None = None  # of the linear protocol; default: the run's
-    seed: int = 0  # of the classifiers and of the draws of labels
-    accelerator: str = "auto"  # one device
-    precision: Precision = "own"  # of features: the encoder's; bf16; or auto: bfloat16 where the machine has it
+    select: Literal["last", "validation", "test"] = "last"  # epoch to report; results name the choice "test"
+    neighbors: list[int] = field(default_factory=lambda: [1, 5, 10, 20, 40])  # for kNN; results have each
+    k: int | None = None  # number of neighbors to report; default: the run's evaluate.neighbors
+    probe: Literal["paper", "standardized", "ridge"] | None = None  # linear classifier; default: the run's
+    seed: int = 0  # random seed of the classifiers and of the draws of labels
+    accelerator: str = "auto"  # kind of device, such as cpu or cuda
+    precision: Precision = "own"  # of features: the encoder's; bf16; or auto: bfloat16 if the machine supports it
 
     def __post_init__(self) -> None:
         check_finite(self, group="evaluate")
@@ -58,7 +58,7 @@ class MeasureOptions:
         check_choice(self.precision, PRECISIONS, name="evaluate.precision")
         check_choice(self.probe, (None, "paper", "standardized", "ridge"), name="evaluate.probe")
         if not self.neighbors:
-            raise ValueError("evaluate.neighbors: expected at least one number of neighbors, got []")
+            raise ValueError("evaluate.neighbors: expected at least one number of neighbors, got []; try [1, 5, 20]")
         for number in self.neighbors:
             check_count(number, name="evaluate.neighbors")
         if self.k is not None:
@@ -70,7 +70,7 @@ class MeasureOptions:
 
 @dataclass(kw_only=True)
 class ProtocolOptions:
-    """What every command on runs knows.
+    """The options of every protocol that evaluates runs.
 
     Example:
         >>> ProtocolOptions(semi=SemiOptions(draws=3)).semi.draws
@@ -81,28 +81,28 @@ class ProtocolOptions:
     evaluate: MeasureOptions = field(default_factory=MeasureOptions)
     semi: SemiOptions = field(default_factory=SemiOptions)
     finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
-    out: str | None = None  # folder; default: `evaluation` in the first run's, NAME_evaluation beside a pretrained NAME
-    readout: Readout | None = None  # how features are taken from the map; default: as the encoder was saved
-    names: list[str] | None = None  # of the runs' rows, one a run; runs of one name are seeds; default: the methods
-    weights: dict[str, float] | None = None  # of the streams in a fusion; default: joint 0.6, bone 0.6, others 0.4
+    out: str | None = None  # results folder; default: RUN/evaluation, or NAME_evaluation beside a pretrained NAME
+    readout: Readout | None = None  # how the feature map becomes one vector; default: as the encoder was saved
+    names: list[str] | None = None  # a row name for each run; equal names are seeds of one row; default: the methods
+    weights: dict[str, float] | None = None  # of the streams in a fusion; default: joint and bone 0.6, others 0.4
 
     def __post_init__(self) -> None:
         check_choice(self.readout, (None, *READOUTS), name="readout")
         weights = (self.weights or {}).values()
         if not all(0 < weight < inf for weight in weights):
-            raise ValueError(f"weights: expected finite numbers above 0, got {self.weights}")
+            raise ValueError(f"weights: expected finite numbers > 0, got {self.weights}; choose others")
         if self.data.validation_ids and self.evaluate.select != "validation":
             raise ValueError(
-                f"data.validation_ids: they select nothing with evaluate.select={self.evaluate.select!r}; add "
-                "--evaluate.select validation, or leave them out"
+                f"data.validation_ids: expected none with evaluate.select={self.evaluate.select!r}, which selects "
+                "nothing on them; add --evaluate.select validation, or leave them out"
             )
 
 
 @dataclass(kw_only=True)
 class FuseOptions(ProtocolOptions):
-    """What the fusion knows besides."""
+    """The options of the fusion: all of :class:`ProtocolOptions`, and the fused protocol."""
 
-    protocol: Literal["linear", "semi", "finetune"] = "linear"  # whose classifiers are fused
+    protocol: Literal["linear", "semi", "finetune"] = "linear"  # protocol whose classifiers are fused
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,12 +111,12 @@ class FuseOptions(ProtocolOptions):
 
 @dataclass(kw_only=True)
 class ReportOptions(ProtocolOptions):
-    """What the report knows besides. Its linear probe is ``"ridge"`` for every line, unless another one is named."""
+    """The options of the report, besides :class:`ProtocolOptions`. The default linear probe is ``"ridge"``."""
 
-    untrained: bool = True  # evaluate untrained encoders of the same kind too, of both initializations
-    baselines: Baselines = "coordinates"  # features that nothing was learned for; minirocket: and MiniRocket
-    animation: bool = True  # of a test clip
-    html: str | None = None  # a page to write, such as report.html: tables, curves and pictures in one file
+    untrained: bool = True  # also evaluate untrained encoders of the same kind, with both initializations
+    baselines: Baselines = "coordinates"  # features that need no training; minirocket adds MiniRocket
+    animation: bool = True  # also draw an animated test clip
+    html: str | None = None  # also write this page, such as report.html: tables, curves and pictures in one file
 
     def __post_init__(self) -> None:
         super().__post_init__()

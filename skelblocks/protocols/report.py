@@ -1,4 +1,4 @@
-"""All protocols together, and untrained encoders beside the trained ones."""
+"""All protocols together, with untrained encoders for comparison."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ UNTRAINED = {"torch": "untrained, torch's initialization", "official": "untraine
 
 
 def structure_report(folders: Sequence[str | Path], options: ProtocolOptions) -> Results:
-    """Measure how well the features of the test clips fall into classes: kNN, retrieval and clusters.
+    """Measure how well the features of the test clips separate the classes: kNN, retrieval and clustering.
 
     Args:
-        folders: Of runs or pretrained encoders.
-        options: Of the protocols.
+        folders: Folders of runs or pretrained encoders.
+        options: The options of the evaluation.
 
     Returns:
         The results by run.
@@ -35,14 +35,14 @@ def structure_report(folders: Sequence[str | Path], options: ProtocolOptions) ->
 
 
 def full_report(folders: Sequence[str | Path], options: ReportOptions) -> Results:
-    """Run all protocols, fuse the streams, and evaluate what has to be beaten: untrained encoders and baselines.
+    """Run all protocols, fuse the streams, and evaluate untrained encoders and baselines for comparison.
 
-    Without another choice every line has the ridge probe, which is fair to features of any kind and size.
+    By default every line uses the ridge probe, which is fair to features of any kind and size.
 
     Args:
-        folders: Of runs or pretrained encoders.
-        options: Of the protocols; ``untrained=False`` leaves the untrained encoders out, ``baselines="none"`` the
-            features that nothing was learned for.
+        folders: Folders of runs or pretrained encoders.
+        options: The options of the report. ``untrained=False`` leaves out the untrained encoders, ``baselines="none"``
+            the baselines.
 
     Returns:
         The results by run.
@@ -61,15 +61,15 @@ def full_report(folders: Sequence[str | Path], options: ReportOptions) -> Result
 
 
 def measure_untrained(run: EvaluatedRun, options: ProtocolOptions, *, seed: int) -> dict[str, Row]:
-    """Evaluate encoders like a run's before any training, by kNN and the linear protocol.
+    """Evaluate untrained encoders of a run's architecture, by kNN and the linear protocol.
 
     Args:
         run: The run.
-        options: Of the protocols.
-        seed: Of the weights.
+        options: The options of the evaluation.
+        seed: Random seed of the weights.
 
     Returns:
-        The results with torch's initialization and with N(0, 0.02), by their names in a table.
+        The results with torch's initialization and with N(0, 0.02), by the label of their line in the table.
     """
     trained = run.trained
     config = describe_module(trained.encoder, role="encoder")

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: embedding, confusion, fine-tuning, and what the encoder looks at."""
+"""The pictures of an evaluation: embeddings, confusion matrices, fine-tuning curves, attention and a clip."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from skelblocks.viz import animate_clip, clip_attention, clip_strip, confusion_m
 
 
 def draw_embeddings(results: Results, out: str | Path) -> list[str]:
-    """Draw the features of the test clips in a plane: ``embedding_STREAM.png``, of the first seed of each method.
+    """Draw a map of the test clips' features, ``embedding_STREAM.png``, for the first seed of each method.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
         out: Folder of the pictures.
 
     Returns:
-        A line for each picture that could not be drawn; the numbers of an evaluation do not depend on its pictures.
+        One line for each picture that failed. A failure does not affect the numbers.
     """
     pictures = _Pictures(Path(out))
     for key in _first_seeds(results):
@@ -34,15 +34,15 @@ def draw_embeddings(results: Results, out: str | Path) -> list[str]:
 
 
 def draw_report(results: Results, out: str | Path, *, animation: bool = True) -> list[str]:
-    """Draw what each stream of the first seed gets wrong, how fine-tuning went, and a test clip.
+    """Draw the confusion matrices and fine-tuning curves of each stream's first seed, and a test clip.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
         out: Folder of the pictures.
         animation: Whether to draw ``clip.gif`` too.
 
     Returns:
-        A line for each picture that could not be drawn.
+        One line for each picture that failed.
     """
     pictures = _Pictures(Path(out))
     losses: dict[str, list[float]] = {}
@@ -65,19 +65,19 @@ def draw_report(results: Results, out: str | Path, *, animation: bool = True) ->
 
 
 def report_pictures(results: Results) -> dict[str, str]:
-    """The pictures that :func:`draw_report` draws, by the names of their files, with what each of them shows.
+    """The titles of the pictures that :func:`draw_report` draws.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
-        Titles by name; pictures that move are left out, and a picture that could not be drawn is there nevertheless.
+        Titles by file name, without animations. A picture that failed is listed as well.
     """
     found = {}
     for key in _first_seeds(results):
         line, label = results.label(key), file_label(results, key)
         if key.stream != FUSED:
-            found[f"embedding_{label}.png"] = f"Features of the test clips in a plane: {line}"
+            found[f"embedding_{label}.png"] = f"Map of the test clips' features: {line}"
         for protocol in ("linear", "finetune"):
             if protocol in results.rows[key]:
                 found[f"confusion_{protocol}_{label}.png"] = f"Confusion of classes: {line}, {protocol}"
@@ -85,22 +85,22 @@ def report_pictures(results: Results) -> dict[str, str]:
 
 
 def file_label(results: Results, key: RunKey) -> str:
-    """The line of a run as a part of a file's name: letters, digits, and underscores for everything else."""
+    """The label of a run as part of a file name: every character but letters and digits becomes an underscore."""
     return "".join(each if each.isalnum() or each in "-." else "_" for each in results.label(key))
 
 
 class _Pictures:
-    """Pictures in a folder, each of which may fail alone."""
+    """Pictures in a folder. A failed picture does not stop the others."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.failures = folder, list[str]()
 
     def draw(self, name: str, make: Callable[..., Any], *arguments: Any) -> None:
-        """Save the figure that a function makes."""
+        """Save the figure that a function returns."""
         self.write(name, lambda place: save_picture(make(*arguments), place))
 
     def write(self, name: str, write: Callable[..., Any], *arguments: Any) -> None:
-        """Let a function write a file, whose place is its last argument."""
+        """Call a function that writes a file; the path is its last argument."""
         try:
             write(*arguments, self.folder / name)
         except Exception as error:
@@ -138,17 +138,17 @@ def _animate(run: EvaluatedRun, place: Path) -> None:
 
 
 def _energy(run: EvaluatedRun) -> Any:
-    """Where the energy-based attention of a test clip's feature map is high."""
+    """Draw the energy-based attention of a test clip's feature map."""
     clip, _ = first_clip(run.sets)
     maps = feature_maps(run.trained.encoder, run.sets, stream=run.trained.stream)
-    energy = energy_attention(maps[0]).mean(dim=-3)  # (m, t, v), which joints stand out in the channels' mean
-    limits = (float(energy.min()), float(energy.max()))  # it hardly varies
+    energy = energy_attention(maps[0]).mean(dim=-3)  # (m, t, v), mean over channels
+    limits = (float(energy.min()), float(energy.max()))  # the range of a map is narrow
     about = "Energy-based attention of the feature map (EADM)"
     return clip_attention(clip, energy, limits=limits, title=about, **_look(run, clip))
 
 
 def _has_joints(run: EvaluatedRun) -> bool:
-    """Whether the feature map has the joints of the skeleton; BiGRU's has none."""
+    """Whether the feature map has an axis of joints; BiGRU's has none."""
     maps = feature_maps(run.trained.encoder, run.sets, stream=run.trained.stream)
     return maps.shape[-1] == run.trained.layout.num_joints
 

@@ -1,4 +1,4 @@
-"""What an evaluation of several runs found, and its Markdown table."""
+"""The results of an evaluation of several runs, and their Markdown table."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from skelblocks.evaluation import SeedSummary, summarize_seeds
 from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
 
 Row = dict[str, list[ProtocolResult]]
-"""The results of one encoder by protocol; of the semi-supervised protocol one for each draw of labels."""
-FUSED = "fused"  # in the place of a stream
+"""The results of one encoder by protocol. The semi-supervised protocol has one result for each draw of labels."""
+FUSED = "fused"  # takes the place of a stream's name
 
 
 class RunKey(NamedTuple):
-    """What tells a run from the others in an evaluation.
+    """What identifies a run in an evaluation.
 
     Attributes:
-        name: Of its rows, by default the method's. Runs of one name and stream are seeds.
-        stream: What it was trained on, or ``"fused"``.
-        seed: Of the training.
+        name: Name of its rows, by default the method's. Runs with the same name and stream are seeds.
+        stream: The stream it was trained on, or ``"fused"``.
+        seed: Random seed of the training.
     """
 
     name: str
@@ -33,14 +33,14 @@ class RunKey(NamedTuple):
 
 @dataclass(kw_only=True)
 class Results:
-    """What an evaluation of several runs found.
+    """The results of an evaluation of several runs.
 
     Attributes:
-        rows: The results of every run, and of the fusion of a name and seed.
+        rows: The results of each run, and of the fusion of each name and seed.
         runs: The encoders with their clips.
-        structure: How the features of a run lie.
-        untrained: Results of untrained encoders by the label of their line.
-        baselines: Results of features that nothing was learned for, by the label of their line.
+        structure: Retrieval and clustering metrics of each run's features.
+        untrained: Results of untrained encoders, by the label of their line.
+        baselines: Results of features that need no training, by the label of their line.
     """
 
     rows: dict[RunKey, Row] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Results:
     baselines: dict[str, list[Row]] = field(default_factory=dict)
 
     def label(self, key: RunKey) -> str:
-        """The line of a run: its stream, after its name where there are several."""
+        """The label of a run's line: its stream, preceded by its name if there are several names."""
         several = len({each.name for each in self.rows}) > 1
         return f"{key.name}, {key.stream}" if several else key.stream
 
@@ -64,11 +64,11 @@ class Results:
 def results_table(results: Results) -> str:
     """Tabulate accuracies: a line for each stream of each method, a column for each protocol.
 
-    Cells are mean and standard deviation over seeds. Draws of labels are averaged within a seed; of one seed, their
-    deviation is shown.
+    Cells are mean and standard deviation over seeds. Draws of labels are averaged within a seed; with a single seed,
+    the deviation is over the draws.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
         Markdown. Names of folders and methods are escaped.
@@ -80,7 +80,7 @@ def results_table(results: Results) -> str:
     seen = dict.fromkeys(str(run.trained.folder) for run in results.runs.values() if run.pretrained_apart is False)
     if seen:
         folders = ", ".join(escape(folder, to="markdown") for folder in seen)
-        text += ["", f"Pretrained with another split of these clips, perhaps on test clips: {folders}."]
+        text += ["", f"Pretrained with another split of these clips, possibly on test clips: {folders}."]
     if results.structure:
         text += ["", *_structure_table(results)]
     return "\n".join([*text, ""])
@@ -90,11 +90,10 @@ def accuracy_lines(results: Results) -> tuple[list[str], dict[str, list[str]]]:
     """The accuracies as text: baselines and untrained encoders, then the runs.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
-        The protocols, and one cell for each of them by the label of the line; a cell is empty where a line lacks the
-        protocol.
+        The protocols, and for each line's label one cell per protocol; a missing result is an empty cell.
     """
     lines = _rows_by_label(results)
     protocols = list(dict.fromkeys(protocol for rows in lines.values() for row in rows for protocol in row))
@@ -110,10 +109,10 @@ def _rows_by_label(results: Results) -> dict[str, list[Row]]:
 
 
 def results_caption(results: Results) -> str:
-    """What the accuracies are: of which clips, of which seeds, and how each was selected.
+    """A caption that says what the accuracies are: the clips, the seeds, and how each number was selected.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
     """
     rows = [row for rows in _rows_by_label(results).values() for row in rows]
     found = [result for row in rows for several in row.values() for result in several]
@@ -123,10 +122,10 @@ def results_caption(results: Results) -> str:
 
 
 def structure_lines(results: Results) -> tuple[list[str], dict[str, list[str]]]:
-    """How the features of the runs lie, as text: the metrics, and one cell for each of them by the label of the line.
+    """The retrieval and clustering metrics as text: their names, and for each line's label one cell per metric.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
     """
     by_label: dict[str, list[dict[str, float]]] = {}
     for key, values in results.structure.items():

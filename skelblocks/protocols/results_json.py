@@ -1,4 +1,4 @@
-"""What an evaluation found, as plain numbers."""
+"""The results of an evaluation as plain numbers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from skelblocks.training.dataset_split import groups
 
 
 def results_to_json(results: Results) -> dict[str, Any]:
-    """Everything measured as plain numbers; each result comes with its report by classes and its interval.
+    """All measurements as plain numbers. Each result has a report by class and a confidence interval.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
         ``runs``, ``baselines``, ``untrained``, ``differences`` and ``versions``, for :func:`json.dumps`.
@@ -66,14 +66,14 @@ def _accuracies(lines: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, 
 
 def _result(run: EvaluatedRun, result: ProtocolResult) -> dict[str, Any]:
     scores, labels = result.scores.scores, run.labels[1]
-    who = groups(run.sets.test, "cross-subject")  # clips of one person are alike, whatever the split
+    who = groups(run.sets.test, "cross-subject")  # clips of one person are alike, whichever split is used
     several = who is not None and len(np.unique(who)) > 1
     interval = bootstrap_interval(scores.argmax(dim=1) == labels, groups=who if several else None)
     return {
         "protocol": result.protocol,
         "accuracy": result.accuracy,
         "selected": result.selected,
-        "interval_95": [100 * interval.low, 100 * interval.high],  # over the test set; seeds are another matter
+        "interval_95": [100 * interval.low, 100 * interval.high],  # over test clips, not over seeds
         "interval_over": "subjects" if several else "clips",
         **result.details,
         "report": classification_report(scores, labels, class_names=run.class_names).to_dict(),

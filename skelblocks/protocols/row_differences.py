@@ -1,4 +1,4 @@
-"""How sure it is that a run is better than what stands beside it: paired intervals over the test clips."""
+"""Confidence intervals of the differences between runs and baselines, paired over the test clips."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COMPARED = ("knn", "linear")
 def row_differences(results: Results) -> dict[str, dict[str, dict[str, PairedInterval]]]:
     """Compare each run with each baseline and untrained encoder, clip by clip.
 
-    Seeds are averaged within a clip. Where the set says who is in a clip, whole people are resampled.
+    Seeds are averaged within a clip. If the set records who is in a clip, the bootstrap resamples whole people.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
-        For each run's line, each other line and each protocol that both have, the difference of the accuracies in
-        points, positive where the run is better, with its 95 % interval.
+        By the run's line, the other line and the protocol: the difference of the accuracies in points with its 95 %
+        interval. A positive difference means that the run is better.
     """
     if not results.runs:
         return {}
@@ -38,13 +38,13 @@ def row_differences(results: Results) -> dict[str, dict[str, dict[str, PairedInt
 
 
 def run_differences(results: Results) -> dict[str, dict[str, dict[str, PairedInterval]]]:
-    """Compare the runs with each other, clip by clip: each method and stream with each one after it.
+    """Compare the runs with each other, clip by clip: each method and stream with each later one.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
-        As :func:`row_differences`, with the lines of other runs in the place of the baselines.
+        The same as from :func:`row_differences`, with other runs instead of baselines.
     """
     lines = _run_lines(results)
     names = list(lines)
@@ -85,6 +85,6 @@ def _difference(
 
 
 def _correct(rows: Sequence[Row], protocol: str, labels: Tensor) -> Tensor:
-    """How often each test clip is classified right, on average over seeds."""
+    """How often each test clip is classified correctly, on average over seeds."""
     hits = [(row[protocol][0].scores.scores.argmax(dim=1) == labels).double() for row in rows]
     return torch.stack(hits).mean(dim=0)

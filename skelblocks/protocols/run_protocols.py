@@ -1,4 +1,4 @@
-"""Protocols on several runs: seeds, streams and their fusion, methods side by side."""
+"""Run protocols on several runs: seeds, streams and their fusion, several methods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skelblocks.protocols.options import ProtocolOptions
 from skelblocks.protocols.results import FUSED, Results, Row, RunKey
 from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
 
-_UNKNOWN = "pretrained"  # in the place of a method that a folder does not name
+_UNKNOWN = "pretrained"  # stands for the method if a folder does not name it
 PROTOCOLS: dict[str, Callable[[EvaluatedRun, ProtocolOptions], ProtocolResult]] = {
     "knn": knn_protocol,
     "linear": linear_protocol,
@@ -32,7 +32,7 @@ def measure(run: EvaluatedRun, protocols: Iterable[str], options: ProtocolOption
     Args:
         run: The encoder with its clips.
         protocols: Some of ``"knn"``, ``"linear"``, ``"semi"`` and ``"finetune"``.
-        options: Of the protocols.
+        options: The options of the evaluation.
 
     Returns:
         The results by protocol.
@@ -52,20 +52,20 @@ def measure(run: EvaluatedRun, protocols: Iterable[str], options: ProtocolOption
 def run_protocols(
     folders: Sequence[str | Path], protocols: Sequence[str], options: ProtocolOptions, *, fused: bool = False
 ) -> Results:
-    """Evaluate every run and, if asked, every seed's streams together.
+    """Evaluate every run and, optionally, the fused streams of every seed.
 
     Args:
-        folders: Of runs or pretrained encoders; ``FOLDER:STREAM`` names one of several streams.
+        folders: Folders of runs or pretrained encoders; ``FOLDER:STREAM`` names one of several streams.
         protocols: Some of ``"knn"``, ``"linear"``, ``"semi"`` and ``"finetune"``.
-        options: Of the protocols.
-        fused: Whether the classifiers of a seed's streams are fused too; the votes of kNN are not.
+        options: The options of the evaluation.
+        fused: Whether to also fuse the classifiers of each seed's streams. The votes of kNN are never fused.
 
     Returns:
         The results by run.
 
     Raises:
         FileNotFoundError: A folder holds no encoder.
-        ValueError: A folder is given twice, the runs have different test clips, or, to fuse, a seed has a single
+        ValueError: A folder is repeated; the runs have different test clips; or, with ``fused``, a seed has only one
             stream or the weights name other streams.
     """
     keys = run_keys(folders, [open_encoder(folder) for folder in folders], names=options.names)
@@ -87,22 +87,28 @@ def run_protocols(
 def run_keys(
     folders: Sequence[str | Path], trained: Sequence[TrainedEncoder], *, names: Sequence[str] | None
 ) -> list[RunKey]:
-    """Name the runs: by ``names``, else by their methods, and by folder where a method has two runs of a seed.
+    """Name the runs by ``names``, else by method, or by folder if a method has two runs with the same seed.
 
     Args:
-        folders: As they were given.
-        trained: What they hold.
-        names: One for each folder, or None.
+        folders: Folders of the runs.
+        trained: The encoders in these folders.
+        names: One name for each folder, or None.
 
     Raises:
-        ValueError: Another number of names, a folder twice, or two runs with one name, stream and seed.
+        ValueError: The number of names is wrong, a folder is repeated, or two runs have the same name, stream and seed.
     """
     if names is not None and len(names) != len(folders):
-        raise ValueError(f"names: expected one for each of the {len(folders)} runs, got {len(names)}: {list(names)}")
+        raise ValueError(
+            f"names: expected one name for each of the {len(folders)} runs, got {len(names)}: {list(names)}; name "
+            "every run"
+        )
     places = [(each.folder.resolve(), each.stream) for each in trained]
     for place, count in Counter(places).items():
         if count > 1:
-            raise ValueError(f"runs: {str(folders[places.index(place)])!r} is given {count} times; give each run once")
+            raise ValueError(
+                f"runs: expected each run once, got {str(folders[places.index(place)])!r} {count} times; leave out the "
+                "repeats"
+            )
     keys = [RunKey(each.method or _UNKNOWN, each.stream, each.seed) for each in trained]
     if names is not None:
         keys = [key._replace(name=name) for key, name in zip(keys, names, strict=True)]
@@ -113,7 +119,7 @@ def run_keys(
             f"names: two runs named {key.name!r} have the stream {key.stream!r} and the seed {key.seed}; give them "
             "different names"
         )
-    apart = {key.name for key in double}  # of these methods every folder is a line of its own
+    apart = {key.name for key in double}  # every folder of these methods gets its own line
     return [
         key._replace(name=f"{key.name} ({each.folder})") if key.name in apart else key
         for key, each in zip(keys, trained, strict=True)
@@ -121,36 +127,36 @@ def run_keys(
 
 
 def check_fusion(keys: Sequence[RunKey], options: ProtocolOptions) -> None:
-    """Refuse before the work what cannot be fused after it.
+    """Check before the evaluation that the streams can be fused after it.
 
     Raises:
-        ValueError: A name and seed has a single stream, or the weights name other streams.
+        ValueError: A name and seed has only one stream, or the weights name other streams.
     """
     for (name, seed), streams in _streams(keys).items():
         if len(streams) == 1:
             raise ValueError(
-                f"runs: of {name!r} with seed {seed} there is only the stream {streams[0]!r}; give at least two "
-                "streams to fuse, and --names if the runs have different methods"
+                f"runs: expected at least two streams to fuse, but {name!r} with seed {seed} has only {streams[0]!r}; "
+                "add another stream, and --names if the runs have different methods"
             )
         fuse_scores({each: StreamScores(["a clip"], torch.zeros(1, 1)) for each in streams}, weights=options.weights)
 
 
 def check_same_clips(run: EvaluatedRun, first: EvaluatedRun) -> None:
-    """Refuse results on other test clips than the first run's, which cannot be compared, averaged or added.
+    """Check that a run has the first run's test clips: other results cannot be compared, averaged or added.
 
     Raises:
         ValueError: The test clips differ in name, label or content.
     """
-    mine, theirs = run.sets.test, first.sets.test
-    same = mine.names == theirs.names and mine.labels.equal(theirs.labels)
+    mine, reference = run.sets.test, first.sets.test
+    same = mine.names == reference.names and mine.labels.equal(reference.labels)
     if same and run.trained.layout == first.trained.layout and _preprocessed_alike(run, first):
-        same = mine[0].clip.shape == theirs[0].clip.shape and mine[0].clip.allclose(theirs[0].clip, atol=1e-3)
-    elif same:  # two methods may see the same clips through another preprocessing
+        same = mine[0].clip.shape == reference[0].clip.shape and mine[0].clip.allclose(reference[0].clip, atol=1e-3)
+    elif same:  # two methods may use different preprocessing of the same clips
         same = run.data.path == first.data.path
     if not same:
         raise ValueError(
-            f"runs: {str(run.trained.folder)!r} has other test clips than {str(first.trained.folder)!r}; evaluate them "
-            "one by one, or give both the same --data.path and --data.split"
+            f"runs: expected the same test clips for all runs, but {str(run.trained.folder)!r} has other clips than "
+            f"{str(first.trained.folder)!r}; evaluate the runs one by one, or pass --data.path and --data.split for all"
         )
 
 
@@ -159,11 +165,11 @@ def fuse_rows(rows: Mapping[str, Row], run: EvaluatedRun, options: ProtocolOptio
 
     Args:
         rows: The results of each stream, all on the same test clips.
-        run: The first stream's, for the labels.
-        options: Its ``weights``.
+        run: The first stream's run, which gives the labels.
+        options: The options of the evaluation; ``weights`` is used.
 
     Returns:
-        The results of the fusion, by protocol; without kNN, whose votes are not fused.
+        The results of the fusion by protocol, without kNN, whose votes are not fused.
     """
     fused: Row = {}
     weights = {stream: (options.weights or FUSION_WEIGHTS)[stream] for stream in rows}
@@ -178,7 +184,7 @@ def fuse_rows(rows: Mapping[str, Row], run: EvaluatedRun, options: ProtocolOptio
 
 
 def _with_fusions(results: Results, options: ProtocolOptions) -> Results:
-    """Put the fusion of each name and seed after its streams."""
+    """Insert the fusion of each name and seed after its streams."""
     rows: dict[RunKey, Row] = {}
     for (name, seed), streams in _streams(results.rows).items():
         mine = {stream: results.rows[RunKey(name, stream, seed)] for stream in streams}

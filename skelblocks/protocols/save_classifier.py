@@ -1,4 +1,4 @@
-"""An encoder with the classifier of a protocol, as a pretrained folder."""
+"""Save an encoder with the classifier of a protocol as a pretrained folder."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from skelblocks.training.save_encoders import save_encoder
 
 
 def save_classifier(run: EvaluatedRun, result: ProtocolResult, folder: str | Path) -> None:
-    """Save the encoder and the classifier of a result, in place of what an earlier evaluation left.
+    """Save the encoder and the classifier of a result. An earlier evaluation's folder is replaced.
 
-    The folder's head is the classifier; its metadata have the names of the classes, the protocol, and the run.
+    The folder's head is the classifier. Its metadata record the class names, the protocol and the run.
 
     Args:
         run: The encoder with its clips.
-        result: Of a protocol that keeps its classifier.
-        folder: Where.
+        result: Result of a protocol that keeps its classifier.
+        folder: The folder to write.
 
     Raises:
         ValueError: The protocol keeps no classifier.
-        FileExistsError: The folder holds something else than a pretrained encoder.
+        FileExistsError: The folder holds something other than a pretrained encoder.
     """
     if result.classifier is None:
         raise ValueError(
-            f"result: expected one with a classifier, got {result.protocol!r}, which keeps none; use linear_protocol "
-            "or finetune_protocol"
+            f"result: expected a result with a classifier, got {result.protocol!r}, which keeps none; use "
+            "linear_protocol or finetune_protocol"
         )
     encoder, classifier = result.classifier
     save_encoder(

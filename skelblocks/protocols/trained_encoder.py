@@ -1,4 +1,4 @@
-"""A trained encoder, from the folder of a run, a pretrained folder, or a file that a method's authors have released."""
+"""Open a trained encoder: from a run, a pretrained folder, or a file released by a method's authors."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import STREAMS, Stream
 
 CONFIG = "config.json"  # of a pretrained folder
-ENCODER = "encoder"  # the pretrained folder of a run; encoder_STREAM where several streams were trained together
+ENCODER = "encoder"  # the pretrained folder in a run; encoder_STREAM if several streams were trained together
 _CHECKPOINT, _CLIPS_LAYOUT = "checkpoint.pt", "clips_layout.json"
-_GROUPS = ("data", "evaluate")  # of a run's options, which an evaluation reads
+_GROUPS = ("data", "evaluate")  # groups of a run's options that an evaluation reads
 _KINDS = {"method": str, "stream": str, "seed": int, "options": dict}
-_SHOWN = 5  # folders that a message names
+_SHOWN = 5  # most folders that a message lists
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedEncoder:
-    """An encoder and what is known of its training.
+    """An encoder and what is known about its training.
 
     Attributes:
-        folder: As it was given, without the stream.
-        encoder: On the CPU, in evaluation mode, in the precision it was saved in.
-        layout: Of what it takes.
-        preprocessing: Of its clips, or None where its folder does not say.
-        stream: What its clips are converted to.
-        readout: How features are taken from its map.
-        method: The method that trained it, or None where its folder does not say.
-        seed: Of the training; 0 where it is not known.
-        options: Of the training in groups, ``{"data": {"path": ...}, ...}``; empty where they are not known.
-        clips_layout: The skeleton of its clips with all their joints; None where that is not known.
-        is_run: Whether the folder is a run's.
+        folder: The folder, without the stream's name.
+        encoder: The encoder on the CPU, in evaluation mode, in the precision in which it was saved.
+        layout: Skeleton that the encoder takes.
+        preprocessing: Preprocessing of its clips, or None if unknown.
+        stream: The stream that its clips are converted to.
+        readout: How the feature map becomes one vector.
+        method: The method that trained it, or None if unknown.
+        seed: Random seed of the training; 0 if unknown.
+        options: Options of the training in groups, ``{"data": {"path": ...}, ...}``; empty if unknown.
+        clips_layout: Skeleton of the clips with all their joints; None if unknown.
+        is_run: Whether the folder is the folder of a run.
     """
 
     folder: Path
@@ -60,18 +60,18 @@ class TrainedEncoder:
 
     @property
     def results_folder(self) -> Path:
-        """Where features and results go: into a run; beside a released file or a pretrained folder."""
+        """The folder for features and results: inside a run, or next to a released file or pretrained folder."""
         if self.is_run:
             return self.folder / "evaluation"
         place = self.folder.resolve()
         return place.with_name(f"{place.name}_evaluation")
 
     def restored(self, kind: type[T], group: str) -> T:
-        """A group of the training's options; those that it does not have keep their defaults.
+        """A group of the training's options. Options that the training did not record have their defaults.
 
         Args:
-            kind: The group's dataclass.
-            group: Its name, for instance ``"data"``.
+            kind: Dataclass of the group.
+            group: Name of the group, for instance ``"data"``.
         """
         names = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
         return kind(**{name: value for name, value in self.options.get(group, {}).items() if name in names})
@@ -80,20 +80,20 @@ class TrainedEncoder:
 def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> TrainedEncoder:
     """Open the encoder that a run has saved, any pretrained encoder, or a released checkpoint.
 
-    Of a run, its pretrained folder ``encoder`` is opened, or ``encoder_STREAM`` where several streams were trained
-    together. Nothing of the method is needed, so that the encoder of a method of your own opens like ours.
+    For a run, this opens its pretrained folder ``encoder``, or ``encoder_STREAM`` if several streams were trained
+    together. The method's code is not needed, so the encoders of your own methods open in the same way.
 
     Args:
-        folder: Of a run or of a pretrained encoder, or a released file, which
+        folder: Folder of a run or of a pretrained encoder, or a released file, which
             :func:`~skelblocks.interop.load_official` reads; ``FOLDER:STREAM`` names one of several streams.
-        stream: The same. Default: the run's.
+        stream: The stream to open, instead of ``FOLDER:STREAM``. Default: the run's.
 
     Returns:
-        The encoder and what is known of its training.
+        The encoder and what is known about its training.
 
     Raises:
-        FileNotFoundError: The folder holds no encoder; the message says what is there.
-        ValueError: The run has no such stream, its folder is damaged, or the file is no released checkpoint.
+        FileNotFoundError: The folder holds no encoder; the message says what it holds.
+        ValueError: The run has no such stream, its folder is damaged, or the file is not a released checkpoint.
 
     Example:
         >>> open_encoder("runs/none")
@@ -112,7 +112,7 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
     options = run.get("options", {})
     own = next((each for each in STREAMS if each == run.get("stream")), found.stream)
     if stream is not None and stream != own:
-        raise ValueError(f"runs: {text!r} was trained on the stream {own!r}, not on {stream!r}")
+        raise ValueError(f"runs: expected an encoder of the stream {stream!r}, but {text!r} was trained on {own!r}")
     is_run = pretrained != place
     chosen = options.get("data", {}).get("joints") is not None
     kept = place / _CLIPS_LAYOUT
@@ -141,8 +141,8 @@ def _open_file(file: Path, stream: Stream | None) -> TrainedEncoder:
         raise ValueError(f"runs: {error}") from error
     if stream not in (None, found.stream):
         raise ValueError(
-            f"runs: {str(file)!r} is opened as the stream {found.stream!r}, not {stream!r}; import it with `skelblocks "
-            f"import-official --stream {stream}`, and give the folder"
+            f"runs: {str(file)!r} opens as the stream {found.stream!r}, not {stream!r}; import it with `skelblocks "
+            f"import-official --stream {stream}`, and name the imported folder"
         )
     return TrainedEncoder(
         folder=file,
@@ -187,14 +187,14 @@ def _pretrained_folder(place: Path, stream: str | None) -> Path:
 
 
 def _main_stream(folder: Path, there: Mapping[str, Path]) -> str:
-    """Of several streams that were trained together, the one that the run has evaluated; else the first."""
+    """The stream that a run of several streams evaluated, else its first stream."""
     options = _run_metadata(from_pretrained(folder), folder).get("options", {})
     main = options.get("data", {}).get("stream")
     return main if main in there else next(iter(there))
 
 
 def _run_metadata(found: Pretrained, folder: Path) -> dict[str, Any]:
-    """What a run says of itself in the encoder's folder; of an earlier version's run, the seed and the stream."""
+    """The run's metadata in the encoder's folder; for a run of an earlier version, the seed and the stream."""
     if "run" not in found.metadata:
         flat = found.metadata.get("options")
         flat = flat if isinstance(flat, dict) else {}
@@ -203,8 +203,8 @@ def _run_metadata(found: Pretrained, folder: Path) -> dict[str, Any]:
     fits = isinstance(run, dict) and all(isinstance(run.get(name, kind()), kind) for name, kind in _KINDS.items())
     if not fits or isinstance(run.get("seed"), bool) or not all(map(_is_group, (run.get("options", {})).items())):
         raise ValueError(
-            f"runs: the metadata in {str(folder / CONFIG)!r} are no run's: expected the method's name, stream, seed, "
-            "and options in groups; train again with this version"
+            f"runs: expected metadata of a run in {str(folder / CONFIG)!r}: method, stream, seed, and options in "
+            "groups; train again with this version"
         )
     return dict(run)
 
@@ -215,10 +215,10 @@ def _is_group(option: tuple[str, Any]) -> bool:
 
 
 def _what_is_there(place: Path) -> str:
-    """Why a folder cannot be evaluated, and what in it can."""
+    """A message that says why a folder cannot be evaluated, and what in it can."""
     if (place / _CHECKPOINT).is_file():
         return (
-            f"runs: {str(place)!r} has a checkpoint but no folder {ENCODER!r}: the run has not ended, or an earlier "
+            f"runs: {str(place)!r} has a checkpoint but no folder {ENCODER!r}: the run is not finished, or an earlier "
             "version trained it; run the same training command again, with this version"
         )
     inside = sorted(str(path.parent) for path in place.glob(f"*/{CONFIG}"))
@@ -226,8 +226,10 @@ def _what_is_there(place: Path) -> str:
     if inside:
         found = list(dict.fromkeys(inside))
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        return f"runs: there is no encoder in {str(place)!r} itself; give one of {', '.join(found[:_SHOWN])}{more}"
+        return (
+            f"runs: expected an encoder, but {str(place)!r} has none itself; choose {', '.join(found[:_SHOWN])}{more}"
+        )
     return (
-        f"runs: there is no run and no pretrained encoder in {str(place)!r}: expected {ENCODER}/{CONFIG} or {CONFIG}; "
-        "give the folder of a run"
+        f"runs: expected {ENCODER}/{CONFIG} or {CONFIG} in {str(place)!r}, but it has neither; name the folder of a "
+        "run or a pretrained folder"
     )

@@ -181,9 +181,12 @@ def test_what_a_user_can_mend_is_one_line(folder, tmp_path, capsys):
     bad = write_clips(tmp_path / "hands.npz", "hand-21")
     out = tmp_path / "labels.csv"
     for arguments, message in [
-        ((tmp_path / "bare", clips), "encoder: expected one with a classifier and the names of its classes"),
-        ((tmp_path / "other", clips), "expected a classifier of the 40 features of the readout 'body', got one of 8"),
-        ((tmp_path / "silent", clips), "does not say how to prepare them"),
+        ((tmp_path / "bare", clips), "encoder: expected an encoder with a classifier and class names"),
+        (
+            (tmp_path / "other", clips),
+            "expected a classifier that takes the 40 features of the readout 'body', got one of 8",
+        ),
+        ((tmp_path / "silent", clips), "does not record how to prepare clips"),
         ((tmp_path / "none", clips), "there is no pretrained encoder in"),
         ((clips, clips), "clips.npz: expected a checkpoint"),
         ((folder, tmp_path / "none.npz"), "clips: there is no file or folder"),

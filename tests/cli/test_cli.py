@@ -35,8 +35,8 @@ def test_from_a_shell(raw, tmp_path):
     result = subprocess.run([sys.executable, "-m", "skelblocks", *command], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "5 clips (3, 50, 25, 2), 4 train, 1 test, 0 neither" in result.stdout
-    assert "No clip is in the training part" not in result.stdout
-    assert "1 left out" in result.stdout
+    assert "The set has no training part" not in result.stdout
+    assert "1 clips left out" in result.stdout
     assert "6 of 6 files: 5 clips, 1 rejected" in result.stderr
     result = subprocess.run(
         [sys.executable, "-m", "skelblocks", "inspect", str(tmp_path / "none")],
@@ -83,7 +83,7 @@ def test_without_centering(raw, tmp_path, capsys):
     assert manifest["settings"]["preprocessing"]["center"] is None
     assert manifest["protocol"] is None
     assert manifest["parts"] == {"train": 0, "test": 0, "neither": 5}
-    assert "No clip is in the training part" in capsys.readouterr().out
+    assert "The set has no training part" in capsys.readouterr().out
 
 
 def test_all_owners(tmp_path, capsys):
@@ -174,10 +174,10 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
         ((pyskl,), ["clips", "'xsub_train': 1"]),
         ((position,), ["float32 (3, 3, 60, 25, 2)", "ntu-rgb+d, ntu-rgb+d-anatomical"]),
         ((position, "--labels", labels), ["position file", "S001C001P001R001A001"]),
-        ((labels,), ["3, numbered 0..2, of 1 to 1 clips"]),
+        ((labels,), ["3, numbered 0..2, with 1 to 1 clips each"]),
         ((skeletons[0], "--labels", label_files[0]), ["PKU-MMD", "0002-L_1_0"]),
         ((tmp_path / "named.npz",), ["utd-mhad, 20 joints"]),
-        ((tmp_path / "half.npz",), ["1, numbered 0..0, of 1 to 1 clips; 2 clips have no label"]),
+        ((tmp_path / "half.npz",), ["1, numbered 0..0, with 1 to 1 clips each; 2 clips have no label"]),
         ((tmp_path / "mine.npz",), ["NaN or infinite in 1 clips", "0 in 1 clips, 1 in 2 clips, 2 in 1 clips"]),
     ]:
         assert not run("inspect", *arguments)
@@ -210,9 +210,9 @@ def test_inspect_refuses(raw, tmp_path, capsys):
     skeletons, _, _ = write_pku_mmd(tmp_path / "pku", videos=1)
     (tmp_path / "text.csv").write_text("1,2")
     for arguments, message in [
-        ((raw,), "no prepared set in"),
+        ((raw,), "expected a prepared set or a file"),
         ((raw / "S001C003P003R001A003.skeleton",), "S001C003P003R001A003.skeleton"),
-        ((skeletons[0],), "name it with --labels"),
+        ((skeletons[0],), "add --labels"),
         ((tmp_path / "text.csv",), "expected a .npz or .npy file"),
     ]:
         assert run("inspect", *arguments) == 1
@@ -230,9 +230,9 @@ def test_inspect_draws_three_clips(raw, tmp_path, capsys, monkeypatch):
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 20
     np.save(tmp_path / "x.npy", np.zeros((2, 3, 5, 25, 1)))
     assert run("inspect", tmp_path / "x.npy", "--draw", picture) == 1
-    assert "name it with --layout" in capsys.readouterr().err
+    assert "name the skeleton with --layout" in capsys.readouterr().err
     assert run("inspect", tmp_path / "x.npy", "--layout", "ntu-rgb+d", "--draw", picture) == 1
-    assert "nobody is seen in any clip" in capsys.readouterr().err
+    assert "expected a visible person to draw" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib.image", None)
     assert run("inspect", out, "--draw", picture) == 1
     assert "skelblocks[viz]" in capsys.readouterr().err

@@ -184,7 +184,7 @@ def test_parts_overwriting_and_no_table(folder, prepared, tmp_path, capsys):
     assert [path.name for path in out.iterdir()] == ["embeddings.npz"]  # no neighbors of other embeddings
     (tmp_path / "file").write_text("")
     assert run("embed", folder, prepared, "--out", tmp_path / "file") == 1
-    assert "is a file; give a folder" in capsys.readouterr().err
+    assert "is a file; choose another name" in capsys.readouterr().err
 
 
 def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, capsys):
@@ -211,7 +211,7 @@ def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, ca
     np.savez(tmp_path / "three.npz", x=x)
     for name, clips, message in [
         ("utd", prepared, "the skeleton of the encoder, 'utd-mhad', got 'nw-ucla', which has joints of its own"),
-        ("silent", arrays, "does not say how to prepare them"),
+        ("silent", arrays, "does not record how to prepare clips"),
         ("flat", prepared, "axis 'c' is 3, not 2"),
         ("encoder", tmp_path / "three.npz", "expected at most 2 persons"),
         ("encoder", tmp_path / "none.npz", "there is no file or folder"),
@@ -222,7 +222,7 @@ def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, ca
         error = capsys.readouterr().err
         assert message in error, error
     for more, message in [
-        (("--neighbors", 7), "neighbors: expected less than the 7 clips"),
+        (("--neighbors", 7), "neighbors: expected fewer than the 7 clips"),
         (("--neighbors", -1), "neighbors: expected an integer >= 0"),
         (("--batch-size", 0), "batch-size: expected an integer >= 1"),
         (("--device", "toaster"), "device: 'toaster' is not available on this machine"),
@@ -286,11 +286,11 @@ def test_export_from_recorded_clips_to_probabilities(encoder, tmp_path, capsys):
     save_pretrained(tmp_path / "bare", encoder=encoder)
     for folder, arguments, message in [
         ("bare", ("--classifier",), "classifier: expected an encoder with a classifier"),
-        ("bare", ("--preparation",), "does not say how clips are prepared"),
+        ("bare", ("--preparation",), "does not record how clips are prepared"),
         ("whole", ("--y", "down"), "y: expected it only with --preparation"),
         ("whole", ("--map", "--classifier"), "map: expected it without --classifier"),
         ("whole", ("--preparation", "--persons", 2), "persons: expected at most the 1 of the preparation, got 2"),
-        ("whole", ("--preparation", "--layout", "hand-21"), "give --missing nearest"),
+        ("whole", ("--preparation", "--layout", "hand-21"), "add --missing nearest"),
         ("whole", ("--preparation", "--coordinates", 2), "align: expected 3 coordinates"),
     ]:
         assert run("export", tmp_path / folder, "--out", tmp_path / "no.pt2", *arguments) == 1

@@ -112,8 +112,11 @@ def test_a_sample_is_the_same_for_the_same_seed(tmp_path, encoder, clips):
         (["{encoder}", "{folder}/none", "--out", "{out}"], "clips: there is no file or folder"),
         (["{encoder}", "{clips}", "--out", "{out}", "--layout", "coco-17"], "17"),
         (["{encoder}", "--out", "{out}"], "name the clips after the encoder"),
-        (["{encoder}", "--out", "{out}", "--part", "test"], "part: it speaks of clips that are named"),
-        (["{features}", "--out", "{out}"], "clips: features alone cannot move"),
+        (
+            ["{encoder}", "--out", "{out}", "--part", "test"],
+            "part: this option describes clips named on the command line",
+        ),
+        (["{features}", "--out", "{out}"], "clips: expected the clips of these features"),
         (["{features}", "{clips}", "--out", "{out}"], "the set has no 'nobody'"),
         (["{clips}", "{clips}", "--out", "{out}"], "encoder: expected an .npz file with the arrays embeddings, names"),
         (["{folder}/broken.npz", "{clips}", "--out", "{out}"], "is not a whole numpy file"),
@@ -134,7 +137,9 @@ def test_errors_are_one_line_and_leave_no_page(tmp_path, encoder, clips, capsys,
 def test_too_many_clips(tmp_path, encoder, clips, capsys, monkeypatch):
     monkeypatch.setattr("skelblocks.cli.explore._MOST", 20)
     assert run("explore", encoder, clips, "--out", tmp_path / "page.html", *QUICK) == 1
-    assert "clips: expected at most 20, which a page can hold, got 24; add --sample 20" in capsys.readouterr().err
+    assert (
+        "clips: expected at most 20, the most that a page can hold, got 24; add --sample 20" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(("module", "arguments"), [("jinja2", []), ("umap", ["--map", "umap"])])

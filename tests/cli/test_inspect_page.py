@@ -43,7 +43,7 @@ def test_text_tells_of_near_copies(file, capsys):
 def test_large_sets_are_searched_when_asked(file, capsys, monkeypatch):
     monkeypatch.setattr("skelblocks.cli.inspect_page._SEARCHED", 11)
     assert not run("inspect", file)
-    assert "not searched in 12 clips; --copies searches" in told(capsys)
+    assert "not searched in 12 clips; add --copies to search" in told(capsys)
     assert not run("inspect", file, "--copies")
     assert "near copies 1 pair" in told(capsys)
 
@@ -84,7 +84,7 @@ def test_mistakes_leave_no_page(file, tmp_path, capsys, monkeypatch):
         ((file, "--html", tmp_path / "none" / "set.html"), "is not there; make it first"),
         ((file, "--html", there), "choose another name, or --overwrite"),
         ((file, "--html", page, "--split", "fold"), "split: expected groups fold for fold, got subject, view"),
-        ((file, "--html", page, "--split", "is_train"), "has no array 'is_train'"),
+        ((file, "--html", page, "--split", "is_train"), "expected an array 'is_train'"),
         ((file, "--html", page, "--train-ids", 1), "train-ids: expected a --split"),
         (
             (file, "--html", page, "--split", "cross-view", "--train-ids", 7),

@@ -161,7 +161,7 @@ def test_recordings_that_cannot_be_read_are_listed(root, capsys):
     (root / "broken.json").write_text('[{"image_id": "0.jpg", "category_id": 1, "keypoints": [1, 2], "idx": 1}]')
     write_recording(root / "empty.json", persons=0)
     assert not prepare(root)
-    assert "2 left out" in capsys.readouterr().out
+    assert "2 clips left out" in capsys.readouterr().out
     manifest = json.loads((root.parent / "set" / "manifest.json").read_text())
     assert sorted(entry["name"] for entry in manifest["rejected"]) == ["broken", "empty"]
 
@@ -174,7 +174,7 @@ def test_recordings_that_cannot_be_read_are_listed(root, capsys):
         ("name,label\na,b\n", (), "line 1: expected a header such as"),
         (None, ("--window", "all"), "window: expected a number of frames or 'none', got 'all'"),
         (None, ("--window", "0"), "window: expected an integer >= 1, got 0"),
-        (None, ("--test", "day1*"), "test: expected --split recording or --split subject beside it"),
+        (None, ("--test", "day1*"), "test: expected --split with --test, got none"),
         (None, ("--split", "recording"), "test: expected names of each recording to test on, got none"),
         (None, ("--split", "recording", "--test", "x"), "test: no recording is called 'x'; there are day1/sit"),
         (None, ("--split", "recording", "--test", "*"), "test: expected some recording that is left to train on"),
@@ -184,7 +184,7 @@ def test_recordings_that_cannot_be_read_are_listed(root, capsys):
         (
             None,
             ("--for", "nowhere", "--frames", "9"),
-            "for: the encoder says how clips are prepared; leave --frames",
+            "for: expected --for without --frames",
         ),
         (None, ("--layout", "nowhere"), "nowhere"),
         (None, ("--to", "hand-21"), "to: "),

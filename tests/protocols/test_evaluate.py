@@ -144,12 +144,10 @@ def test_what_was_selected_is_said(run):
     assert (subjects[evaluated.held] == 1).all()
     assert (subjects[evaluated.fit] == 3).all()
     for select in ("last", "test"):
-        with pytest.raises(
-            ValueError, match=f"data.validation_ids: they select nothing with evaluate.select='{select}'"
-        ):
+        with pytest.raises(ValueError, match=f"data.validation_ids: expected none with evaluate.select='{select}'"):
             evaluate("linear", [folder, *QUICK, "--evaluate.select", select, "--data.validation-ids", "[1]"])
     for wrong in ("[]", "[1,3]", "[2]", "[1,7]"):
-        with pytest.raises(ValueError, match=r"validation_ids: expected some of 1, 3, not all"):
+        with pytest.raises(ValueError, match=r"validation_ids: expected some but not all of 1, 3"):
             evaluate("linear", [folder, *QUICK, "--evaluate.select", "validation", "--data.validation-ids", wrong])
 
 
@@ -181,7 +179,7 @@ def test_another_split_than_the_trainings_is_said_and_has_its_own_ids(run, tmp_p
     found = evaluate("linear", [folder, *QUICK, "--data.train-ids", "[3,4]"])
     assert found["runs"][0]["pretrained_apart"] is False
     text = (tmp_path / "joint_0" / "evaluation" / "linear.md").read_text()
-    assert f"Pretrained with another split of these clips, perhaps on test clips: {folder}." in text
+    assert f"Pretrained with another split of these clips, possibly on test clips: {folder}." in text
     arrays = dict(np.load(tmp_path / "mine.npz"))
     np.savez(tmp_path / "mine.npz", **arrays, view=1 + np.arange(24) % 3)
     sets = loaded(folder, split="cross-view").sets
@@ -276,9 +274,9 @@ def test_streams_are_fused_seed_by_seed(run, monkeypatch):
     monkeypatch.setattr(sys.modules["skelblocks.protocols.run_protocols"], "load_evaluated_run", None)
     with pytest.raises(ValueError, match="weights: no stream for 'motion'"):
         evaluate("fuse", [*folders[:2], *QUICK, "--weights", "{joint: 1, bone: 1, motion: 1}"])
-    with pytest.raises(ValueError, match="of 'mine' with seed 0 there is only the stream 'joint'"):
+    with pytest.raises(ValueError, match="'mine' with seed 0 has only 'joint'"):
         evaluate("fuse", [folders[0], *QUICK])
-    with pytest.raises(ValueError, match=r"runs: '.*joint_0' is given 2 times; give each run once"):
+    with pytest.raises(ValueError, match=r"runs: expected each run once, got '.*joint_0' 2 times"):
         evaluate("knn", [folders[0], folders[0], *QUICK])
 
 
@@ -546,7 +544,7 @@ def test_clips_without_labels_are_refused(tmp_path):
     del arrays["y"]
     np.savez(path, **arrays)
     save_run(tmp_path / "run", str(path))
-    with pytest.raises(ValueError, match="has no labels, and nothing can be evaluated"):
+    with pytest.raises(ValueError, match="expected labels, which an evaluation needs"):
         evaluate("linear", [str(tmp_path / "run"), *QUICK])
 
 
@@ -587,12 +585,14 @@ def test_results_that_differ_have_files_of_their_own(run, tmp_path):
 def test_runs_on_other_clips_are_not_put_together(run, tmp_path):
     other = write_set(tmp_path / "other.npz", seed=1)
     for second in (run(seed=1, path=other), run("bone", path=other)):
-        with pytest.raises(ValueError, match="has other test clips than"):
+        with pytest.raises(ValueError, match="expected the same test clips for all runs"):
             evaluate("linear", [run(), second, *QUICK])
 
 
 def test_options_are_looked_at_before_the_work(run, tmp_path):
-    with pytest.raises(ValueError, match=r"semi.fractions: expected different shares in \(0, 1\], at least one, got"):
+    with pytest.raises(
+        ValueError, match=r"semi.fractions: expected at least one fraction in \(0, 1\], without repeats, got"
+    ):
         evaluate("semi", [run(), "--semi.fractions", "[0.1, 10]", *QUICK])
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError, match=r"out: '.*file' is a file; give a folder"):
@@ -610,9 +610,9 @@ def test_options_are_looked_at_before_the_work(run, tmp_path):
         ("finetune.learning_rate", ".nan", "finetune.learning_rate: expected a finite number, got nan"),
         ("finetune.epochs", "-3", "finetune.epochs: expected an integer >= 1, got -3"),
         ("semi.weight_decay", ".inf", "semi.weight_decay: expected a finite number, got inf"),
-        ("weights", "{joint: .nan}", "weights: expected finite numbers above 0, got"),
-        ("weights", "{joint: 0}", "weights: expected finite numbers above 0, got"),
-        ("names", "[a, b]", "names: expected one for each of the 1 runs, got 2"),
+        ("weights", "{joint: .nan}", "weights: expected finite numbers > 0, got"),
+        ("weights", "{joint: 0}", "weights: expected finite numbers > 0, got"),
+        ("names", "[a, b]", "names: expected one name for each of the 1 runs, got 2"),
         ("nonsense", "1", "nonsense"),
     ],
 )

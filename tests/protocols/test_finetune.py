@@ -156,11 +156,15 @@ def test_it_learns():
         ({}, {"rows": [0.5]}, "rows: expected different places"),
         ({}, {"rows": [True, False]}, "rows: expected different places"),
         ({}, {"select": "best"}, "select: expected one of"),
-        ({}, {"select": "validation"}, "validation: expected places of training clips with select='validation'"),
-        ({}, {"validation": [1]}, "validation: expected places of training clips with select='validation'"),
+        ({}, {"select": "validation"}, "validation: expected indices of training clips with select='validation'"),
+        ({}, {"validation": [1]}, "validation: expected indices of training clips with select='validation'"),
         ({}, {"select": "validation", "validation": [99]}, "validation: expected different places in 0..11"),
-        ({}, {"select": "validation", "validation": [1], "rows": [0, 1]}, "not all and none of rows"),
-        ({}, {"select": "validation", "validation": range(12)}, "not all and none of rows"),
+        (
+            {},
+            {"select": "validation", "validation": [1], "rows": [0, 1]},
+            "some but not all training clips, and none of rows",
+        ),
+        ({}, {"select": "validation", "validation": range(12)}, "some but not all training clips, and none of rows"),
         ({"learning_rate": 1e30, "epochs": 9}, {}, "at epoch .*, on the samples .*; look at these samples, or lower"),
     ],
 )
@@ -191,9 +195,9 @@ def test_what_is_wrong_is_said(changes, given, message):
         ),
         (SemiOptions, {"epochs": 0}, "semi.epochs: expected an integer >= 1, got 0"),
         (SemiOptions, {"draws": 0}, "semi.draws: expected an integer >= 1, got 0"),
-        (SemiOptions, {"fractions": []}, "semi.fractions: expected different shares"),
-        (SemiOptions, {"fractions": [0.1, 10.0]}, r"semi.fractions: expected different shares in \(0, 1\]"),
-        (SemiOptions, {"fractions": [0.1, 0.1]}, "semi.fractions: expected different shares"),
+        (SemiOptions, {"fractions": []}, "semi.fractions: expected at least one fraction"),
+        (SemiOptions, {"fractions": [0.1, 10.0]}, r"semi.fractions: expected at least one fraction in \(0, 1\]"),
+        (SemiOptions, {"fractions": [0.1, 0.1]}, "semi.fractions: expected at least one fraction"),
         (SemiOptions, {"fractions": [float("nan")]}, "semi.fractions: expected a finite number, got nan"),
         (SemiOptions, {"protocol": "knn"}, "semi.protocol: expected one of 'finetune', 'linear'"),
     ],
@@ -205,7 +209,7 @@ def test_options_that_cannot_be_used_are_refused(kind, wrong, message):
 
 def test_more_processes_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="finetune runs in one process"):
+    with pytest.raises(ValueError, match="finetune: expected one process"):
         finetune(small_encoder(), small_sets(), options())
 
 
