@@ -54,7 +54,7 @@ def test_of_several_streams_each_can_be_had(tmp_path):
 
 def test_of_a_single_stream_no_other_can_be_had(tmp_path):
     save_run(tmp_path, "c.npz")
-    with pytest.raises(ValueError, match="expected an encoder of the stream 'bone', but '.*' was trained on 'joint'"):
+    with pytest.raises(ValueError, match=r"expected an encoder of the stream 'bone', but '.*' was trained on 'joint'"):
         open_encoder(tmp_path, stream="bone")
 
 
@@ -72,7 +72,7 @@ def test_what_is_there_is_said(tmp_path):
         open_encoder(tmp_path / "gone")
     with pytest.raises(ValueError, match=r"runs: .*clips\.npz"):
         open_encoder(write_set(tmp_path / "clips.npz"))
-    with pytest.raises(FileNotFoundError, match="expected encoder/config.json or config.json in"):
+    with pytest.raises(FileNotFoundError, match=r"expected encoder/config.json or config.json in"):
         open_encoder(tmp_path)
     save_run(tmp_path / "runs" / "one", "c.npz")
     with pytest.raises(FileNotFoundError, match=r"there is no encoder in '.*runs' itself; give one of .*one$"):
