@@ -1,4 +1,4 @@
-"""The training loop that all methods share: options, order of clips, schedule, checkpoints, run folders."""
+"""The shared training loop of all methods: options, order of clips, schedule, checkpoints, run folders."""
 
 from skelblocks._utils.lazy import attach
 

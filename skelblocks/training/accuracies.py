@@ -1,4 +1,4 @@
-"""Accuracies of an encoder on the test clips, which a run logs of itself on the way."""
+"""Accuracies of an encoder on the test clips, which a run logs during training."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from skelblocks.training.options import EvaluateOptions
 def frozen_features(
     encoder: nn.Module, sets: Sets, *, stream: Stream, readout: Readout = "mean"
 ) -> tuple[Tensor, Tensor]:
-    """Features ``(n, d)`` of the training and of the test clips, by the encoder as it is, without augmentation.
+    """Features ``(n, d)`` of the training clips and of the test clips, without augmentation. The encoder is frozen.
 
     Args:
-        encoder: Clips ``(n, c, t, v, m)`` to feature maps.
+        encoder: Maps clips ``(n, c, t, v, m)`` to feature maps.
         sets: The clips.
-        stream: What they are converted to first.
-        readout: How features are taken from the map.
+        stream: The stream that clips are converted to first.
+        readout: How the feature map becomes one vector.
     """
 
     def convert(clips: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def frozen_features(
 
 
 def clips_of(part: ClipDataset) -> Iterator[Tensor]:
-    """All clips in order, in batches, which a thread reads ahead, since a set may exceed the memory.
+    """Yield all clips in order, in batches that a thread reads ahead. A set may exceed the memory.
 
     Args:
         part: The clips.
@@ -52,10 +52,10 @@ def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stre
     """Top-1 accuracy on the test clips in percent: cosine nearest neighbors, and a linear probe after its last epoch.
 
     Args:
-        encoder: The encoder, which stays as it is.
+        encoder: The encoder; it does not change.
         sets: Labeled clips.
         options: Number of neighbors, readout, and settings of the probe.
-        stream: What the encoder takes.
+        stream: The stream that the encoder takes.
 
     Returns:
         ``{"knn": ..., "linear": ...}``.
@@ -78,11 +78,11 @@ def probe_settings(probe: Literal["paper", "standardized"], *, rate: float, mile
     """Arguments of :func:`skelblocks.evaluation.linear_probe`.
 
     Args:
-        probe: ``"paper"``: the papers' SGD on features as they are. ``"standardized"``: learning rate 0.1 on features
-            of mean 0 and deviation 1, which is fair to untrained encoders too, whose features can be thousands of times
+        probe: ``"paper"``: the papers' SGD on unscaled features. ``"standardized"``: learning rate 0.1 on features with
+            mean 0 and deviation 1. This is fair to untrained encoders too, whose features can be thousands of times
             smaller.
-        rate: The learning rate of the papers' probe.
-        milestone: The epoch after which that rate is divided by ten.
+        rate: Learning rate of the papers' probe.
+        milestone: The epoch after which this rate is divided by ten.
 
     Example:
         >>> probe_settings("paper", rate=3.0, milestone=80)

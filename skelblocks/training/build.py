@@ -1,4 +1,4 @@
-"""The blocks that most methods share, put together as the options say."""
+"""Build the blocks that most methods share from the options."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Stage = int | Literal["half", "never"]
 def build_backbone(
     options: MethodOptions, *, layout: SkeletonLayout, persons: int, coordinates: int = 3
 ) -> STGCN | DSTA | BiGRU:
-    """The encoder: clips ``(n, c, t, v, m)`` to feature maps ``(n, m, out_channels, t', v')``.
+    """Build the encoder, which maps clips ``(n, c, t, v, m)`` to feature maps ``(n, m, out_channels, t', v')``.
 
     Args:
-        options: The group ``encoder``, and ``data.frames``.
+        options: The group ``encoder`` and ``data.frames`` are used.
         layout: The skeleton.
         persons: Persons of a clip.
         coordinates: Coordinates of a joint.
@@ -48,19 +48,19 @@ def build_backbone(
 def build_contrast(
     options: MethodOptions, *, layout: SkeletonLayout, persons: int, coordinates: int = 3
 ) -> MomentumContrast:
-    """Encoder, pooling and head, their momentum copy and a queue.
+    """Build encoder, pooling and head, their momentum copy, and a queue.
 
     Args:
-        options: The groups ``encoder`` and ``contrast``, and ``data.frames``.
+        options: The groups ``encoder`` and ``contrast``, and ``data.frames`` are used.
         layout: The skeleton.
         persons: Persons of a clip.
         coordinates: Coordinates of a joint.
 
     Returns:
-        The frame of a method; ``query_branch`` is ``nn.Sequential(encoder, Pool(), head)``.
+        The contrastive frame of a method; its ``query_branch`` is ``nn.Sequential(encoder, Pool(), head)``.
 
     Raises:
-        ValueError: sizes that do not fit, and a queue whose size nobody has settled yet.
+        ValueError: The sizes do not fit, or the queue's size is still ``"auto"``.
 
     Example:
         >>> from skelblocks import layouts
@@ -73,7 +73,7 @@ def build_contrast(
     channels = encoder.out_channels
     head = ProjectionHead(
         channels,
-        hidden_features=channels // 2 if options.encoder.kind == "bigru" else channels,  # both as released
+        hidden_features=channels // 2 if options.encoder.kind == "bigru" else channels,  # the released settings
         out_features=chosen.embedding,
         batch_norm=chosen.head_norm,
         bias=chosen.head_bias,
@@ -92,13 +92,13 @@ def build_contrast(
 
 
 def backbone_of(contrast: MomentumContrast) -> STGCN | DSTA | BiGRU:
-    """The encoder in the query branch that :func:`build_contrast` has built.
+    """The encoder in the query branch of :func:`build_contrast`.
 
     Args:
-        contrast: From :func:`build_contrast`.
+        contrast: The result of :func:`build_contrast`.
 
     Raises:
-        TypeError: the branch begins with something else.
+        TypeError: The branch begins with another module.
     """
     encoder = next(contrast.query_branch.children(), contrast.query_branch)
     if not isinstance(encoder, STGCN | DSTA | BiGRU):
@@ -110,31 +110,31 @@ def backbone_of(contrast: MomentumContrast) -> STGCN | DSTA | BiGRU:
 
 
 def queue_size(options: MethodOptions) -> int:
-    """The number of keys; ``ValueError`` while it is ``"auto"``, which a run settles once it knows its clips."""
+    """The number of keys. Raises ``ValueError`` if it is still ``"auto"``, which a run resolves once it knows its clips."""
     if options.contrast.queue_size == "auto":
         raise ValueError(
-            "contrast.queue_size: expected a number of keys here, got 'auto'; call "
-            "skelblocks.training.settle(options, clips=...) first"
+            "contrast.queue_size: expected a number of keys, got 'auto'; first call "
+            "skelblocks.training.settle(options, clips=...)"
         )
     return options.contrast.queue_size
 
 
 def require_joints(options: MethodOptions, *, needed_by: str) -> None:
-    """Raise ``ValueError`` for an encoder whose feature map has no joints, where a block works on joints.
+    """Raise ``ValueError`` if a block needs joints, but the encoder's feature map has none.
 
     Args:
-        options: The group ``encoder``.
-        needed_by: Name of the block.
+        options: The group ``encoder`` is used.
+        needed_by: Name of the block, for the message.
     """
     if options.encoder.kind == "bigru":
         raise ValueError(
-            f"encoder.kind: BiGRU's feature map has no joints, which {needed_by} works on; choose stgcn or dsta, "
-            "or leave that block out"
+            f"encoder.kind: expected a feature map with joints for {needed_by}, but BiGRU's has none; choose stgcn or dsta, "
+            "or leave the block out"
         )
 
 
 def stage_start(chosen: Stage, *, epochs: int) -> int | None:
-    """How many epochs come before the second stage of a training; None if there is none.
+    """The number of epochs before the second stage of training; None if there is no second stage.
 
     Example:
         >>> stage_start("half", epochs=300), stage_start("never", epochs=300), stage_start(20, epochs=300)

@@ -1,4 +1,4 @@
-"""Whether a run's encoder can take the weights of another one."""
+"""Check that a run's encoder can take the weights of another encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skelblocks.interop.pretrained.check_fits import check_same_skeleton
 
-# Where a run sets what an encoder's constructor calls so.
+# The run's option for each argument of an encoder's constructor.
 _OPTIONS = {
     "base_channels": "encoder.base_channels",
     "out_channels": "encoder.out_channels",
@@ -19,19 +19,19 @@ _OPTIONS = {
     "frames": "data.frames",
     "persons": "data.persons",
 }
-_FREE = ("layout", "dropout")  # arguments that may differ; skeletons are compared by themselves
+_FREE = ("layout", "dropout")  # arguments that may differ; skeletons are compared separately
 
 
 def check_encoder(own: nn.Module, other: nn.Module, *, path: Path) -> None:
-    """Refuse weights of an encoder of another kind, skeleton or size.
+    """Reject weights of an encoder of another kind, skeleton or size.
 
     Args:
         own: The run's encoder.
         other: The encoder with the weights.
-        path: Of the weights, for the message.
+        path: Path of the weights, for the message.
 
     Raises:
-        ValueError: the encoders differ; the message says in what, and which option makes them equal.
+        ValueError: The encoders differ; the message says how, and which option makes them equal.
 
     Example:
         >>> from skelblocks.encoders import STGCN
@@ -44,23 +44,25 @@ def check_encoder(own: nn.Module, other: nn.Module, *, path: Path) -> None:
     """
     if type(own) is not type(other):
         raise ValueError(
-            f"train.start: {path} has the encoder {type(other).__name__}, this run {type(own).__name__}; pass "
+            f"train.start: {path} has the encoder {type(other).__name__}, but this run has {type(own).__name__}; pass "
             f"--encoder.kind {type(other).__name__.lower()}"
         )
     try:
         check_same_skeleton(own.layout, other.layout)  # type: ignore[arg-type]
     except ValueError as error:
         raise ValueError(
-            f"train.start: {path} does not fit: {error}. Bring the clips onto the encoder's skeleton with --data.to "
+            f"train.start: {path} does not fit: {error}. Convert the clips to the encoder's skeleton with --data.to "
             f"{other.layout.name}, or start from another encoder"  # type: ignore[union-attr]
         ) from error
     names = [name for name in inspect.signature(type(own)).parameters if name not in _FREE]
     differing = [name for name in names if _plain(own, name) != _plain(other, name)]
     if differing:
-        told = ", ".join(f"{name} is {_plain(other, name)} there and {_plain(own, name)} here" for name in differing)
+        differences = ", ".join(
+            f"{name} is {_plain(other, name)} there and {_plain(own, name)} here" for name in differing
+        )
         options = [f"--{_OPTIONS[name]} {_plain(other, name)}" for name in differing if name in _OPTIONS]
         remedy = f"pass {' '.join(options)}" if options else "start from another encoder"
-        raise ValueError(f"train.start: {path} does not fit this run's encoder: {told}; {remedy}")
+        raise ValueError(f"train.start: {path} does not fit this run's encoder: {differences}; {remedy}")
     mine, theirs = own.state_dict(), other.state_dict()
     odd = sorted(name for name in mine.keys() | theirs.keys() if shape_of(mine, name) != shape_of(theirs, name))
     if odd:
@@ -76,5 +78,5 @@ def _plain(module: nn.Module, name: str) -> Any:
 
 
 def shape_of(state: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
-    """The shape of a tensor of a state dict, or None where there is none of this name."""
+    """The shape of a tensor in a state dict, or None if there is no tensor of this name."""
     return tuple(state[name].shape) if name in state else None

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a run, and how a run continues from it."""
+"""The content of a run's checkpoint, and how a run continues from it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def run_state(
     clips: str,
     start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A run's state after an epoch. All processes call it together.
+    """Collect a run's state after an epoch. All processes must call it together.
 
     Args:
-        method: With its parameters and buffers.
-        optimizer: Without Fabric's wrapper.
-        fabric: Holds the loss scale of the precision ``16-mixed``.
+        method: The method with its parameters and buffers.
+        optimizer: The optimizer, without Fabric's wrapper.
+        fabric: Fabric; it holds the loss scale of the precision ``16-mixed``.
         history: One row of metrics per epoch.
-        options: The run's, in groups.
+        options: The run's options in groups.
         clips: Fingerprint of the training clips.
         start: Record of the weights that the run started from.
     """
@@ -53,10 +53,10 @@ def run_state(
 def restore(
     state: Mapping[str, Any], method: nn.Module, optimizer: torch.optim.Optimizer, *, fabric: Fabric
 ) -> list[dict[str, float]]:
-    """Put a run's state back in place; returns its history.
+    """Restore a run's state, and return its history.
 
-    Each process takes its own statistics of batch normalization. Where the number of processes has changed, all take
-    the first one's.
+    Each process takes its own statistics of batch normalization. If the number of processes has changed, all take the
+    statistics of the first one.
     """
     method.load_state_dict(state["method"])
     optimizer.load_state_dict(state["optimizer"])
@@ -70,6 +70,6 @@ def restore(
 
 
 def _statistics(method: nn.Module) -> dict[str, Tensor]:
-    """What processes do not share: the running statistics of batch normalization."""
+    """The running statistics of batch normalization, which processes do not share."""
     norms = ((name, module) for name, module in method.named_modules() if isinstance(module, _BatchNorm))
     return {f"{name}.{buffer}": value for name, module in norms for buffer, value in module.named_buffers()}

@@ -1,4 +1,4 @@
-"""From the command line and YAML files to options, and from errors to one line."""
+"""Parse options from the command line and YAML files, and report errors on one line."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from skelblocks.training.renamed_options import name_renamed
 T = TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
 _WITHOUT_VALUE = ("--help", "--print_config", "--print-config")
-_FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # of "--train.batch-size=8", train.batch-size
+_FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # train.batch-size in "--train.batch-size=8"
 _ALIASES = {"--precision": "--train.precision", "--start": "--train.start", "--to": "--data.to"}
-_OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment behind it
+_OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment after it
 
 
 def parse_options(kind: type[T], arguments: Sequence[str] | None = None, *, prog: str | None = None) -> T:
-    """Options from ``--config FILE`` (any number, later ones win), then ``--group.name VALUE``.
+    """Read options from ``--config FILE`` (repeatable, later files win), then from ``--group.name VALUE``.
 
-    ``--config NAME`` takes a configuration that skelblocks carries. ``--train.batch-size`` is ``--train.batch_size``.
-    ``--help`` shows the comments behind the fields of the dataclasses.
+    ``--config NAME`` reads a configuration that comes with skelblocks. ``--train.batch-size`` is the same as
+    ``--train.batch_size``. ``--help`` shows the comments after the fields of the dataclasses.
 
     Args:
         kind: A dataclass, whose fields may be dataclasses.
-        arguments: Default: those of this process.
-        prog: What ``--help`` calls the command.
+        arguments: The command-line arguments. Default: the arguments of this process.
+        prog: Name of the command in ``--help``.
 
     Returns:
         An instance of ``kind``.
 
     Raises:
-        ValueError: an unknown option, a value of another kind or out of range, or a file that cannot be read.
+        ValueError: An option is unknown, a value has the wrong type or is out of range, or a file cannot be read.
         ImportError: jsonargparse is not installed (extra ``train``).
 
     Example:
@@ -63,19 +63,20 @@ def parse_options(kind: type[T], arguments: Sequence[str] | None = None, *, prog
 def parse_command(
     kind: type[T], arguments: Sequence[str] | None = None, *, prog: str | None = None, places: str | None = None
 ) -> tuple[T, list[str]]:
-    """Options as by :func:`parse_options`, and the arguments of a command that are no options.
+    """Read options as :func:`parse_options` does, and positional arguments.
 
     Args:
         kind: A dataclass, whose fields may be dataclasses.
-        arguments: Default: those of this process.
-        prog: What ``--help`` calls the command.
-        places: What the arguments that are no options are, for instance ``"runs"``; at least one. Default: none.
+        arguments: The command-line arguments. Default: the arguments of this process.
+        prog: Name of the command in ``--help``.
+        places: Name of the positional arguments, for instance ``"runs"``; at least one is required. Default: the
+            command takes none.
 
     Returns:
-        An instance of ``kind``, and those arguments.
+        An instance of ``kind``, and the positional arguments.
 
     Raises:
-        ValueError: an unknown option, a value of another kind or out of range, or a file that cannot be read.
+        ValueError: An option is unknown, a value has the wrong type or is out of range, or a file cannot be read.
         ImportError: jsonargparse is not installed (extra ``train``).
 
     Example:
@@ -94,19 +95,26 @@ def parse_command(
     try:
         chosen = parser.parse_args(_with_configs(given, groups=_groups(kind))).as_dict()
     except RecursionError:
-        raise ValueError("options: a value is nested too deeply; expected plain values and lists of them") from None
-    except (argparse.ArgumentError, AttributeError, KeyError, TypeError) as error:  # some values confuse the parser
+        raise ValueError(
+            "options: expected plain values and lists of them, got one that is nested too deeply; write it flat"
+        ) from None
+    except (
+        argparse.ArgumentError,
+        AttributeError,
+        KeyError,
+        TypeError,
+    ) as error:  # the parser's errors for some unusual values
         raise ValueError(name_renamed(" ".join(str(error).split()))) from error
     found = chosen.pop("_places", [])
     if places is not None and not found:
-        raise ValueError(f"{places}: expected at least one, got none")
+        raise ValueError(f"{places}: expected at least one, got none; name it on the command line")
     return options_from_dict(kind, {name: value for name, value in chosen.items() if name != "config"}), found
 
 
 def _places_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments that are no options before those that are: argparse takes the former in one piece only."""
+    """Move positional arguments before options, because argparse takes positional arguments only in one piece."""
     found: tuple[list[str], list[str]] = ([], [])
-    value = False  # whether an option has said that its value comes
+    value = False  # whether the previous word was an option that takes a value
     for argument in arguments:
         option = argument.startswith("-") and not value
         found[option or value].append(argument)
@@ -118,7 +126,7 @@ def options_parser(kind: type, *, prog: str | None = None) -> Any:
     """A jsonargparse parser with an argument for every field of a dataclass and of the dataclasses in it."""
     jsonargparse = require("jsonargparse", extra="train")
     parser = jsonargparse.ArgumentParser(prog=prog, exit_on_error=False)
-    parser.add_argument("--config", action="config", help="a YAML file of options; may be given several times")
+    parser.add_argument("--config", action="config", help="a YAML file of options; repeatable")
     parser.add_class_arguments(kind, as_group=False)
     hints = get_type_hints(kind)
     for action in parser._actions:
@@ -139,7 +147,7 @@ def _groups(kind: type) -> dict[str, Any]:
 
 
 def with_underscores(argument: str) -> str:
-    """An argument with ``_`` for ``-`` in the name of its option.
+    """Replace ``-`` by ``_`` in the option name of an argument.
 
     Example:
         >>> with_underscores("--train.batch-size=8")
@@ -149,13 +157,13 @@ def with_underscores(argument: str) -> str:
 
 
 def _unaliased(argument: str) -> str:
-    """An argument with the full name of its option for a short one."""
+    """Replace a short option name in an argument by the full name."""
     name, equals, value = argument.partition("=")
     return _ALIASES.get(name, name) + equals + value
 
 
 def _with_configs(arguments: Sequence[str], *, groups: Collection[str]) -> list[str]:
-    """The arguments, with the path of a carried configuration for its name, after a look at each file."""
+    """Replace names of configurations that come with skelblocks by their paths, and check each file."""
     found, expected = [], False
     for argument in arguments:
         flag, equals, value = argument.partition("=")
@@ -175,10 +183,11 @@ def run_main(page: Page[Any], arguments: Sequence[str] | None = None) -> None:
 
     Args:
         page: The method.
-        arguments: Default: those of this process.
+        arguments: The command-line arguments. Default: the arguments of this process.
 
     Raises:
-        SystemExit: with one line that names what the user can mend, and the innermost line that is no package's.
+        SystemExit: The user made a mistake. Its message is one line, with the line of the user's own file if the error
+            comes from there.
     """
     try:
         run_page(page, arguments)
@@ -187,14 +196,14 @@ def run_main(page: Page[Any], arguments: Sequence[str] | None = None) -> None:
 
 
 def run_page(page: Page[Any], arguments: Sequence[str] | None = None, *, prog: str | None = None) -> None:
-    """As :func:`run_main`, with errors as they are."""
+    """The same as :func:`run_main`, but errors keep their traceback."""
     result = page.train(parse_options(page.options, arguments, prog=prog))
     if is_main_process():
         print(", ".join(f"{name} {value:.4g}" for name, value in result.items()))  # noqa: T201
 
 
 def place_of(error: BaseException) -> str:
-    """`` (FILE, line N)`` where an error came from a file that is no package's, for one who edits that file."""
+    """`` (FILE, line N)`` if an error came from a file outside of packages, such as the user's own page."""
     packages = tuple(str(Path(file).parent) for file in (skelblocks.__file__, Path(torch.__file__).parent, os.__file__))
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(packages)]
     own = [frame for frame in own if not frame.filename.startswith("<")]

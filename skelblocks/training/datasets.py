@@ -1,4 +1,4 @@
-"""From the data options to a training and a test set."""
+"""Load a training and a test set from the data options."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from skelblocks.training.options import DataOptions
 
 
 class Sets(NamedTuple):
-    """The training and the test part of a set of clips, or the whole set twice where it is not split."""
+    """The training and the test part of a set of clips, or the whole set twice if it is not split."""
 
     train: ClipDataset
     test: ClipDataset
@@ -40,7 +40,7 @@ class Sets(NamedTuple):
 
     @property
     def persons(self) -> int:
-        """Persons of each clip, absent ones included."""
+        """Persons of each clip, including absent ones."""
         return self.train.shape[-1]
 
     @property
@@ -57,19 +57,19 @@ class Sets(NamedTuple):
 def load_sets(
     options: DataOptions, *, layout: SkeletonLayout | None = None, preprocessing: Preprocessing | None = None
 ) -> Sets:
-    """Read or make the clips, preprocess them, keep the chosen joints, and split them.
+    """Read or synthesize clips, preprocess them, select joints, and split them.
 
     Args:
-        options: Where the clips are and what is done to them.
-        layout: The skeleton of the clips with all their joints, in place of ``options.layout``.
-        preprocessing: What is done to clips that are not of a prepared set, in place of ``options.preprocessing``.
+        options: Where the clips are and how to process them.
+        layout: Skeleton of the clips with all their joints, instead of ``options.layout``.
+        preprocessing: Preprocessing of clips that are not in a prepared set, instead of ``options.preprocessing``.
 
     Returns:
         The two parts.
 
     Raises:
-        FileNotFoundError: there are no such clips, or there is no such layout file.
-        ValueError: clips, layout, split and joints do not fit together, or the clips hold nothing to learn from; the
+        FileNotFoundError: The clips or the layout file do not exist.
+        ValueError: Clips, layout, split and joints do not fit together, or the clips hold nothing to learn from; the
             message names the option.
 
     Example:
@@ -88,7 +88,7 @@ def load_sets(
 
 
 def joint_names(data: str) -> tuple[str, ...] | None:
-    """The joints that a set of clips names, or None where it names none."""
+    """The joint names that a set of clips records, or None."""
     if Path(data).is_dir():
         return PreparedSet(data).layout.joints
     if not zipfile.is_zipfile(data):
@@ -98,15 +98,15 @@ def joint_names(data: str) -> tuple[str, ...] | None:
 
 
 def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") -> Sets:
-    """The same clips with the joints of another layout, along whose edges bones are taken.
+    """Restrict clips to the joints of another layout. Bones then follow the edges of this layout.
 
     Args:
         sets: The clips.
-        layout: Whose joints are kept, in its order.
-        data: What the clips are called in an error.
+        layout: The layout whose joints to keep, in its order.
+        data: Name of the clips in an error.
 
     Raises:
-        ValueError: the clips lack some of the joints, or they are of a prepared set with other joints.
+        ValueError: The clips lack some of the joints, or belong to a prepared set with other joints.
     """
     there = sets.layout
     missing = [joint for joint in layout.joints if joint not in there.joints]
@@ -114,9 +114,9 @@ def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") 
         shared = layouts.shared_joints(layout, there)
         remedy = f"train with --data.joints [{','.join(shared)}]" if shared else "they share no joint by name"
         known = layout.name if layout.name in layouts.available() else "LAYOUT.json"
-        remedy += f", or turn the clips into that skeleton with --data.to {known}"
+        remedy += f", or convert the clips to this skeleton with --data.to {known}"
         raise ValueError(
-            f"data.joints: the encoder takes {', '.join(layout.joints)}; of these, {data} ({there.name}) has no "
+            f"data.joints: expected the encoder's joints {', '.join(layout.joints)}, but {data} ({there.name}) has no "
             f"{', '.join(missing)}; {remedy}"
         )
     if there == layout:
@@ -130,7 +130,8 @@ def match_joints(sets: Sets, layout: SkeletonLayout, *, data: str = "the data") 
 
 
 _PREPARED = (
-    "data.joints: the prepared set in {!r} has all joints of {!r}, in its order; choose joints of an .npz file instead"
+    "data.joints: expected none with the prepared set {!r}, which has all joints of {!r}; leave it out, or use an .npz "
+    "file"
 )
 
 
@@ -142,7 +143,7 @@ def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, given: Pre
     else:
         try:
             whole = ArrayDataset.from_file(options.path, layout=layout, preprocessing=given)
-        except TypeError as error:  # an array of another kind of numbers
+        except TypeError as error:  # an array with another dtype
             raise ValueError(f"data.path: {options.path!r}: {error}") from error
     if options.joints is not None:
         whole = whole.select_joints(_joints(whole.layout, options.joints))
@@ -187,7 +188,10 @@ def _joints(layout: SkeletonLayout, chosen: list[str] | str) -> Sequence[str]:
         return chosen
     shared = layouts.shared_joints(layout, layouts.get_or_load(chosen))
     if not shared:
-        raise ValueError(f"data.joints: the layouts {layout.name!r} and {chosen!r} share no joint by name")
+        raise ValueError(
+            f"data.joints: expected a layout that shares joint names with {layout.name!r}, got {chosen!r}; list the "
+            "joints by name"
+        )
     return shared
 
 
@@ -198,20 +202,20 @@ def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
     train, test = (PreparedSet(options.path, part=part) for part in parts)
     split = split_of(options)
     there, asked = _settings(train, options, layout)
-    if split not in ("none", "is_train"):  # which follow the parts alone
+    if split not in ("none", "is_train"):  # these two depend on the parts alone
         there["split"], asked["split"] = prepared_split(train, default=split), split
     for name, value in asked.items():
         if value != there[name]:
             raise ValueError(
-                f"data.{name}: the set in {options.path!r} was prepared with {there[name]!r}, not {value!r}; ask for "
-                "that, or prepare the set again"
+                f"data.{name}: the set in {options.path!r} was prepared with {there[name]!r}, not {value!r}; pass "
+                "that value, or prepare the set again"
             )
     if split in ("cross-subject", "cross-view") and options.train_ids:
         ids = groups(train, split), groups(test, split)
         trains, tests = (set() if each is None else set(each.tolist()) for each in ids)
         if trains - {*options.train_ids} or tests & {*options.train_ids}:
             raise ValueError(
-                f"data.train_ids: the set in {options.path!r} was prepared to train on {sorted(trains)}, not "
+                f"data.train_ids: the set in {options.path!r} was prepared with training ids {sorted(trains)}, not "
                 f"{options.train_ids}; leave the option out, or prepare the set again"
             )
     return Sets(train, test)
@@ -220,7 +224,7 @@ def _load_prepared(options: DataOptions, layout: SkeletonLayout | None) -> Sets:
 def _settings(
     prepared: PreparedSet, options: DataOptions, layout: SkeletonLayout | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a set was prepared with, and what the options ask for: the frames, and whatever is not a default."""
+    """The set's settings, and the settings that the options request: the frames and all that are not defaults."""
     own, default = prepared.preprocessing, DataOptions()
     recorded = layouts.get(own.source or prepared.layout)
     there = {"frames": prepared.shape[1], "layout": recorded.name}
@@ -237,22 +241,23 @@ def _settings(
         target = layouts.get_or_load(options.to)
         there["to"] = prepared.layout.name
         asked["to"] = there["to"] if target.joints == prepared.layout.joints else target.name
-    if "center" in asked:  # a joint's name and "layout" may be the same
+    if "center" in asked:  # a joint's name and "layout" may mean the same joint
         joints = [each.center_joint(prepared.layout) for each in (own, options.preprocessing)]
         asked["center"] = there["center"] if joints[0] == joints[1] else asked["center"]
     return there, asked
 
 
 def _check_useful(sets: Sets, *, data: str) -> None:
-    """Refuse parts in which nobody is seen, and training clips that are all the same."""
+    """Reject parts without a visible person, and training clips that are all equal."""
     for name, part in zip(("training", "test"), sets, strict=True):
         if not any(part[i].clip.any() for i in range(len(part))):
             raise ValueError(
-                f"data.path: all {len(part)} {name} clips of {data!r} are zero after preprocessing, as if nobody were "
-                "seen; look at the file with `skelblocks inspect`, and at data.center"
+                f"data.path: all {len(part)} {name} clips of {data!r} are zero after preprocessing, as if they showed "
+                "no person; check the file with `skelblocks inspect`, and check data.center"
             )
     first = sets.train[0].clip
     if len(sets.train) > 1 and all(sets.train[i].clip.equal(first) for i in range(1, len(sets.train))):
         raise ValueError(
-            f"data.path: all {len(sets.train)} training clips of {data!r} are the same; there is nothing to learn from"
+            f"data.path: expected different training clips, but all {len(sets.train)} clips of {data!r} are equal; "
+            "check the file with `skelblocks inspect`"
         )

@@ -21,31 +21,31 @@ PRECISION = ("32", "bf16")
 
 @dataclass(frozen=True, kw_only=True)
 class DistillOptions:
-    """What is distilled, into what, and how.
+    """The options of a distillation.
 
     Args:
-        teacher: Released files or pretrained folders. The features of several are joined.
-        layout: The skeleton of the clips that the student will see: a name, or a ``.json`` file.
-        coordinates: Of those clips: 2 in a picture, 3 in space.
-        motion: What teacher and student look at: ``"synthetic"``, ``.npz`` files and prepared sets of clips in space.
-            Their labels are not used. See :func:`~skelblocks.training.open_motion`.
-        start: From the ``"teacher"``'s weights, whose skeleton the clips are placed on, or from ``"nothing"``, on the
-            layout itself.
-        base_channels: Of an ST-GCN that starts from nothing. Default: the teacher's.
-        out_channels: Of an ST-GCN that starts from nothing. Default: the teacher's.
-        noise: Whether the student sees joints with the errors of a pose estimator, in half of the clips.
-        yaw: How far the camera goes to either side, in degrees.
-        pitch: How far it goes up and down, in degrees.
-        steps: Of training.
-        batch_size: Clips of a step.
-        learning_rate: At its highest. Default: 0.001 from the teacher's weights; 0.004 from nothing, where that was
-            better on held-out training groups.
-        weight_decay: Of AdamW.
-        readout: Which one the saved encoder has, see :func:`~skelblocks.encoders.readout`. The student imitates the
-            mean of the map; ``"mean_std"`` was better than it for what comes after, on held-out training groups.
-        precision: ``"bf16"`` computes in half precision, which is twice as fast on many processors.
+        teacher: Released files or pretrained folders. The features of several teachers are concatenated.
+        layout: Skeleton of the student's clips: a name or a ``.json`` file.
+        coordinates: Coordinates of the student's clips: 2 in a picture, 3 in space.
+        motion: The motion that teacher and student see: ``"synthetic"``, ``.npz`` files and prepared sets of clips in
+            space. Labels are not used. See :func:`~skelblocks.training.open_motion`.
+        start: Initial weights of the student. ``"teacher"``: the teacher's weights; clips are then placed on the
+            teacher's skeleton. ``"nothing"``: new weights, on the layout itself.
+        base_channels: Base channels of an ST-GCN with new weights. Default: the teacher's.
+        out_channels: Output channels of an ST-GCN with new weights. Default: the teacher's.
+        noise: Whether half of the student's clips get the errors of a pose estimator.
+        yaw: Largest angle of the camera to either side, in degrees.
+        pitch: Largest angle of the camera up or down, in degrees.
+        steps: Number of training steps.
+        batch_size: Clips per step.
+        learning_rate: Peak learning rate. Default: 0.001 with the teacher's weights and 0.004 with new weights, which
+            was better on held-out training groups.
+        weight_decay: Weight decay of AdamW.
+        readout: Readout of the saved encoder, see :func:`~skelblocks.encoders.readout`. The student imitates the mean
+            of the map, but ``"mean_std"`` gave better features on held-out training groups.
+        precision: ``"bf16"`` computes in bfloat16, which is twice as fast on many processors.
         device: Where to train.
-        seed: Of everything that is drawn.
+        seed: Random seed.
     """
 
     teacher: tuple[str, ...]
@@ -70,7 +70,7 @@ class DistillOptions:
     def __post_init__(self) -> None:
         for name in ("teacher", "motion"):
             if isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise ValueError(f"{name}: expected a list of at least one, got {getattr(self, name)!r}")
+                raise ValueError(f"{name}: expected a list with at least one entry, got {getattr(self, name)!r}")
         check_choice(self.start, START, name="start")
         check_choice(self.precision, PRECISION, name="precision")
         check_choice(self.readout, READOUTS, name="readout")
@@ -95,19 +95,19 @@ class DistillOptions:
 
     @property
     def highest_rate(self) -> float:
-        """The learning rate at its highest, where it has its default too."""
+        """The peak learning rate, with its default filled in."""
         if self.learning_rate is not None:
             return self.learning_rate
         return 1e-3 if self.start == "teacher" else 4e-3
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything for the record of the saved encoder; files by their names alone."""
+        """All options, for the record of the saved encoder. Files appear by name only."""
         named = {name: [Path(each).name for each in getattr(self, name)] for name in ("teacher", "motion")}
         return {**asdict(self), **named, "layout": Path(self.layout).name, "learning_rate": self.highest_rate}
 
     @classmethod
     def parse(cls, given: argparse.Namespace) -> Self:
-        """The options of a command line that :func:`add_distill_options` has read."""
+        """Make options from the arguments of a parser with :func:`add_distill_options`."""
         values: dict[str, Any] = {field.name: getattr(given, field.name) for field in fields(cls)}
         values |= {name: tuple(values[name]) for name in ("teacher", "motion")}
         return cls(**values)
@@ -121,7 +121,7 @@ def _check_device(name: str) -> None:
 
 
 def add_distill_options(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the options of :class:`DistillOptions`, ``--out`` and ``--overwrite``.
+    """Add the options of :class:`DistillOptions`, ``--out`` and ``--overwrite`` to a parser.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -139,45 +139,55 @@ def add_distill_options(parser: argparse.ArgumentParser) -> None:
         )
 
     parser.add_argument(
-        "--teacher", nargs="+", required=True, metavar="FILE", help="released weights or pretrained folders"
+        "--teacher", nargs="+", required=True, metavar="FILE", help="released files or pretrained folders"
     )
     parser.add_argument("--layout", required=True, help="skeleton of your clips: a name or a .json file")
-    parser.add_argument("--out", type=Path, required=True, metavar="ENCODER", help="the folder to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="ENCODER", help="folder to write")
     parser.add_argument(
-        "--coordinates", type=int, choices=(2, 3), default=2, help="of your clips: 2 in a picture (default), 3 in space"
+        "--coordinates",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="coordinates of your clips: 2 in a picture, 3 in space (default: 2)",
     )
     parser.add_argument(
         "--motion",
         action=_Motion,
         default=default["motion"],
         metavar="SET",
-        help='what both look at: "synthetic" (default), or clips in space, an .npz file or a prepared set; repeatable',
+        help='motion to learn from: "synthetic", or clips in space in an .npz file or a prepared set; repeatable (default: '
+        "synthetic)",
     )
     parser.add_argument(
-        "--start", choices=START, default="teacher", help="the student's first weights (default: the teacher's)"
+        "--start", choices=START, default="teacher", help="initial weights of the student (default: the teacher's)"
     )
     parser.add_argument(
-        "--no-noise", dest="noise", action="store_false", help="perfect joints, without a pose estimator's errors"
+        "--no-noise", dest="noise", action="store_false", help="train without simulated errors of a pose estimator"
     )
     parser.add_argument(
-        "--readout", choices=READOUTS, default=default["readout"], help="of the saved encoder (default: mean_std)"
+        "--readout",
+        choices=READOUTS,
+        default=default["readout"],
+        help="readout of the saved encoder (default: mean_std)",
     )
-    parser.add_argument("--precision", choices=PRECISION, default="bf16", help="of the computation (default: bf16)")
+    parser.add_argument(
+        "--precision", choices=PRECISION, default="bf16", help="precision of the computation (default: bf16)"
+    )
     parser.add_argument("--device", default="cpu", help="where to train, such as cuda (default: cpu)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a pretrained folder in --out")
-    add("base_channels", int, "size of an ST-GCN that starts from nothing")
-    add("out_channels", int, "features of an ST-GCN that starts from nothing")
-    add("yaw", float, "how far the camera goes to either side, in degrees")
-    add("pitch", float, "how far the camera goes up and down, in degrees")
-    add("steps", int, "steps of training")
-    add("batch_size", int, "clips of a step")
-    add("learning_rate", float, "at its highest (default: 0.001; 0.004 with --start nothing)")
-    add("weight_decay", float, "of AdamW")
-    add("seed", int, "of everything that is drawn")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing pretrained folder in --out")
+    add("base_channels", int, "base channels of an ST-GCN with --start nothing")
+    add("out_channels", int, "output channels of an ST-GCN with --start nothing")
+    add("yaw", float, "largest angle of the camera to either side, in degrees")
+    add("pitch", float, "largest angle of the camera up or down, in degrees")
+    add("steps", int, "training steps")
+    add("batch_size", int, "clips per step")
+    add("learning_rate", float, "peak learning rate (default: 0.001; 0.004 with --start nothing)")
+    add("weight_decay", float, "weight decay of AdamW")
+    add("seed", int, "random seed")
 
 
 class _Motion(argparse.Action):
-    """Collects the sets; the first one replaces the default."""
+    """Collect the sets; the first one replaces the default."""
 
     def __call__(
         self,

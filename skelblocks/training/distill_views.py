@@ -1,4 +1,4 @@
-"""What a teacher and a student see of the same motion.
+"""The teacher's and the student's view of the same motion.
 
 Axes: n samples, c coordinates, t frames, v joints, d features.
 """
@@ -28,11 +28,11 @@ from skelblocks.training.motion_sets import Motion
 
 
 def open_teacher(path: str) -> Pretrained:
-    """Open a teacher: a released file, or a folder that ``save_pretrained`` wrote.
+    """Open a teacher: a released file or a pretrained folder.
 
     Raises:
-        FileNotFoundError: there is nothing.
-        ValueError: a folder that does not say how its clips were preprocessed, or a file that cannot be read.
+        FileNotFoundError: The file or folder does not exist.
+        ValueError: The folder does not record how its clips were preprocessed, or the file cannot be read.
 
     Example:
         >>> open_teacher("no-such-file.pt")
@@ -50,7 +50,7 @@ def open_teacher(path: str) -> Pretrained:
         found = from_pretrained(place)
         if found.preprocessing is None:
             raise ValueError(
-                f"teacher: {escape(path)!r} does not say how its clips were preprocessed; save it with "
+                f"teacher: {escape(path)!r} does not record how its clips were preprocessed; save it with "
                 "preprocessing=Preprocessing(...)"
             )
         return found
@@ -59,16 +59,16 @@ def open_teacher(path: str) -> Pretrained:
 
 
 class Teacher(nn.Module):
-    """Frozen encoders that look at clips in space, each in the preprocessing that it was trained with.
+    """Frozen encoders of clips in space, each with its own preprocessing.
 
     Args:
-        *pretrained: One or several. Their features are joined.
+        *pretrained: One or several encoders. Their features are concatenated.
 
     Shape:
         :class:`Motion` of n clips to features ``(n, d)``.
 
     Raises:
-        ValueError: no encoder, or one without ``preprocessing`` or for clips in a picture.
+        ValueError: There is no encoder, or an encoder has no ``preprocessing`` or takes clips in a picture.
 
     Example:
         >>> from skelblocks.encoders import STGCN
@@ -81,19 +81,20 @@ class Teacher(nn.Module):
     def __init__(self, *pretrained: Pretrained) -> None:
         super().__init__()
         if not pretrained:
-            raise ValueError("pretrained: expected at least one teacher, got none")
+            raise ValueError("pretrained: expected at least one teacher, got none; pass one from open_teacher")
         for each in pretrained:
             if each.preprocessing is None or each.encoder.in_channels != 3:
                 raise ValueError(
-                    "pretrained: expected encoders of clips with 3 coordinates that say how these are preprocessed, "
-                    f"got one of {each.encoder.in_channels} with preprocessing={each.preprocessing}"
+                    "pretrained: expected encoders of clips with 3 coordinates that record their preprocessing, got "
+                    f"one with {each.encoder.in_channels} coordinates and preprocessing={each.preprocessing}; choose "
+                    "another teacher"
                 )
         self.pretrained = pretrained
         self.encoders = nn.ModuleList(each.encoder for each in pretrained).requires_grad_(False).eval()
 
     @torch.no_grad()
     def forward(self, motion: Motion) -> Tensor:
-        """The features of what the encoders see."""
+        """Compute the features of the motion."""
         features = []
         for each, encoder in zip(self.pretrained, self.encoders, strict=True):
             x = see(motion, each.layout, settings=_alone(each), stream=each.stream)
@@ -111,7 +112,7 @@ def _alone(pretrained: Pretrained) -> Preprocessing:
 
 
 def see(motion: Motion, layout: SkeletonLayout, *, settings: Preprocessing, stream: Any) -> Tensor:
-    """The clips with the joints of a layout, preprocessed, as a stream; on their device."""
+    """Convert clips to the joints of a layout, preprocess them, and convert them to a stream, on their device."""
     x, _ = remap(motion.clips, source=motion.layout, target=layout, missing="nearest")
     prepared = preprocess(x.cpu().numpy(), layout=layout, preprocessing=settings)
     clips = torch.from_numpy(prepared).to(motion.clips.device)
@@ -119,13 +120,13 @@ def see(motion: Motion, layout: SkeletonLayout, *, settings: Preprocessing, stre
 
 
 class StudentView(nn.Module):
-    """What a student sees of motion in space: its own joints, from a random side, as its clips will be preprocessed.
+    """The student's view of motion in space: its own joints, from a random camera, with the student's preprocessing.
 
     Args:
-        layout: The skeleton of the clips that the student is for.
-        preprocessing: What is done to them.
-        coordinates: 2 for clips in a picture, 3 for clips in space, which are turned.
-        stream: What the student takes.
+        layout: Skeleton of the student's clips.
+        preprocessing: Preprocessing of the student's clips.
+        coordinates: 2 for clips in a picture, 3 for clips in space, which are rotated.
+        stream: The stream that the student takes.
         noise: Whether half of the clips get the errors of a pose estimator.
         yaw: Largest angle of the camera to either side, in degrees.
         pitch: Largest angle up or down, in degrees.
@@ -153,16 +154,18 @@ class StudentView(nn.Module):
     ) -> None:
         super().__init__()
         self.layout = layouts.get(layout)
-        self.preprocessing = replace(preprocessing, y="up", persons=1)  # as the camera gives the clips
+        self.preprocessing = replace(
+            preprocessing, y="up", persons=1
+        )  # the simulated camera gives single persons, y up
         self.stream = stream
         self.camera = RandomCamera(yaw=yaw, pitch=pitch, projection="both" if coordinates == 2 else "none")
         self.noise = EstimatorNoise(self.layout) if noise else None
 
     def picture(self, motion: Motion, *, generator: torch.Generator | None = None) -> Tensor:
-        """The clips as an estimator would give them, ``(n, c, t, v, 1)`` with the joints of the layout, y up.
+        """The clips as a pose estimator would return them, ``(n, c, t, v, 1)`` with the joints of the layout, y up.
 
-        Half of the pictures are mirrored: a depth camera counts x to its left, a picture counts it to the right, and
-        the picture of a selfie camera is a mirror image.
+        Half of the pictures are mirrored, because cameras differ: x grows to the left for a depth camera and to the
+        right in a picture, and a selfie camera mirrors the picture.
         """
         clips, _ = remap(motion.clips, source=motion.layout, target=self.layout, missing="nearest")
         x: Tensor = self.camera(clips, generator=generator)
@@ -175,6 +178,6 @@ class StudentView(nn.Module):
         return torch.where(noisy[:, None, None, None, None], self.noise(x, generator=generator), x)
 
     def forward(self, motion: Motion, *, generator: torch.Generator | None = None) -> Tensor:
-        """What the student's encoder takes."""
+        """Compute the input of the student's encoder."""
         picture = Motion(self.picture(motion, generator=generator), self.layout)
         return see(picture, self.layout, settings=self.preprocessing, stream=self.stream)

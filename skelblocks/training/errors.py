@@ -1,17 +1,17 @@
-"""What ends a training for a reason that the user can look into."""
+"""Errors that end a training for a reason that the user can act on."""
 
 
 class TrainingError(RuntimeError):
-    """A training cannot go on; the message says why and what to do."""
+    """The training cannot continue; the message says why and what to do."""
 
 
 class NonFiniteLossError(TrainingError):
-    """The loss became infinite or not a number; the message names the samples of that batch."""
+    """The loss is infinite or NaN; the message names the clips of the batch."""
 
 
 class LostProcessError(TrainingError):
-    """Another process of the run has died, or has not answered in time."""
+    """Another process of the run crashed, or did not answer in time."""
 
 
 class RunFolderError(TrainingError):
-    """The run's folder cannot be written or read; the message says why and where the last good checkpoint is."""
+    """The run's folder cannot be written or read; the message says why, and names the last good checkpoint."""

@@ -1,4 +1,4 @@
-"""Device, precision and processes of a run, by Lightning Fabric."""
+"""Set up device, precision and processes of a run with Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def name_lost_process() -> Iterator[None]:
-    """Turn a backend's error about a socket into :class:`LostProcessError`. Also a decorator.
+    """Turn a backend's network error into a :class:`LostProcessError`. Works as a context manager and a decorator.
 
     Example:
         >>> with name_lost_process():
@@ -42,8 +42,8 @@ def name_lost_process() -> Iterator[None]:
         rank = os.environ.get("RANK", "0")
         raise LostProcessError(
             f"process {rank} lost contact with another process, which crashed or did not answer within train.timeout "
-            "seconds. That process's own message, or the system's log if it was killed, says why. Run the same command "
-            "again to resume from the last checkpoint"
+            "seconds. Look for the other process's error, or in the system's log if it was killed. Run the same "
+            "command again to resume from the last checkpoint"
         ) from error
 
 
@@ -51,18 +51,19 @@ def name_lost_process() -> Iterator[None]:
 def make_fabric(options: TrainOptions) -> Fabric:
     """Set up the device and the precision, and under torchrun the processes.
 
-    Buffers are not broadcast in every step: each process has its own statistics of batch normalization.
+    Buffers are not broadcast in every step, so each process keeps its own batch-normalization statistics.
 
     Args:
-        options: ``accelerator``, ``precision`` and ``timeout``. A precision of ``"auto"`` goes by this machine.
+        options: ``accelerator``, ``precision`` and ``timeout`` are used. The precision ``"auto"`` depends on the
+            machine.
 
     Returns:
         A launched ``lightning_fabric.Fabric``.
 
     Raises:
         ImportError: Lightning Fabric is not installed (extra ``train``).
-        LostProcessError: another process has died or hangs.
-        ValueError: there is no such accelerator.
+        LostProcessError: Another process crashed or hangs.
+        ValueError: The accelerator does not exist.
 
     Example:
         >>> make_fabric(TrainOptions(accelerator="cpu")).device
@@ -74,7 +75,7 @@ def make_fabric(options: TrainOptions) -> Fabric:
     strategy: Any = "auto"
     if world > 1:
         known = inspect.signature(DistributedDataParallel).parameters
-        # The second is its name before torch 2.13.
+        # The second name is the one before torch 2.13.
         sharing = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
         strategy = strategies.DDPStrategy(timeout=timedelta(seconds=options.timeout), **{sharing: False})
         # The two memory formats of a 1x1 kernel are the same.
@@ -93,6 +94,8 @@ def make_fabric(options: TrainOptions) -> Fabric:
     except (ValueError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and type(error).__name__ != "MisconfigurationException":
             raise
-        raise ValueError(f"train.accelerator: {options.accelerator!r} is not available: {error}") from error
+        raise ValueError(
+            f"train.accelerator: {options.accelerator!r} is not available ({error}); try --train.accelerator cpu"
+        ) from error
     fabric.launch()
     return fabric

@@ -1,8 +1,8 @@
-"""The stopping rule of a training that started from weights: how far along the way to the last weights it goes.
+"""The stopping rule for a training that started from weights: it mixes the start's weights with the last ones.
 
-It needs no labels. Between the weights of the start and the last ones lie their mixtures. The rule goes halfway, a
-quarter of the way, or not at all. It takes the largest of these steps at which two views of a training clip find each
-other among the other clips as well as they did at the start.
+The rule needs no labels. It tries to go halfway from the start's weights to the last ones, then a quarter of the way,
+then not at all. It takes the largest of these steps at which two views of a training clip find each other among all
+clips as often as with the start's weights.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from skelblocks.streams import Stream
 from skelblocks.training.order import derive_seed
 
 STEPS = (0.5, 0.25)
-"""The steps that the rule tries, the largest first: never more than halfway (docs/start-from-weights.md)."""
+"""The steps that the rule tries, largest first: never more than halfway (docs/start-from-weights.md)."""
 TOLERANCE = 0.01
-"""By how much the share of views that find each other may be lower than at the start."""
-_MOST_CLIPS = 512  # that are looked at
+"""The largest accepted drop, against the start, in the fraction of views that find each other."""
+_MOST_CLIPS = 512  # most clips that the rule looks at
 _AT_ONCE = 128
 
 
@@ -34,8 +34,8 @@ class Kept(NamedTuple):
     """What the rule decided.
 
     Attributes:
-        step: From the start's weights, at 0, to the last ones, at 1.
-        found: By step that was tried, the share of clips whose views find each other; 0 is the start.
+        step: Position between the start's weights, at 0, and the last weights, at 1.
+        found: For each step tried, the fraction of clips whose views find each other; step 0 is the start.
     """
 
     step: float
@@ -51,21 +51,21 @@ def keep_encoder(
     shear_amplitude: float = 0.5,
     seed: int = 0,
 ) -> Kept:
-    """Put the mixture of an encoder's start and last weights that the rule takes into the encoder, in place.
+    """Apply the rule to an encoder, in place: load the mixture of its start and last weights that the rule selects.
 
-    Averaging the weights before and after a training keeps much of what both know (Wortsman et al., "Robust
-    fine-tuning of zero-shot models", CVPR 2022). Their step is fixed; here clips without labels choose it.
+    Averaging the weights before and after a training keeps much of what both have learned (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022). The paper fixes the step; here unlabeled clips select it.
 
     Args:
-        encoder: With the last weights; clips ``(n, c, t, v, m)`` to feature maps.
-        start: The state dict that it started from.
-        clips: Training clips, of which up to 512 are looked at, evenly over the set.
-        stream: What the encoder takes.
-        shear_amplitude: Of the two views, which are cropped and sheared as in training.
-        seed: Of the views.
+        encoder: The encoder with the last weights; it maps clips ``(n, c, t, v, m)`` to feature maps.
+        start: The state dict that the encoder started from.
+        clips: Training clips; up to 512 of them, evenly spread over the set, are used.
+        stream: The stream that the encoder takes.
+        shear_amplitude: Shear amplitude of the two views, which are cropped and sheared as in training.
+        seed: Random seed of the views.
 
     Returns:
-        The step, and what was measured.
+        The step, and the measurements.
 
     Example:
         >>> from skelblocks.data import ArrayDataset
@@ -90,11 +90,11 @@ def keep_encoder(
 
 
 def found_share(features: Tensor, others: Tensor) -> float:
-    """The share of clips whose other view is the nearest of all clips' other views, by cosine.
+    """The fraction of clips whose own second view is the nearest of all second views, by cosine.
 
     Args:
-        features: Of one view of each clip ``(n, d)``.
-        others: Of another view of the same clips.
+        features: Features of one view of each clip ``(n, d)``.
+        others: Features of another view of the same clips.
 
     Example:
         >>> round(found_share(torch.eye(3), torch.eye(3)[[0, 2, 1]]), 3)
@@ -105,7 +105,7 @@ def found_share(features: Tensor, others: Tensor) -> float:
 
 
 def mixed(start: Mapping[str, Tensor], last: Mapping[str, Tensor], *, step: float) -> dict[str, Tensor]:
-    """Tensors on the way from one state dict to another; what is no floating-point number is the last one's.
+    """Interpolate between two state dicts. Integer tensors are taken from the last one.
 
     Example:
         >>> mixed({"weight": torch.zeros(2)}, {"weight": torch.ones(2)}, step=0.25)["weight"]

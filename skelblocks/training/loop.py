@@ -1,8 +1,7 @@
-"""The loop that every method trains in: order of clips, views, steps, checkpoints, log.
+"""The training loop of all methods: order of clips, views, steps, checkpoints, log.
 
-All randomness is a function of (seed, epoch, step, process), never of what ran before, so that a run which was killed
-and resumed sees the same batches, the same views and the same dropout as one that was not: on a CPU, the same weights
-bit for bit.
+All randomness is a function of (seed, epoch, step, process), never of earlier draws. A run that was killed and resumed
+therefore sees the same batches, views and dropout as an uninterrupted run. On a CPU its weights are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -57,26 +56,27 @@ def pretrain(
     """Train a method in place.
 
     Args:
-        method: A :class:`~skelblocks.training.Method`. Its parameters that require a gradient are trained.
-        fabric: From :func:`~skelblocks.training.make_fabric`.
+        method: A :class:`~skelblocks.training.Method`. Parameters that require a gradient are trained.
+        fabric: The result of :func:`~skelblocks.training.make_fabric`.
         dataset: Training clips.
-        make_views: From clips ``(n, c, t, v, m)`` and a generator on their device to the views of the method's forward.
+        make_views: Maps clips ``(n, c, t, v, m)`` and a generator on their device to the views for the method's
+            forward.
         options: The run's; the loop itself reads ``train`` and ``evaluate.every``.
-        folder: Where the checkpoint, the log and the curves go; it is entered already.
+        folder: The folder for checkpoint, log and curves, already entered as a context manager.
         evaluate: Called every ``evaluate.every`` epochs and after the last; its metrics join the log.
-        started: What the method has taken from weights, by :func:`~skelblocks.training.start_from`.
+        started: The parts that :func:`~skelblocks.training.start_from` has initialized from weights.
 
     Returns:
         One row of metrics per epoch.
 
     Raises:
-        LostProcessError: another process has died or hangs.
-        NonFiniteLossError: the loss is not finite in one of the processes, in all of which this is raised; the
-            checkpoint is the one of the last good epoch.
-        RunFolderError: the folder cannot be written.
-        TypeError: ``method`` is no :class:`~skelblocks.training.Method`.
-        ValueError: the batch size does not fit, the folder's checkpoint was trained with other options or clips, or
-            there is no GPU to synchronize batch normalization on.
+        LostProcessError: Another process crashed or hangs.
+        NonFiniteLossError: The loss is not finite in one of the processes; all processes raise this. The checkpoint of
+            the last good epoch is kept.
+        RunFolderError: The folder cannot be written.
+        TypeError: ``method`` is not a :class:`~skelblocks.training.Method`.
+        ValueError: The batch size does not fit, the folder's checkpoint was trained with other options or clips, or
+            ``train.sync_batch_norm`` is set without a GPU.
     """
     check_method(method)
     loop = _Loop(
@@ -106,7 +106,7 @@ def pretrain(
 
 
 class _Loop:
-    """A method with everything that its steps need."""
+    """A method together with everything that its steps need."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class _Loop:
         started: Started | None,
     ) -> None:
         self.fabric, self.make_views = fabric, make_views
-        self.dataset: Any = dataset  # of torch too, though the protocol does not say so
+        self.dataset: Any = dataset  # also a torch dataset, which the protocol does not express
         self.options, self.train, self.folder = options, options.train, folder
         self.rank, self.world = fabric.global_rank, fabric.world_size
         if self.train.sync_batch_norm:
@@ -138,11 +138,11 @@ class _Loop:
             weight_decay=self.train.weight_decay,
         )
         self.model, self.optimizer = fabric.setup(method, self.plain)
-        broadcast_module_state(method)  # key encoders and queues too, which the wrapper leaves alone
+        broadcast_module_state(method)  # also key encoders and queues, which the wrapper does not broadcast
         self.clips = data_fingerprint(cast(Any, dataset))
 
     def resume(self) -> list[dict[str, float]]:
-        """Continue from the folder's checkpoint, if there is one; the epochs that it has."""
+        """Restore the folder's checkpoint, if there is one, and return the history of its epochs."""
         fixed = bool(shares_of_the_run(self.options))
         state = self.folder.load_same_run(self.options.to_dict(), device=self.fabric.device, fixed_length=fixed)
         if state is None:
@@ -156,15 +156,15 @@ class _Loop:
             )
         if state["clips"] != self.clips:
             raise ValueError(
-                f"train.resume: {self.folder.checkpoint} was trained on other clips than these {len(self.dataset)}; "
-                "choose another train.folder, or train.resume=false"
+                f"train.resume: {self.folder.checkpoint} was trained on other clips than the {len(self.dataset)} of "
+                "this run; choose another train.folder, or train.resume=false"
             )
         history = restore(state, self.method, self.plain, fabric=self.fabric)
-        self.folder.log(history)  # a kill may have come between a checkpoint and its line
+        self.folder.log(history)  # the run may have been killed between writing a checkpoint and its line
         return history
 
     def batches(self, *, epoch: int, whole: bool = False) -> list[list[int]]:
-        """The clips of each step: this process's share, or the whole batch."""
+        """Indices of the clips of each step: this process's share, or the whole batch."""
         rank, world = (0, 1) if whole else (self.rank, self.world)
         return epoch_batches(
             len(self.dataset),
@@ -176,7 +176,7 @@ class _Loop:
         )
 
     def run_epoch(self, epoch: int, monitor: Monitor) -> dict[str, float]:
-        """Train for one epoch; its row of metrics."""
+        """Train for one epoch, and return its row of metrics."""
         monitor.begin_epoch(epoch)
         self.model.train()
         for norm in self.kept_norms:
@@ -190,12 +190,12 @@ class _Loop:
         return monitor.row(epoch, rate=rate)
 
     def read(self, batches: list[list[int]]) -> Generator[tuple[Tensor, Tensor]]:
-        """Clips and places of each batch, read ahead of its step by a thread, or by ``train.workers`` processes."""
+        """Yield clips and indices of each batch, read ahead by a thread or by ``train.workers`` processes."""
         if self.train.workers or not gives_whole_batches(self.dataset):
             loader = DataLoader(self.dataset, batch_sampler=batches, num_workers=self.train.workers)
             yield from ((sample.clip, sample.index) for sample in loader)
             return
-        pinned = self.fabric.device.type == "cuda"  # so that the copy to the GPU does not wait for the step before
+        pinned = self.fabric.device.type == "cuda"  # so that the copy to the GPU does not wait for the previous step
 
         def whole() -> Iterator[tuple[Tensor, Tensor]]:
             for places in batches:
@@ -207,7 +207,7 @@ class _Loop:
     def run_step(
         self, clips: Tensor, ids: Tensor, *, epoch: int, step: int, steps: int, rate: float
     ) -> dict[str, float]:
-        """Views, loss, gradient, optimizer, update; the metrics, averaged over the processes."""
+        """Do one step: views, loss, gradient, optimizer, update. Return the metrics, averaged over the processes."""
         place = (epoch, step, self.rank)
         torch.manual_seed(derive_seed(self.train.seed, "step", *place))  # dropout draws from the global state
         generator = torch.Generator(self.fabric.device).manual_seed(derive_seed(self.train.seed, "views", *place))
@@ -216,7 +216,7 @@ class _Loop:
         with torch.no_grad():
             views = self.make_views(clips, generator)
         output = self.model(*views, ids=ids, epoch=epoch)
-        # One row per process. A loss that is not finite ends them all, or the others would wait for its gradients.
+        # One row per process. A non-finite loss must end all processes, or the others would wait for its gradients.
         values = torch.stack([value.detach().float() for value in (output.loss, *output.metrics.values())])
         shares = gather_keys(values[None])
         self._check_losses(shares[:, 0].tolist(), epoch=epoch, step=step)
@@ -239,7 +239,7 @@ class _Loop:
         )
 
     def save(self, history: list[dict[str, float]]) -> None:
-        """Write a checkpoint. All processes call it together."""
+        """Write a checkpoint. All processes must call it together."""
         state = run_state(
             self.method,
             self.plain,
@@ -253,13 +253,13 @@ class _Loop:
 
 
 def _norms(method: nn.Module, started: Started) -> list[nn.Module]:
-    """The batch norms of encoders that have started from weights, and of their copies."""
+    """The batch norms of encoders that started from weights, and of their copies."""
     encoders = [method.get_submodule(name) for name in started.encoders]
     return [module for encoder in encoders for module in encoder.modules() if isinstance(module, _BatchNorm)]
 
 
 def _synchronized(method: nn.Module, *, device: torch.device) -> nn.Module:
     if device.type != "cuda":
-        raise ValueError(f"train.sync_batch_norm: expected GPUs, got {device.type}; leave it off")
+        raise ValueError(f"train.sync_batch_norm: expected training on GPUs, got {device.type}; leave the option off")
     converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(method)  # type: ignore[no-untyped-call]
     return converted

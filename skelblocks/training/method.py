@@ -1,4 +1,4 @@
-"""What the training loop asks of a method."""
+"""The interface between a method and the training loop."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 class Output(NamedTuple):
-    """What a step needs after the forward pass.
+    """The result of a method's forward pass.
 
     Attributes:
-        loss: A scalar.
-        keys: What the method's ``update`` needs, for instance the :class:`~skelblocks.contrast.Keys` of each stream.
-        metrics: Scalars for the log, by name; all steps have the same names.
+        loss: The loss, a scalar.
+        keys: Input for the method's ``update``, for instance the :class:`~skelblocks.contrast.Keys` of each stream.
+        metrics: Scalars for the log, by name. All steps must use the same names.
     """
 
     loss: Tensor
@@ -26,19 +26,19 @@ class Output(NamedTuple):
 class Method(Protocol):
     """A contrastive method: an ``nn.Module`` with these three members.
 
-    A training step calls ``method(*views, ids=..., epoch=...)``, then ``backward`` on the loss, the optimizer's step,
-    and ``update``. A run saves what ``encoders`` returns, and evaluation takes it from there.
+    A training step calls ``method(*views, ids=..., epoch=...)``, ``backward`` on the loss, the optimizer's step, and
+    then ``update``. A run saves the encoders that ``encoders`` returns, and evaluation opens them.
     """
 
     @property
     def forward(self) -> Callable[..., Output]:
-        """Called as ``forward(*views, ids=ids, epoch=epoch)``: views ``(n, c, t, v, m)``, clips' indices ``(n,)``."""
+        """Called as ``forward(*views, ids=ids, epoch=epoch)`` with views ``(n, c, t, v, m)`` and clip indices ``(n,)``."""
 
     def update(self, output: Any, *, step: int, total_steps: int) -> None:
-        """Move key encoders and fill queues, after the optimizer's step number ``step``."""
+        """Update key encoders and queues, after the optimizer's step number ``step``."""
 
     def encoders(self) -> Mapping[str, nn.Module]:
-        """The encoders to keep, by the stream that each takes: clips ``(n, c, t, v, m)`` to feature maps."""
+        """The encoders to save, by stream. Each maps clips ``(n, c, t, v, m)`` to feature maps."""
 
 
 def check_method(method: object) -> None:

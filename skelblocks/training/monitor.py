@@ -1,4 +1,4 @@
-"""What a run shows and records of itself: a progress bar, TensorBoard's curves, and a row of metrics per epoch."""
+"""The progress display and the log of a run: a progress bar, TensorBoard curves, and a row of metrics per epoch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def tell(line: str) -> None:
 
 
 class Monitor:
-    """Collects the metrics of each step. Use it as a context manager.
+    """Collect the metrics of each step. Use it as a context manager.
 
     Args:
-        folder: Of the run; TensorBoard's files go there if this process writes.
-        epochs: Of the whole run.
-        steps: Of an epoch.
-        batch_size: Clips of a step.
-        done: Epochs before this start.
+        folder: Folder of the run, which gets TensorBoard's files if this process writes.
+        epochs: Epochs of the whole run.
+        steps: Steps per epoch.
+        batch_size: Clips per step.
+        done: Epochs that are already done.
     """
 
     def __init__(self, folder: RunFolder, *, epochs: int, steps: int, batch_size: int, done: int) -> None:
@@ -66,7 +66,7 @@ class Monitor:
         self._bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
 
     def step(self, metrics: Mapping[str, float], *, step: int, rate: float) -> None:
-        """Record the metrics of the step with this number in the whole run, counted from 0."""
+        """Record the metrics of a step. Its number counts over the whole run, from 0."""
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self.scalars({**metrics, "learning_rate": rate}, step=step)
@@ -83,12 +83,12 @@ class Monitor:
         }
 
     def end_epoch(self, row: Mapping[str, float], *, epoch: int) -> None:
-        """Add what is measured once an epoch to TensorBoard's curves."""
+        """Add the metrics of an epoch to TensorBoard's curves."""
         own = {name: value for name, value in row.items() if name not in self._sums}
         self.scalars(own, step=(epoch + 1) * self.steps)
 
     def scalars(self, values: Mapping[str, float], *, step: int) -> None:
-        """Add a point to each of TensorBoard's curves."""
+        """Add one point to each TensorBoard curve."""
         if not self.folder.write:
             return
         with self.folder.writing():

@@ -1,4 +1,4 @@
-"""Clips in space that a teacher and a student look at together.
+"""Clips in space from which a student learns from its teacher.
 
 Axes: n samples, c coordinates (3), t frames, v joints.
 """
@@ -25,26 +25,26 @@ from skelblocks.training.order import derive_seed
 
 
 class Motion(NamedTuple):
-    """Clips ``(n, 3, t, v, 1)`` of one person each, in meters, y up, not centered, and their skeleton."""
+    """Clips ``(n, 3, t, v, 1)`` of one person each, in meters, y up, not centered, with their skeleton."""
 
     clips: Tensor
     layout: SkeletonLayout
 
 
 def open_motion(path: str, *, frames: int) -> Motion:
-    """Open recorded motion: every person of every clip as a clip of its own, resampled.
+    """Open recorded motion, with every person of every clip as a separate, resampled clip.
 
     Args:
         path: An ``.npz`` or ``.npy`` file, see :meth:`ArrayDataset.from_file <skelblocks.data.ArrayDataset.from_file>`,
             or a prepared set. ``"clips.npz@nw-ucla"`` names the skeleton of a file that does not name its joints.
-        frames: Of every clip.
+        frames: Frames per clip.
 
     Returns:
-        The clips. All parts of the set are taken; labels are not read.
+        The clips of all parts of the set. Labels are not read.
 
     Raises:
-        FileNotFoundError: there is no such file or folder.
-        ValueError: the clips are not in space, or nobody is seen.
+        FileNotFoundError: The file or folder does not exist.
+        ValueError: The clips are not in space, or show no person.
 
     Example:
         >>> open_motion("no-such-file.npz", frames=50)
@@ -68,12 +68,14 @@ def open_motion(path: str, *, frames: int) -> Motion:
         x = dataset.as_tensor()
     if x.shape[1] != 3:
         raise ValueError(
-            f"motion: expected clips with 3 coordinates, got {x.shape[1]} in {escape(path)!r}; a teacher of space sees "
-            "nothing in a picture"
+            f"motion: expected clips with 3 coordinates, got {x.shape[1]} in {escape(path)!r}; the teacher needs "
+            "depth, so choose another set"
         )
     seen = person_mask(x)
     if not seen.any():
-        raise ValueError(f"motion: expected somebody in the clips of {escape(path)!r}, got zeros alone")
+        raise ValueError(
+            f"motion: expected a visible person, but all clips of {escape(path)!r} are zero; choose another set"
+        )
     alone = rearrange(x, "n c t v m -> n m c t v")[seen]
     return Motion(alone[..., None].float(), dataset.layout)
 
@@ -92,23 +94,22 @@ def _raw(frames: int) -> Preprocessing:
 def motion_stream(
     sources: Sequence[str], *, batch_size: int, frames: int, seed: int, device: torch.device | str = "cpu"
 ) -> Iterator[tuple[Motion, ...]]:
-    """Make batches without end, an equal share of each from every source.
+    """Yield batches without end, with an equal number of clips from every source.
 
-    Clips of a recorded set come in random order, each once before any comes again; half of them are mirrored.
-    Synthetic clips never come again.
+    A recorded set is reshuffled after each pass, and half of its clips are mirrored. Synthetic clips never repeat.
 
     Args:
-        sources: ``"synthetic"``, or what :func:`open_motion` takes.
-        batch_size: Clips of a batch.
-        frames: Of every clip.
-        seed: Of what is drawn.
-        device: Where the clips are.
+        sources: ``"synthetic"``, or paths for :func:`open_motion`.
+        batch_size: Clips per batch, over all sources.
+        frames: Frames per clip.
+        seed: Random seed.
+        device: Device of the clips.
 
     Yields:
-        One :class:`Motion` a source, with ``batch_size`` clips together.
+        One :class:`Motion` per source, with ``batch_size`` clips in total.
 
     Raises:
-        ValueError: fewer clips of a batch than sources.
+        ValueError: The batch has fewer clips than there are sources.
 
     Example:
         >>> (motion,) = next(motion_stream(["synthetic"], batch_size=4, frames=20, seed=0))
@@ -117,7 +118,8 @@ def motion_stream(
     """
     if batch_size < len(sources):
         raise ValueError(
-            f"batch_size: expected at least one clip of each of the {len(sources)} sources of motion, got {batch_size}"
+            f"batch_size: expected at least one clip from each of the {len(sources)} sources, got {batch_size}; raise "
+            "it"
         )
     shares = [batch_size // len(sources) + (i < batch_size % len(sources)) for i in range(len(sources))]
     streams = [
@@ -131,7 +133,7 @@ def motion_stream(
 
 
 def _synthetic(count: int, frames: int, *, seed: int, device: torch.device | str) -> Iterator[Motion]:
-    layout = body_layout()  # with all joints, so that no skeleton gets one that is made from others
+    layout = body_layout()  # the full body, so that every skeleton finds its joints
     for clips in motion_batches(batch_size=count, layout=layout, frames=frames, seed=seed, device=device):
         yield Motion(clips, layout)
 

@@ -1,4 +1,4 @@
-"""The optimizer of a training, with a learning rate of their own for the parts that start from weights."""
+"""The optimizer of a training, with a separate learning rate for parts that start from weights."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def make_optimizer(
     """SGD or Adam over all parameters that require a gradient; :func:`set_rate` sets their learning rates.
 
     Args:
-        module: With the parameters.
-        rate: Learning rate of parameters that start fresh.
+        module: The module with the parameters.
+        rate: Learning rate of newly initialized parameters.
         started: Names of the parameters that start from weights.
-        share: Their learning rate, as a share of ``rate``.
-        kind: Which optimizer.
-        momentum: Of SGD.
-        nesterov: Of SGD.
-        weight_decay: Of all parameters.
+        share: Learning rate of started parameters as a fraction of ``rate``.
+        kind: The kind of optimizer.
+        momentum: Momentum of SGD.
+        nesterov: Whether SGD uses Nesterov momentum.
+        weight_decay: Weight decay of all parameters.
 
-    Returns:
-        The optimizer; parameters that start fresh are in its first group.
+        Returns:
+        The optimizer. Its first group holds the newly initialized parameters.
 
     Example:
         >>> head = nn.Linear(4, 2)
@@ -54,11 +54,11 @@ def make_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of fresh parameters, and of started ones their share of it.
+    """Set the learning rate of newly initialized parameters, and scale the rate of started ones with it.
 
     Args:
-        optimizer: From :func:`make_optimizer`.
-        rate: Of the parameters that start fresh.
+        optimizer: The result of :func:`make_optimizer`.
+        rate: Learning rate of newly initialized parameters.
     """
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("share", 1.0)  # optimizers in earlier checkpoints have no share
+        group["lr"] = rate * group.get("share", 1.0)  # optimizers in checkpoints of earlier versions have no share

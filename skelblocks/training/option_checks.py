@@ -1,4 +1,4 @@
-"""Checks of options before the work begins, with the option's name as on the command line."""
+"""Check options before the work begins. Messages use the option's name on the command line."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def check_number(
     """Raise ``ValueError`` unless ``value`` is a finite number in a range.
 
     Args:
-        value: The option's.
-        name: Of the option.
-        least: The smallest value.
-        most: The largest value.
+        value: Value of the option.
+        name: Name of the option.
+        least: Smallest allowed value.
+        most: Largest allowed value.
         above: The value must be greater.
         below: The value must be smaller.
 
@@ -50,8 +50,8 @@ def check_number(
         ...
         ValueError: encoder.dropout: expected a finite number >= 0 and < 1, got 1.0
     """
-    given: object = value
-    number = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+    values: object = value
+    number = isinstance(values, int | float) and not isinstance(values, bool) and math.isfinite(values)
     if not number or not (least <= value <= most and above < value < below):
         bounds = [
             f"{sign} {bound}"
@@ -62,11 +62,11 @@ def check_number(
 
 
 def check_finite(options: Any, *, group: str = "") -> None:
-    """Raise ``ValueError`` if any number in a dataclass of options is infinite or not a number.
+    """Raise ``ValueError`` if any number in a dataclass of options is infinite or NaN.
 
     Args:
-        options: The dataclass; lists, tuples and mappings in it are searched too.
-        group: The name that goes before its fields'.
+        options: The dataclass; its lists, tuples and mappings are searched too.
+        group: Prefix of the field names in messages.
 
     Example:
         >>> from skelblocks.training import TrainOptions

@@ -1,4 +1,4 @@
-"""YAML files of options, looked at before they are read."""
+"""Check YAML files of options before they are parsed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from pathlib import Path
 from skelblocks._utils.optional import require
 
 _LARGEST = 1 << 20  # bytes
-_DEEPEST = 16  # mappings and lists in each other
+_DEEPEST = 16  # levels of nested mappings and lists
 
 
 def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
-    """Raise ``ValueError`` for a file that is no YAML of options.
+    """Raise ``ValueError`` for a file that is not YAML of options.
 
-    It may be too large or too deep, refer to itself, name an option twice, or have a value in the place of a group.
+    The check finds files that are too large or too deep, that refer to themselves, that repeat an option, or that have
+    a value in place of a group.
 
     Args:
         path: The file.
         groups: The names of the groups.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: what is wrong with it, and where.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is invalid; the message says where.
 
     Example:
         >>> import tempfile
@@ -36,7 +37,9 @@ def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
     """
     yaml = require("yaml", extra="train")
     if not path.is_file():
-        raise FileNotFoundError(f"config: expected a YAML file, got {str(path)!r}, which is not there or is no file")
+        raise FileNotFoundError(
+            f"config: expected a YAML file, got {str(path)!r}, which does not exist or is not a file; check the path"
+        )
     if path.stat().st_size > _LARGEST:
         raise ValueError(f"config: expected at most {_LARGEST} bytes of options, got {path.stat().st_size} in {path}")
     depth = 0
@@ -48,12 +51,12 @@ def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
             if depth > _DEEPEST:
                 raise ValueError(f"config: {path} is nested more than {_DEEPEST} deep; expected groups of options")
             if kind == "AliasEvent":
-                raise ValueError(f"config: {path} has an alias (*{event.anchor}); write the value out")
+                raise ValueError(f"config: expected no aliases, got *{event.anchor} in {path}; write the value out")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        told = " ".join(str(error).split())[:300]
-        raise ValueError(f"config: {path} is no YAML: {told}") from None
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"config: {path} is not valid YAML: {reason}") from None
     if values is None:
         return
     if not isinstance(values, dict):
@@ -62,7 +65,7 @@ def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
         names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f"config: {path} has {twice!r} twice; keep one")
+            raise ValueError(f"config: expected every option once, got {twice!r} twice in {path}; keep one")
     for name in groups:
         if not isinstance(values.get(name, {}), dict):
             raise ValueError(f"config: expected options of the group {name!r} in {path}, got {values[name]!r}")

@@ -70,4 +70,5 @@ class StreamSum(nn.Module):
     def encoders(self) -> dict[str, nn.Module]:
         """The encoders of all streams."""
         methods = self.methods.values()
-        return {stream: encoder for method in methods for stream, encoder in method.encoders().items()}  # type: ignore[operator]
+        # type: ignore[operator]
+        return {stream: encoder for method in methods for stream, encoder in method.encoders().items()}
