@@ -110,7 +110,7 @@ def backbone_of(contrast: MomentumContrast) -> STGCN | DSTA | BiGRU:
 
 
 def queue_size(options: MethodOptions) -> int:
-    """The number of keys. Raises ``ValueError`` if it is still ``"auto"``, which a run resolves once it knows its clips."""
+    """The number of keys. Raises ``ValueError`` if it is still ``"auto"``, which a run replaces by a number."""
     if options.contrast.queue_size == "auto":
         raise ValueError(
             "contrast.queue_size: expected a number of keys, got 'auto'; first call "
@@ -128,7 +128,8 @@ def require_joints(options: MethodOptions, *, needed_by: str) -> None:
     """
     if options.encoder.kind == "bigru":
         raise ValueError(
-            f"encoder.kind: expected a feature map with joints for {needed_by}, but BiGRU's has none; choose stgcn or dsta, "
+            f"encoder.kind: expected a feature map with joints for {needed_by}, but BiGRU's has none; choose stgcn or "
+            "dsta, "
             "or leave the block out"
         )
 

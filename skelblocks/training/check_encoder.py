@@ -63,12 +63,16 @@ def check_encoder(own: nn.Module, other: nn.Module, *, path: Path) -> None:
         options = [f"--{_OPTIONS[name]} {_plain(other, name)}" for name in differing if name in _OPTIONS]
         remedy = f"pass {' '.join(options)}" if options else "start from another encoder"
         raise ValueError(f"train.start: {path} does not fit this run's encoder: {differences}; {remedy}")
-    mine, theirs = own.state_dict(), other.state_dict()
-    odd = sorted(name for name in mine.keys() | theirs.keys() if shape_of(mine, name) != shape_of(theirs, name))
+    own_state, other_state = own.state_dict(), other.state_dict()
+    odd = sorted(
+        name
+        for name in own_state.keys() | other_state.keys()
+        if shape_of(own_state, name) != shape_of(other_state, name)
+    )
     if odd:
         raise ValueError(
-            f"train.start: {path} does not fit this run's encoder: {odd[0]} has shape {shape_of(theirs, odd[0])} there "
-            f"and {shape_of(mine, odd[0])} here; start from another encoder"
+            f"train.start: {path} does not fit this run's encoder: {odd[0]} has shape {shape_of(other_state, odd[0])} "
+            f"there and {shape_of(own_state, odd[0])} here; start from another encoder"
         )
 
 

@@ -86,14 +86,14 @@ def parse_command(
         (3, ['runs/a', 'runs/b'])
     """
     parser = options_parser(kind, prog=prog)
-    given = [with_underscores(each) for each in (sys.argv[1:] if arguments is None else arguments)]
+    words = [with_underscores(each) for each in (sys.argv[1:] if arguments is None else arguments)]
     if "train" in _groups(kind):
-        given = [_unaliased(each) for each in given]
+        words = [_unaliased(each) for each in words]
     if places is not None:
         parser.add_argument("_places", nargs="*", metavar=places, help=f"{places}, at least one")
-        given = _places_first(given)
+        words = _places_first(words)
     try:
-        chosen = parser.parse_args(_with_configs(given, groups=_groups(kind))).as_dict()
+        chosen = parser.parse_args(_with_configs(words, groups=_groups(kind))).as_dict()
     except RecursionError:
         raise ValueError(
             "options: expected plain values and lists of them, got one that is nested too deeply; write it flat"

@@ -135,14 +135,16 @@ _PREPARED = (
 )
 
 
-def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, given: Preprocessing) -> Sets:
+def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, preprocessing: Preprocessing) -> Sets:
     if layout is None and options.layout is not None:
         layout = layouts.get_or_load(options.layout)
     if options.path == "synthetic":
-        whole = _make_synthetic(options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), given=given)
+        whole = _make_synthetic(
+            options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), preprocessing=preprocessing
+        )
     else:
         try:
-            whole = ArrayDataset.from_file(options.path, layout=layout, preprocessing=given)
+            whole = ArrayDataset.from_file(options.path, layout=layout, preprocessing=preprocessing)
         except TypeError as error:  # an array with another dtype
             raise ValueError(f"data.path: {options.path!r}: {error}") from error
     if options.joints is not None:
@@ -158,7 +160,7 @@ def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, given: Pre
 
 
 def _make_synthetic(
-    arguments: Mapping[str, int | float], *, layout: SkeletonLayout, given: Preprocessing
+    arguments: Mapping[str, int | float], *, layout: SkeletonLayout, preprocessing: Preprocessing
 ) -> ArrayDataset:
     known = {
         name: parameter.annotation
@@ -179,7 +181,7 @@ def _make_synthetic(
         class_names=clips.class_names,
         subjects=clips.subjects.numpy(),
         views=clips.views.numpy(),
-        preprocessing=given,
+        preprocessing=preprocessing,
     )
 
 

@@ -106,9 +106,9 @@ class DistillOptions:
         return {**asdict(self), **named, "layout": Path(self.layout).name, "learning_rate": self.highest_rate}
 
     @classmethod
-    def parse(cls, given: argparse.Namespace) -> Self:
+    def parse(cls, args: argparse.Namespace) -> Self:
         """Make options from the arguments of a parser with :func:`add_distill_options`."""
-        values: dict[str, Any] = {field.name: getattr(given, field.name) for field in fields(cls)}
+        values: dict[str, Any] = {field.name: getattr(args, field.name) for field in fields(cls)}
         values |= {name: tuple(values[name]) for name in ("teacher", "motion")}
         return cls(**values)
 
@@ -155,7 +155,7 @@ def add_distill_options(parser: argparse.ArgumentParser) -> None:
         action=_Motion,
         default=default["motion"],
         metavar="SET",
-        help='motion to learn from: "synthetic", or clips in space in an .npz file or a prepared set; repeatable (default: '
+        help="motion to learn from: synthetic, or an .npz file or prepared set of clips in space; repeatable (default: "
         "synthetic)",
     )
     parser.add_argument(

@@ -32,7 +32,7 @@ class Method(Protocol):
 
     @property
     def forward(self) -> Callable[..., Output]:
-        """Called as ``forward(*views, ids=ids, epoch=epoch)`` with views ``(n, c, t, v, m)`` and clip indices ``(n,)``."""
+        """Called as ``forward(*views, ids=ids, epoch=epoch)``; views ``(n, c, t, v, m)``, clip indices ``(n,)``."""
 
     def update(self, output: Any, *, step: int, total_steps: int) -> None:
         """Update key encoders and queues, after the optimizer's step number ``step``."""

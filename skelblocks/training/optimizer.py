@@ -32,7 +32,7 @@ def make_optimizer(
         nesterov: Whether SGD uses Nesterov momentum.
         weight_decay: Weight decay of all parameters.
 
-        Returns:
+    Returns:
         The optimizer. Its first group holds the newly initialized parameters.
 
     Example:

@@ -1,6 +1,6 @@
 """The options of a training, in groups: ``options.train.epochs`` is ``--train.epochs`` and ``train: {epochs: ...}``.
 
-The comment behind each field is its text in ``--help``.
+The comment after each field is its help text.
 """
 
 from __future__ import annotations
@@ -25,31 +25,33 @@ Split = Literal["cross-subject", "cross-view", "fold", "is_train", "none"]
 
 @dataclass(kw_only=True)
 class DataOptions:
-    """Which clips, of which skeleton, how they are preprocessed, and which of them test.
+    """The clips: source, skeleton, preprocessing and split.
 
     ``path`` is ``"synthetic"``; an .npz file with x (N, C, T, V, M), y, and subject, view, fold or is_train for the
     split; or the folder of a prepared set, which has its own layout, preprocessing and split.
     """
 
     path: str = "synthetic"  # an .npz file, a prepared set's folder, or "synthetic"
-    stream: Stream = "joint"  # what the encoder is trained on
-    layout: str | None = None  # a name or a .json file; default: by the file's joint names; synthetic: ntu-rgb+d
-    frames: int = 50  # of every clip after resampling; released configurations of MsMCLR and AimCLR
-    center: str | None = "layout"  # the joint at the origin of every frame; "layout": the layout's center; null: none
-    per: Per = "frame"  # subtract that joint's place in each frame, or its first one in the clip
-    origin: Origin = "own"  # whose joint: each person's own, or the first person's for all
+    stream: Stream = "joint"  # the form of the clips that the encoder is trained on
+    layout: str | None = None  # skeleton: a name or a .json file; default: by joint names; synthetic: ntu-rgb+d
+    frames: int = 50  # frames per clip after resampling; default of MsMCLR's and AimCLR's released code
+    center: str | None = "layout"  # joint to move to the origin; "layout": the layout's center; null: none
+    per: Per = "frame"  # subtract this joint's position in each frame, or its first position in the clip
+    origin: Origin = "own"  # whose center: each person's own, or the first person's for all
     align: Align | None = None  # turn the shoulders to the camera
-    persons: int | None = None  # that a clip has room for; default: as in the file
-    scale: Scale | None = None  # divide by a length of the body, for coordinates in pixels or of an unknown unit
-    y: Y = "up"  # where the second coordinate grows: down in pictures; auto: by shoulders and hips
-    to: str | None = None  # turn the clips into this skeleton, a name or a .json file
-    missing: Missing = "error"  # joints of data.to that cannot be made: an error, or put where the nearest joint is
+    persons: int | None = None  # persons per clip; default: as in the file
+    scale: Scale | None = None  # divide by a length of the body; for pixels or unknown units
+    y: Y = "up"  # direction in which y grows: down in pictures; auto: decide by shoulders and hips
+    to: str | None = None  # convert the clips to this skeleton: a name or a .json file
+    missing: Missing = "error"  # joints of data.to that clips lack: an error, or a copy of the nearest joint
     coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third coordinate
-    nan: Nan = "error"  # what NaN coordinates are: an error, or joints that are unseen, which are filled
-    split: Split | None = None  # what decides who tests; default: cross-subject; of a prepared set, its protocol
-    train_ids: list[int] = field(default_factory=list)  # default: the odd subjects, all views or folds but the last
-    joints: list[str] | str | None = None  # keep only these, after centering; or those shared with a layout
-    synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments of skelblocks.data.synthetic_motion
+    nan: Nan = "error"  # treat NaN coordinates as an error, or as unseen joints, which are filled
+    split: Split | None = None  # what separates training and test; default: cross-subject, or the prepared protocol
+    train_ids: list[int] = field(
+        default_factory=list
+    )  # who trains; default: odd subjects, or all but the last view or fold
+    joints: list[str] | str | None = None  # joints to keep after centering, by name; or a layout: joints it shares
+    synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments for skelblocks.data.synthetic_motion
 
     def __post_init__(self) -> None:
         check_finite(self, group="data")
@@ -59,7 +61,7 @@ class DataOptions:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What is done to every clip."""
+        """The preprocessing of every clip."""
         own = {field.name for field in dataclasses.fields(self)}
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(Preprocessing) if each.name in own}
         return Preprocessing(**{**values, "to": None if self.to is None else get_or_load(self.to)})
@@ -70,29 +72,31 @@ class TrainOptions:
     """How a method is trained. Defaults: section 4.2 of AimCLR and MsMCLR, then their released code."""
 
     epochs: int = 300  # passes over the training clips
-    min_steps: int = 0  # train for more epochs if these have fewer steps
-    steps: int | None = None  # in place of epochs and min_steps: train for the epochs that have this number of steps
-    batch_size: int = 128  # clips in all processes together
-    optimizer: Literal["sgd", "adam"] = "sgd"  # PSTL trains with Adam, the other methods with SGD
-    learning_rate: float = 0.1  # after the warm-up
-    sgd_momentum: float = 0.9  # MsMCLR prints 0.999, which is the key encoder's
-    weight_decay: float = 1e-4  # of all weights
-    schedule: Literal["step", "cosine"] = "step"  # of the learning rate
-    milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which the step schedule divides by ten
-    warmup_epochs: float = 0.0  # in which the learning rate rises from zero
-    seed: int = 0  # of weights, order, views and dropout
-    workers: int = 0  # loader processes; 0: a thread reads whole batches ahead of the steps
-    checkpoint_every: int = 1  # epochs
-    accelerator: str = "auto"  # one device; for several, on one machine or many, start with torchrun
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # auto: by the machine
-    sync_batch_norm: bool = False  # batch statistics of all processes together; on GPUs only
-    timeout: float = 600.0  # seconds that a process waits for the others before it ends the run
-    folder: str | None = None  # of the run; default: runs/METHOD_DATA_SPLIT_STREAM_seedSEED
-    resume: bool = True  # continue from the folder's checkpoint, if it has one
-    start: str | None = None  # weights to start from: a released file, a pretrained folder, or a run's folder
-    start_rate: float | None = None  # learning rate of what starts from weights; default: half of train.learning_rate
-    start_norm: Literal["keep", "adapt"] = "keep"  # the started encoder's batch norms: keep their statistics, or adapt
-    stop: Literal["last", "views"] = "last"  # which encoder a started run keeps: the last, or a mix with the start's
+    min_steps: int = 0  # train for more epochs if train.epochs gives fewer steps
+    steps: int | None = None  # replaces epochs and min_steps: train until this number of steps, in whole epochs
+    batch_size: int = 128  # clips per step, over all processes
+    optimizer: Literal["sgd", "adam"] = "sgd"  # PSTL uses Adam, the other methods SGD
+    learning_rate: float = 0.1  # learning rate after the warm-up
+    sgd_momentum: float = 0.9  # momentum of SGD; MsMCLR's paper prints 0.999, the key encoder's momentum
+    weight_decay: float = 1e-4  # weight decay of all parameters
+    schedule: Literal["step", "cosine"] = "step"  # schedule of the learning rate
+    milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which schedule=step divides by ten
+    warmup_epochs: float = 0.0  # epochs in which the learning rate rises from zero
+    seed: int = 0  # random seed of weights, order, views and dropout
+    workers: int = 0  # loader processes; 0: a thread reads batches ahead
+    checkpoint_every: int = 1  # epochs between checkpoints
+    accelerator: str = "auto"  # kind of device, such as cpu or cuda; torchrun starts several
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = (
+        "32-true"  # auto: bfloat16 if supported
+    )
+    sync_batch_norm: bool = False  # compute batch statistics over all processes; on GPUs only
+    timeout: float = 600.0  # seconds that a process waits for the others before the run ends
+    folder: str | None = None  # folder of the run; default: runs/METHOD_DATA_SPLIT_STREAM_seedSEED
+    resume: bool = True  # continue from the folder's checkpoint, if there is one
+    start: str | None = None  # initial weights: a released file, a pretrained folder, or a run's folder
+    start_rate: float | None = None  # learning rate of the started parts; default: half of train.learning_rate
+    start_norm: Literal["keep", "adapt"] = "keep"  # batch norms of a started encoder: keep their statistics, or adapt
+    stop: Literal["last", "views"] = "last"  # what a started run saves: the last encoder, or a mix with the start's
 
     def __post_init__(self) -> None:
         check_finite(self, group="train")
@@ -118,7 +122,7 @@ class TrainOptions:
 
     @property
     def start_share(self) -> float:
-        """The learning rate of started parts, as a share of ``learning_rate``."""
+        """The learning rate of started parts, as a fraction of ``learning_rate``."""
         return 0.5 if self.start_rate is None else self.start_rate / self.learning_rate
 
 
@@ -127,12 +131,12 @@ class EncoderOptions:
     """The backbone. Defaults: MsMCLR's table 9 and the released code."""
 
     kind: Literal["stgcn", "dsta", "bigru"] = "stgcn"  # the backbone
-    base_channels: int = 16  # of ST-GCN
-    out_channels: int | None = None  # default: 256; of BiGRU 2048
-    graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # ST-GCN's adjacency
-    dropout: float = 0.5  # BiGRU has none
-    absent: Absent = "compute"  # absent persons: encoded as in released codes, or skipped, with zeros as their map
-    initialization: Literal["official", "torch"] = "official"  # the papers are silent; the released code: N(0, 0.02)
+    base_channels: int = 16  # channels of ST-GCN's first blocks
+    out_channels: int | None = None  # channels of the feature map; default: 256, for BiGRU 2048
+    graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # adjacency of ST-GCN
+    dropout: float = 0.5  # dropout rate; BiGRU has no dropout
+    absent: Absent = "compute"  # absent persons: encode them, as released codes do, or skip them: their map is zero
+    initialization: Literal["official", "torch"] = "official"  # official: N(0, 0.02), as in released code
 
     def __post_init__(self) -> None:
         check_finite(self, group="encoder")
@@ -147,15 +151,15 @@ class EncoderOptions:
 class ContrastOptions:
     """Embeddings, the queue of negatives, and the key encoder. Defaults: section 4.2 of AimCLR and MsMCLR."""
 
-    embedding: int = 128  # features of an embedding
-    head_norm: bool = False  # batch normalization in the head
-    head_bias: bool = True  # of the head's linear layers
-    queue_size: int | Literal["auto"] = 32768  # keys that serve as negatives; auto: fewer than the training clips
-    temperature: float = 0.07  # of the similarities
-    key_momentum: float = 0.999  # share of its weights that the key encoder keeps in a step
-    key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: to 1 over the whole run
-    exclude_own_keys: bool = False  # leave a clip's own older keys out of its negatives and neighbors
-    shear_amplitude: float = 0.5  # of every view that is sheared; released configurations, SkeAttnCLR's table 10
+    embedding: int = 128  # size of an embedding
+    head_norm: bool = False  # whether the head has batch normalization
+    head_bias: bool = True  # whether the head's linear layers have a bias
+    queue_size: int | Literal["auto"] = 32768  # keys used as negatives; auto: fewer than the training clips
+    temperature: float = 0.07  # temperature of the similarities
+    key_momentum: float = 0.999  # fraction of its weights that the key encoder keeps per step
+    key_momentum_schedule: Literal["constant", "cosine"] = "constant"  # cosine: rises to 1 over the run
+    exclude_own_keys: bool = False  # exclude a clip's own older keys from its negatives and neighbors
+    shear_amplitude: float = 0.5  # amplitude of shear; released configurations, SkeAttnCLR's table 10
 
     def __post_init__(self) -> None:
         check_finite(self, group="contrast")
@@ -169,14 +173,14 @@ class ContrastOptions:
 
 @dataclass(kw_only=True)
 class EvaluateOptions:
-    """How a run measures its encoder's accuracies on the way."""
+    """How a run measures its encoder's accuracies during training."""
 
-    every: int = 10  # epochs; 0: only after the last
-    probe: Literal["paper", "standardized"] = "paper"  # the linear probe's settings, see `probe_settings`
-    probe_rate: float = 3.0  # learning rate of the papers' probe; a tenth after the milestone of its 100 epochs
-    probe_milestone: int = 80  # the epoch after which that rate is divided by ten
-    neighbors: int = 20  # of the kNN accuracy
-    readout: Readout = "mean"  # how features are taken from the encoder's map; kept in the saved encoder
+    every: int = 10  # epochs between evaluations; 0: only after the last epoch
+    probe: Literal["paper", "standardized"] = "paper"  # settings of the linear probe, see `probe_settings`
+    probe_rate: float = 3.0  # learning rate of the papers' probe, which takes 100 epochs
+    probe_milestone: int = 80  # epoch after which this rate is divided by ten
+    neighbors: int = 20  # number of neighbors for the kNN accuracy
+    readout: Readout = "mean"  # how the feature map becomes one vector; the saved encoder records it
 
     def __post_init__(self) -> None:
         check_finite(self, group="evaluate")
@@ -189,7 +193,7 @@ class EvaluateOptions:
 
 @dataclass(kw_only=True)
 class MethodOptions:
-    """The groups that every method has; each method adds options of its own beside them.
+    """The groups of options that every method has. Each method adds its own options.
 
     Example:
         >>> options = MethodOptions(train=TrainOptions(epochs=40))
@@ -207,23 +211,23 @@ class MethodOptions:
         check_finite(self)
 
     def trained_streams(self) -> tuple[Stream, ...]:
-        """The streams that are trained together; a method of several streams overrides this."""
+        """The streams that are trained together. A method with several streams overrides this."""
         return (self.data.stream,)
 
     def to_dict(self) -> dict[str, Any]:
-        """All options as nested plain values, as in a run's config.yaml."""
+        """All options as nested plain values, in the form of a run's config.yaml."""
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
 def options_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Make options from nested plain values, as :meth:`MethodOptions.to_dict` gives them.
+    """Make options from nested plain values, such as the result of :meth:`MethodOptions.to_dict`.
 
     Args:
         kind: A dataclass, whose fields may be dataclasses.
-        values: Values by name; what is missing has its default.
+        values: Values by name; missing options have their defaults.
 
     Raises:
-        ValueError: an unknown name, or a value out of range.
+        ValueError: A name is unknown, or a value is out of range.
 
     Example:
         >>> options_from_dict(MethodOptions, {"train": {"epochs": 3}}).train.epochs
@@ -232,7 +236,7 @@ def options_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     hints = get_type_hints(kind)
     unknown = sorted(values.keys() - hints.keys())
     if unknown:
-        raise ValueError(f"options: expected some of {', '.join(hints)}, got {', '.join(unknown)}")
+        raise ValueError(f"options: expected names among {', '.join(hints)}, got {', '.join(unknown)}; correct them")
     groups = {name for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
     return kind(
         **{name: options_from_dict(hints[name], value) if name in groups else value for name, value in values.items()}

@@ -1,6 +1,6 @@
 """The order of clips and the seeds of a run, as functions of (seed, epoch, step, process) alone.
 
-A run that was killed and resumed therefore sees the same batches, views and dropout as one that was not.
+A run that was killed and resumed therefore sees the same batches, views and dropout as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import torch
 
 
 def derive_seed(*parts: object) -> int:
-    """A seed from what it is for, so that no two purposes share a random sequence.
+    """Derive a seed for a purpose, so that no two purposes share a random sequence.
 
     Args:
-        *parts: The run's seed, the purpose, and for instance epoch, step and process.
+        *parts: The run's seed, the purpose, and details such as epoch, step and process.
 
     Example:
         >>> derive_seed(0, "views", 3) == derive_seed(0, "views", 3), derive_seed(0, "views", 3) < 2**56
@@ -26,21 +26,21 @@ def derive_seed(*parts: object) -> int:
 def epoch_batches(
     count: int, *, batch_size: int, seed: int, epoch: int, rank: int = 0, world: int = 1
 ) -> list[list[int]]:
-    """This process's share of each batch of an epoch; an incomplete last batch is left out, as in released code.
+    """This process's share of each batch of an epoch. An incomplete last batch is dropped, as in released code.
 
     Args:
         count: Number of training clips.
-        batch_size: Clips in all processes together.
-        seed: Of the run.
-        epoch: Counted from 0; each has an order of its own.
-        rank: This process.
+        batch_size: Clips per step, over all processes.
+        seed: Random seed of the run.
+        epoch: The epoch, counted from 0; each epoch has its own order.
+        rank: Rank of this process.
         world: Number of processes.
 
     Returns:
         For each step, the indices of the clips.
 
     Raises:
-        ValueError: the batch has more clips than there are, or cannot be shared evenly.
+        ValueError: The batch has more clips than the set, or cannot be shared evenly.
 
     Example:
         >>> batches = epoch_batches(10, batch_size=4, seed=0, epoch=0)
@@ -49,11 +49,11 @@ def epoch_batches(
     """
     if count < batch_size:
         raise ValueError(
-            f"train.batch_size: {batch_size} is more than the {count} training clips; choose a smaller one"
+            f"train.batch_size: expected at most the {count} training clips, got {batch_size}; choose a smaller one"
         )
     if batch_size % world:
         raise ValueError(
-            f"train.batch_size: {batch_size} is not a multiple of the {world} processes; choose one that is"
+            f"train.batch_size: expected a multiple of the {world} processes, got {batch_size}; choose another size"
         )
     generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
     order = torch.randperm(count, generator=generator).tolist()

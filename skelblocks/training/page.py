@@ -1,4 +1,4 @@
-"""A method as one object: its options, how it is built, its views and its pictures."""
+"""A method as one object: its options, its modules, its views and its pictures."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ T = TypeVar("T", bound=MethodOptions)
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[T]):
-    """What a file must define as ``page`` to be trained by ``skelblocks train FILE.py``.
+    """A trainable method. ``skelblocks train FILE.py`` trains the object named ``page`` in the file.
 
     Attributes:
-        name: Of the method; it is part of the default folder.
+        name: Name of the method, which is part of the default folder.
         options: A dataclass that extends :class:`~skelblocks.training.MethodOptions`.
         build: ``build(options, layout=..., persons=..., coordinates=...)`` returns a
             :class:`~skelblocks.training.Method`.
         make_views: ``make_views(options, layout=...)`` returns a function from clips and a generator to views.
-        pictures: ``pictures(method, sets, options)`` returns the method's own figures by name.
+        pictures: ``pictures(method, sets, options)`` returns the method's own figures, by name.
 
     Example:
         >>> from skelblocks.training import load_page
@@ -46,10 +46,10 @@ class Page(Generic[T]):
         return train_page(self, options, sets=sets)
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
-        """Train with options from the command line; errors of the user are one line.
+        """Train with options from the command line. Mistakes of the user are reported on one line.
 
         Args:
-            arguments: Default: those of this process.
+            arguments: The command-line arguments. Default: the arguments of this process.
         """
         from skelblocks.training.command_line import run_main
 

@@ -1,4 +1,4 @@
-"""Where the pages and configurations are, and how a page is loaded."""
+"""Find pages and configurations, and load a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREFIX = "train_"
 
 
 def pages_folder() -> Path:
-    """The folder of the pages: in a checkout ``examples/``, else the copy that the installed package carries."""
+    """The folder of the pages: ``examples/`` in a checkout, else the copy inside the installed package."""
     package = Path(skelblocks.__file__).parent
     carried = package / "_examples"
     return carried if carried.is_dir() else package.parent / "examples"
@@ -43,8 +43,8 @@ def load_page(name: str) -> Page[Any]:
         The file's ``page``.
 
     Raises:
-        FileNotFoundError: there is no such method or file.
-        ValueError: the file cannot be run, or defines no ``page``.
+        FileNotFoundError: The method or file does not exist.
+        ValueError: The file cannot be run, or defines no ``page``.
 
     Example:
         >>> load_page("skeletonclr").name
@@ -54,13 +54,13 @@ def load_page(name: str) -> Page[Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f"page: expected a file or one of {', '.join(method_names())}, got {name!r}; `skelblocks copy msmclr .` "
-            "gives you a page to edit"
+            "copies a page that you can edit"
         )
     page = getattr(_import(path), "page", None)
     if not isinstance(page, Page):
         raise ValueError(
-            f"page: expected {path} to define page = skelblocks.training.Page(...), got {type(page).__name__}; see "
-            "`skelblocks copy msmclr .` for an example"
+            f"page: expected {path} to define page = skelblocks.training.Page(...), got {type(page).__name__}; "
+            "`skelblocks copy msmclr .` copies an example"
         )
     return page
 
@@ -69,7 +69,7 @@ def load_script(name: str) -> Any:
     """Load one of the other pages, such as ``"distill"``, as a module.
 
     Raises:
-        FileNotFoundError: there is no such page.
+        FileNotFoundError: The page does not exist.
     """
     path = pages_folder() / f"{name}.py"
     if not path.is_file():
@@ -81,13 +81,13 @@ def _import(path: Path) -> Any:
     name = f"skelblocks_page_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ValueError(f"page: expected a Python file, got {str(path)!r}")
+        raise ValueError(f"page: expected a Python file, got {str(path)!r}; name a .py file")
     known = sys.modules.get(name)
     if known is not None and known.__dict__.get("_stamp") == _stamp(path):
         return known
     module = importlib.util.module_from_spec(spec)
     module.__dict__["_stamp"] = _stamp(path)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module here
     try:
         spec.loader.exec_module(module)
     except ImportError:
@@ -105,10 +105,10 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def find_config(name: str) -> Path | None:
-    """The configuration of that name that skelblocks carries, or None.
+    """The path of a configuration that comes with skelblocks, or None.
 
     Args:
-        name: ``"synthetic_small"`` or ``"evaluate/small"``.
+        name: Name of the configuration, such as ``"synthetic_small"`` or ``"evaluate/small"``.
 
     Example:
         >>> find_config("synthetic_small").name
@@ -120,18 +120,18 @@ def find_config(name: str) -> Path | None:
 
 
 def copy_page(name: str, to: str | Path) -> Path:
-    """Copy a page or a configuration, to edit it.
+    """Copy a page or a configuration so that you can edit it.
 
     Args:
         name: A method, another page such as ``"plain_torch"``, or a configuration.
-        to: A folder that is there, or the new file.
+        to: An existing folder, or the path of the new file.
 
     Returns:
         The new file.
 
     Raises:
-        FileExistsError: there is such a file already.
-        FileNotFoundError: there is no such page, or no such folder.
+        FileExistsError: The file exists already.
+        FileNotFoundError: The page or the folder does not exist.
     """
     folder = pages_folder()
     candidates = [folder / f"{_PREFIX}{name}.py", folder / f"{name}.py", find_config(name)]
@@ -140,15 +140,15 @@ def copy_page(name: str, to: str | Path) -> Path:
         raise FileNotFoundError(f"name: expected one of {', '.join(copies())}, got {name!r}")
     place = Path(to) / source.name if Path(to).is_dir() else Path(to)
     if place.exists():
-        raise FileExistsError(f"to: {place} is there already; choose another place, or remove it first")
+        raise FileExistsError(f"to: {place} exists already; choose another place, or remove it first")
     if not place.parent.is_dir():
-        raise FileNotFoundError(f"to: there is no folder {place.parent}; make it first")
+        raise FileNotFoundError(f"to: there is no folder {place.parent}; create it first")
     shutil.copyfile(source, place)
     return place
 
 
 def copies() -> list[str]:
-    """Everything that :func:`copy_page` knows: methods, other pages, configurations."""
+    """The names that :func:`copy_page` accepts: methods, other pages, configurations."""
     folder = pages_folder()
     pages = [path.stem for path in sorted(folder.glob("*.py")) if not path.stem.startswith(_PREFIX)]
     configs = folder / "configs"

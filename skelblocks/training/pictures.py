@@ -1,4 +1,4 @@
-"""The pictures of a run: loss, accuracy, embedding, a clip; and the feature maps that methods draw theirs from."""
+"""The pictures of a run: loss, accuracy, embedding and a clip; and feature maps for the methods' own pictures."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def draw_run(
     """Draw loss.png, accuracy.png, embedding.png and clip.png.
 
     Args:
-        folder: Of the run.
-        encoder: Whose features of the test clips are drawn.
+        folder: Folder of the run.
+        encoder: The encoder whose features of the test clips are drawn.
         sets: The clips.
         history: One row of metrics per epoch.
-        stream: What the encoder takes.
+        stream: The stream that the encoder takes.
     """
     epochs = [row["epoch"] for row in history]
     names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
@@ -38,7 +38,7 @@ def draw_run(
         at = [row["epoch"] for row in measured]
         found = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
         save_picture(curves(found, ylabel="accuracy on the test clips, %"), folder / "accuracy.png")
-    if len(sets.test) >= 3:  # fewer points span no plane
+    if len(sets.test) >= 3:  # fewer points do not span a plane
         _, test = frozen_features(encoder, sets, stream=stream)
         labels = sets.test.labels if sets.labeled else torch.zeros(len(sets.test), dtype=torch.int64)
         named = list(sets.test.class_names) if sets.labeled else None
@@ -49,13 +49,13 @@ def draw_run(
 
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Write a figure as a file that is there whole or not at all."""
+    """Write a figure atomically: the file is complete or absent."""
     with whole_file(path) as place:
         figure.savefig(place)
 
 
 def first_clip(sets: Sets) -> tuple[Tensor, str]:
-    """The first test clip in which a person is seen, with its class or else its name.
+    """The first test clip with a visible person, and its class or else its name.
 
     Args:
         sets: The clips.
@@ -67,7 +67,7 @@ def first_clip(sets: Sets) -> tuple[Tensor, str]:
 
 
 def in_picture(clip: Tensor) -> bool:
-    """Whether a clip ``(c, t, v, m)`` is taken to be in a picture, whose second coordinate counts downwards.
+    """Whether a clip ``(c, t, v, m)`` seems to be in a picture, whose second coordinate grows downwards.
 
     Example:
         >>> in_picture(torch.zeros(2, 50, 17, 1))
@@ -82,8 +82,8 @@ def feature_maps(encoder: nn.Module, sets: Sets, *, stream: Stream, count: int =
     Args:
         encoder: The encoder.
         sets: The clips.
-        stream: What the encoder takes.
-        count: How many maps; clips are repeated where there are fewer.
+        stream: The stream that the encoder takes.
+        count: Number of maps; clips are repeated if there are fewer.
     """
     clips = torch.stack([sets.test[i % len(sets.test)].clip for i in range(count)])
     clips = streams.convert(clips, stream, layout=sets.layout).to(next(encoder.parameters()))

@@ -1,4 +1,4 @@
-"""The precision of a run: as its options say, or by the machine."""
+"""Choose the precision of a run by its options or by the machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ChosenPrecision(NamedTuple):
     """A precision and why it was chosen.
 
     Attributes:
-        precision: One that Lightning Fabric knows, such as ``"bf16-mixed"``.
-        why: In words, for the run's log and record.
+        precision: A precision of Lightning Fabric, such as ``"bf16-mixed"``.
+        why: The reason in words, for the run's log and record.
     """
 
     precision: str
@@ -28,58 +28,57 @@ class ChosenPrecision(NamedTuple):
 
 
 def choose_precision(accelerator: str, *, state: Mapping[str, Any] | None = None) -> ChosenPrecision:
-    """Choose what ``train.precision="auto"`` stands for: bfloat16 where the machine has it, else float32.
+    """Choose the meaning of ``train.precision="auto"``: bfloat16 if the machine supports it, else float32.
 
     Args:
-        accelerator: ``train.accelerator``.
-        state: Of the checkpoint that a run resumes from. Its precision stays, whatever the machine has, because the
-            same run would go on in another way otherwise.
+        accelerator: The option ``train.accelerator``.
+        state: State of the checkpoint that a run resumes from. A resumed run keeps its precision on every machine.
 
     Example:
         >>> state = {"options": {"train": {"precision": "32-true"}}}
         >>> choose_precision("cpu", state=state)
-        ChosenPrecision(precision='32-true', why="it is that of the run's checkpoint")
+        ChosenPrecision(precision='32-true', why="the run's checkpoint has it")
     """
     native = native_bfloat16(_device(accelerator))
     recorded = _recorded(state)
     if recorded is not None:
         emulated = recorded == "bf16-mixed" and native is None
         slow = ", which this machine emulates slowly" if emulated else ""
-        return ChosenPrecision(recorded, f"it is that of the run's checkpoint{slow}")
+        return ChosenPrecision(recorded, f"the run's checkpoint has it{slow}")
     if native is None:
-        return ChosenPrecision("32-true", "this machine has no bfloat16 of its own")
+        return ChosenPrecision("32-true", "this machine does not support bfloat16")
     return ChosenPrecision("bf16-mixed", f"this machine computes in bfloat16 ({native})")
 
 
 def with_precision(options: T, chosen: ChosenPrecision) -> T:
-    """The options with a precision in place of ``"auto"``, as config.yaml and checkpoints record them.
+    """The options with a precision instead of ``"auto"``, in the form that config.yaml and checkpoints record.
 
     Args:
-        options: The run's.
-        chosen: From :func:`choose_precision`.
+        options: The run's options.
+        chosen: The result of :func:`choose_precision`.
     """
     train: Any = dataclasses.replace(options.train, precision=chosen.precision)  # type: ignore[arg-type]
     return dataclasses.replace(options, train=train)
 
 
 def check_same_precision(chosen: ChosenPrecision, *, device: torch.device) -> None:
-    """Raise ``ValueError`` where the processes of a run have chosen different precisions.
+    """Raise ``ValueError`` if the processes of a run have chosen different precisions.
 
     Args:
         chosen: This process's choice.
-        device: Where it trains.
+        device: Device of this process.
     """
     half = gather_keys(torch.tensor([chosen.precision == "bf16-mixed"], device=device))
     if bool(half.any()) and not bool(half.all()):
         ranks = half.nonzero()[:, 0].tolist()
         raise ValueError(
-            f"train.precision: expected machines of one kind for 'auto', got bfloat16 on ranks {ranks} alone; pass "
+            f"train.precision: expected equal machines for 'auto', got bfloat16 only on ranks {ranks}; pass "
             "--train.precision 32-true or bf16-mixed"
         )
 
 
 def _device(accelerator: str) -> torch.device:
-    """The kind of device that Lightning Fabric takes by that name."""
+    """The kind of device that Lightning Fabric chooses for this name."""
     if accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available():
         return torch.device("cuda")
     other = accelerator == "auto" and torch.backends.mps.is_available()

@@ -1,4 +1,4 @@
-"""The names that options had before they were grouped."""
+"""The names of options in version 0.1, which had no groups."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ RENAMED_OPTIONS = {name: f"{group}.{name}" for group, names in _GROUPS.items() f
 
 
 def name_renamed(message: str) -> str:
-    """A parser's message about unknown options, with the names that they have.
+    """Add the current names of renamed options to a parser's message.
 
     Args:
-        message: For instance ``"unrecognized arguments: --epochs 3"``.
+        message: The parser's message, for instance ``"unrecognized arguments: --epochs 3"``.
 
     Example:
         >>> name_renamed("unrecognized arguments: --epochs 3")

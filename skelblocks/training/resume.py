@@ -1,4 +1,4 @@
-"""Whether a checkpoint may be resumed with the options at hand."""
+"""Check that a checkpoint can be resumed with the current options."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from skelblocks.training.options import MethodOptions
 
-FORMAT = 2  # of a checkpoint; 1 had its options without groups
-# What may change on resume: how and where the run takes place, how long it is, and how it is evaluated. A file of a
-# set or a skeleton may move, since its content is compared by itself. Steps are compared by the epochs they lead to.
+FORMAT = 2  # version of the checkpoint format; version 1 had options without groups
+# Options that may change on resume: where and how the run executes, its length, and its evaluation. The file of a set
+# or skeleton may move, because its content is compared separately. Steps are compared by the epochs they lead to.
 _FREE = frozenset(
     {"data.path", "data.layout", "data.joints", "train.start"}
     | {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
@@ -25,9 +25,9 @@ def check_same_run(
     """Raise ``ValueError`` unless a checkpoint's run learns from the same data in the same way.
 
     Args:
-        state: The checkpoint's.
-        options: The options at hand, in groups.
-        checkpoint: Its file, for the message.
+        state: State of the checkpoint.
+        options: The current options, in groups.
+        checkpoint: Path of the checkpoint, for the message.
         fixed_length: Whether the number of epochs must be the same.
 
     Example:
@@ -40,8 +40,8 @@ def check_same_run(
     """
     if state.get("format") != FORMAT or not isinstance(state.get("options"), Mapping):
         raise ValueError(
-            f"train.resume: {checkpoint} was written by another version of skelblocks, or is no checkpoint of a run; "
-            "finish it with that version, choose another train.folder, or start again with train.resume=false"
+            f"train.resume: {checkpoint} was written by another version of skelblocks, or is not a checkpoint of a "
+            "run; finish it with that version, choose another train.folder, or start again with train.resume=false"
         )
     # A checkpoint of an earlier version lacks the options that came later; its run had their defaults.
     saved, mine = {**flat(MethodOptions().to_dict()), **flat(state["options"])}, flat(options)
@@ -59,12 +59,12 @@ def check_same_run(
 
 
 def check_same_start(state: Mapping[str, Any], start: Mapping[str, Any] | None, *, checkpoint: Path) -> None:
-    """Raise ``ValueError`` unless a checkpoint's run started from the same weights, wherever they lie.
+    """Raise ``ValueError`` unless a checkpoint's run started from the same weights. Their path may differ.
 
     Args:
-        state: The checkpoint's.
-        start: Record of the weights at hand, or None for a run that starts from nothing.
-        checkpoint: Its file, for the message.
+        state: State of the checkpoint.
+        start: Record of the current start weights, or None for a run with new weights.
+        checkpoint: Path of the checkpoint, for the message.
 
     Example:
         >>> check_same_start({}, {"path": "w.pt", "sha256": "a1"}, checkpoint=Path("c.pt"))
@@ -73,10 +73,10 @@ def check_same_start(state: Mapping[str, Any], start: Mapping[str, Any] | None, 
         ValueError: train.resume: c.pt started from nothing, this run starts from w.pt (sha256 a1); pass the same
         --train.start, choose another train.folder, or train.resume=false
     """
-    theirs = state.get("start")
-    if (theirs or {}).get("sha256") != (start or {}).get("sha256"):
+    saved = state.get("start")
+    if (saved or {}).get("sha256") != (start or {}).get("sha256"):
         raise ValueError(
-            f"train.resume: {checkpoint} started from {_described(theirs)}, this run starts from {_described(start)}; "
+            f"train.resume: {checkpoint} started from {_described(saved)}, this run starts from {_described(start)}; "
             "pass the same --train.start, choose another train.folder, or train.resume=false"
         )
 

@@ -1,4 +1,4 @@
-"""A run's folder: checkpoint, options, log and curves, each written whole, by one process at a time."""
+"""A run's folder: checkpoint, options, log and curves. One process writes them, atomically."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.training.errors import RunFolderError
 from skelblocks.training.resume import check_same_run
 
-# The skeleton of the encoder's clips; where joints are chosen, also the skeleton of the clips with all joints.
+# The skeleton of the encoder's clips; with selected joints, also the skeleton of the clips with all joints.
 LAYOUT, CLIPS_LAYOUT = "layout.json", "clips_layout.json"
 
 
 class RunFolder:
     """A run's files: config.yaml, layout.json, log.jsonl, checkpoint.pt, tensorboard/, pictures and encoders.
 
-    Use it as a context manager: inside, this process alone writes to the folder.
+    Use it as a context manager: inside the block, only this process writes to the folder.
 
     Args:
-        path: The folder, which is made if it is not there.
-        write: Whether this process writes; of several processes, the first one.
+        path: The folder, which is created if it does not exist.
+        write: Whether this process writes. Of several processes, only the first one should.
 
     Raises:
-        RunFolderError: on entering, another process uses the folder, or it cannot be written.
+        RunFolderError: Another process uses the folder, or it cannot be written. Raised on entering the context.
 
     Example:
         >>> import tempfile
@@ -60,7 +60,7 @@ class RunFolder:
             with self.writing():
                 self.path.mkdir(parents=True, exist_ok=True)
                 busy = (
-                    f"train.folder: another process trains in {self.path}; wait until it has ended, or choose another "
+                    f"train.folder: another process trains in {self.path}; wait until it ends, or choose another "
                     "train.folder"
                 )
                 self._lock.enter_context(locked(self.path / ".lock", busy=busy))
@@ -73,13 +73,13 @@ class RunFolder:
         self._lock.close()
         if self.write and error is not None:
             with contextlib.suppress(OSError):
-                self.path.rmdir()  # only if it is empty: a refused run leaves nothing
+                self.path.rmdir()  # works only if it is empty, so a refused run leaves no folder
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint, so that a kill or a full disk leaves the old one or the new one, whole.
+        """Replace the checkpoint atomically: a kill or a full disk leaves either the old or the new one.
 
         Raises:
-            RunFolderError: it cannot be written.
+            RunFolderError: The checkpoint cannot be written.
         """
         if self.write:
             with self.writing(), whole_file(self.checkpoint) as place, place.open("wb") as file:
@@ -89,25 +89,25 @@ class RunFolder:
         """Rename the checkpoint of an earlier run to checkpoint.earlier.pt, for a run that does not resume from it.
 
         Raises:
-            RunFolderError: it cannot be renamed.
+            RunFolderError: The checkpoint cannot be renamed.
         """
         if self.write and self.checkpoint.exists():
             with self.writing():
                 self.checkpoint.replace(self.path / "checkpoint.earlier.pt")
 
     def load(self, *, device: torch.device) -> dict[str, Any] | None:
-        """The checkpoint's state, or None where there is none.
+        """The checkpoint's state, or None if there is no checkpoint.
 
         Raises:
-            RunFolderError: the file is damaged.
+            RunFolderError: The file is damaged.
         """
         if not self.checkpoint.exists():
             return None
         try:
             state = torch.load(self.checkpoint, map_location=device, weights_only=True)
-        except Exception as error:  # whatever the content makes of the unpickler
+        except Exception as error:  # damaged content can make the unpickler raise anything
             raise RunFolderError(
-                f"train.resume: {self.checkpoint} cannot be read ({type(error).__name__}); it is damaged, or no "
+                f"train.resume: {self.checkpoint} cannot be read ({type(error).__name__}); it is damaged, or not a "
                 "checkpoint of a run. Start again with train.resume=false, which keeps it as checkpoint.earlier.pt"
             ) from error
         return state if isinstance(state, dict) else {}
@@ -115,16 +115,16 @@ class RunFolder:
     def load_same_run(
         self, options: Mapping[str, Any], *, device: torch.device, fixed_length: bool
     ) -> dict[str, Any] | None:
-        """The state of a checkpoint that was trained with the same options, or None where there is no checkpoint.
+        """The state of a checkpoint of the same run, or None if there is no checkpoint.
 
         Args:
-            options: The run's, in groups.
-            device: Where the tensors go.
-            fixed_length: Whether some options are shares of the whole run, so that its length may not change.
+            options: The run's options, in groups.
+            device: Device of the loaded tensors.
+            fixed_length: Whether some options are fractions of the whole run, so that its length must not change.
 
         Raises:
-            RunFolderError: the file is damaged.
-            ValueError: the checkpoint was trained with other options, or by an earlier version.
+            RunFolderError: The file is damaged.
+            ValueError: The checkpoint was trained with other options, or by an earlier version.
         """
         state = self.load(device=device)
         if state is not None:
@@ -140,43 +140,43 @@ class RunFolder:
         """Write the skeleton to layout.json, so that a resumed run does not need its file.
 
         Args:
-            layout: The skeleton of what the encoder takes.
+            layout: Skeleton that the encoder takes.
             resume: Whether the run resumes from its checkpoint, if there is one.
-            clips: Where joints are chosen, the skeleton of the clips with all their joints, if the options name it.
+            clips: With selected joints, the skeleton of the clips with all their joints, if the options name it.
 
         Raises:
-            ValueError: the checkpoint that is to be resumed was trained on another skeleton.
-            RunFolderError: it cannot be written.
+            ValueError: The checkpoint to resume was trained on another skeleton.
+            RunFolderError: The file cannot be written.
         """
         resumes = resume and self.checkpoint.exists()
-        for name, mine in ((LAYOUT, layout), (CLIPS_LAYOUT, clips)):
+        for name, current in ((LAYOUT, layout), (CLIPS_LAYOUT, clips)):
             path = self.path / name
-            if mine is not None and resumes and path.exists():
-                self._check_layout(layouts.load(path), mine)
-            if mine is not None:
-                self.replace(name, json.dumps(mine.to_dict()) + "\n")
+            if current is not None and resumes and path.exists():
+                self._check_layout(layouts.load(path), current)
+            if current is not None:
+                self.replace(name, json.dumps(current.to_dict()) + "\n")
             elif self.write and not resumes:
                 with self.writing():
                     path.unlink(missing_ok=True)
 
-    def _check_layout(self, theirs: SkeletonLayout, mine: SkeletonLayout) -> None:
-        names = [field.name for field in dataclasses.fields(mine)]
-        changed = ", ".join(name for name in names if getattr(theirs, name) != getattr(mine, name))
+    def _check_layout(self, saved: SkeletonLayout, current: SkeletonLayout) -> None:
+        names = [field.name for field in dataclasses.fields(current)]
+        changed = ", ".join(name for name in names if getattr(saved, name) != getattr(current, name))
         if changed:
             raise ValueError(
-                f"train.resume: {self.checkpoint} was trained on clips of {theirs.name!r}, these are of {mine.name!r}, "
-                f"with another {changed}; choose another train.folder, or train.resume=false"
+                f"train.resume: {self.checkpoint} was trained on clips of {saved.name!r}, but this run has "
+                f"{current.name!r}, with another {changed}; choose another train.folder, or train.resume=false"
             )
 
     def log(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Write the history to log.jsonl, whole: after a resume it holds no line of the steps that were lost."""
+        """Rewrite log.jsonl with the history, so that after a resume it has no lines of lost epochs."""
         self.replace("log.jsonl", "".join(json.dumps(row) + "\n" for row in history))
 
     def replace(self, name: str, text: str) -> None:
-        """Write one of the folder's small files, whole or not at all.
+        """Write one of the folder's small files atomically.
 
         Raises:
-            RunFolderError: it cannot be written.
+            RunFolderError: The file cannot be written.
         """
         if self.write:
             with self.writing(), whole_file(self.path / name) as place:
@@ -184,13 +184,13 @@ class RunFolder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Turn an error of the disk into :class:`RunFolderError`."""
+        """Turn a disk error into a :class:`RunFolderError`."""
         try:
             yield
         except InUseError as error:
             raise RunFolderError(str(error)) from error
         except (OSError, RuntimeError) as error:
-            # torch.save's own error hides the disk's.
+            # torch.save's own error hides the disk error.
             cause = error if isinstance(error, OSError) else error.__context__
             if not isinstance(cause, OSError):
                 raise
@@ -204,11 +204,11 @@ class RunFolder:
 
 
 def kept_layout(folder: Path, *, joints: bool) -> SkeletonLayout | None:
-    """The skeleton of a run's clips, with all their joints, where its folder has it.
+    """The skeleton of a run's clips with all their joints, if its folder has it.
 
     Args:
-        folder: The run's.
-        joints: Whether the run has chosen some of the joints.
+        folder: Folder of the run.
+        joints: Whether the run uses only selected joints.
     """
     path = folder / (CLIPS_LAYOUT if joints else LAYOUT)
     return layouts.load(path) if path.is_file() else None

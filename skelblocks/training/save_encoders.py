@@ -1,4 +1,4 @@
-"""The encoders of a run as pretrained folders, which evaluation opens."""
+"""Save the encoders of a run as pretrained folders, which evaluation opens."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def save_encoders(
     kept: Mapping[str, Any] | None = None,
     why: str | None = None,
 ) -> None:
-    """Save each encoder of a run: in ``encoder/`` where there is one, else in ``encoder_STREAM/``.
+    """Save each encoder of a run: a single encoder in ``encoder/``, several in ``encoder_STREAM/``.
 
-    The folder's metadata is ``{"run": {"method", "stream", "seed", "options"}}``, the options in groups, and
-    ``"start"`` where the run started from weights, ``"kept"`` where ``train.stop`` decided what is kept, and
-    ``"precision"`` where the machine decided the precision.
+    The folder's metadata is ``{"run": {"method", "stream", "seed", "options"}}``, with the options in groups. It also
+    has ``"start"`` if the run started from weights, ``"kept"`` if ``train.stop`` chose what to save, and
+    ``"precision"`` if the machine chose the precision.
 
     Args:
-        encoders: By stream.
-        folder: Of the run.
+        encoders: The encoders by stream.
+        folder: Folder of the run.
         sets: The clips that they were trained on.
-        options: The run's.
-        method: Its name.
-        start: Record of the weights that it started from.
-        kept: By stream, what the stopping rule decided.
-        why: Why the run had its precision, in words.
+        options: The run's options.
+        method: Name of the method.
+        start: Record of the weights that the run started from.
+        kept: The decision of the stopping rule, by stream.
+        why: The reason for the run's precision, in words.
     """
     for stream, encoder in encoders.items():
         place = folder / ("encoder" if len(encoders) == 1 else f"encoder_{stream}")
@@ -64,18 +64,18 @@ def save_encoder(
     readout: Readout = "mean",
     classifier: nn.Linear | None = None,
 ) -> None:
-    """Save an encoder with what was done to its clips, in place of what an earlier run left.
+    """Save an encoder with the preprocessing of its clips. An earlier run's folder is replaced.
 
     Args:
-        encoder: Clips ``(n, c, t, v, m)`` to feature maps.
-        folder: Where it goes.
-        sets: Clips that it was trained on or evaluated by.
-        stream: What the encoder takes.
-        metadata: Of the folder.
-        readout: How features are taken from the encoder's map.
-        classifier: On these features; it becomes the folder's head.
+        encoder: Maps clips ``(n, c, t, v, m)`` to feature maps.
+        folder: The folder to write.
+        sets: Clips that it was trained or evaluated on.
+        stream: The stream that the encoder takes.
+        metadata: Metadata of the folder.
+        readout: How the feature map becomes one vector.
+        classifier: A classifier on these features; it becomes the folder's head.
     """
-    settings = sets.train.preprocessing  # None for clips of some joints, which are centered with all of them
+    settings = sets.train.preprocessing  # None for clips with selected joints, which were centered with all joints
     _, frames, _, persons = sets.train.shape
     save_pretrained(
         folder,

@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""The schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from skelblocks.training.options import TrainOptions
 
 
 def learning_rate(options: TrainOptions, *, progress: float) -> float:
-    """The rate at a point of the run: linear warm-up, then steps of a tenth or half a cosine to zero.
+    """The rate at a point of the run: a linear warm-up, then division by ten at milestones, or half a cosine to zero.
 
     Args:
-        options: Rate, schedule, milestones, epochs and warm-up.
-        progress: Epochs so far, with a fraction.
+        options: Rate, schedule, milestones, epochs and warm-up are used.
+        progress: Epochs done, with a fraction.
 
     Example:
         >>> paper = TrainOptions()
@@ -20,7 +20,7 @@ def learning_rate(options: TrainOptions, *, progress: float) -> float:
         [0.1, 0.1, 0.01]
     """
     if progress < options.warmup_epochs:
-        # A first step with a rate of exactly zero would be lost.
+        # A first step with a rate of exactly zero would be wasted.
         return options.learning_rate * (progress + 1e-2) / (options.warmup_epochs + 1e-2)
     if options.schedule == "cosine":
         done = (progress - options.warmup_epochs) / max(options.epochs - options.warmup_epochs, 1e-9)

@@ -1,4 +1,4 @@
-"""Options that depend on the number of clips, and checks of the queue against it."""
+"""Set the options that depend on the number of clips, and check the queue against it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from skelblocks.training.options import MethodOptions, TrainOptions
 
 T = TypeVar("T", bound=MethodOptions)
-_LARGEST_QUEUE = 32768  # the papers'
+_LARGEST_QUEUE = 32768  # the papers' size
 
 
 def settle(options: T, *, clips: int) -> T:
-    """Options with the numbers that the size of the training set decides.
+    """Set the options that depend on the size of the training set.
 
-    ``contrast.queue_size="auto"`` becomes the largest power of two below the number of clips, and at least a batch.
-    ``train.epochs`` grows until the run has ``train.min_steps`` steps: on a small set a few dozen epochs can be too few
-    steps to learn anything. With ``train.steps``, the epochs follow from it, rounded up to whole ones. The milestones
-    that the method has by default then stand at the same share of the run; other milestones are epochs as they are.
+    ``contrast.queue_size="auto"`` becomes the largest power of two below the number of clips, but at least a batch.
+    ``train.epochs`` grows until the run has ``train.min_steps`` steps, because on a small set a few dozen epochs can be
+    too few steps to learn anything. ``train.steps`` sets the epochs instead, rounded up to whole epochs. The method's
+    default milestones then move to the same fraction of the run; other milestones stay as they are.
 
     Args:
-        options: The run's.
+        options: The run's options.
         clips: Number of training clips.
 
     Returns:
-        A copy. Settling it again for as many clips changes nothing.
+        A copy. Calling ``settle`` on it again, for the same number of clips, changes nothing.
 
     Raises:
-        ValueError: a batch larger than the queue or the set; ``train.steps`` beside ``train.epochs``, or with a warm-up
-            that is as long as the run.
+        ValueError: The batch is larger than the queue or the set; ``train.steps`` is combined with ``train.epochs``; or
+            the warm-up is as long as the run.
 
     Example:
         >>> from skelblocks.training import ContrastOptions, TrainOptions
@@ -46,13 +46,14 @@ def settle(options: T, *, clips: int) -> T:
     train, contrast = options.train, options.contrast
     if train.batch_size > clips:
         raise ValueError(
-            f"train.batch_size: {train.batch_size} is more than the {clips} training clips; choose a smaller one"
+            f"train.batch_size: expected at most the {clips} training clips, got {train.batch_size}; choose a smaller "
+            "one"
         )
     below = min(_LARGEST_QUEUE, 2 ** max(0, math.ceil(math.log2(clips)) - 1))
     size = max(train.batch_size, below) if isinstance(contrast.queue_size, str) else contrast.queue_size
     if train.batch_size > size:
         raise ValueError(
-            f"train.batch_size: {train.batch_size} is more than the {size} rows of the queue; enlarge "
+            f"train.batch_size: expected at most the {size} rows of the queue, got {train.batch_size}; enlarge "
             "contrast.queue_size"
         )
     if train.steps is None:
@@ -64,7 +65,7 @@ def settle(options: T, *, clips: int) -> T:
 
 
 def _usual(options: MethodOptions) -> TrainOptions:
-    """The group ``train`` as the method has it by default."""
+    """The method's defaults of the group ``train``."""
     factory = next(each.default_factory for each in dataclasses.fields(options) if each.name == "train")
     usual = TrainOptions() if factory is dataclasses.MISSING else factory()
     assert isinstance(usual, TrainOptions)
@@ -72,23 +73,23 @@ def _usual(options: MethodOptions) -> TrainOptions:
 
 
 def _in_steps(train: TrainOptions, steps: int, *, usual: TrainOptions, clips: int) -> TrainOptions:
-    """Options whose epochs and default milestones follow from a number of steps.
+    """Set the epochs and the default milestones by a number of steps.
 
     Args:
-        train: The run's.
-        steps: At least as many are taken.
-        usual: The method's defaults.
+        train: The run's options.
+        steps: The least number of steps.
+        usual: The method's default options.
         clips: Number of training clips.
     """
     epochs = math.ceil(steps / (clips // train.batch_size))
     if train.epochs not in (usual.epochs, epochs):
         raise ValueError(
-            f"train.epochs: expected to be left out beside train.steps={steps}, which makes {epochs} epochs of {clips} "
+            f"train.epochs: expected no value with train.steps={steps}, which means {epochs} epochs of {clips} "
             f"clips, got {train.epochs}; set train.steps to null, or leave train.epochs out"
         )
     if train.warmup_epochs >= epochs:
         raise ValueError(
-            f"train.warmup_epochs: expected fewer than the {epochs} epochs that train.steps={steps} makes of {clips} "
+            f"train.warmup_epochs: expected fewer than the {epochs} epochs of train.steps={steps} with {clips} "
             f"clips, got {train.warmup_epochs}; shorten the warm-up, or raise train.steps"
         )
     milestones = train.milestones
@@ -98,18 +99,18 @@ def _in_steps(train: TrainOptions, steps: int, *, usual: TrainOptions, clips: in
 
 
 def queue_warning(options: MethodOptions, *, clips: int) -> str | None:
-    """What to tell of a queue that is larger than the training set, or None."""
+    """A warning about a queue that is larger than the training set, or None."""
     size = options.contrast.queue_size
     if size == "auto" or size <= clips or options.contrast.exclude_own_keys:
         return None
     return (
-        f"Warning: the queue holds {size} keys and there are {clips} training clips, so older keys of the same clips "
-        "will be among the negatives. Choose contrast.queue_size=auto, or contrast.exclude_own_keys=true."
+        f"Warning: the queue holds {size} keys, but there are only {clips} training clips, so older keys of the same "
+        "clips will be among the negatives. Choose contrast.queue_size=auto, or contrast.exclude_own_keys=true."
     )
 
 
 def shares_of_the_run(options: MethodOptions) -> list[str]:
-    """The options that a longer run changes everywhere: those with the choice ``"half"`` or ``"cosine"`` chosen.
+    """The options whose effect depends on the length of the run: those set to ``"half"`` or ``"cosine"``.
 
     Example:
         >>> from skelblocks.training import TrainOptions

@@ -1,4 +1,4 @@
-"""Starting a method from weights: its encoders always, its head, attention and queue where they fit."""
+"""Start a method from weights: its encoders always; its head, attention and queue if they fit."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from skelblocks.training.start_weights import StartWeights, open_start
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What a method has taken from weights.
+    """The parts of a method that were initialized from weights.
 
     Attributes:
-        record: For the run's metadata: path, kind, method and sha256 of the weights, and the parts that were taken.
-        names: Names of the method's parameters that have started from weights.
-        encoders: Names of the method's encoders, and of their copies, that have started from weights.
-        message: One line that says what was taken and what starts fresh.
+        record: Record for the run's metadata: path, kind, method and sha256 of the weights, and the initialized parts.
+        names: Names of the initialized parameters.
+        encoders: Names of the initialized encoders and of their copies.
+        message: One line that says which parts were initialized, and which have new weights.
     """
 
     record: dict[str, Any]
@@ -38,25 +38,24 @@ class Started:
 def start_from(
     method: nn.Module, start: str | Path | StartWeights, *, encoders: Mapping[Stream, nn.Module] | None = None
 ) -> Started:
-    """Put weights into a method, in place.
+    """Initialize a method from weights, in place.
 
-    The encoder of every stream must fit. A projection head, an attention and a queue are taken where the method has
-    exactly one module of that class and those shapes; of a run, every part of the method that has the
-    same name and shapes. The keys in a queue belong to their head, so they are taken only with it; the clips that they
-    came from count as unknown. Modules that were copies of a part before, such as the key encoder, are copies again
-    afterwards.
+    The encoder of every stream must fit. A projection head, an attention and a queue are loaded if the method has
+    exactly one module of the same class and shapes. From a run, every part with the same name and shapes is loaded. A
+    queue is loaded only together with the head that made its keys, and the clips of these keys count as unknown. Copies
+    of a part, such as the key encoder, are copies again afterwards.
 
     Args:
         method: Usually a :class:`~skelblocks.training.Method`.
-        start: The weights, or where they are; see :func:`~skelblocks.training.open_start`.
+        start: The weights, or their path; see :func:`~skelblocks.training.open_start`.
         encoders: The method's encoders by stream. Default: ``method.encoders()``.
 
     Returns:
-        What was taken.
+        The initialized parts.
 
     Raises:
-        FileNotFoundError: there are no weights.
-        ValueError: the weights cannot be read, or an encoder does not fit; the message says what differs.
+        FileNotFoundError: The weights do not exist.
+        ValueError: The weights cannot be read, or an encoder does not fit; the message names the difference.
 
     Example:
         >>> from skelblocks.encoders import STGCN
@@ -77,7 +76,10 @@ def start_from(
         own, other = _members(found[stream]), _members(weights.encoders[stream])
         other = other * len(own) if len(other) == 1 else other
         if len(own) != len(other):
-            raise ValueError(f"train.start: {weights.path} has {len(other)} encoders side by side, this run {len(own)}")
+            raise ValueError(
+                f"train.start: expected {len(own)} encoders side by side, as in this run, but {weights.path} has "
+                f"{len(other)}; start from other weights"
+            )
         for target, source in zip(own, other, strict=True):
             check_encoder(target, source, path=weights.path)
             loads.append((target, source.state_dict()))
@@ -107,7 +109,7 @@ def start_from(
             method, [*targets, *(each for doubles, part in copies if part in targets for each in doubles)]
         ),
         message=f"Started from {weights}: {_listed(kinds)}. "
-        + (f"Fresh: {_listed(fresh)}." if fresh else "Nothing starts fresh."),
+        + (f"New weights: {_listed(fresh)}." if fresh else "No part has new weights."),
     )
 
 
@@ -116,7 +118,7 @@ def _members(encoder: nn.Module) -> list[nn.Module]:
 
 
 def _parts(method: nn.Module, encoders: Sequence[nn.Module]) -> dict[str, nn.Module]:
-    """The largest modules with weights that hold no encoder and no copy of one, by name; of equal ones, the first."""
+    """The largest modules with weights that contain no encoder or copy of one, by name; of equal ones, the first."""
     known = [*encoders, *(double for encoder in encoders for double in _copies(method, encoder))]
     found: dict[str, nn.Module] = {}
     for name, part in _outside(method, known):
@@ -166,9 +168,9 @@ def _fitting(
 
 
 def _same_shapes(one: nn.Module, other: nn.Module) -> bool:
-    mine, theirs = one.state_dict(), other.state_dict()
+    own_state, other_state = one.state_dict(), other.state_dict()
     return type(one) is type(other) and all(
-        shape_of(mine, key) == shape_of(theirs, key) for key in mine.keys() | theirs
+        shape_of(own_state, key) == shape_of(other_state, key) for key in own_state.keys() | other_state
     )
 
 
@@ -180,9 +182,11 @@ def _equal(one: nn.Module, other: nn.Module) -> bool:
     """Whether two modules have the same class, and parameters with the same names and values."""
     if type(one) is not type(other):
         return False
-    mine, theirs = dict(one.named_parameters()), dict(other.named_parameters())
+    own_state, other_state = dict(one.named_parameters()), dict(other.named_parameters())
     return (
-        bool(mine) and mine.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in mine.items())
+        bool(own_state)
+        and own_state.keys() == other_state.keys()
+        and all(value.equal(other_state[name]) for name, value in own_state.items())
     )
 
 
@@ -197,7 +201,7 @@ def _names(method: nn.Module, parts: Sequence[nn.Module]) -> frozenset[str]:
 
 
 def _kind(part: nn.Module) -> str:
-    """What a message calls a part."""
+    """The name of a part in messages."""
     if isinstance(part, MsMAttention | MHSAM):
         return "attention"
     if isinstance(part, ProjectionHead | MomentumQueue):

@@ -1,4 +1,4 @@
-"""Opening the weights that a training starts from: a released file, a pretrained folder, or a run."""
+"""Open the weights that a training starts from: a released file, a pretrained folder, or a run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class StartWeights:
 
     Attributes:
         path: The file or folder.
-        kind: What it is.
-        name: The method that trained it, where that is known.
-        sha256: Of the file, or of the files in the folder that were read.
-        encoders: By stream.
+        kind: Kind of the weights.
+        name: The method that trained them, if known.
+        sha256: Hash of the file, or of the files that were read in the folder.
+        encoders: The encoders by stream.
         parts: ``"head"``, ``"attention"`` and ``"queue"``, as far as the file or the pretrained folder has them.
-        state: All tensors of a run's method, by name; of other kinds, none.
-        preprocessing: Of the clips that it was trained on, or None where that is not known.
+        state: All tensors of a run's method, by name; empty for other kinds.
+        preprocessing: Preprocessing of the training clips, or None if unknown.
     """
 
     path: Path
@@ -54,12 +54,12 @@ def open_start(path: str | Path, *, streams: Sequence[Stream] = ("joint",)) -> S
     Args:
         path: A released checkpoint (see :func:`~skelblocks.interop.load_official`), a pretrained folder, or the folder
             of a run that has ended.
-        streams: The streams that are trained. Released files of one encoder do not tell its stream: it starts each of
-            them.
+        streams: The streams to train. A released file with one encoder does not record its stream, so it starts every
+            stream.
 
     Raises:
-        FileNotFoundError: there is no such file or folder, or the folder holds no encoder.
-        ValueError: the file or folder cannot be read, or was trained on another stream.
+        FileNotFoundError: The file or folder does not exist, or the folder holds no encoder.
+        ValueError: The file or folder cannot be read, or was trained on another stream.
 
     Example:
         >>> open_start("runs/none")
@@ -90,7 +90,7 @@ def _open_official(path: Path, streams: Sequence[Stream]) -> StartWeights:
     missing = [stream for stream in streams if several and stream not in found.streams]
     if missing:
         raise ValueError(
-            f"train.start: {path} has no encoder of the stream {missing[0]!r}; it has {', '.join(found.streams)}"
+            f"train.start: {path} has no encoder of the stream {missing[0]!r}; choose among {', '.join(found.streams)}"
         )
     own = found.streams[streams[0]]
     parts = {"head": own.head, "attention": own.attention, "queue": own.queue} if len(streams) == 1 else {}
@@ -131,7 +131,7 @@ def _open_run(folder: Path, streams: Sequence[Stream]) -> StartWeights:
         there = ", ".join(sorted(path.parent.name for path in folder.glob(f"encoder*/{_CONFIG}")))
         raise FileNotFoundError(
             f"train.start: {folder} has no encoder of the stream {lacking[0]!r}; it has {there or 'no encoder at all'}"
-            ". Give the folder of a run that has ended, a pretrained folder, or a released checkpoint"
+            ". Pass the folder of a finished run, a pretrained folder, or a released checkpoint"
         )
     found = {stream: from_pretrained(place) for stream, place in places.items()}
     for stream, each in found.items():
@@ -153,8 +153,8 @@ def _open_run(folder: Path, streams: Sequence[Stream]) -> StartWeights:
 def _check_stream(folder: Path, found: Stream, streams: Sequence[Stream]) -> None:
     if list(streams) != [found]:
         raise ValueError(
-            f"train.start: {folder} was trained on the stream {found!r}, this run trains {', '.join(streams)}; pass "
-            f"--data.stream {found}, or start from another encoder"
+            f"train.start: {folder} was trained on the stream {found!r}, but this run trains {', '.join(streams)}; "
+            f"pass --data.stream {found}, or start from another encoder"
         )
 
 
@@ -168,15 +168,15 @@ def _method_state(checkpoint: Path) -> Mapping[str, Tensor]:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         tensors = state["method"]
         return {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
-    except Exception as error:  # whatever the content makes of the unpickler
+    except Exception as error:  # damaged content can make the unpickler raise anything
         raise ValueError(
-            f"train.start: {checkpoint} cannot be read ({type(error).__name__}); it is damaged, or no checkpoint of a "
-            f"run. Start from {checkpoint.parent / 'encoder'} instead, which has the encoder alone"
+            f"train.start: {checkpoint} cannot be read ({type(error).__name__}); it is damaged, or not a checkpoint of "
+            f"a run. Start from {checkpoint.parent / 'encoder'} instead, which has only the encoder"
         ) from error
 
 
 def _sha256(*files: Path) -> str:
-    """Of the one file, as ``sha256sum`` gives it; of several, of their digests in order."""
+    """The hash of one file, equal to ``sha256sum``; for several files, the hash of their digests in order."""
     digests = []
     for path in files:
         digest = hashlib.sha256()

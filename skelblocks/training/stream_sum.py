@@ -1,4 +1,4 @@
-"""One method per stream, trained together."""
+"""Train one method per stream together."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from skelblocks.training.method import Output, check_method
 
 
 class StreamSum(nn.Module):
-    """Train one method per stream with a weighted sum of their losses; the streams do not see each other.
+    """Train one method per stream with a weighted sum of their losses. The streams do not interact.
 
     Args:
-        methods: A :class:`~skelblocks.training.Method` for each stream, whose ``encoders`` names that stream.
-        weights: Of the losses, in the same order. Default: all 1.
+        methods: A :class:`~skelblocks.training.Method` for each stream, whose ``encoders`` uses the stream's name.
+        weights: Weights of the losses, in the same order. Default: all 1.
 
     Raises:
-        ValueError: no method, or weights that do not fit or are not above 0.
+        ValueError: There is no method, or the weights do not fit or are not above 0.
 
     Example:
         >>> from skelblocks import layouts
         >>> from skelblocks.training import load_page
         >>> page = load_page("skeletonclr")
-        >>> made = [page.build(page.options(), layout=layouts.get("sbu"), persons=1) for _ in range(2)]
-        >>> StreamSum({"joint": made[0], "bone": made[1]}, weights=[1.0, 0.5]).weights
+        >>> methods = [page.build(page.options(), layout=layouts.get("sbu"), persons=1) for _ in range(2)]
+        >>> StreamSum({"joint": methods[0], "bone": methods[1]}, weights=[1.0, 0.5]).weights
         (1.0, 0.5)
     """
 
@@ -46,12 +46,12 @@ class StreamSum(nn.Module):
         """The weighted loss.
 
         Args:
-            *views: All views ``(n, c, t, v, m)`` of the first stream, then of the next.
+            *views: All views ``(n, c, t, v, m)`` of the first stream, then those for the next.
             ids: Indices of the clips ``(n,)``.
-            epoch: Counted from 0.
+            epoch: The epoch, counted from 0.
 
         Returns:
-            The sum, each stream's output as ``keys``, and each stream's loss as a metric.
+            The weighted sum, each stream's output as ``keys``, and each stream's loss as a metric.
         """
         each = len(views) // len(self.methods)
         outputs = [

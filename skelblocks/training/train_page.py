@@ -1,4 +1,4 @@
-"""A whole run of a method: its clips, the training loop, accuracies on the way, and what stays in the run's folder."""
+"""A whole run of a method: load the clips, train, measure accuracies, and save the encoders and pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from skelblocks.training.start_from import Started, start_from
 from skelblocks.training.start_weights import open_start
 
 T = TypeVar("T", bound=MethodOptions)
-_LOOKED_AT = 64  # clips whose unit is checked
+_LOOKED_AT = 64  # number of clips whose unit is checked
 
 
 def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[str, float]:
@@ -42,16 +42,16 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
 
     Args:
         page: The method.
-        options: Its options.
-        sets: Training and test clips; default: those that the options name.
+        options: The method's options.
+        sets: Training and test clips. Default: the clips that the options name.
 
     Returns:
-        The metrics of the last epoch; with ``train.stop``, the accuracies are those of the encoder that is kept. They
-        belong to ``data.stream``; where several streams were trained, the others' end with their name.
+        The metrics of the last epoch. The accuracies belong to the saved encoder of ``data.stream``. If several streams
+        were trained, the other streams' metrics end with the stream's name.
 
     Raises:
-        TrainingError: the run's folder is in use or cannot be written, a loss is not finite, or a process was lost.
-        ValueError: options, clips and checkpoint do not fit together.
+        TrainingError: The run's folder is in use or cannot be written, a loss is not finite, or a process was lost.
+        ValueError: Options, clips and checkpoint do not fit together.
     """
     _check_streams(options)
     place = options.train.folder or default_folder(page.name, options)
@@ -99,9 +99,9 @@ def train_page(page: Page[T], options: T, *, sets: Sets | None = None) -> dict[s
 
 
 def default_folder(name: str, options: MethodOptions) -> str:
-    """``runs/METHOD_DATA_SPLIT_STREAM_seedSEED``, so that runs that differ in these do not meet.
+    """The folder ``runs/METHOD_DATA_SPLIT_STREAM_seedSEED``, which separates runs that differ in any of these.
 
-    A run that starts from weights has ``_from-NAME`` behind that.
+    For a run that starts from weights, ``_from-NAME`` is appended.
 
     Example:
         >>> default_folder("msmclr", MethodOptions())
@@ -115,12 +115,12 @@ def default_folder(name: str, options: MethodOptions) -> str:
 
 
 def stream_accuracies(encoders: Mapping[Stream, nn.Module], sets: Sets, options: MethodOptions) -> dict[str, float]:
-    """Accuracies of each stream's encoder; those of other streams than ``data.stream`` end with the stream's name.
+    """Accuracies of each stream's encoder. Names end with the stream's name, except for ``data.stream``.
 
     Args:
-        encoders: By stream.
+        encoders: The encoders by stream.
         sets: Labeled clips.
-        options: The groups ``data`` and ``evaluate``.
+        options: The groups ``data`` and ``evaluate`` are used.
     """
     main = options.data.stream
     metrics = accuracies(encoders[main], sets, options.evaluate, stream=main)
@@ -132,7 +132,7 @@ def stream_accuracies(encoders: Mapping[Stream, nn.Module], sets: Sets, options:
 
 
 def _with_machine_precision(options: T, place: str) -> tuple[T, ChosenPrecision | None]:
-    """Options without a precision of ``"auto"``, and what was chosen in its place."""
+    """Replace the precision ``"auto"`` in the options, and return the choice as well."""
     if options.train.precision != "auto":
         return options, None
     state = RunFolder(place, write=False).load(device=torch.device("cpu")) if options.train.resume else None
@@ -141,14 +141,14 @@ def _with_machine_precision(options: T, place: str) -> tuple[T, ChosenPrecision 
 
 
 def _settled(options: T, sets: Sets, *, folder: str) -> T:
-    """The options with everything that the clips decide, as config.yaml records them."""
+    """The options with all values that depend on the clips, in the form that config.yaml records."""
     options = settle(options, clips=len(sets.train))
     warning = queue_warning(options, clips=len(sets.train))
     if warning is not None:
         tell(warning)
     data = dataclasses.replace(options.data, split=split_of(options.data))
-    if sets.train.preprocessing is not None:  # a prepared set has its own
-        # The skeleton of `to` stays as the options name it.
+    if sets.train.preprocessing is not None:  # a prepared set has its own preprocessing
+        # `to` keeps the name in the options.
         names = {field.name for field in dataclasses.fields(data)} - {"to"}
         values = {name: getattr(sets.train.preprocessing, name, None) for name in names}
         known = {name: value for name, value in values.items() if value is not None}
@@ -160,7 +160,8 @@ def _check_streams(options: MethodOptions) -> None:
     streams, main = options.trained_streams(), options.data.stream
     if len(set(streams)) != len(streams) or main not in streams:
         raise ValueError(
-            f"streams: expected different ones, with data.stream={main!r} among them, got {', '.join(streams)}"
+            f"streams: expected different streams that include data.stream={main!r}, got {', '.join(streams)}; change "
+            "one of the two"
         )
 
 
@@ -168,7 +169,7 @@ def _encoders(method: Any, options: MethodOptions) -> dict[Stream, nn.Module]:
     encoders = dict(method.encoders())
     if set(encoders) != set(options.trained_streams()):
         raise ValueError(
-            f"encoders: expected one for each of the streams {', '.join(options.trained_streams())}, got "
+            f"encoders: expected one encoder for each of the streams {', '.join(options.trained_streams())}, got "
             f"{', '.join(map(str, encoders)) or 'none'}; return them by stream"
         )
     return encoders
@@ -177,25 +178,25 @@ def _encoders(method: Any, options: MethodOptions) -> dict[Stream, nn.Module]:
 def _start(
     method: nn.Module, encoders: Mapping[Stream, nn.Module], options: MethodOptions, *, sets: Sets
 ) -> Started | None:
-    """Put the weights of ``train.start`` into the method, and say what was taken."""
+    """Initialize the method from the weights of ``train.start``, and print which parts were initialized."""
     if options.train.start is None:
         if options.train.stop != "last":
             raise ValueError(
-                f"train.stop: expected 'last' in a run that starts from nothing, got {options.train.stop!r}; pass "
-                "--start PATH, or --train.stop last"
+                f"train.stop: expected 'last' in a run without start weights, got {options.train.stop!r}; pass --start "
+                "PATH, or --train.stop last"
             )
         return None
     weights = open_start(options.train.start, streams=tuple(encoders))
     started = start_from(method, weights, encoders=encoders)
     tell(started.message)
-    own, theirs = sets.train.preprocessing, weights.preprocessing
-    if own is not None and theirs is not None:
+    own, expected = sets.train.preprocessing, weights.preprocessing
+    if own is not None and expected is not None:
         if own.scale is None:
             places = [i * len(sets.train) // _LOOKED_AT for i in range(_LOOKED_AT)]
-            check_unit(sets.train.batch(places).numpy(), layout=sets.layout, preprocessing=theirs)
-        told = own.differences(dataclasses.replace(theirs, persons=own.persons), layout=sets.layout)
-        if told:
-            tell(f"Note: the clips are preprocessed in another way than those of the weights: {'; '.join(told)}.")
+            check_unit(sets.train.batch(places).numpy(), layout=sets.layout, preprocessing=expected)
+        differences = own.differences(dataclasses.replace(expected, persons=own.persons), layout=sets.layout)
+        if differences:
+            tell(f"Note: the clips have another preprocessing than the clips of the weights: {'; '.join(differences)}.")
     return started
 
 
@@ -210,21 +211,21 @@ def _keep(
     *,
     sets: Sets,
 ) -> dict[str, Any]:
-    """Take each encoder back to the step of the stopping rule; what it decided, by stream."""
+    """Apply the stopping rule to each encoder, and return its decisions by stream."""
     found: dict[str, Any] = {}
     for stream, encoder in encoders.items():
         shear, seed = options.contrast.shear_amplitude, options.train.seed
         kept = keep_encoder(encoder, before[stream], sets.train, stream=stream, shear_amplitude=shear, seed=seed)
         found[stream] = {"step": kept.step, "found": {str(step): share for step, share in kept.found.items()}}
         shares = ", ".join(f"{share:.3f} at step {step:g}" for step, share in kept.found.items())
-        tell(f"The {stream} encoder keeps step {kept.step:g} from the start's weights (views found: {shares}).")
+        tell(f"The saved {stream} encoder is at step {kept.step:g} from the start's weights (views found: {shares}).")
     return found
 
 
 def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | None]:
-    """The clips; where joints are chosen, also the skeleton of the clips with all joints, if the options name it.
+    """Load the clips and, with selected joints, the skeleton of the clips with all joints, if the options name it.
 
-    Where a skeleton's file is gone, the run's folder has kept what was in it.
+    If a skeleton's file no longer exists, the copy in the run's folder is used.
     """
     chosen, layout, preprocessing = options.data, None, None
     if options.train.resume and (folder / "checkpoint.pt").is_file():
@@ -236,7 +237,7 @@ def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | 
             target = layouts.load(folder / LAYOUT)
             preprocessing = dataclasses.replace(dataclasses.replace(chosen, to=None).preprocessing, to=target)
         if layout is not None or preprocessing is not None or chosen is not options.data:
-            tell(f"The skeleton's file is gone; the run resumes with the skeleton that is kept in {folder}.")
+            tell(f"The skeleton's file no longer exists; the run resumes with the copy in {folder}.")
     if chosen.joints is None:
         return load_sets(chosen, layout=layout, preprocessing=preprocessing), None
     if layout is None and chosen.layout is not None:
@@ -245,7 +246,7 @@ def _load(options: MethodOptions, folder: Path) -> tuple[Sets, SkeletonLayout | 
 
 
 def _gone(layout: object) -> bool:
-    """Whether an option names a layout's file that is not there."""
+    """Whether an option names a layout file that does not exist."""
     return isinstance(layout, str) and is_file_name(layout) and not Path(layout).is_file()
 
 
@@ -259,11 +260,13 @@ def _draw(
     options: T,
     history: list[dict[str, float]],
 ) -> None:
-    """Draw all pictures; a picture that fails is a warning, since the training has succeeded."""
+    """Draw all pictures. A failure is only a warning, because the training has succeeded."""
     stream = options.data.stream
     try:
         draw_run(folder, encoder=encoders[stream], sets=sets, history=history, stream=stream)
         for name, figure in (page.pictures(method, sets, options) if page.pictures else {}).items():
             save_picture(figure, folder / f"{name}.png")
     except Exception as error:
-        tell(f"Warning: not all pictures could be drawn ({type(error).__name__}: {error}); the run is complete.")
+        tell(
+            f"Warning: some pictures could not be drawn ({type(error).__name__}: {error}); the run itself is complete."
+        )

@@ -1,4 +1,4 @@
-"""From clips to the views of a training step."""
+"""Make the views of a training step from clips."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from skelblocks.streams import Stream
 
 
 class Views:
-    """Clips to views, one per transform: augmented as joints, then converted to each of the streams.
+    """Make one view of the clips per transform: augment the joints, then convert them to each stream.
 
     Args:
-        transforms: Each called as ``transform(clips, generator=generator)``.
+        transforms: The transforms, each called as ``transform(clips, generator=generator)``.
         layout: The skeleton.
-        stream: One stream, or several, which then all come from the same augmented clips.
+        stream: One stream or several. Several streams are computed from the same augmented clips.
 
     Example:
         >>> from skelblocks import layouts
@@ -35,6 +35,6 @@ class Views:
         self.streams = [stream] if isinstance(stream, str) else stream
 
     def __call__(self, clips: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """All views ``(n, c, t, v, m)`` of the first stream, then all of the next one."""
+        """Return all views ``(n, c, t, v, m)`` of the first stream, then all views of the next one."""
         augmented = [transform(clips, generator=generator) for transform in self.transforms]
         return [streams.convert(view, stream, layout=self.layout) for stream in self.streams for view in augmented]

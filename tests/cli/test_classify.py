@@ -184,7 +184,7 @@ def test_what_a_user_can_mend_is_one_line(folder, tmp_path, capsys):
         ((tmp_path / "bare", clips), "encoder: expected an encoder with a classifier and class names"),
         (
             (tmp_path / "other", clips),
-            "expected a classifier that takes the 40 features of the readout 'body', got one of 8",
+            "expected a classifier that takes the 40 features of the readout 'body', got one that takes 8",
         ),
         ((tmp_path / "silent", clips), "does not record how to prepare clips"),
         ((tmp_path / "none", clips), "there is no pretrained encoder in"),

@@ -287,7 +287,7 @@ def test_export_from_recorded_clips_to_probabilities(encoder, tmp_path, capsys):
     for folder, arguments, message in [
         ("bare", ("--classifier",), "classifier: expected an encoder with a classifier"),
         ("bare", ("--preparation",), "does not record how clips are prepared"),
-        ("whole", ("--y", "down"), "y: expected it only with --preparation"),
+        ("whole", ("--y", "down"), "y: expected this option only with --preparation"),
         ("whole", ("--map", "--classifier"), "map: expected it without --classifier"),
         ("whole", ("--preparation", "--persons", 2), "persons: expected at most the 1 of the preparation, got 2"),
         ("whole", ("--preparation", "--layout", "hand-21"), "add --missing nearest"),

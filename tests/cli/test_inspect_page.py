@@ -91,7 +91,7 @@ def test_mistakes_leave_no_page(file, tmp_path, capsys, monkeypatch):
             "train-ids: expected some of the views 0, 1",
         ),
         ((file, "--html", page, "--threshold", 1), "threshold: expected a number from 0 to below 1"),
-        ((flat, "--html", page), "there are no clips"),
+        ((flat, "--html", page), "expected clips, which --html"),
     ]:
         assert run("inspect", *arguments) == 1, arguments
         error = capsys.readouterr().err

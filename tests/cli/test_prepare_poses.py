@@ -144,7 +144,7 @@ def test_windows_without_a_label_are_left_out_of_an_evaluation(root, tmp_path, c
     assert "6 of 30 clips of" in capsys.readouterr().err
     assert not prepare(root, *parts, "--for", tmp_path / "encoder", "--overwrite")
     assert run("evaluate", "knn", tmp_path / "encoder", "--data.path", root.parent / "set") == 1
-    assert "has no labels, and nothing can be evaluated" in capsys.readouterr().err
+    assert "expected labels, which an evaluation needs" in capsys.readouterr().err
 
 
 def test_a_finished_set_is_left_and_one_of_other_settings_is_not_taken_for_it(root, capsys):

@@ -98,7 +98,7 @@ def test_it_starts_from_an_encoder(tmp_path, capsys):
     twin = LightningMsMCLR(
         "sbu", base_channels=4, channels=16, embedding=8, queue_size=8, start=str(tmp_path / "encoder")
     )
-    assert "encoder and head. Fresh: attention and queue." in capsys.readouterr().out
+    assert "encoder and head. New weights: attention and queue." in capsys.readouterr().out
     for branch in (twin.query_branch, twin.key_branch.encoder):
         for name, value in branch.state_dict().items():
             assert value.equal(source.query_branch.state_dict()[name])

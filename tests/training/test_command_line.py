@@ -93,14 +93,14 @@ def test_wrong_options_are_one_line(arguments, message):
         ("train:", "expected options of the group 'train' in .*, got None"),
         ("- 3", "expected groups of options in .*, got list"),
         ("3", "expected groups of options in .*, got int"),
-        ("train: {epochs: 3}\ntrain: {seed: 3}", "has 'train' twice"),
-        ("train: {epochs: 3, seed: 1, epochs: 4}", "has 'epochs' twice"),
+        ("train: {epochs: 3}\ntrain: {seed: 3}", "got 'train' twice"),
+        ("train: {epochs: 3, seed: 1, epochs: 4}", "got 'epochs' twice"),
         ("train: {warmup_epochs: .nan}", "train.warmup_epochs: expected a finite number"),
         ("[" * 3000 + "]" * 3000, "is nested more than 16 deep"),
         ("a: " * 0 + "{a: " * 3000 + "3" + "}" * 3000, "is nested more than 16 deep"),
-        ("a: &a [1]\nb: *a\n", r"has an alias \(\*a\); write the value out"),
-        ("train: {epochs: 3", "is no YAML"),
-        ("\x00", "is no YAML"),
+        ("a: &a [1]\nb: *a\n", r"expected no aliases, got \*a in .*; write the value out"),
+        ("train: {epochs: 3", "is not valid YAML"),
+        ("\x00", "is not valid YAML"),
         (f"# {'x' * (1 << 20)}", "expected at most 1048576 bytes"),
     ],
     ids=lambda text: text[:20],
@@ -193,7 +193,7 @@ def test_copying(tmp_path, capsys):
     assert main(["copy", "utd_mhad", str(tmp_path)]) == 0
     assert (tmp_path / "utd_mhad.yaml").read_text().startswith("# UTD-MHAD")
     for arguments, message in (
-        (["utd_mhad", str(tmp_path)], "is there already"),
+        (["utd_mhad", str(tmp_path)], "exists already"),
         (["nope", str(tmp_path)], "expected one of actclr, aimclr"),
         (["../pyproject", str(tmp_path)], "expected one of actclr, aimclr"),
         (["msmclr", str(tmp_path / "none" / "mine.py")], "there is no folder"),

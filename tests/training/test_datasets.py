@@ -62,11 +62,21 @@ def test_copies_of_training_clips_are_not_tested(tmp_path):
         ({"split": "is_train"}, {}, ValueError, "has no array 'is_train'; choose cross-subject, or none"),
         ({}, {"subject": None}, ValueError, "has no array 'subject'; choose another split"),
         ({"train_ids": [9]}, {}, ValueError, "no clip has \\[9\\]"),
-        ({}, {"subject": ["p0", "p1"] * 12}, ValueError, "split: expected integers as 'subject' .*return_inverse"),
-        ({"split": "cross-view", "train_ids": [1]}, {"view": ["a", "b"] * 12}, ValueError, "integers as 'view'"),
+        (
+            {},
+            {"subject": ["p0", "p1"] * 12},
+            ValueError,
+            "split: expected integers in the array 'subject' .*return_inverse",
+        ),
+        (
+            {"split": "cross-view", "train_ids": [1]},
+            {"view": ["a", "b"] * 12},
+            ValueError,
+            "integers in the array 'view'",
+        ),
         ({}, {"subject": [2, 4] * 12}, ValueError, r"the odd ones train, but .* subject \[2, 4\]; .*train_ids \[2\]"),
         ({}, {"subject": [1, 3] * 12}, ValueError, r"the odd ones train, but .* subject \[1, 3\]; .*train_ids \[1\]"),
-        ({"split": "fold"}, {"fold": [1] * 24}, ValueError, "all but the last train, but .*or let all train"),
+        ({"split": "fold"}, {"fold": [1] * 24}, ValueError, "all but the last train, but .*or train on all"),
         ({}, {"y": ["walk", "run"] * 12}, ValueError, "data.path: .*labels: expected integers, got <U4; numpy.unique"),
         ({"layout": "none.json"}, {}, FileNotFoundError, "layout: there is no file 'none.json'"),
     ],
@@ -149,13 +159,13 @@ def test_a_prepared_set(tmp_path):
         ({"center": None}, "data.center: the set in .* was prepared with 'layout', not None"),
         ({"split": "cross-view"}, "data.split: the set in .* was prepared with 'cross-subject', not 'cross-v"),
         ({"split": "fold"}, "data.split: the set in .* was prepared with 'cross-subject', not 'fold'"),
-        ({"train_ids": [1, 99]}, "train_ids: the set in .* was prepared to train on .*not \\[1, 99\\]"),
-        ({"joints": ["head"]}, "data.joints: the prepared set in .* has all joints of"),
+        ({"train_ids": [1, 99]}, "train_ids: the set in .* was prepared with training ids .*not \\[1, 99\\]"),
+        ({"joints": ["head"]}, "data.joints: expected none with the prepared set .* has all joints of"),
     ):
         with pytest.raises(ValueError, match=message):
             load_sets(DataOptions(**{"path": folder, "frames": 16, **changes}))
     assert match_joints(sets, sets.layout) == sets
-    with pytest.raises(ValueError, match=r"choose joints of an .npz file instead"):
+    with pytest.raises(ValueError, match=r"or use an .npz file"):
         match_joints(sets, layouts.restrict(sets.layout, sets.layout.joints[:3]))
 
 

@@ -147,7 +147,7 @@ class TestMotion:
             open_motion("none.npz", frames=8)
         with pytest.raises(ValueError, match="layout"):
             open_motion(str(tmp_path / "flat.npy"), frames=8)
-        with pytest.raises(ValueError, match="batch_size: expected at least one clip of each of the 2 sources"):
+        with pytest.raises(ValueError, match="batch_size: expected at least one clip from each of the 2 sources"):
             next(motion_stream(["synthetic", "synthetic"], batch_size=1, frames=8, seed=0))
 
 
@@ -177,11 +177,11 @@ class TestTeacher:
             encoder=STGCN(NTU, in_channels=2, base_channels=4, out_channels=8), preprocessing=Preprocessing()
         )
         with pytest.raises(
-            ValueError, match=r"pretrained: expected encoders of clips with 3 coordinates .* got one of 2"
+            ValueError, match=r"pretrained: expected encoders of clips with 3 coordinates .* got one with 2 coordinates"
         ):
             Teacher(flat)
         save_pretrained(tmp_path / "silent", encoder=teacher().encoder)
-        with pytest.raises(ValueError, match=r"teacher: .* does not say how its clips were preprocessed"):
+        with pytest.raises(ValueError, match=r"teacher: .* does not record how its clips were preprocessed"):
             open_teacher(str(tmp_path / "silent"))
         with pytest.raises(FileNotFoundError, match=r"teacher: there is no file or folder 'none.pt'"):
             open_teacher("none.pt")

@@ -157,9 +157,9 @@ def test_processes_share_each_batch(tmp_path):
     shares = [batches(20, settings, 3, rank=rank, world=3) for rank in range(3)]
     for step, batch in enumerate(whole):
         assert sorted(i for share in shares for i in share[step]) == sorted(batch)
-    with pytest.raises(ValueError, match="batch_size: 6 is not a multiple of the 4 processes"):
+    with pytest.raises(ValueError, match="batch_size: expected a multiple of the 4 processes, got 6"):
         batches(20, settings, 0, world=4)
-    with pytest.raises(ValueError, match="batch_size: 6 is more than the 5 training clips"):
+    with pytest.raises(ValueError, match="batch_size: expected at most the 5 training clips, got 6"):
         batches(5, settings, 0)
 
 
@@ -192,7 +192,7 @@ def test_another_set_does_not_go_on_where_one_has_stopped(tmp_path, dataset):
         2 * dataset.as_tensor().numpy(), layout=dataset.layout, labels=dataset.labels, names=dataset.names
     )
     with pytest.raises(
-        ValueError, match=r"resume: .* was trained on other clips than these 10; choose another train.folder"
+        ValueError, match=r"resume: .* was trained on other clips than the 10 of this run; choose another train.folder"
     ):
         run(other, settings)
 

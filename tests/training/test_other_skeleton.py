@@ -47,7 +47,7 @@ def test_a_run_on_another_skeleton_goes_the_whole_way(tmp_path, capsys):
     assert (found.layout.name, found.encoder.in_channels) == ("mine", 3)
     (tmp_path / "mine.json").rename(tmp_path / "moved.json")
     page.train(parse_options(page.options, [*map(str, given), "--train.epochs", "2"]))  # resumes without the file
-    assert "The skeleton's file is gone" in capsys.readouterr().out
+    assert "The skeleton's file no longer exists" in capsys.readouterr().out
     run, quick = str(tmp_path / "run"), ["--evaluate.accelerator", "cpu"]
     assert main(["evaluate", "knn", run, *quick]) == 0
     other = write_set(tmp_path / "other.npz", x=pictures(seed=1))

@@ -49,7 +49,7 @@ def test_a_run_outlives_the_file(own, tmp_path, capsys):
     own("msmclr")
     (tmp_path / "mine.json").rename(tmp_path / "moved.json")
     own("msmclr", "--train.epochs", "2")
-    assert "The skeleton's file is gone; the run resumes with the skeleton that is kept in" in capsys.readouterr().out
+    assert "The skeleton's file no longer exists; the run resumes with the copy in" in capsys.readouterr().out
     assert len(state(tmp_path / "run")["history"]) == 2
     own("msmclr", "--train.epochs", "3", "--data.layout", str(tmp_path / "moved.json"))  # the same skeleton elsewhere
     assert len(state(tmp_path / "run")["history"]) == 3
@@ -101,5 +101,5 @@ def test_a_run_that_starts_again_keeps_no_skeleton_of_the_one_before(own, tmp_pa
     assert (tmp_path / "run" / "clips_layout.json").exists()
     own("skeletonclr", "--train.resume", "false")
     assert not (tmp_path / "run" / "clips_layout.json").exists()
-    with pytest.raises(ValueError, match=r"these are of 'mine.3 joints.', with another name, joints, edges"):
+    with pytest.raises(ValueError, match=r"this run has 'mine.3 joints.', with another name, joints, edges"):
         own("skeletonclr", "--data.joints", "[hip,chest,head]", "--train.epochs", "2")

@@ -44,7 +44,7 @@ def test_a_run_keeps_its_precision_on_another_machine(machine, tmp_path, capsys,
     assert len(state["history"]) == 2
     assert state["options"]["train"]["precision"] == ("bf16-mixed" if first else "32-true")
     told = capsys.readouterr().out
-    assert "it is that of the run's checkpoint" in told
+    assert "the run's checkpoint has it" in told
     assert ("which this machine emulates slowly" in told) == bool(first)
 
 

@@ -80,7 +80,7 @@ def test_evaluation_and_place_may_change(tmp_path):
 )
 def test_checkpoints_of_other_versions_are_refused(tmp_path, state):
     torch.save(state, tmp_path / "checkpoint.pt")
-    with pytest.raises(ValueError, match="was written by another version of skelblocks, or is no checkpoint"):
+    with pytest.raises(ValueError, match="was written by another version of skelblocks, or is not a checkpoint"):
         load(tmp_path, {"train": {"epochs": 3}})
 
 

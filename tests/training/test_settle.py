@@ -18,7 +18,9 @@ def test_the_queue_is_smaller_than_the_set(clips, expected):
 def test_the_queue_holds_a_batch():
     options = options_of(MethodOptions, batch_size=32, queue_size="auto")
     assert settle(options, clips=32).contrast.queue_size == 32
-    with pytest.raises(ValueError, match=r"train.batch_size: 128 is more than the 64 rows of the queue; enlarge"):
+    with pytest.raises(
+        ValueError, match=r"train.batch_size: expected at most the 64 rows of the queue, got 128; enlarge"
+    ):
         settle(options_of(MethodOptions, batch_size=128, queue_size=64), clips=1000)
 
 
@@ -26,7 +28,7 @@ def test_a_queue_larger_than_the_set_is_told():
     for size, told in ((64, False), (65, True)):
         warning = queue_warning(options_of(MethodOptions, queue_size=size), clips=64)
         assert (warning is not None) is told
-    assert "the queue holds 65 keys and there are 64 training clips" in warning
+    assert "the queue holds 65 keys, but there are only 64 training clips" in warning
     assert queue_warning(options_of(MethodOptions, queue_size=65, exclude_own_keys=True), clips=64) is None
 
 
@@ -59,7 +61,7 @@ def test_steps_take_the_defaults_of_a_method_for_left_out():
     [
         (
             {"epochs": 40},
-            r"train.epochs: expected to be left out beside train.steps=400, .* 134 epochs .*, got 40; set",
+            r"train.epochs: expected no value with train.steps=400, .* 134 epochs .*, got 40; set",
         ),
         ({"warmup_epochs": 134}, r"train.warmup_epochs: expected fewer than the 134 epochs .*, got 134; shorten"),
     ],

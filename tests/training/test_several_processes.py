@@ -121,7 +121,7 @@ def test_a_process_that_hangs_ends_the_run(tmp_path):
 
 
 def test_batch_norm_is_synchronized_on_gpus_only(tmp_path):
-    with pytest.raises(ValueError, match="sync_batch_norm: expected GPUs, got cpu; leave it off"):
+    with pytest.raises(ValueError, match="sync_batch_norm: expected training on GPUs, got cpu; leave the option off"):
         train(tmp_path, sync_batch_norm=True)
 
 

@@ -61,7 +61,7 @@ def test_every_method_takes_the_encoder_and_its_copies(official, name):
         and (".query_branch.0." in name or ".query.encoder." in name or name.startswith("encoder."))
     }
     fresh = "BarlowProjector" if name == "pstl" else "head"
-    assert f"Fresh: {fresh}" in started.message
+    assert f"New weights: {fresh}" in started.message
 
 
 def test_head_and_queue_of_the_same_sizes_are_taken(official):
@@ -75,7 +75,7 @@ def test_head_and_queue_of_the_same_sizes_are_taken(official):
     assert method.contrast.queue.bank.equal(found.queue.bank)
     assert method.contrast.queue.ids.unique().tolist() == [-1]
     assert started.record["parts"] == ["encoder", "head", "queue"]
-    assert started.message.endswith("encoder, head and queue. Nothing starts fresh.")
+    assert started.message.endswith("encoder, head and queue. No part has new weights.")
 
 
 def test_a_queue_is_not_taken_without_its_head(official):
