@@ -71,7 +71,7 @@ def test_a_short_option_names_the_precision():
 
 def test_processes_of_different_machines_are_refused(monkeypatch):
     monkeypatch.setattr(precision, "gather_keys", lambda own: torch.cat([own, ~own]))
-    with pytest.raises(ValueError, match=r"train.precision: .* bfloat16 on ranks \[0\] alone; pass --train.precision"):
+    with pytest.raises(ValueError, match=r"train.precision: .* bfloat16 only on ranks \[0\]; pass --train.precision"):
         check_same_precision(ChosenPrecision("bf16-mixed", "it has it"), device=torch.device("cpu"))
     monkeypatch.setattr(precision, "gather_keys", lambda own: own.repeat(3))
     check_same_precision(ChosenPrecision("bf16-mixed", "it has it"), device=torch.device("cpu"))
