@@ -28,10 +28,10 @@ class ClipSet(Dataset[Sample]):
 
     @abstractmethod
     def batch(self, indices: ArrayLike) -> Tensor:
-        """Some of the clips, ``(n, c, t, v, m)``, in the order asked for."""
+        """Some of the clips, ``(n, c, t, v, m)``, in the requested order."""
 
     def seen(self, indices: ArrayLike) -> Tensor | None:
-        """Which joints of these clips are seen, ``(n, t, v, m)`` boolean; None where the set does not tell."""
+        """Which joints of these clips are seen, ``(n, t, v, m)`` boolean; None if the set does not say."""
         return None
 
     @abstractmethod

@@ -18,7 +18,7 @@ def known_groups(groups: ArrayLike, *, name: str, names: Sequence[str] | None = 
     """The group of each clip, once it is sure that every clip has one.
 
     Args:
-        groups: ``(n,)``: numbers from 0, where readers give -1 for one that a file does not tell, or text.
+        groups: ``(n,)``: numbers from 0, where readers give -1 for one that a file does not say, or text.
         name: What the groups are called, which opens the message.
         names: Names of the clips, for messages. Default: their numbers.
 
@@ -26,8 +26,8 @@ def known_groups(groups: ArrayLike, *, name: str, names: Sequence[str] | None = 
         ``(n,)``.
 
     Raises:
-        TypeError: a mixture of text, numbers and other objects.
-        ValueError: other axes, or a group that is missing or negative.
+        TypeError: A mixture of text, numbers and other objects.
+        ValueError: Wrong axes, or a group that is missing or negative.
 
     Example:
         >>> known_groups([1, 3, -1], name="subjects")
@@ -38,7 +38,7 @@ def known_groups(groups: ArrayLike, *, name: str, names: Sequence[str] | None = 
     refuse_missing(groups, name=name, names=names)
     values: NDArray[Any] = np.asarray(groups)
     if values.ndim != 1:
-        raise ValueError(f"{name}: expected one a clip, shape (n,), got shape {values.shape}")
+        raise ValueError(f"{name}: expected one per clip, shape (n,), got shape {values.shape}")
     if values.dtype.kind == "O":
         kinds = {type(value) for value in values.tolist()}
         if len(kinds) > 1:

@@ -67,11 +67,11 @@ def near_copies(
 
     Returns:
         The pairs: ``first`` are places in ``clips``, ``second`` places in ``other``, or in ``clips`` after ``first``.
-        Clips in which nobody is seen are in no pair.
+        Clips in which no person is seen are in no pair.
 
     Raises:
-        TypeError: not an array of floating-point numbers, or ``frames`` is not an integer.
-        ValueError: other axes, coordinates that are not finite, clips of two skeletons, ``frames`` below 1, or a
+        TypeError: Not an array of floating-point numbers, or ``frames`` is not an integer.
+        ValueError: Wrong axes, coordinates that are not finite, clips of two skeletons, ``frames`` below 1, or a
             ``threshold`` that is negative or 1 and more.
 
     Example:

@@ -26,8 +26,8 @@ def boolean_mask(
         Boolean ``(n,)``.
 
     Raises:
-        TypeError: text, or other objects.
-        ValueError: other axes, another number of values, a missing one, or a number that is neither 0 nor 1.
+        TypeError: Text, or other objects.
+        ValueError: Wrong axes, another number of values, a missing one, or a number that is neither 0 nor 1.
 
     Example:
         >>> boolean_mask([1, 0, 1], name="is_train")
@@ -40,7 +40,7 @@ def boolean_mask(
     refuse_missing(values, name=name, names=names)
     mask: NDArray[Any] = np.asarray(values)
     if mask.ndim != 1 or (n is not None and len(mask) != n):
-        raise ValueError(f"{name}: expected one value a clip, ({'n' if n is None else n},), got shape {mask.shape}")
+        raise ValueError(f"{name}: expected one value per clip, ({'n' if n is None else n},), got shape {mask.shape}")
     if mask.dtype.kind == "O" and all(isinstance(value, bool | np.bool_) for value in mask):
         mask = mask.astype(np.bool_)
     if mask.dtype.kind not in "biuf":

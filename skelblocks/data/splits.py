@@ -53,7 +53,7 @@ def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing:
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: other axes, a subject that is missing or negative, a training subject without a clip, or a
+        ValueError: Wrong axes, a subject that is missing or negative, a training subject without a clip, or a
             part that comes out empty.
 
     Example:
@@ -75,7 +75,7 @@ def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool 
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: other axes, a camera that is missing or negative, a training camera without a clip, or a
+        ValueError: Wrong axes, a camera that is missing or negative, a training camera without a clip, or a
             part that comes out empty.
 
     Example:
@@ -96,7 +96,7 @@ def protocol_split(
 
     Args:
         protocol: Its name.
-        origin: Where the clips come from, arrays ``(n,)`` by name, counted as the owner counts: what
+        origin: Where the clips come from, arrays ``(n,)`` by name, counted as in the original data set: what
             :class:`~skelblocks.data.RawClip` has as its origin. The one that the protocol goes by must be there.
         allow_missing: Whether subjects, cameras or setups to train on may have no clip, as in a part of a set.
 
@@ -104,8 +104,8 @@ def protocol_split(
         Boolean ``(n,)``.
 
     Raises:
-        TypeError: an origin that is not of integers.
-        ValueError: an unknown protocol, an origin without what it goes by, a number that the set does not have (clips
+        TypeError: An origin that is not of integers.
+        ValueError: An unknown protocol, an origin without what it goes by, a number that the set does not have (clips
             of another set), or what :func:`cross_subject` refuses.
 
     Example:
@@ -120,7 +120,7 @@ def protocol_split(
         refuse_missing(origin[name], name=f"origin[{name!r}]")
         values: NDArray[Any] = np.asarray(origin[name])
         if values.shape != np.shape(origin[by]):
-            raise ValueError(f"origin: expected one {name} a clip, shape {np.shape(origin[by])}, got {values.shape}")
+            raise ValueError(f"origin: expected one {name} per clip, shape {np.shape(origin[by])}, got {values.shape}")
         if not np.issubdtype(values.dtype, np.integer):
             raise TypeError(f"origin: expected integers for {name}, got {values.dtype}")
         wrong = values[(values < 1) | (values > largest[name])]
@@ -135,8 +135,8 @@ def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "ref
     """True for the clips of PKU-MMD's training videos, parts I and II, cross-subject and cross-view alike.
 
     Args:
-        names: Of the clips, ``"0002-L_17_0"``, or of whole videos, ``"0002-L"``.
-        split: The two lists, see :func:`~skelblocks.data.read_pku_mmd_split`. Videos without a clip are let pass.
+        names: Names of the clips, ``"0002-L_17_0"``, or of whole videos, ``"0002-L"``.
+        split: The two lists, see :func:`~skelblocks.data.read_pku_mmd_split`. Videos without a clip are accepted.
         rest: A clip whose video is in neither list: ``"refuse"``, or ``"test"``, as the released scripts do, which read
             the training list alone.
 
@@ -144,7 +144,7 @@ def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "ref
         Boolean ``(n,)``.
 
     Raises:
-        ValueError: a video in neither list or in both, a part that comes out empty, or an unknown choice.
+        ValueError: A video in neither list or in both, a part that comes out empty, or an unknown choice.
 
     Example:
         >>> pku_mmd_split(["0002-L_17_0", "0003-L_2_4"], PkuMmdSplit(training=("0003-L",), validation=("0002-L",)))
@@ -171,7 +171,7 @@ def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np
         subjects: The subject of each clip, ``(n,)``: numbers or names.
 
     Raises:
-        ValueError: other axes, a subject that is missing or negative (the message names the clip), or fewer than two
+        ValueError: Wrong axes, a subject that is missing or negative (the message names the clip), or fewer than two
             subjects.
 
     Example:
@@ -191,14 +191,15 @@ def read_missing_list(path: str | os.PathLike[str]) -> frozenset[str]:
     r"""Read the published list of NTU RGB+D clips without a usable skeleton: 302 names for 60 classes, 535 for 120.
 
     Args:
-        path: A text file, a name a line with or without ``.skeleton``; up to 20 lines of heading may stand above them.
+        path: A text file, one name per line with or without ``.skeleton``; up to 20 lines of heading may stand above
+            them.
 
     Returns:
         The names, such as ``"S001C002P005R002A008"``.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ClipFormatError: a line below the heading that is not a name, or no name.
+        FileNotFoundError: The file does not exist.
+        ClipFormatError: A line below the heading that is not a name, or no name.
 
     Example:
         >>> import tempfile
@@ -249,7 +250,7 @@ def _held_out(groups: ArrayLike, train: Collection[int], allow_missing: bool, *,
     refuse_missing(list(train), name="train")
     missing = sorted(set(train) - set(there))
     if missing and not allow_missing:
-        raise ValueError(f"train: no clip has {missing}; {name} has {there}; allow_missing=True lets them pass")
+        raise ValueError(f"train: no clip has {missing}; {name} has {there}; allow_missing=True accepts them")
     mask = np.isin(values, list(train))
     if mask.all() or not mask.any():
         part = "test" if mask.any() else "training"

@@ -30,8 +30,8 @@ def coordinate_features(clips: Tensor, *, frames: int = 25) -> Tensor:
         ``(n, c * frames * v * m)``.
 
     Raises:
-        TypeError: if the clips are not floating-point.
-        ValueError: for other axes or no frame.
+        TypeError: If the clips are not floating-point.
+        ValueError: For other axes or no frame.
 
     Example:
         >>> coordinate_features(torch.randn(4, 3, 50, 25, 2), frames=10).shape
@@ -57,15 +57,15 @@ def mini_rocket_features(train: Tensor, test: Tensor, *, kernels: int = 10_000, 
         train: Training clips ``(n, c, t, v, m)``, from which the thresholds are taken.
         test: Test clips, for another n.
         kernels: About how many features to compute; sktime rounds down to a multiple of 84.
-        seed: Of the draws.
+        seed: Random seed of the draws.
 
     Returns:
         Features of the training clips and of the test clips, ``(n, k)`` float32, on the CPU.
 
     Raises:
-        ImportError: if the extra is not installed.
-        TypeError: if the clips are not floating-point.
-        ValueError: for other axes, clips of fewer than nine frames, or training and test clips of different shapes.
+        ImportError: If the extra is not installed.
+        TypeError: If the clips are not floating-point.
+        ValueError: For wrong axes, clips of fewer than nine frames, or training and test clips of different shapes.
 
     Example:
         >>> train, test = mini_rocket_features(clips[:100], clips[100:])  # doctest: +SKIP

@@ -19,7 +19,7 @@ from skelblocks.evaluation.accuracy import accuracy
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Metrics of one class in a :class:`ClassificationReport`; None where a metric is undefined.
+    """Metrics of one class in a :class:`ClassificationReport`; None if a metric is undefined.
 
     Attributes:
         name: Name of the class.
@@ -129,7 +129,7 @@ def classification_report(
         TypeError: The scores are not floating-point, the labels not integers, or the names not strings.
         ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k
             is below 1, or the names are not c different ones.
-        ImportError: scikit-learn is not installed.
+        ImportError: Scikit-learn is not installed.
 
     Example:
         >>> scores = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1]])

@@ -65,9 +65,9 @@ def cluster_scores(
         The :class:`ClusterScores`.
 
     Raises:
-        ImportError: scikit-learn is missing.
-        TypeError: features that are not floating-point, labels or seeds that are not integers.
-        ValueError: other axes, features that are not finite, no seeds, or more clusters than samples.
+        ImportError: Scikit-learn is missing.
+        TypeError: Features that are not floating-point, labels or seeds that are not integers.
+        ValueError: Wrong axes, features that are not finite, no seeds, or more clusters than samples.
 
     Example:
         >>> features = torch.eye(3).repeat_interleave(5, dim=0) + 0.01 * torch.arange(15)[:, None] / 15

@@ -85,15 +85,15 @@ def model_cost(
             computed, which is fast for big batches.
         convention: ``"torch"`` or ``"table9"``. The latter sees layers that are called as modules, and this package's
             graph convolution; not products written out as functions, as in attention.
-        forward: Called as ``forward(module, *example_inputs)`` with the copy in place of the module, for keyword
+        forward: Called as ``forward(module, *example_inputs)`` with the copy instead of the module, for keyword
             arguments, or to count a part of a method. Default: the module's own forward.
 
     Returns:
         The :class:`ModelCost`.
 
     Raises:
-        TypeError: not a module.
-        ValueError: an unknown convention.
+        TypeError: Not a module.
+        ValueError: An unknown convention.
 
     Example:
         >>> model_cost(nn.Linear(8, 4), torch.zeros(10, 8))

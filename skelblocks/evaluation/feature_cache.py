@@ -69,8 +69,8 @@ def cached_features(
         ``(n, c')``, on the device, in the encoder's dtype.
 
     Raises:
-        TypeError: an encoder that is no module, an iterator, settings that JSON cannot hold.
-        ValueError: a function that the settings do not name, clips that are others the second time, or what the
+        TypeError: An encoder that is no module, an iterator, settings that JSON cannot hold.
+        ValueError: A function that the settings do not name, clips that are others the second time, or what the
             extraction raises.
 
     Example:
@@ -182,7 +182,8 @@ def _float32(device: torch.device) -> list[str | bool]:
     if not hasattr(torch.backends.cudnn, "conv"):  # before torch 2.9
         return [torch.get_float32_matmul_precision(), device.type != "cpu" and torch.backends.cudnn.allow_tf32]
     if device.type == "cpu":
-        return [torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision]  # type: ignore[attr-defined]
+        # type: ignore[attr-defined]
+        return [torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision]
     return [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
 
 

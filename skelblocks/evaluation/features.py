@@ -1,4 +1,4 @@
-"""One feature a clip from a frozen encoder.
+"""One feature per clip from a frozen encoder.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -62,7 +62,7 @@ def extract_features(
 
     Raises:
         TypeError: The encoder is not a module, a batch is not a tensor, or ``batch_size`` is not an integer.
-        ValueError: ``clips`` or the output of the encoder has other axes, or there are no clips.
+        ValueError: ``clips`` or the output of the encoder has wrong axes, or there are no clips.
 
     Example:
         >>> encoder = nn.Conv3d(3, 8, 1)  # (n, 3, t, v, m) to (n, 8, t, v, m)

@@ -35,7 +35,7 @@ def weights_fingerprint(module: nn.Module) -> str:
     and ``training`` do not count.
 
     Raises:
-        TypeError: not a module.
+        TypeError: Not a module.
 
     Example:
         >>> layer = nn.Linear(2, 2)
@@ -63,8 +63,8 @@ def data_fingerprint(clips: Clips) -> str:
     The same clips have the same fingerprint as a tensor, as a dataset and in batches of any size, prepared sets apart.
 
     Raises:
-        TypeError: an iterator, which could be read only once; a batch that is not a tensor.
-        ValueError: other axes, batches of different shapes, or no clips.
+        TypeError: An iterator, which could be read only once; a batch that is not a tensor.
+        ValueError: Wrong axes, batches of different shapes, or no clips.
 
     Example:
         >>> clips = torch.randn(6, 3, 16, 20, 1)

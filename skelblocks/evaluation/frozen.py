@@ -59,7 +59,7 @@ def half_precision(precision: Precision, encoder: nn.Module, *, device: torch.de
         device: Where the encoder runs.
 
     Raises:
-        ValueError: an unknown precision.
+        ValueError: An unknown precision.
     """
     check_choice(precision, PRECISIONS, name="precision")
     wanted = precision == "bf16" or (precision == "auto" and native_bfloat16(device) is not None)

@@ -28,7 +28,7 @@ class StreamScores(NamedTuple):
 
     Attributes:
         names: Name of each sample, none twice.
-        scores: ``(n, c)``, one row a name, such as the ``logits`` of :func:`~skelblocks.evaluation.linear_probe`.
+        scores: ``(n, c)``, one row per name, such as the ``logits`` of :func:`~skelblocks.evaluation.linear_probe`.
     """
 
     names: Sequence[str]
@@ -65,9 +65,9 @@ def fuse_scores(
         the streams and in float32 at least.
 
     Raises:
-        TypeError: a stream that is no ``StreamScores``, names that are not strings, scores that are not floating-point.
-        ValueError: no stream, or one without a weight; a weight without a stream, below 0 or not finite, or all zero;
-            names that are given twice, missing in a stream or in that stream alone; other axes, no samples, another
+        TypeError: A stream that is no ``StreamScores``, names that are not strings, scores that are not floating-point.
+        ValueError: No stream, or one without a weight; a weight without a stream, below 0 or not finite, or all zero;
+            names that are given twice, missing in a stream or in that stream alone; wrong axes, no samples, another
             number of classes, scores that are not finite, an unknown normalization.
 
     Example:

@@ -101,7 +101,7 @@ def knn_scores(
             nearest = (unit_rows(chunk.to(dtype), name="query") @ bank.T).topk(max(k), dim=1)
             vote = _votes(nearest.values, weights, temperature)
             votes, voters = vote.new_zeros(len(chunk), classes), labels[nearest.indices]
-            for j in range(max(k)):  # one voter a row at a time: no two add to the same number, whatever the device
+            for j in range(max(k)):  # one voter per row at a time: no two add to the same number, whatever the device
                 votes.scatter_add_(1, voters[:, j : j + 1], vote[:, j : j + 1])
                 if j + 1 in scores:
                     scores[j + 1].append(votes / votes.sum(dim=1, keepdim=True))

@@ -51,8 +51,8 @@ def labeled_draw(
         Sorted positions in ``labels``, int64, on its device; the same ones on every device.
 
     Raises:
-        TypeError: labels that are not integers, a ``minimum`` that is none.
-        ValueError: other axes, no labels, a fraction outside [0, 1], an unknown rounding, a class with fewer than
+        TypeError: Labels that are not integers, a ``minimum`` that is none.
+        ValueError: Wrong axes, no labels, a fraction outside [0, 1], an unknown rounding, a class with fewer than
             ``minimum`` clips, or nothing to draw.
 
     Example:

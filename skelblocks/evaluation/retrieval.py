@@ -55,8 +55,8 @@ def nearest_neighbors(
         arguments, in float32 at least, also under autocast.
 
     Raises:
-        TypeError: features that are not floating-point, a ``k`` or ``chunk_size`` that is no integer.
-        ValueError: other axes, features that are not finite, fewer bank rows than neighbors, or, with
+        TypeError: Features that are not floating-point, a ``k`` or ``chunk_size`` that is no integer.
+        ValueError: Wrong axes, features that are not finite, fewer bank rows than neighbors, or, with
             ``exclude_self``, a bank of another length than ``query``.
 
     Example:
@@ -115,8 +115,8 @@ def retrieval_scores(
         The :class:`RetrievalScores`.
 
     Raises:
-        TypeError: features that are not floating-point, labels that are not integers.
-        ValueError: other axes, features that are not finite, no query, more neighbors than rows, a query whose class
+        TypeError: Features that are not floating-point, labels that are not integers.
+        ValueError: Wrong axes, features that are not finite, no query, more neighbors than rows, a query whose class
             is not in the bank, or, with ``exclude_self``, a bank of another length or with other labels.
 
     Example:

@@ -78,8 +78,8 @@ def ridge_probe(
         features.
 
     Raises:
-        TypeError: if features are not floating-point, or labels not integers.
-        ValueError: for other axes, features that are not finite, labels outside the classes, constants that are not
+        TypeError: If features are not floating-point, or labels not integers.
+        ValueError: For wrong axes, features that are not finite, labels outside the classes, constants that are not
             above 0, or fewer than two groups.
 
     Example:

@@ -69,8 +69,8 @@ def summarize_seeds(
         A :class:`SeedSummary`, or a dict of them in the order of the first run's keys.
 
     Raises:
-        TypeError: values that are not numbers.
-        ValueError: no run, a number that is not finite, or runs with different keys.
+        TypeError: Values that are not numbers.
+        ValueError: No run, a number that is not finite, or runs with different keys.
 
     Example:
         >>> print(summarize_seeds([65.8, 67.0, 68.2]))

@@ -34,8 +34,8 @@ def softmax_temperature(scores: Tensor, labels: Tensor) -> float:
         A number between 0.001 and 1000.
 
     Raises:
-        TypeError: if the scores are not floating-point, or labels not integers.
-        ValueError: for other axes, scores that are not finite, or labels outside the classes.
+        TypeError: If the scores are not floating-point, or labels not integers.
+        ValueError: For wrong axes, scores that are not finite, or labels outside the classes.
 
     Example:
         >>> scores = torch.tensor([[1.0, -1.0], [1.0, -1.0], [1.0, -1.0], [1.0, -1.0]])

@@ -30,8 +30,8 @@ def alignment(features: Tensor, others: Tensor) -> float:
         The mean over clips.
 
     Raises:
-        TypeError: features are not floating-point.
-        ValueError: other axes, or features that are not finite.
+        TypeError: Features are not floating-point.
+        ValueError: Wrong axes, or features that are not finite.
 
     Example:
         >>> alignment(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]))
@@ -57,8 +57,8 @@ def uniformity(features: Tensor, *, sharpness: float = 2.0) -> float:
         The logarithm of the mean of ``exp(-sharpness * squared distance)`` over pairs of different clips.
 
     Raises:
-        TypeError: features are not floating-point.
-        ValueError: other axes, fewer than two clips, features that are not finite, or a sharpness that is not above 0.
+        TypeError: Features are not floating-point.
+        ValueError: Wrong axes, fewer than two clips, features that are not finite, or a sharpness that is not above 0.
 
     Example:
         >>> uniformity(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
@@ -89,8 +89,8 @@ def effective_rank(features: Tensor) -> float:
         The effective rank; 0 for features that are all equal.
 
     Raises:
-        TypeError: features are not floating-point.
-        ValueError: other axes, fewer than two clips, or features that are not finite.
+        TypeError: Features are not floating-point.
+        ValueError: Wrong axes, fewer than two clips, or features that are not finite.
 
     Example:
         >>> round(effective_rank(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 6)

@@ -66,10 +66,10 @@ def export_program(
         ``frames``. ``torch.export.save`` writes it to a file.
 
     Raises:
-        TypeError: another encoder, or a number that is not an integer.
-        ValueError: frames or persons that the encoder does not take, or none where it needs them; a preparation for
+        TypeError: Another encoder, or a number that is not an integer.
+        ValueError: Frames or persons that the encoder does not take, or none where it needs them; a preparation for
             another skeleton or other coordinates than the encoder's; a classifier with ``pool=False``.
-        ImportError: torch is older than 2.11.
+        ImportError: Torch is older than 2.11.
 
     Example:
         >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
@@ -149,10 +149,10 @@ def export_onnx(
         overwrite: Whether a file there is replaced.
 
     Raises:
-        TypeError: what :func:`export_program` refuses.
-        ValueError: the same, or an older opset.
-        FileExistsError: there is a file.
-        FileNotFoundError: its folder is not there.
+        TypeError: What :func:`export_program` refuses.
+        ValueError: The same, or an older opset.
+        FileExistsError: There is a file.
+        FileNotFoundError: Its folder is not there.
     """
     check_integer(opset, name="opset", least=18)
     path = Path(path)
@@ -207,8 +207,8 @@ def save_program(
         overwrite: Whether a file there is replaced.
 
     Raises:
-        FileExistsError: there is a file.
-        FileNotFoundError: its folder is not there.
+        FileExistsError: There is a file.
+        FileNotFoundError: Its folder is not there.
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
@@ -260,7 +260,7 @@ def _check_preparation(preparation: GraphPreparation, encoder: nn.Module) -> Non
 
 
 def _check(encoder: nn.Module, persons: int, frames: int | None) -> tuple[STGCN | DSTA | BiGRU, int | None]:
-    """The encoder, and the frames of the graph: None where they are open."""
+    """The encoder, and the frames of the graph: None if they are open."""
     if tuple(map(int, torch.__version__.split(".")[:2])) < _LEAST_TORCH:
         raise ImportError(f"export: expected torch 2.11 or later, got {torch.__version__}; upgrade it")
     if not isinstance(encoder, STGCN | DSTA | BiGRU):

@@ -23,7 +23,7 @@ class ExportedGraph(nn.Module):
         preparation: From recorded to prepared clips.
 
     Raises:
-        ValueError: a classifier without a readout.
+        ValueError: A classifier without a readout.
 
     Example:
         >>> import torch

@@ -48,7 +48,7 @@ class GraphPreparation(nn.Module):
         Clips ``(n, c, t, v, m)``, zero at the end of time and where a person is absent, to ``(n, c', f, v', m')``.
 
     Raises:
-        ValueError: settings that do not fit the skeleton or the channels, ``y="auto"``, or an unknown stream.
+        ValueError: Settings that do not fit the skeleton or the channels, ``y="auto"``, or an unknown stream.
 
     Example:
         >>> prepare = GraphPreparation(Preprocessing(frames=50, persons=2), layout="ntu-rgb+d")

@@ -15,7 +15,7 @@ _FAR = 1e9  # beyond the place of any frame
 
 
 def last_frames(x: Tensor) -> Tensor:
-    """The place of the last frame in which anybody is seen, 0 where nobody is: ``(n, 1, 1, 1, 1)``."""
+    """The place of the last frame in which a person is seen, 0 where nobody is: ``(n, 1, 1, 1, 1)``."""
     seen = (x.abs().amax(dim=(1, 3, 4), keepdim=True) > 0).to(x.dtype)
     return (seen * _places(x)).amax(dim=2, keepdim=True)
 

@@ -86,10 +86,10 @@ def cluster_column(features: Tensor, *, clusters: int, seed: int) -> Column:
     Args:
         features: ``(n, d)``.
         clusters: How many; at most n.
-        seed: Of the starts.
+        seed: Random seed of the starts.
 
     Raises:
-        ImportError: scikit-learn is missing.
+        ImportError: Scikit-learn is missing.
     """
     kmeans = require("sklearn.cluster", extra="pages").KMeans
     unit = unit_vectors(as_float64(features))

@@ -73,7 +73,7 @@ def explore_page(
         The HTML, for :func:`~skelblocks.pages.write_page`.
 
     Raises:
-        ImportError: jinja2, scikit-learn, or for UMAP umap-learn is missing.
+        ImportError: Jinja2, scikit-learn, or for UMAP umap-learn is missing.
         TypeError: Features that are not floating-point, or numbers that are not integers.
         ValueError: Other axes or lengths, fewer than three clips, an unknown map or column.
 

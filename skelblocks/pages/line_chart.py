@@ -81,7 +81,7 @@ def line_chart(
         xlabel: What the steps are.
 
     Returns:
-        The diagram, which the macro ``lines`` of ``charts.html`` draws; None where there is no finite value.
+        The diagram, which the macro ``lines`` of ``charts.html`` draws; None if there is no finite value.
 
     Example:
         >>> chart = line_chart({"run": ([1, 2, 3], [4.0, 2.0, 1.0])}, title="Loss", ylabel="loss")

@@ -49,7 +49,7 @@ def render_page(
         The HTML.
 
     Raises:
-        ImportError: jinja2 is missing.
+        ImportError: Jinja2 is missing.
 
     Example:
         >>> html = render_page("base.html", title="<script>alert(1)</script>")

@@ -37,7 +37,7 @@ def report_page(
         The HTML, for :func:`write_page`.
 
     Raises:
-        ImportError: jinja2 is missing.
+        ImportError: Jinja2 is missing.
         ValueError: There is no result.
     """
     if not results.runs:

@@ -28,7 +28,7 @@ class SetFacts:
 
     Attributes:
         places: Where the clips are in the set.
-        names: Of the clips.
+        names: Names of the clips.
         labels: ``(n,)``, -1 where there is none.
         groups: Values ``(n,)`` such as ``"subject"`` or ``"view"``, by name.
         lengths: Frames to the last one in which somebody is seen; 0 where nobody is.

@@ -50,7 +50,7 @@ def set_page(
         The HTML, for :func:`write_page`.
 
     Raises:
-        ImportError: jinja2 is missing.
+        ImportError: Jinja2 is missing.
         ValueError: No clip can be read, or ``train`` has another length.
 
     Example:

@@ -34,7 +34,7 @@ def write_ntu_skeleton(
 
     Args:
         path: Where to write it. The name has the form ``S001C002P003R002A013.skeleton``.
-        persons: Number of tracked persons, each with its own id; 0 for a clip in which nobody is seen.
+        persons: Number of tracked persons, each with its own id; 0 for a clip in which no person is seen.
         frames: Number of frames.
         seed: Seed of the draws. The same seed gives the same file.
         hidden: For some of the persons, counted from 0, the frames in which the file lacks them. A frame that lacks all

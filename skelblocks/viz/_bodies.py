@@ -140,14 +140,14 @@ def hidden_array(hidden: Tensor | NDArray[np.bool_], sizes: Sequence[int]) -> ND
 
 
 def frames_shown(frames: int | Sequence[int], present: NDArray[np.bool_]) -> list[int]:
-    """The frames asked for, or this many of the frames in which anybody is seen, evenly spread."""
+    """The frames asked for, or this many of the frames in which a person is seen, evenly spread."""
     if isinstance(frames, Sequence | np.ndarray):
         places: Sequence[object] = frames
         if not len(places) or not all(isinstance(i, Integral) and 0 <= int(i) < len(present) for i in places):
             raise ValueError(f"frames: expected integers in 0..{len(present) - 1}, got {list(frames)}")
         shown = [int(frame) for frame in frames]
         if not present[shown].any():
-            raise ValueError(f"frames: expected a person in one of them, got {shown}, in which nobody is seen")
+            raise ValueError(f"frames: expected a person in one of them, got {shown}, in which no person is seen")
         return shown
     check_integer(frames, name="frames")
     seen = np.flatnonzero(present.any(axis=1))

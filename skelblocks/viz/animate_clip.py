@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 
 _HEIGHT = 3.4  # inches
-_FASTEST_GIF = 50  # frames a second: the format counts hundredths, and viewers slow down below two
+_FASTEST_GIF = 50  # frames per second: the format counts hundredths, and viewers slow down below two
 
 
 def animate_clip(
@@ -52,7 +52,7 @@ def animate_clip(
         clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
         path: File to write, ending in ``.gif`` or ``.mp4``. A GIF repeats.
         layout: The skeleton: a name, a dict or a layout.
-        fps: Frames a second; up to 50 in a GIF. 30 is what Kinect films at.
+        fps: Frames per second; up to 50 in a GIF. 30 is what Kinect films at.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
         title: Title above all.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
@@ -62,7 +62,7 @@ def animate_clip(
         The figure, as it is in the first frame. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
+        ImportError: Matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
         FileNotFoundError: The path's folder does not exist.
         TypeError: What :func:`~skelblocks.viz.clip_strip` raises.
         ValueError: The suffix is another, ``fps`` is out of range, or what :func:`~skelblocks.viz.clip_strip` raises.

@@ -37,8 +37,8 @@ def animate_neighbors(
         The figure, as it is in the first frame.
 
     Raises:
-        ImportError: matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
-        ValueError: features of another number of clips, a place that does not exist, or fewer other clips than k.
+        ImportError: Matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
+        ValueError: Features of another number of clips, an index that does not exist, or fewer other clips than k.
 
     Example:
         >>> import pathlib, tempfile, torch

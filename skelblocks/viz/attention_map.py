@@ -48,7 +48,7 @@ def attention_map(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: The maps do not hold numbers, or come as a dict.
         ValueError: The axes differ, there is not one name for each map, the limits are in the wrong order, or a number
             is not finite.

@@ -48,7 +48,7 @@ def augmentation_strips(
         layout: The skeleton: a name, a dict or a layout.
         frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
         seed: Seed of the generator. Each transform gets its own generator, so that none depends on the others.
-        fps: Frames a second, for times in seconds below the frames; default, frame numbers.
+        fps: Frames per second, for times in seconds below the frames; default, frame numbers.
         title: Title above all.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
             :func:`~skelblocks.viz.draw_skeleton`.
@@ -57,7 +57,7 @@ def augmentation_strips(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: The clip is not a floating-point tensor, the transforms are not a dict, or a transform does not
             return such a tensor.
         ValueError: There is no transform, a transform changes channels, joints or persons, or what

@@ -34,7 +34,7 @@ def class_accuracy(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         ValueError: What :func:`confusion_matrix` raises, or no class has a sample.
 
     Example:

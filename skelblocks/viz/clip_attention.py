@@ -72,7 +72,7 @@ def clip_attention(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: The clip or the attention does not hold numbers.
         ValueError: The clip and the attention differ in persons or joints, there are more steps than frames, a stride
             would place steps outside the clip, the limits are in the wrong order, the clip is empty, or a number is

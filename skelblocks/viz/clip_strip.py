@@ -40,7 +40,7 @@ def clip_strip(
         layout: The skeleton: a name, a dict or a layout.
         frames: Number of frames of each clip, spread evenly up to the last one with a person in it, or a list of
             frames.
-        fps: Frames a second, for times in seconds below the frames; default, frame numbers.
+        fps: Frames per second, for times in seconds below the frames; default, frame numbers.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
         title: Title above all.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
@@ -50,7 +50,7 @@ def clip_strip(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: A clip does not hold numbers, several clips are not in a dict, ``hidden`` is not boolean, or it is a
             dict where the clip is none.
         ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` or a name

@@ -55,7 +55,7 @@ def confusion_matrix(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         ValueError: The matrix is not square or has negative counts, the predictions do not match the labels, the number
             of names differs from the number of classes, ``normalize`` is unknown, or a number is not finite.
 

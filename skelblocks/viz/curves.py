@@ -40,7 +40,7 @@ def curves(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: ``series`` is not a dict, or values are not numbers.
         ValueError: There is no curve, a curve has no values, the steps do not match the values, a number is not finite,
             or a value is not positive with ``log``.

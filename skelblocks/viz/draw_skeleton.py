@@ -61,7 +61,7 @@ def draw_skeleton(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: The clip does not hold numbers, or ``hidden`` is not boolean.
         ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` is
             unknown, ``image_size`` is not two numbers above 0 or there are three axes, ``hidden`` has another shape,

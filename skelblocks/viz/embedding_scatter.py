@@ -66,7 +66,7 @@ def embedding_scatter(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib, for t-SNE scikit-learn, or for UMAP umap-learn, is missing.
+        ImportError: Matplotlib, for t-SNE scikit-learn, or for UMAP umap-learn, is missing.
         TypeError: The features or labels are not numbers.
         ValueError: The axes differ, there are fewer than three samples, points are not ``(n, 2)``, a label has no name,
             there are fewer than two neighbors, a number is not finite, or the method is unknown.

@@ -55,7 +55,7 @@ def occlusion_map(
         layout: The skeleton: a name, a dict or a layout. Joints are ordered by its bodies.
         frames: Number of the clip's frames below the map, spread evenly up to the last one with a person in it, or a
             list of frames.
-        fps: Frames a second, for times in seconds below the bodies; default, frame numbers.
+        fps: Frames per second, for times in seconds below the bodies; default, frame numbers.
         title: Title above all.
         **view: ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
@@ -63,7 +63,7 @@ def occlusion_map(
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ImportError: Matplotlib is missing.
         TypeError: ``hidden`` is not boolean.
         ValueError: The axes or joints are not the layout's, the mask has more frames or other persons than the clip, or
             what :func:`~skelblocks.viz.clip_strip` raises.

@@ -75,7 +75,7 @@ def test_origins_of_names():
         ("ntu60-xview", {"camera": [2, 3], "action": [60, 61]}, r"action in 1\.\.60 .* got 61"),
         ("ntu60-xview", {"camera": [0, 1]}, r"camera in 1\.\.3 .* got 0"),
         ("ntu60-xview", {"camera": [2, 3], "action": [60]}, r"one action a clip, shape \(2,\), got \(1,\)"),
-        ("ntu60-xview", {"camera": [[1, 2]]}, r"camera: expected one a clip, shape \(n,\)"),
+        ("ntu60-xview", {"camera": [[1, 2]]}, r"camera: expected one per clip, shape \(n,\)"),
         ("ntu60-xview", {"camera": [1, 2]}, r"train: no clip has \[3\]; camera has \[1, 2\]; allow_missing"),
         ("ntu60-xview", {"camera": [2, 3]}, "the test part is empty"),
     ],
@@ -305,8 +305,8 @@ def test_masks(values):
         (np.ma.masked_equal([1, 0, 7, 0], 7), ValueError, "got none for clip 2"),
         (["train", "test", "train", "test"], TypeError, "expected booleans, or 0 and 1, got <U5"),
         (["1", "0", "1", "0"], TypeError, "expected booleans"),
-        ([[1, 0], [1, 0]], ValueError, "expected one value a clip"),
-        ([1, 0, 1], ValueError, r"expected one value a clip, \(4,\), got shape \(3,\)"),
+        ([[1, 0], [1, 0]], ValueError, "expected one value per clip"),
+        ([1, 0, 1], ValueError, r"expected one value per clip, \(4,\), got shape \(3,\)"),
     ],
 )
 def test_masks_that_are_none(values, error, message):

@@ -19,15 +19,17 @@ Part = Literal["train", "test"]
 
 
 def check_clips(clips: NDArray[Any], *, masked: bool = False) -> None:
-    """Refuse what is not a floating-point array of five axes, and masked arrays unless they are expected."""
+    """Reject what is not a floating-point array of five axes, and masked arrays unless they are expected."""
     check_array(clips.data if masked and isinstance(clips, np.ma.MaskedArray) else clips, name="clips")
     if clips.ndim != 5 or 0 in clips.shape:
-        hint = "; of one clip pass clips[None], with one person a clip pass clips[..., None]" if clips.ndim == 4 else ""
+        hint = (
+            "; of one clip pass clips[None], with one person per clip pass clips[..., None]" if clips.ndim == 4 else ""
+        )
         raise ValueError(f"clips: expected 5 axes (n, c, t, v, m), none empty, got shape {clips.shape}{hint}")
 
 
 def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np.int64]:
-    """One label a clip; where the set has none, ``UNLABELED``."""
+    """One label per clip; where the set has none, ``UNLABELED``."""
     if labels is None:
         return np.full(len(names), UNLABELED)
     refuse_missing(labels, name="labels", names=names)
@@ -40,21 +42,21 @@ def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]  # the released preprocessing saves them as a column
     if values.shape != (n,):
-        raise ValueError(f"labels: expected one a clip, ({n},), got shape {values.shape}")
+        raise ValueError(f"labels: expected one per clip, ({n},), got shape {values.shape}")
     if values.min() < 0:
         raise ValueError(f"labels: expected integers from 0, got {values.min()}")
     return values.astype(np.int64)
 
 
 def check_one_a_clip(given: Mapping[str, Any], n: int) -> None:
-    """Refuse arrays of another length than the clips' number."""
+    """Reject arrays of another length than the clips' number."""
     for name, values in given.items():
         if values is not None and np.shape(values)[:1] != (n,):
-            raise ValueError(f"{name}: expected one a clip, {n}, got shape {np.shape(values)}")
+            raise ValueError(f"{name}: expected one per clip, {n}, got shape {np.shape(values)}")
 
 
 def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
-    """Refuse what is not a mask of the joints of clips ``(n, c, t, v, m)``."""
+    """Reject what is not a mask of the joints of clips ``(n, c, t, v, m)``."""
     if seen is None:
         return
     if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:
@@ -65,7 +67,7 @@ def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
 
 
 def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
-    """Refuse clips of no frame, or of more than there are."""
+    """Reject clips of no frame, or of more than there are."""
     if lengths is not None and not np.issubdtype(lengths.dtype, np.integer):
         raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths is not None and (lengths.min() < 1 or lengths.max() > frames):

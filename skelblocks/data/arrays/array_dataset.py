@@ -65,11 +65,11 @@ class ArrayDataset(ClipSet):
             a place by :func:`~skelblocks.data.fill_joints`. Samples then carry the mask of the preprocessed clips.
         preprocessing: What is done to every clip: frames, center, alignment, persons, scale, another skeleton. Default:
             ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released preprocessing.
-        names: A name a clip, for messages and reports. Default: its number.
-        class_names: A name a class.
+        names: One name per clip, for messages and reports. Default: its number.
+        class_names: One name per class.
         subjects: Who is seen in each clip, for :func:`~skelblocks.data.cross_subject`.
         views: Which camera took it, for :func:`~skelblocks.data.cross_view`.
-        arrays: Anything else with one entry a clip; subsets take their part of it.
+        arrays: Anything else with one entry per clip; subsets take their part of it.
         **flat: The settings of ``preprocessing`` one by one, such as ``frames=32``: deprecated.
 
     Attributes:
@@ -83,8 +83,8 @@ class ArrayDataset(ClipSet):
         num_classes: Also of a subset that lacks some of the classes.
 
     Raises:
-        TypeError: clips, labels or lengths of another kind of number, or masked clips.
-        ValueError: other axes, another number of joints than the layout's, an array that has not one entry for each
+        TypeError: Clips, labels or lengths of another kind of number, or masked clips.
+        ValueError: Wrong axes, another number of joints than the layout's, an array that has not one entry for each
             clip, a missing label, subject, view or name, labels outside the classes, settings that do not fit, or a
             coordinate that is not finite (the message names the clip). Clips that are mapped from disk are searched for
             those when they are read.
@@ -209,16 +209,16 @@ class ArrayDataset(ClipSet):
             path: The file; a ``.npy`` file is mapped, not read. See :func:`~skelblocks.data.read_arrays`.
             layout: The skeleton. Default: the known one whose joint names the file has, in its order.
             keys: What the file calls its arrays, ``{"clips": "data"}``, where that is not the default.
-            labels: In place of the file's own, as an array or a ``.npy`` file.
-            lengths: In place of the file's own, as an array or a ``.npy`` file.
+            labels: Instead of the file's own, as an array or a ``.npy`` file.
+            lengths: Instead of the file's own, as an array or a ``.npy`` file.
             split: ``"train"`` or ``"test"`` for that part by the file's ``is_train``; other splits are made with
                 :meth:`subset`. Default: everything.
             preprocessing: As for the class.
             **flat: As for the class: deprecated.
 
         Raises:
-            FileNotFoundError: no such file.
-            ValueError: an array that is missing or wrong, or a layout that is not that of the file; also what the class
+            FileNotFoundError: The file does not exist.
+            ValueError: An array that is missing or wrong, or a layout that is not that of the file; also what the class
                 raises.
 
         Example:
@@ -288,7 +288,7 @@ class ArrayDataset(ClipSet):
         """One value for each clip: ``"subject"``, ``"view"``, or one of ``arrays`` such as ``"fold"``.
 
         Raises:
-            ValueError: an array that the set does not have, or one with a missing or negative value (the message names
+            ValueError: An array that the set does not have, or one with a missing or negative value (the message names
                 the clip).
 
         Example:
@@ -303,13 +303,13 @@ class ArrayDataset(ClipSet):
         return known_groups(found, name=name, names=self.names)
 
     def subset(self, selection: ArrayLike) -> Self:
-        """Some of the clips, by a boolean mask or by their places; the clips themselves are shared, not copied.
+        """Some of the clips, by a boolean mask or by index; the clips themselves are shared, not copied.
 
         Args:
             selection: Boolean ``(n,)``, or integers.
 
         Raises:
-            ValueError: a mask of another length, a place that does not exist, or nothing left.
+            ValueError: A mask of another length, an index that does not exist, or nothing left.
         """
         chosen = mask_or_places(selection, len(self))
         part = copy.copy(self)
@@ -333,8 +333,8 @@ class ArrayDataset(ClipSet):
                 :func:`~skelblocks.layouts.restrict`. Or a layout, which the clips then have, for its joints.
 
         Raises:
-            TypeError: names that are not strings.
-            ValueError: a joint that the layout does not have, one named twice, or none.
+            TypeError: Names that are not strings.
+            ValueError: A joint that the layout does not have, one named twice, or none.
 
         Example:
             >>> clips = np.random.default_rng(0).standard_normal((6, 3, 80, 25, 2))
@@ -354,30 +354,30 @@ class ArrayDataset(ClipSet):
         return torch.cat([batch.clip for batch in self.batches(_CHUNK)])
 
     def batch(self, indices: ArrayLike) -> Tensor:
-        """Some of the clips, in the order asked for.
+        """Some of the clips, in the requested order.
 
         Args:
-            indices: Places in the set, ``(n,)`` integers.
+            indices: Indices of the clips in the set, integers ``(n,)``.
 
         Returns:
             ``(n, c, t, v, m)`` float32.
 
         Raises:
-            ValueError: other axes, numbers that are not integers, or a place that there is not.
+            ValueError: Wrong axes, numbers that are not integers, or an index out of range.
         """
         return self._prepare(check_places(indices, len(self)))
 
     def seen(self, indices: ArrayLike) -> Tensor | None:
-        """Which joints of some of the clips are seen, in the order asked for.
+        """Which joints of some of the clips are seen, in the requested order.
 
         Args:
-            indices: Places in the set, ``(n,)`` integers.
+            indices: Indices of the clips in the set, integers ``(n,)``.
 
         Returns:
-            ``(n, t, v, m)`` boolean; None where neither ``seen`` nor ``Preprocessing(nan="unseen")`` was given.
+            ``(n, t, v, m)`` boolean; None if neither ``seen`` nor ``Preprocessing(nan="unseen")`` was given.
 
         Raises:
-            ValueError: as for :meth:`batch`.
+            ValueError: As for :meth:`batch`.
         """
         places = check_places(indices, len(self))
         if not self._has_mask:

@@ -31,7 +31,7 @@ def check_unit(clips: NDArray[np.floating], *, layout: SkeletonLayout, preproces
         preprocessing: What is expected. Without ``unit``, or with ``scale``, all clips are taken.
 
     Raises:
-        ValueError: the median torso is shorter than 0.2 or longer than 1 unit.
+        ValueError: The median torso is shorter than 0.2 or longer than 1 unit.
 
     Example:
         >>> from skelblocks import layouts

@@ -37,7 +37,7 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        axes: The order to bring them into: a letter an axis out of N C T V M, with or without spaces. N and M can be
+        axes: The order to bring them into: one letter per axis out of N C T V M, with or without spaces. N and M can be
             left out where there is one clip, or one person.
 
     Returns:
@@ -45,7 +45,7 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
 
     Raises:
         TypeError: ``x`` is not a numpy array.
-        ValueError: other axes, an axis that is unknown, named twice or missing, or one left out that is not of size 1.
+        ValueError: Wrong axes, an axis that is unknown, named twice or missing, or one left out that is not of size 1.
 
     Example:
         >>> x = np.zeros((8, 3, 50, 25, 2))
@@ -73,14 +73,14 @@ def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
 
     Args:
         x: The clips, of any dtype.
-        axes: Their order: a letter an axis out of N C T V M, with or without spaces. N and M can be missing.
+        axes: Their order: one letter per axis out of N C T V M, with or without spaces. N and M can be missing.
 
     Returns:
         Clips ``(n, c, t, v, m)``, a copy; n or m is 1 where ``axes`` has none.
 
     Raises:
         TypeError: ``x`` is not a numpy array.
-        ValueError: another number of axes, or one that is unknown, named twice or missing.
+        ValueError: Another number of axes, or one that is unknown, named twice or missing.
 
     Example:
         >>> from_axes(np.zeros((8, 2, 50, 25, 3)), "N M T V C").shape, from_axes(np.zeros((50, 25, 3)), "T V C").shape
@@ -117,8 +117,8 @@ def from_arrays(
         :func:`~skelblocks.data.clip_lengths` counts.
 
     Raises:
-        TypeError: an entry that is not of real numbers; the message says which.
-        ValueError: no clip, an order that is not one, or an entry with another number of axes, joints or channels, with
+        TypeError: An entry that is not of real numbers; the message says which.
+        ValueError: No clip, an order that is not one, or an entry with another number of axes, joints or channels, with
             an empty axis, or with a number that is not finite or too large for float32; the message says which.
 
     Example:

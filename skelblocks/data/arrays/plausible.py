@@ -54,7 +54,7 @@ def warn_if_implausible(clips: NDArray[np.floating], layout: SkeletonLayout, pre
 
 
 def _axes(x: NDArray[np.float32], layout: SkeletonLayout) -> str | None:
-    """Whether (n, m, t, v, c) is read as (n, c, t, v, m): then bones keep their lengths along the other axes."""
+    """Whether (n, m, t, v, c) is read as (n, c, t, v, m): then bones keep their lengths along the wrong axes."""
     _, c, _, _, m = x.shape
     if c != 2 or m < 2 or not layout.edges:
         return None
@@ -126,7 +126,7 @@ def _upside_down(x: NDArray[np.float32], layout: SkeletonLayout, preprocessing: 
 def _zeros(x: NDArray[np.float32]) -> str | None:
     zero = (x == 0).all(axis=1)  # (n, t, v, m)
     seen = ~zero.all(axis=2, keepdims=True)
-    # A joint that is zero wherever anybody is seen is the origin of clips that are centered.
+    # A joint that is zero wherever a person is seen is the origin of clips that are centered.
     origin = (zero | ~seen).all(axis=(0, 1, 3), keepdims=True)
     counted = seen & ~origin
     share = float((zero & counted).sum() / max(1, counted.sum()))

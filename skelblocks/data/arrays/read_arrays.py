@@ -43,8 +43,8 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
         The arrays by purpose; those that have none keep the file's name for them. Only ``"clips"`` is sure to be there.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: another kind of file, pickled objects in it, a purpose that is unknown, an array that ``keys`` names
+        FileNotFoundError: The file does not exist.
+        ValueError: Another kind of file, pickled objects in it, a purpose that is unknown, an array that ``keys`` names
             and the file lacks, or no clips.
 
     Example:
@@ -99,7 +99,7 @@ def _load(path: Path, **options: Any) -> Any:
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse an array that claims more numbers than the file has, before memory is asked for it."""
+    """Reject an array that claims more numbers than the file has, before memory is asked for it."""
     for member in archive.infolist():
         with archive.open(member) as file:
             try:

@@ -66,8 +66,8 @@ def parse_asf(path: Path) -> AsfFile:
         Its bones.
 
     Raises:
-        ClipFormatError: the file is no ASF, or its bones make no tree; with the line.
-        OSError: the file cannot be read.
+        ClipFormatError: The file is no ASF, or its bones make no tree; with the line.
+        OSError: The file cannot be read.
     """
     size = path.stat().st_size
     if size > LARGEST_ASF:

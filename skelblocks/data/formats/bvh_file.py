@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.formats.numbered_lines import NumberedLines, shown
 
-_LARGEST = 1 << 29  # bytes; half an hour of 75 joints at 120 frames a second
+_LARGEST = 1 << 29  # bytes; half an hour of 75 joints at 120 frames per second
 _MOST_JOINTS, _MOST_LEVELS = 1000, 200
 _LONGEST_NAME = 200
 _GROWTH, _SLACK = 16, 1 << 20  # the coordinates may take this many times the file's bytes, or this number of bytes
@@ -54,9 +54,9 @@ def parse_bvh(path: Path) -> BvhFile:
         Its skeleton and its numbers.
 
     Raises:
-        ClipFormatError: the file is no BVH, breaks off, is larger than 512 MB, or holds a number that is not finite;
+        ClipFormatError: The file is no BVH, breaks off, is larger than 512 MB, or holds a number that is not finite;
             with the line.
-        OSError: the file cannot be read.
+        OSError: The file cannot be read.
     """
     size = path.stat().st_size
     if size > _LARGEST:

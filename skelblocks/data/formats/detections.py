@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.layouts import SkeletonLayout
 
-MOST_FRAMES = 1 << 20  # 9 hours at 30 frames a second
+MOST_FRAMES = 1 << 20  # 9 hours at 30 frames per second
 _LARGEST_VALUE = 1e30
 _SMALLEST_LIMIT = 1 << 27  # numbers; a clip may have this many, or 16 for each number in its file
 
@@ -25,7 +25,7 @@ class PoseOptions(NamedTuple):
     Attributes:
         layout: The skeleton. None: as the format and the number of joints say.
         image_size: Width and height of the picture in pixels.
-        fps: Frames a second.
+        fps: Frames per second.
         min_score: A joint with a lower score is not seen. None: the format's own.
     """
 
@@ -42,8 +42,8 @@ class Detections(NamedTuple):
         frame: ``(n,)`` frame numbers from 0, ascending or not.
         joints: ``(n, v, c)``, NaN where the file has nothing.
         seen: ``(n, v)``.
-        scores: ``(n, v)``. None where the file has none.
-        ids: ``(n,)`` ids of the persons. None where the file has none.
+        scores: ``(n, v)``. None if the file has none.
+        ids: ``(n,)`` ids of the persons. None if the file has none.
         frames: Number of frames, with those that have no persons.
     """
 
@@ -66,15 +66,15 @@ def to_clip(
     Args:
         found: The persons.
         path: Named in errors.
-        name: The clip's.
+        name: Name of the clip.
         layout: The skeleton.
-        fps: Frames a second.
+        fps: Frames per second.
 
     Returns:
         The clip, zero where a joint is not seen.
 
     Raises:
-        ClipFormatError: a number is infinite or too large, there is no frame, or the clip would be far larger than its
+        ClipFormatError: A number is infinite or too large, there is no frame, or the clip would be far larger than its
             file.
 
     Example:

@@ -59,9 +59,9 @@ def find_clips(
         What there is, for :func:`~skelblocks.data.prepare`.
 
     Raises:
-        FileNotFoundError: no such folder, or nothing of that kind in it.
-        ClipFormatError: a file that tells what there is, such as a split, is damaged.
-        ValueError: an unknown kind, a protocol or a layout that the set does not have, ``score=False`` for a set
+        FileNotFoundError: No such folder, or nothing of that kind in it.
+        ClipFormatError: A file that tells what there is, such as a split, is damaged.
+        ValueError: An unknown kind, a protocol or a layout that the set does not have, ``score=False`` for a set
             without scores, or two files for the same clip.
 
     Example:

@@ -58,8 +58,8 @@ def find_poses(
         The recordings by name.
 
     Raises:
-        FileNotFoundError: there is no such file or folder, or no recording in it.
-        ValueError: an argument has a value that it cannot have.
+        FileNotFoundError: The file or folder does not exist, or holds no recording.
+        ValueError: An argument has a value that it cannot have.
 
     Example:
         >>> import tempfile

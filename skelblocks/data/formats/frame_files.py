@@ -62,7 +62,7 @@ def order_frames(paths: Sequence[Path]) -> tuple[list[Path], list[int], int]:
         The files, the frame of each from 0, and the number of frames.
 
     Raises:
-        ClipFormatError: two files have the same number, one has none, or the numbers are too far apart for a recording.
+        ClipFormatError: Two files have the same number, one has none, or the numbers are too far apart for a recording.
 
     Example:
         >>> order_frames([Path("10.json"), Path("8.json")])[1:]

@@ -30,8 +30,8 @@ def read_json(path: Path) -> Any:
         What it holds.
 
     Raises:
-        ClipFormatError: it is no JSON, with the line, or it would take more than 4 GiB of memory.
-        OSError: it cannot be read.
+        ClipFormatError: It is no JSON, with the line, or it would take more than 4 GiB of memory.
+        OSError: The file cannot be read.
 
     Example:
         >>> import tempfile
@@ -63,8 +63,8 @@ def read_bounded(path: Path, *, largest: int = LARGEST_FILE) -> bytes:
     """The bytes of a regular file of at most ``largest`` bytes.
 
     Raises:
-        ClipFormatError: it is larger.
-        OSError: it cannot be read.
+        ClipFormatError: It is larger.
+        OSError: The file cannot be read.
     """
     size = path.stat().st_size
     if size > largest:

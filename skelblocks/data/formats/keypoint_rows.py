@@ -31,7 +31,7 @@ def check_row(row: Any, *, path: Path, where: str, per_joint: int = 3) -> list[f
         The list.
 
     Raises:
-        ClipFormatError: it is no list, holds something else, or is not a multiple of ``per_joint`` long.
+        ClipFormatError: It is no list, holds something else, or is not a multiple of ``per_joint`` long.
 
     Example:
         >>> check_row([1.0, 2, 0.5], path=Path("a.json"), where="frame 0")
@@ -59,7 +59,7 @@ def stack_rows(
         per_joint: Numbers for each joint.
 
     Raises:
-        ClipFormatError: rows of different lengths, or a number that no float holds.
+        ClipFormatError: Rows of different lengths, or a number that no float holds.
 
     Example:
         >>> stack_rows([[1.0, 2.0, None]], path=Path("a.json"), where=["frame 0"])
@@ -104,7 +104,7 @@ def joints_and_scores(
         The layout, joints ``(n, v, 2)`` and scores ``(n, v)``. Joints that follow the layout's are left out.
 
     Raises:
-        ClipFormatError: as :func:`stack_rows` and :func:`choose_layout`, or there is no row and no layout.
+        ClipFormatError: As :func:`stack_rows` and :func:`choose_layout`, or there is no row and no layout.
 
     Example:
         >>> layout, x, scores = joints_and_scores([[10.0, 20.0, 0.9] * 25], where=["frame 0"], known={25: "body-25"},
@@ -139,7 +139,7 @@ def choose_layout(
         The layout, and how many of the first joints belong to it.
 
     Raises:
-        ClipFormatError: the number is unknown, or not that of the caller's layout.
+        ClipFormatError: The number is unknown, or not that of the caller's layout.
 
     Example:
         >>> choose_layout(25, {25: "body-25"}, layout=None, path=Path("a.json"), tool="OpenPose")

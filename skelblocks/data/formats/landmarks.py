@@ -50,7 +50,7 @@ def landmark_frames(content: Any, path: Path, kind: Kind) -> list[tuple[int, lis
         kind: Which landmarks, where a frame has those of the picture and those of the world.
 
     Raises:
-        ClipFormatError: it is none of these, or two frames have one number.
+        ClipFormatError: It is none of these, or two frames have one number.
 
     Example:
         >>> point = {"x": 0.5, "y": 0.5}
@@ -76,7 +76,7 @@ def landmark_frames(content: Any, path: Path, kind: Kind) -> list[tuple[int, lis
 
 
 def landmark_row(landmarks: Any, path: Path, where: str, *, names: dict[str, int]) -> Row:
-    """x, y, z and score of each landmark in one row, None where there is none.
+    """x, y, z and score of each landmark in one row, None if there is none.
 
     Args:
         landmarks: A set of them.
@@ -185,7 +185,7 @@ def _frame_of(frame: Any) -> int | None:
 
 
 def _unwrap(frame: dict[str, Any], kind: Kind) -> Any:
-    """The landmarks of a frame's object; None where it has none of the kind."""
+    """The landmarks of a frame's object; None if it has none of the kind."""
     found = [frame[key] for each, key in _WRAPPERS if each == kind and key in frame]
     value = next((one for one in found if one), None)
     if isinstance(value, dict) and not WRAPPERS.isdisjoint(value):

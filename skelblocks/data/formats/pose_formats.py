@@ -99,7 +99,7 @@ def read_head(path: Path) -> bytes:
     """The first 64 KiB of a file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         return file.read(HEAD)

@@ -55,14 +55,14 @@ def read_alphapose(paths: Sequence[Path], *, name: str, options: PoseOptions) ->
 
     Args:
         paths: One file, such as ``alphapose-results.json``, or the files of the folder ``sep-json``.
-        name: The clip's.
-        options: What the caller says about the files.
+        name: Name of the clip.
+        options: What the caller knows about the files.
 
     Returns:
         One clip ``(2, t, v, b)`` in pixels, y down.
 
     Raises:
-        ClipFormatError: with the file and the entry.
+        ClipFormatError: With the file and the entry.
 
     Example:
         >>> import tempfile
@@ -99,7 +99,7 @@ def image_frames(images: Sequence[str | int], path: Path) -> dict[str | int, int
     """The frame of each image: its number, or, where images are called by more than a number, counted from the first.
 
     Raises:
-        ClipFormatError: an image without a number, or two images with the same one.
+        ClipFormatError: An image without a number, or two images with the same one.
 
     Example:
         >>> image_frames(["10.jpg", "9.jpg"], Path("a.json"))

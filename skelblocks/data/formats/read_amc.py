@@ -77,15 +77,15 @@ def read_amc(
         path: The AMC file.
         skeleton: Its ASF file. Default: the one in the same folder whose name the AMC file's begins with, such as
             ``02.asf`` for ``02_01.amc``, or the only one.
-        fps: Frames a second, which the files do not tell. CMU's and HDM05's recordings have 120, some of CMU's 60.
+        fps: Frames per second, which the files do not say. CMU's and HDM05's recordings have 120, some of CMU's 60.
         unit_scale: What coordinates are multiplied by. Those of CMU and HDM05 become meters by 0.056444.
 
     Returns:
         One clip ``(3, t, v, 1)``, y up, with every joint seen.
 
     Raises:
-        ClipFormatError: a file is damaged or of another form, with the line, or there is no ASF file.
-        OSError: a file cannot be read.
+        ClipFormatError: A file is damaged or of another form, with the line, or there is no ASF file.
+        OSError: A file cannot be read.
         TypeError: ``fps`` or ``unit_scale`` is not a number.
         ValueError: ``fps`` or ``unit_scale`` is not above 0.
 
@@ -137,7 +137,7 @@ def find_asf(path: Path) -> Path:
     """The ASF file of an AMC file.
 
     Raises:
-        ClipFormatError: there is none in its folder, or several of which none has a name that fits.
+        ClipFormatError: There is none in its folder, or several of which none has a name that fits.
     """
     found = sorted(each for each in path.parent.iterdir() if each.suffix.lower() == ".asf")
     fitting = [each for each in found if path.stem.lower().startswith(each.stem.lower())]

@@ -35,21 +35,21 @@ def looks_like_azure_kinect(head: bytes) -> bool:
 def read_azure_kinect(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read one recording of Azure Kinect, in the form of the SDK's sample ``offline_processor``.
 
-    Frames are counted by ``frame_id``; a number that is left out is a frame in which nobody is seen. The bodies' ids
+    Frames are counted by ``frame_id``; a number that is left out is a frame in which no person is seen. The bodies' ids
     are kept. Where the file has the joints' confidences, these are the scores, 0 to 3; a joint of confidence 0 is not
     seen.
 
     Args:
         paths: The file.
-        name: The clip's.
-        options: What the caller says about the file.
+        name: Name of the clip.
+        options: What the caller knows about the file.
 
     Returns:
         One clip ``(3, t, 32, b)`` in millimeters, as the file has it; y is down, z is away from the camera. The frame
         rate is the one of the time stamps.
 
     Raises:
-        ClipFormatError: with the file and the frame.
+        ClipFormatError: With the file and the frame.
 
     Example:
         >>> import json, tempfile
@@ -140,7 +140,7 @@ def _flat(value: Any, path: Path, place: str) -> list[float | None]:
 
 
 def _confidence(body: dict[str, Any], joints: int, path: Path, place: str) -> list[float] | None:
-    """A number for each joint; None where the file has none, or a single one for the body."""
+    """A number for each joint; None if the file has none, or a single one for the body."""
     value = next((body[key] for key in _CONFIDENCES if key in body), None)
     if not isinstance(value, list):
         return None
@@ -154,7 +154,7 @@ def _confidence(body: dict[str, Any], joints: int, path: Path, place: str) -> li
 
 
 def _frame_rate(frames: list[dict[str, Any]], numbers: list[int]) -> float | None:
-    """Frames a second by the median step between time stamps; None where there are none that grow."""
+    """Frames per second by the median step between time stamps; None if there are none that grow."""
     stamps = [frame.get("timestamp_usec") for frame in frames]
     steps = [
         (later - earlier) / (end - start)

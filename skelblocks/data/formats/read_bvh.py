@@ -51,8 +51,8 @@ def read_bvh(
 
     Args:
         path: The file.
-        fps: Frames a second, where the file's are wrong: many copies of CMU's recordings say 120 and have 60. Default:
-            from the file's frame time, to which ``0.008333`` means 120.
+        fps: Frames per second, where the file's are wrong: many copies of CMU's recordings say 120 and have 60.
+            Default: from the file's frame time, to which ``0.008333`` means 120.
         unit_scale: What coordinates are multiplied by. BVH does not say its unit: centimeters, meters and others occur.
         end_sites: Whether the ends of fingers, feet and head become joints, named by their joint and ``_end``.
         drop_first: Whether the first frame, in many files a T-pose, is left out. ``"auto"`` leaves it out where the
@@ -62,8 +62,8 @@ def read_bvh(
         One clip ``(3, t, v, 1)`` with every joint seen, its layout and its frame rate.
 
     Raises:
-        ClipFormatError: the file is no BVH, breaks off, or holds a number that is not finite; with the line.
-        OSError: the file cannot be read.
+        ClipFormatError: The file is no BVH, breaks off, or holds a number that is not finite; with the line.
+        OSError: The file cannot be read.
         TypeError: ``fps`` or ``unit_scale`` is not a number.
         ValueError: ``fps`` or ``unit_scale`` is not above 0, or an unknown ``drop_first``.
 
@@ -137,7 +137,8 @@ def bvh_positions(bvh: BvhFile, frames: slice = slice(None)) -> Floats:
 
 
 def frame_rate(frame_time: str) -> float:
-    """Frames a second out of the seconds of one, as written: a whole number where its seconds round to what is written.
+    """Frames per second out of the seconds of one, as written: a whole number where its seconds round to what is
+    written.
 
     Example:
         >>> frame_rate("0.008333"), frame_rate(".0333667"), frame_rate("0.04")

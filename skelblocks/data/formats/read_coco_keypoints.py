@@ -48,14 +48,14 @@ def read_coco_keypoints(paths: Sequence[Path], *, name: str, options: PoseOption
 
     Args:
         paths: One file.
-        name: The clip's, or what the names of several begin with.
-        options: What the caller says about the file.
+        name: Name of the clip, or the start of the names of several clips.
+        options: What the caller knows about the file.
 
     Returns:
         Clips ``(2, t, v, b)`` in pixels, y down.
 
     Raises:
-        ClipFormatError: with the file and the annotation.
+        ClipFormatError: With the file and the annotation.
 
     Example:
         >>> import tempfile

@@ -65,15 +65,15 @@ def read_mediapipe(
 
     Args:
         paths: One file, or one for each frame.
-        name: The clip's.
-        options: What the caller says about the files.
+        name: Name of the clip.
+        options: What the caller knows about the files.
         kind: Which landmarks of a file with both. Default: image landmarks.
 
     Returns:
         One clip ``(2, t, v, b)`` or ``(3, t, v, b)``.
 
     Raises:
-        ClipFormatError: with the file, the frame and the reason, also where ``image_size`` is needed.
+        ClipFormatError: With the file, the frame and the reason, also where ``image_size`` is needed.
 
     Example:
         >>> import tempfile

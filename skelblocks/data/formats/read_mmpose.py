@@ -55,14 +55,14 @@ def read_mmpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> li
 
     Args:
         paths: One file, or one for each picture.
-        name: The clip's.
-        options: What the caller says about the files.
+        name: Name of the clip.
+        options: What the caller knows about the files.
 
     Returns:
         One clip ``(2, t, v, b)`` or ``(3, t, v, b)``.
 
     Raises:
-        ClipFormatError: with the file, the frame and the person.
+        ClipFormatError: With the file, the frame and the person.
 
     Example:
         >>> import tempfile

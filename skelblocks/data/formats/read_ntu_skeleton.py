@@ -35,7 +35,7 @@ def parse_ntu_name(name: str) -> dict[str, int]:
         order. The label is ``action - 1``.
 
     Raises:
-        ValueError: another form, or a number outside its range.
+        ValueError: Another form, or a number outside its range.
 
     Example:
         >>> parse_ntu_name("S001C002P003R002A013")
@@ -66,12 +66,12 @@ def read_ntu_skeleton(path: str | os.PathLike[str]) -> RawClip:
 
     Returns:
         The clip, bodies in order of first appearance, in a frame by the order of the file, with ``order`` set. Frames
-        without anybody are kept; where nobody is ever seen, b is 0.
+        without a person are kept; where no person is ever seen, b is 0.
 
     Raises:
-        ClipFormatError: the file or its name is of another form, or holds a coordinate that is not a finite number;
+        ClipFormatError: The file or its name is of another form, or holds a coordinate that is not a finite number;
             with the line. Also where bodies and frames make up an array much larger than the file.
-        OSError: the file cannot be read.
+        OSError: The file cannot be read.
 
     Example:
         >>> import tempfile

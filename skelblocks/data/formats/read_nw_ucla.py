@@ -1,4 +1,4 @@
-"""NW-UCLA as the json files that CTR-GCN and others distribute, one a clip.
+"""NW-UCLA as the json files that CTR-GCN and others distribute, one per clip.
 
 Axes: c coordinates, t frames, v joints, b bodies.
 """
@@ -36,8 +36,8 @@ def read_nw_ucla(path: str | os.PathLike[str]) -> RawClip:
         ``replication`` (the name's e, from 0) and ``view``.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ClipFormatError: another name, json that is broken (with its line) or holds something else, another number of
+        FileNotFoundError: The file does not exist.
+        ClipFormatError: Another name, json that is broken (with its line) or holds something else, another number of
             joints, no frame, a number that is not finite, or a label or ``file_name`` that is not the name's.
 
     Example:
@@ -98,7 +98,7 @@ def _coordinates(frames: Any, path: Path) -> Any:
             raise ClipFormatError(path, f"frame {t}: expected {_JOINTS} joints, got {got}")
         for joint in frame:
             if not isinstance(joint, list) or len(joint) != 3 or any(type(i) not in (int, float) for i in joint):
-                raise ClipFormatError(path, f"frame {t}: expected three numbers a joint")
+                raise ClipFormatError(path, f"frame {t}: expected three numbers per joint")
             if not all(abs(i) < 1e30 for i in joint):
                 raise ClipFormatError(path, f"frame {t}: a coordinate that is not finite, or too large")
     return np.ascontiguousarray(rearrange(np.array(frames, dtype=np.float32), "t v c -> c t v 1"))

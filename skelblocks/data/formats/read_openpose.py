@@ -41,14 +41,14 @@ def read_openpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> 
 
     Args:
         paths: One file for each frame, such as ``walk_000000000149_keypoints.json``, in any order.
-        name: The clip's.
-        options: What the caller says about the files.
+        name: Name of the clip.
+        options: What the caller knows about the files.
 
     Returns:
         One clip ``(2, t, v, b)``.
 
     Raises:
-        ClipFormatError: with the file and the person.
+        ClipFormatError: With the file and the person.
 
     Example:
         >>> import tempfile

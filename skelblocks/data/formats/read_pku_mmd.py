@@ -73,7 +73,7 @@ def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[
     keep the middle 300 frames of longer clips, and nothing is cut off here.
 
     Args:
-        skeleton: ``0002-L.txt`` (part I) or ``A01N01-L.txt`` (part II): a line a frame, two bodies of 25 joints.
+        skeleton: ``0002-L.txt`` (part I) or ``A01N01-L.txt`` (part II): one line per frame, two bodies of 25 joints.
         labels: The file of the same name: ``action,start,end,confidence`` a line, frames counted from 1.
 
     Returns:
@@ -82,8 +82,8 @@ def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[
         ``video``; neither the names nor the files tell the subject. Labels are the action less 1, in both parts.
 
     Raises:
-        FileNotFoundError: one of the files is not there.
-        ClipFormatError: another name, a line that is not what it should be (with its number), or no line.
+        FileNotFoundError: One of the files does not exist.
+        ClipFormatError: Another name, a line that is not what it should be (with its number), or no line.
 
     Example:
         >>> import tempfile
@@ -103,8 +103,8 @@ def read_pku_mmd_split(path: str | os.PathLike[str]) -> PkuMmdSplit:
     The released scripts test on every video that is not in the training list; the file's own list is given here too.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ClipFormatError: other lines, a name that is no video's, or a video twice.
+        FileNotFoundError: The file does not exist.
+        ClipFormatError: Other lines, a name that is no video's, or a video twice.
 
     Example:
         >>> import tempfile
@@ -139,7 +139,7 @@ def _origin(path: Path) -> Mapping[str, int]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines; empty ones are let pass at the end alone."""
+    """Numbered lines; empty ones are accepted at the end alone."""
     if path.stat().st_size > _LARGEST:
         raise ClipFormatError(path, f"expected less than {_LARGEST} bytes, got {path.stat().st_size}")
     empty = 0

@@ -46,8 +46,8 @@ def read_pose_array(paths: Sequence[Path], *, name: str, options: PoseOptions) -
         paths: A ``.npy`` file with ``(t, v, c)`` or ``(t, v, c, b)``, or a ``.npz`` file with one array of that kind,
             or with ``x (n, c, t, v, b)`` as the package's own sets have it, and ``y``, ``length``, ``clip_name`` and
             ``joint_names`` beside it. c is 2 or 3.
-        name: The clip's.
-        options: What the caller says about the file.
+        name: Name of the clip.
+        options: What the caller knows about the file.
 
     Returns:
         The clips in the file's unit. NaN is a joint that is not seen, and so is a person whose joints are all zero in a
@@ -56,7 +56,7 @@ def read_pose_array(paths: Sequence[Path], *, name: str, options: PoseOptions) -
         second.
 
     Raises:
-        ClipFormatError: pickled objects, another shape, or a number that is infinite or too large.
+        ClipFormatError: Pickled objects, another shape, or a number that is infinite or too large.
 
     Example:
         >>> import tempfile
@@ -114,7 +114,7 @@ def _is_npy(path: Path) -> bool:
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse an archive that unpacks to more than 4 GiB, and an array that claims more than is packed."""
+    """Reject an archive that unpacks to more than 4 GiB, and an array that claims more than is packed."""
     if sum(member.file_size for member in archive.infolist()) > _LARGEST:
         raise ClipFormatError(path, f"expected arrays of at most {_LARGEST >> 30} GiB")
     for member in archive.infolist():

@@ -23,7 +23,7 @@ def read_poses(
     """Read the recordings in a file or a folder.
 
     A folder may hold one file for each frame, one file for each recording, or folders of these. Frames without persons,
-    or without a file, stay frames, in which nobody is seen.
+    or without a file, stay frames, in which no person is seen.
 
     Args:
         path: The file or the folder.
@@ -33,7 +33,7 @@ def read_poses(
         layout: The skeleton, where it does not follow from the file.
         image_size: Width and height of the picture in pixels. Needed where coordinates are fractions of the picture:
             Ultralytics, MediaPipe's image landmarks, OpenPose's ``--keypoint_scale``.
-        fps: Frames a second, which most files do not have.
+        fps: Frames per second, which most files do not have.
         min_score: A joint with a lower score is not seen. Default: the score from which the tool draws a joint, 0.05
             for OpenPose, 0.4 for AlphaPose, 0.3 for MMPose, 0.5 for MediaPipe and Ultralytics, and 0.2 for COCO's
             results.
@@ -42,10 +42,10 @@ def read_poses(
         The clips by name. Coordinates of pictures are pixels, y down. ``tracked`` is true where the file has ids.
 
     Raises:
-        ClipFormatError: a file is of another format or damaged; with the file, the line or the frame, and the reason.
-        FileNotFoundError: there is no such file or folder, or nothing to read in it.
-        OSError: a file cannot be read.
-        ValueError: an argument has a value that it cannot have.
+        ClipFormatError: A file is of another format or damaged; with the file, the line or the frame, and the reason.
+        FileNotFoundError: The file or folder does not exist, or holds nothing to read.
+        OSError: A file cannot be read.
+        ValueError: An argument has a value that it cannot have.
 
     Example:
         >>> import tempfile, pathlib

@@ -29,7 +29,7 @@ class PositionPair(RawClips):
     A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is asked for; the others can be read.
 
     Attributes:
-        names: Of the clips, without ``.skeleton``.
+        names: Names of the clips, without ``.skeleton``.
         labels: From 0, ``(n,)`` int64.
     """
 
@@ -68,14 +68,14 @@ def read_position_pair(
         joints: v; 25 in NTU RGB+D and PKU-MMD.
 
     Returns:
-        A sequence of clips ``(3, t, v, b)`` with all t frames, padding included: the file does not tell their length,
+        A sequence of clips ``(3, t, v, b)`` with all t frames, padding included: the file does not say their length,
         and ``seen`` is where any coordinate of a body is not zero. Names of NTU RGB+D give ``setup``, ``camera``,
         ``subject``, ``replication`` and ``action``, those of the released PKU-MMD scripts ``view`` and ``action`` and,
         in part I, ``video``; others an empty origin.
 
     Raises:
-        FileNotFoundError: one of the files is not there.
-        ClipFormatError: a file of another kind or shape, truncated, with another number of clips than the other, or
+        FileNotFoundError: One of the files does not exist.
+        ClipFormatError: A file of another kind or shape, truncated, with another number of clips than the other, or
             with coordinates that are not finite (when that clip is asked for).
 
     Example:
@@ -99,8 +99,8 @@ def read_position_labels(path: str | os.PathLike[str]) -> tuple[tuple[str, ...],
         The names, without ``.skeleton``, and their labels from 0, ``(n,)``.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ClipFormatError: something else in it, two clips of one name, or a label that is no class number.
+        FileNotFoundError: The file does not exist.
+        ClipFormatError: Something else in it, two clips of one name, or a label that is no class number.
 
     Example:
         >>> import pickle, tempfile
@@ -115,7 +115,7 @@ def read_position_labels(path: str | os.PathLike[str]) -> tuple[tuple[str, ...],
         raise ClipFormatError(path, f"expected a pair (names, labels), got {type(loaded).__name__}")
     names, labels = (_column(part, path) for part in loaded)
     if len(names) != len(labels) or not names:
-        raise ClipFormatError(path, f"expected one label a name, got {len(names)} names and {len(labels)} labels")
+        raise ClipFormatError(path, f"expected one label per name, got {len(names)} names and {len(labels)} labels")
     for name, label in zip(names, labels, strict=True):
         if not isinstance(name, str) or not 0 < len(name) <= 255:
             raise ClipFormatError(path, f"expected names of 1 to 255 characters, got {type(name).__name__}")
@@ -135,7 +135,7 @@ def check_label(label: Any, path: Path, name: str) -> None:
 
 
 def origin_of(name: str) -> Mapping[str, int]:
-    """What the name of a clip tells; empty where it is not one of NTU RGB+D or of the released PKU-MMD scripts."""
+    """What the name of a clip tells; empty if it is not one of NTU RGB+D or of the released PKU-MMD scripts."""
     found = _PKU.fullmatch(name)
     if found is not None:
         return {key: int(value) for key, value in found.groupdict().items() if value is not None}

@@ -29,7 +29,7 @@ class PysklClips(RawClips):
 
     Attributes:
         names: ``frame_dir`` of the clips.
-        splits: Names by part, such as ``"xsub_train"``, as the file lists them; empty where it has none.
+        splits: Names by part, such as ``"xsub_train"``, as the file lists them; empty if it has none.
     """
 
     def __init__(self, path: Path, joints: int | None, score: bool) -> None:
@@ -106,8 +106,8 @@ def read_pyskl(path: str | os.PathLike[str], *, joints: int | None = None, score
         is not zero. Names of NTU RGB+D give the origin.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ClipFormatError: something else in it, or, when a clip is asked for, an annotation that is not whole.
+        FileNotFoundError: The file does not exist.
+        ClipFormatError: Something else in it, or, when a clip is asked for, an annotation that is not whole.
 
     Example:
         >>> import tempfile
@@ -124,7 +124,7 @@ def to_pyskl(x: NDArray[Any]) -> NDArray[Any]:
     """Clips ``(..., c, t, v, m)`` as pyskl's keypoints ``(..., m, t, v, c)``, a copy.
 
     Raises:
-        ValueError: fewer than 4 axes.
+        ValueError: Fewer than 4 axes.
 
     Example:
         >>> to_pyskl(np.zeros((8, 3, 50, 25, 2))).shape
@@ -138,7 +138,7 @@ def from_pyskl(keypoint: NDArray[Any]) -> NDArray[Any]:
     """Pyskl's keypoints ``(..., m, t, v, c)`` as clips ``(..., c, t, v, m)``, a copy.
 
     Raises:
-        ValueError: fewer than 4 axes.
+        ValueError: Fewer than 4 axes.
 
     Example:
         >>> from_pyskl(np.zeros((2, 50, 25, 3))).shape

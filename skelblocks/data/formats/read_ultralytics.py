@@ -48,15 +48,15 @@ def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) 
 
     Args:
         paths: One file for each picture, such as ``walk_12.txt``, in any order.
-        name: The clip's.
-        options: What the caller says about the files. ``image_size`` is needed, since x and y are fractions of the
+        name: Name of the clip.
+        options: What the caller knows about the files. ``image_size`` is needed, since x and y are fractions of the
             width and of the height.
 
     Returns:
         One clip ``(2, t, v, b)`` in pixels, y down.
 
     Raises:
-        ClipFormatError: with the file and the line.
+        ClipFormatError: With the file and the line.
 
     Example:
         >>> import tempfile

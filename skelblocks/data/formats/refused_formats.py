@@ -42,7 +42,7 @@ def explain_refusal(head: bytes) -> str:
             "others as .npz without objects"
         )
     if {"box", "keypoints", "visible"} <= json_keys(head):
-        return "got the result of Ultralytics' to_json, which does not tell frames; write it with save_txt=True"
+        return "got the result of Ultralytics' to_json, which does not say frames; write it with save_txt=True"
     if head[4:8] == b"ftyp" or head.startswith((b"\x1aE\xdf\xa3", b"RIFF")):
         return "got a video; run a pose estimator on it first"
     return ""

@@ -72,7 +72,7 @@ def fill_dtype(dtype: Any, version: Any, order: Any, *rest: Any) -> None:
 
 
 def check_key(key: Any) -> Any:
-    """Refuse keys and set members whose hash takes long or recurses in C."""
+    """Reject keys and set members whose hash takes long or recurses in C."""
     for part in key if type(key) is tuple and len(key) <= 16 else (key,):
         if type(part) not in ATOMS or (type(part) in (int, bytes) and part.__sizeof__() > 256):
             raise RefusedError(f"a key that is no number, string or short tuple of them, but {type(part).__name__}")

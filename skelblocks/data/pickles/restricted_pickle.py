@@ -33,8 +33,8 @@ def load_restricted(file: str | os.PathLike[str] | IO[bytes]) -> Any:
         What was pickled, in arrays that may be read-only.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ClipFormatError: anything else; the reason names what was refused and how to mend it.
+        FileNotFoundError: The file does not exist.
+        ClipFormatError: Anything else; the reason names what was refused and how to fix it.
 
     Example:
         >>> import io, pickle
@@ -58,7 +58,7 @@ def load_restricted(file: str | os.PathLike[str] | IO[bytes]) -> Any:
         machine = RestrictedUnpickler(reader)
         loaded = machine.load()
         if reader.left:
-            raise RefusedError(f"{reader.left} bytes after the end of the pickle; one object a file is read")
+            raise RefusedError(f"{reader.left} bytes after the end of the pickle; one object per file is read")
         _check_tree(loaded)
         if any(isinstance(made, np.ndarray) for made in machine.fresh.values()):
             raise RefusedError("an array without its content")
@@ -71,7 +71,7 @@ def load_restricted(file: str | os.PathLike[str] | IO[bytes]) -> Any:
 
 
 def _check_tree(root: Any) -> None:
-    """Refuse what is left over of names, containers that hold themselves, and deep ones: the users' code recurses."""
+    """Reject what is left over of names, containers that hold themselves, and deep ones: the users' code recurses."""
     heights: dict[int, int] = {}
     trail: list[tuple[int, Any]] = [(0, iter((root,)))]
     tall, within = [0], set[int]()

@@ -38,7 +38,7 @@ class PreparedClip(NamedTuple):
 
     Attributes:
         x: ``(c, t, v, m)`` float32.
-        seen: ``(t, v, m)`` boolean, true where the joint is seen; None where the raw clip does not tell of joints.
+        seen: ``(t, v, m)`` boolean, true where the joint is seen; None if the raw clip does not say of joints.
     """
 
     x: NDArray[np.float32]
@@ -50,7 +50,7 @@ class ClipPreparation:
     """What is done to every raw clip of a set; call it with a :class:`~skelblocks.data.RawClip`.
 
     In this order: denoise, choose the persons, fill gaps, also those of single joints where the raw clip says which are
-    seen, then the steps of :func:`~skelblocks.data.preprocess`, up to the last frame in which anybody is seen. The
+    seen, then the steps of :func:`~skelblocks.data.preprocess`, up to the last frame in which a person is seen. The
     released preprocessing of NTU RGB+D is ``bodies="first"`` with ``Preprocessing(align="official", persons=2)``, but
     for the length of clips with gaps, which it counts by the first track's frames.
 
@@ -69,8 +69,8 @@ class ClipPreparation:
         **flat: The settings of ``preprocessing`` one by one, such as ``frames=32``: deprecated.
 
     Raises:
-        TypeError: a number that is not an integer, or no layout.
-        ValueError: an unknown choice or joint, a number below 1, no number of frames, or settings that do not fit the
+        TypeError: A number that is not an integer, or no layout.
+        ValueError: An unknown choice or joint, a number below 1, no number of frames, or settings that do not fit the
             layout.
 
     Example:
@@ -152,10 +152,10 @@ class ClipPreparation:
 
         Args:
             values: The settings.
-            layout: In place of that of the settings.
+            layout: Instead of that of the settings.
 
         Raises:
-            KeyError, TypeError, ValueError: not such settings.
+            KeyError, TypeError, ValueError: Not such settings.
         """
         own = {name: values[name] for name in _OWN} | {name: values[name] for name in _OF_JOINTS if name in values}
         settings = values.get("preprocessing")
@@ -171,13 +171,13 @@ class ClipPreparation:
         """Prepare one clip.
 
         Args:
-            clip: As read. What it holds for joints that are not seen is not used.
+            clip: The raw clip. What it holds for joints that are not seen is not used.
 
         Returns:
             The coordinates, and which joints are seen.
 
         Raises:
-            ClipFormatError: another number of coordinates or joints, no visible person, too little that is seen, or a
+            ClipFormatError: Another number of coordinates or joints, no visible person, too little that is seen, or a
                 number that is not finite.
         """
         c, v, persons = self.channels, self.layout.num_joints, self.shape[3]

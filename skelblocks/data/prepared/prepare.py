@@ -83,7 +83,7 @@ def prepare(
             or 1, 0 for the test part and -1 for neither. Default: neither. Such as
             ``lambda names, origin: cross_subject(origin["subject"], train=(1, 3))``.
         protocol: What ``part`` is called in the manifest.
-        class_names: A name a class.
+        class_names: One name per class.
         missing: Names of sources or clips to leave out: the published list of missing skeletons.
         origin_names: Names of the numbers in the clips' origin, such as ``{"recording": ("day1", "day2")}``.
         source_settings: How the functions of ``clips`` make clips from files: strings, numbers, lists and dicts. A set
@@ -99,10 +99,10 @@ def prepare(
         The manifest.
 
     Raises:
-        TypeError: a number that is not an integer, or an unknown setting.
-        ValueError: a setting outside its range, no source, two of one name, no clip that is left, a label without its
+        TypeError: A number that is not an integer, or an unknown setting.
+        ValueError: A setting outside its range, no source, two of one name, no clip that is left, a label without its
             class name, or ``out`` holds something else, for instance these clips with another ``part``.
-        OSError: another process is preparing a set in ``out``.
+        OSError: Another process is preparing a set in ``out``.
 
     Example:
         >>> import tempfile

@@ -61,7 +61,7 @@ def record_path(folder: Path, number: int) -> Path:
 
 
 def finished_shard(shard: Shard) -> Progress | None:
-    """What a shard has that an earlier run of the same plan finished; None where it did not."""
+    """What a shard has that an earlier run of the same plan finished; None if it did not."""
     record = record_path(shard.folder, shard.number)
     if not record.is_file():
         return None
@@ -116,7 +116,7 @@ def _write(shard: Shard, array: NDArray[Any], name: str) -> tuple[Path, str]:
 
 
 def _pack(clip: PreparedClip) -> NDArray[np.uint8]:
-    """The seen joints of a clip as bits; of a clip that does not tell, all joints of persons who are there."""
+    """The seen joints of a clip as bits; of a clip that does not say, all joints of persons who are there."""
     seen = clip.seen
     if seen is None:
         seen = np.broadcast_to((clip.x != 0).any(axis=(0, 2))[:, None], clip.x.shape[1:])

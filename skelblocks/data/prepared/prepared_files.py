@@ -123,7 +123,7 @@ def plan_sha256(content: Mapping[str, Any]) -> str:
 def index_array(clips: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
     """Records of ``name``, ``label``, ``part``, ``shard``, ``row`` and a column for each key of the origins.
 
-    An origin that a clip does not tell is -1, and so are all parts.
+    An origin that a clip does not say is -1, and so are all parts.
     """
     keys = sorted({key for clip in clips for key in clip["origin"]})
     width = max(len(clip["name"]) for clip in clips)

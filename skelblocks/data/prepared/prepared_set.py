@@ -42,18 +42,18 @@ class PreparedSet(ClipSet):
         part: ``"train"`` or ``"test"`` for that part by the set's protocol. Default: everything, in neither part too.
 
     Attributes:
-        names: Of the clips.
+        names: Names of the clips.
         labels: int64 tensor ``(n,)``, -1 where a label is not known.
-        origin: Arrays ``(n,)`` such as ``"subject"``, counted as the owner counts; -1 where it is not known.
+        origin: Arrays ``(n,)`` such as ``"subject"``, counted as in the original data set; -1 where it is not known.
         layout: The :class:`~skelblocks.layouts.SkeletonLayout` of the prepared clips.
-        class_names: A tuple, empty where they are not known.
+        class_names: A tuple, empty if they are not known.
         num_classes: Of the whole set, also for a part that lacks some of the classes.
         manifest: All that the file says: counts, settings, hashes, rejected files with their reasons.
 
     Raises:
-        FileNotFoundError: there is no manifest, as in a folder whose preparation is unfinished.
-        ClipFormatError: a damaged set.
-        ValueError: an unknown part, or one that is empty.
+        FileNotFoundError: There is no manifest, as in a folder whose preparation is unfinished.
+        ClipFormatError: A damaged set.
+        ValueError: An unknown part, or one that is empty.
 
     Example:
         >>> import tempfile
@@ -121,7 +121,7 @@ class PreparedSet(ClipSet):
 
     @property
     def origin_names(self) -> dict[str, tuple[str, ...]]:
-        """Names of the numbers in ``origin``, such as those of each ``"recording"``; empty where there are none."""
+        """Names of the numbers in ``origin``, such as those of each ``"recording"``; empty if there are none."""
         names = self.manifest.get("origin_names")
         if not isinstance(names, dict):
             return {}
@@ -131,19 +131,19 @@ class PreparedSet(ClipSet):
         """One number for each clip, such as its ``"subject"``; -1 where it is not known.
 
         Raises:
-            ValueError: a name that the set's origin does not have.
+            ValueError: A name that the set's origin does not have.
         """
         check_choice(name, self.group_names, name="name")
         return self.origin[name]
 
     def subset(self, selection: ArrayLike) -> Self:
-        """Some of the clips, by a boolean mask or by their places; the files are shared.
+        """Some of the clips, by a boolean mask or by index; the files are shared.
 
         Args:
             selection: Boolean ``(n,)``, or integers.
 
         Raises:
-            ValueError: a mask of another length, a place that does not exist, or nothing left.
+            ValueError: A mask of another length, an index that does not exist, or nothing left.
         """
         chosen = mask_or_places(selection, len(self))
         subset = object.__new__(type(self))
@@ -161,16 +161,16 @@ class PreparedSet(ClipSet):
         return hashlib.sha256(repr(("prepared set", self.manifest["sha256"], rows)).encode()).hexdigest()
 
     def batch(self, indices: ArrayLike) -> Tensor:
-        """Some of the clips, in the order asked for.
+        """Some of the clips, in the requested order.
 
         Args:
-            indices: Places in the set, ``(n,)`` integers.
+            indices: Indices of the clips in the set, integers ``(n,)``.
 
         Returns:
             ``(n, c, t, v, m)`` float32, a copy.
 
         Raises:
-            ValueError: other axes, numbers that are not integers, or a place that there is not.
+            ValueError: Wrong axes, numbers that are not integers, or an index out of range.
         """
         places = check_places(indices, len(self))
         shard, row = self._shard[places], self._row[places]
@@ -181,16 +181,16 @@ class PreparedSet(ClipSet):
         return torch.from_numpy(out)
 
     def seen(self, indices: ArrayLike) -> Tensor | None:
-        """Which joints of some of the clips are seen, in the order asked for.
+        """Which joints of some of the clips are seen, in the requested order.
 
         Args:
-            indices: Places in the set, ``(n,)`` integers.
+            indices: Indices of the clips in the set, integers ``(n,)``.
 
         Returns:
-            ``(n, t, v, m)`` boolean; None where no raw clip told of joints.
+            ``(n, t, v, m)`` boolean; None if no raw clip told of joints.
 
         Raises:
-            ValueError: as for :meth:`batch`.
+            ValueError: As for :meth:`batch`.
         """
         places = check_places(indices, len(self))
         if not any(mask is not None for mask in self._masks):
@@ -209,7 +209,7 @@ class PreparedSet(ClipSet):
         """Read every file and compare it with its sha256, and the settings with those of each shard.
 
         Raises:
-            ClipFormatError: a file, or a setting in the manifest, that is not what was written.
+            ClipFormatError: A file, or a setting in the manifest, that is not what was written.
         """
         path, plan = self.folder / files.MANIFEST, self.manifest.get("plan_sha256")
         if self.manifest["version"] > 1 and plan != files.plan_sha256(self.manifest):

@@ -34,7 +34,7 @@ class LabelRow:
         if not self.seconds:
             return self.start, self.end
         if fps is None:
-            raise ValueError(f"line {self.line} counts in seconds, and the recording's frames a second are not known")
+            raise ValueError(f"line {self.line} counts in seconds, and the recording's frames per second are not known")
         return self.start * fps, self.end * fps
 
 
@@ -79,7 +79,7 @@ class ClipLabels:
             The number of the class, -1 where there is none.
 
         Raises:
-            ValueError: a piece in seconds of a recording without a frame rate.
+            ValueError: A piece in seconds of a recording without a frame rate.
         """
         if clip in self.clips:
             return self.clips[clip].label

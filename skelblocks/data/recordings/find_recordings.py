@@ -66,15 +66,15 @@ def find_recordings(
         labels: Of clips and recordings, see :func:`~skelblocks.data.read_clip_labels`.
         split: Test on some ``"recording"`` or on all recordings of some ``"subject"``. Default: no parts.
         test: Names of the recordings or subjects to test on; ``*`` and ``?`` stand for any letters.
-        layout: The skeleton, where the recordings do not tell it.
+        layout: The skeleton, where the recordings do not say it.
 
     Returns:
         What there is.
 
     Raises:
-        ClipFormatError: no recording can be read, or the labels name a recording that is not there.
-        OSError: no recording can be read.
-        ValueError: an argument has a value that it cannot have.
+        ClipFormatError: No recording can be read, or the labels name a recording that is not there.
+        OSError: No recording can be read.
+        ValueError: An argument has a value that it cannot have.
 
     Example:
         >>> import tempfile, pathlib
@@ -95,7 +95,7 @@ def find_recordings(
     first = _first(sources)
     if first.layout is None and layout is None:
         raise ClipFormatError(
-            sources[0].paths[0], f"does not tell the skeleton of its {first.x.shape[2]} joints; name it, with layout="
+            sources[0].paths[0], f"does not say the skeleton of its {first.x.shape[2]} joints; name it, with layout="
         )
     skeleton = layouts.get(layout or first.layout or "")
     subjects = [labels.subjects.get(name, -1) for name in names]

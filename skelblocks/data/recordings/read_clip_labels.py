@@ -27,7 +27,7 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
     ======================================== ==========================================================================
     ``clip,label``                           a label for each clip by its name in the prepared set
     ``file,label``                           one for each recording: its path below the folder, with or without the
-                                             suffix; of a recording with one file a frame, the folder
+                                             suffix; of a recording with one file per frame, the folder
     ``file,start,end,label``                 one for each piece, from frame ``start`` up to, not including, ``end``
     ``file,start_seconds,end_seconds,label`` the same in seconds
     ======================================== ==========================================================================
@@ -45,8 +45,8 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
         The labels.
 
     Raises:
-        ClipFormatError: another header, or a line that cannot be read; the message names the line.
-        OSError: the file cannot be read.
+        ClipFormatError: Another header, or a line that cannot be read; the message names the line.
+        OSError: The file cannot be read.
 
     Example:
         >>> import tempfile
@@ -136,7 +136,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise ClipFormatError(
             path,
             "expected a header such as 'clip,label', 'file,label', 'file,start,end,label' or "
-            f"'file,start_seconds,end_seconds,label', with 'person' or 'subject' if you like, got {shown!r}",
+            f"'file,start_seconds,end_seconds,label', with 'person' or 'subject' optionally, got {shown!r}",
             line=1,
         )
 

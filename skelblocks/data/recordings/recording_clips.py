@@ -41,11 +41,11 @@ def recording_clips(
         The clips, named by the frames of the recording and the person: ``"walk_00064-00128_p0"``; ``"walk_p0"`` for a
         whole recording; without ``_p0`` where people stay together. Their origin gets ``start`` and ``stop``, frames of
         the recording; ``start_ms`` and ``stop_ms`` where the frame rate is known; and ``person``. A window in which
-        nobody is seen is left out. A clip of one person begins and ends with a frame that shows the person.
+        no person is seen is left out. A clip of one person begins and ends with a frame that shows the person.
 
     Raises:
-        ClipFormatError: another skeleton, nobody who stays, or no frame rate where one is needed.
-        ImportError: scipy is not installed.
+        ClipFormatError: Another skeleton, nobody who stays, or no frame rate where one is needed.
+        ImportError: Scipy is not installed.
 
     Example:
         >>> from skelblocks.layouts import get

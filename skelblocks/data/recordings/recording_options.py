@@ -32,8 +32,8 @@ class RecordingOptions:
         least_score: For :func:`~skelblocks.data.drop_ghosts`.
 
     Raises:
-        TypeError: a number is not an integer.
-        ValueError: a number out of range, or an unknown choice.
+        TypeError: A number is not an integer.
+        ValueError: A number out of range, or an unknown choice.
 
     Example:
         >>> RecordingOptions(people="together", window=None).persons

@@ -31,7 +31,7 @@ def recording_split(by: SplitBy, test: Sequence[str], *, origin_names: Mapping[s
         A function of the names and origins of all clips, which gives 1 for training, 0 for test and -1 for neither.
 
     Raises:
-        ValueError: an unknown choice, no subjects, a name that matches nothing, or nothing left for one of the parts.
+        ValueError: An unknown choice, no subjects, a name that matches nothing, or nothing left for one of the parts.
 
     Example:
         >>> part = recording_split("recording", ["day2*"], origin_names={"recording": ("day1/a", "day1/b", "day2/a")})

@@ -30,8 +30,8 @@ def window_bounds(
         Pairs ``(start, stop)``; empty for a recording without frames.
 
     Raises:
-        TypeError: a number is not an integer.
-        ValueError: a number out of range, or an unknown choice.
+        TypeError: A number is not an integer.
+        ValueError: A number out of range, or an unknown choice.
 
     Example:
         >>> window_bounds(150, length=64, stride=32)

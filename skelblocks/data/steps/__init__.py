@@ -1,1 +1,1 @@
-"""Preprocessing of clips, one step a file."""
+"""Preprocessing of clips, one step per file."""

@@ -1,4 +1,4 @@
-"""Spine alignment: one rotation a clip, after which the person stands along the third coordinate.
+"""Spine alignment: one rotation per clip, after which the person stands along the third coordinate.
 
 Axes: c coordinates (3), t frames, v joints, m persons; leading axes, such as samples, are free.
 """
@@ -65,7 +65,7 @@ def align_spine(
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: other axes, another number of joints than the layout's, a joint that the layout does not have, or an
+        ValueError: Wrong axes, another number of joints than the layout's, a joint that the layout does not have, or an
             unknown mode.
 
     Example:
@@ -111,7 +111,7 @@ def find_joint(given: str | int | None, layout: SkeletonLayout, names: Sequence[
     """The number of a joint that is given by name or number, or of the first of ``names`` that the layout has.
 
     Raises:
-        ValueError: the layout has no such joint.
+        ValueError: The layout has no such joint.
     """
     if isinstance(given, str):
         return layout.index(given)
@@ -129,7 +129,7 @@ def find_joint(given: str | int | None, layout: SkeletonLayout, names: Sequence[
 
 
 def _first(line: NDArray[Any], usable: NDArray[np.bool_], person: NDArray[Any] | int) -> NDArray[Any]:
-    """Of ``(..., t, m, 3)`` that of one person a clip, in the first usable frame: ``(..., 3)``."""
+    """Of ``(..., t, m, 3)`` that of one person per clip, in the first usable frame: ``(..., 3)``."""
     chosen = np.broadcast_to(np.asarray(person)[..., None, None], (*usable.shape[:-1], 1))
     frame = np.take_along_axis(usable, chosen, axis=-1).argmax(axis=-2)[..., None, :, None]
     own = np.take_along_axis(line, chosen[..., None], axis=-2)  # (..., t, 1, 3)

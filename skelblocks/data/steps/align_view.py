@@ -42,7 +42,7 @@ def align_view(x: NDArray[Any], *, left: int, right: int, mode: Align = "frame")
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: other axes, a joint that ``x`` does not have, or an unknown mode.
+        ValueError: Wrong axes, a joint that ``x`` does not have, or an unknown mode.
 
     Example:
         >>> x = np.zeros((3, 1, 2, 1))

@@ -46,12 +46,12 @@ def center(
         stand_ins: Joints around ``joint``, such as both hips for the pelvis.
 
     Returns:
-        The centered clips, same shape and dtype. A person's frame that is all zero means that nobody is seen there
+        The centered clips, same shape and dtype. A person's frame that is all zero means that no person is seen there
         (absent person, padding) and stays zero.
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: fewer than four axes, a joint that ``x`` does not have, or an unknown option.
+        ValueError: Fewer than four axes, a joint that ``x`` does not have, or an unknown option.
 
     Example:
         >>> x = np.arange(1.0, 7.0).reshape(1, 2, 3, 1)  # one coordinate, two frames, three joints, one person

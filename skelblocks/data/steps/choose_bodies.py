@@ -26,13 +26,13 @@ def body_energy(clip: RawClip) -> NDArray[np.float64]:
     .. math:: E_b = \sum_c \operatorname{std}_{t \in seen_b, v} x_{c t v b}
 
     Args:
-        clip: As read.
+        clip: The raw clip.
 
     Returns:
         ``(b,)``, 0 for a body that is never seen.
 
     Raises:
-        ValueError: arrays that do not belong together.
+        ValueError: Arrays that do not belong together.
 
     Example:
         >>> x = np.zeros((3, 4, 25, 2), dtype=np.float32)
@@ -52,7 +52,7 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDAr
     """Make an array of a fixed number of persons from a clip of any number of bodies.
 
     Args:
-        clip: As read.
+        clip: The raw clip.
         persons: How many, m. Where there are fewer bodies, the rest is zero.
         by: ``"energy"``: bodies as the owner's tracker follows them, the most energetic first, see
             :func:`body_energy`; the earlier of equals. 2s-AGCN does so, among the first four of each frame's list.
@@ -61,7 +61,7 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDAr
             person changes body.
 
     Returns:
-        ``(c, t, v, m)``; zero where nobody is seen. All zero for a clip without bodies.
+        ``(c, t, v, m)``; zero where no person is seen. All zero for a clip without bodies.
 
     Raises:
         TypeError: ``persons`` is not an integer.
@@ -81,7 +81,7 @@ def choose_persons(clip: RawClip, *, persons: int = 2, by: By = "energy") -> Raw
     """:func:`choose_bodies` of a whole clip: its ``seen`` and ``scores`` follow the persons.
 
     Args:
-        clip: As read.
+        clip: The raw clip.
         persons: How many, m.
         by: As for :func:`choose_bodies`.
 
@@ -89,7 +89,7 @@ def choose_persons(clip: RawClip, *, persons: int = 2, by: By = "energy") -> Raw
         The clip with m bodies. ``seen`` tells of persons or of joints as in ``clip``; ``order`` is None.
 
     Raises:
-        TypeError, ValueError: as for :func:`choose_bodies`.
+        TypeError, ValueError: As for :func:`choose_bodies`.
 
     Example:
         >>> x = np.ones((3, 4, 25, 3), dtype=np.float32)

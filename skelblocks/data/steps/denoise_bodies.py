@@ -16,7 +16,7 @@ def drop_short_bodies(clip: RawClip, *, frames: int = 11) -> RawClip:
     """Leave out bodies that are seen in few frames.
 
     Args:
-        clip: As read.
+        clip: The raw clip.
         frames: A body that is seen in this number of frames or fewer is left out; 11 in the released preprocessing of
             PYSKL.
 
@@ -44,7 +44,7 @@ def drop_wide_bodies(clip: RawClip, *, ratio: float = 0.8, share: float = 0.6975
     second.
 
     Args:
-        clip: As read; the second coordinate is the vertical.
+        clip: The raw clip; the second coordinate is the vertical.
         ratio: Of width to height; 0.8 in the released preprocessing of PYSKL.
         share: A body is left out where at least this share of the frames in which it is seen are wide; 0.69754 there.
 
@@ -84,7 +84,7 @@ def merge_bodies(clip: RawClip, *, persons: int = 2, ratio: float = 0.8) -> RawC
     in which a body is lost, whereby its frames come too early. Here every frame stays in its place.
 
     Args:
-        clip: As read.
+        clip: The raw clip.
         persons: How many at most, m; 2 there.
         ratio: Of width to height.
 
@@ -147,7 +147,7 @@ def denoise_bodies(
     2s-AGCN drops nothing; it only chooses by energy, see :func:`~skelblocks.data.choose_bodies`.
 
     Args:
-        clip: As read.
+        clip: The raw clip.
         persons: For :func:`merge_bodies`.
         frames: For :func:`drop_short_bodies`.
         ratio: For :func:`drop_wide_bodies` and :func:`merge_bodies`.
@@ -158,7 +158,7 @@ def denoise_bodies(
         wide; PYSKL fails there.
 
     Raises:
-        ValueError: as those three do.
+        ValueError: As those three do.
 
     Example:
         >>> seen = np.arange(20)[:, None] < [20, 5]

@@ -33,8 +33,8 @@ def drop_ghosts(
     recordings by OpenPose and AlphaPose, ghosts had at most 4 frames, or a fifth of the score of the main person.
 
     Args:
-        clip: As read.
-        tracks: ``(t, b)``, the number of each detection's person, -1 for nobody, as
+        clip: The raw clip.
+        tracks: ``(t, b)``, the number of each detection's person, -1 for no person, as
             :func:`~skelblocks.data.follow_persons` gives it.
         layout: The skeleton. Default: the clip's own.
         least_frames: A track with fewer frames is dropped: 8, a quarter of a second. In a recording of fewer than 16
@@ -50,7 +50,7 @@ def drop_ghosts(
 
     Raises:
         TypeError: ``clip`` is not a RawClip, or ``least_frames`` is not an integer.
-        ValueError: another shape, a number out of range, or no layout.
+        ValueError: Another shape, a number out of range, or no layout.
 
     Example:
         >>> from skelblocks.data import follow_persons

@@ -50,7 +50,7 @@ def fill_gaps(
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers, or ``seen`` not one of booleans.
-        ValueError: other axes, an unknown choice, or joints that are not seen without a layout.
+        ValueError: Wrong axes, an unknown choice, or joints that are not seen without a layout.
 
     Example:
         >>> x = np.array([0.0, 1.0, 0.0, 0.0, 4.0, 0.0]).reshape(1, 6, 1, 1)

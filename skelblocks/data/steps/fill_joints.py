@@ -49,7 +49,7 @@ def fill_joints(
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers, ``seen`` not one of booleans, or ``max_gap`` not an
             integer.
-        ValueError: other axes, another number of joints than the layout's, or ``max_gap`` below 0.
+        ValueError: Wrong axes, another number of joints than the layout's, or ``max_gap`` below 0.
 
     Example:
         >>> x = np.zeros((1, 4, 20, 1))

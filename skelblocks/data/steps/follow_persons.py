@@ -22,7 +22,7 @@ _FEWEST_JOINTS = 3  # that two detections must share before their distance means
 _RECENT = 5  # frames of a track that say where its joints were last
 _UNSHARED = 0.5  # what a joint that only one of two detections shows counts, as a share of the largest distance
 _AT_ONCE = 1 << 18  # pairs of detections; bounds the memory
-_FASTEST = 15.0  # torso lengths a second, about 7 meters
+_FASTEST = 15.0  # torso lengths per second, about 7 meters
 
 
 class _Poses(NamedTuple):
@@ -56,10 +56,10 @@ def follow_persons(
     much as the largest distance.
 
     Args:
-        clip: As read. With ``clip.tracked`` the file's own ids are used, and nothing is computed.
+        clip: The raw clip. With ``clip.tracked`` the file's own ids are used, and nothing is computed.
         layout: The skeleton, by whose bones a torso length is estimated. Default: the clip's own.
         gate: The largest mean distance between neighboring frames, in torso lengths. Default: 0.5, which at 30 frames a
-            second is about 7 meters a second, and more for a clip of fewer frames a second: ``15 / clip.fps``. This
+            second is about 7 meters per second, and more for a clip of fewer frames per second: ``15 / clip.fps``. This
             library's choice.
         max_gap: How many frames a person may be lost and still be the same one. Default: 30, one second; this library's
             choice.
@@ -69,9 +69,9 @@ def follow_persons(
         is seen.
 
     Raises:
-        ImportError: scipy is not installed.
+        ImportError: Scipy is not installed.
         TypeError: ``clip`` is not a RawClip, or ``max_gap`` is not an integer.
-        ValueError: a number out of range, or no layout, or one with another number of joints.
+        ValueError: A number out of range, or no layout, or one with another number of joints.
 
     Example:
         >>> x = np.zeros((2, 3, 17, 2), dtype=np.float32)

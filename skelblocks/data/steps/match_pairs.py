@@ -24,7 +24,7 @@ def match_pairs(rows: NDArray[np.int64], columns: NDArray[np.int64], costs: NDAr
         Boolean ``(p,)``, true for the chosen pairs.
 
     Raises:
-        ImportError: scipy is not installed.
+        ImportError: Scipy is not installed.
 
     Example:
         >>> match_pairs(np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0.1, 0.3, 0.2]))

@@ -46,12 +46,12 @@ def body_length(
             a bone whose ends never are is left out. By default every joint of a person who is seen counts.
 
     Returns:
-        ``(...)`` float64, zero where nobody is seen. With ``seen``, NaN where no bone of somebody can be measured, or
-        one of the spine cannot.
+        ``(...)`` float64, zero where no person is seen. With ``seen``, NaN where no bone of somebody can be measured,
+        or one of the spine cannot.
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: other axes, another number of joints than the layout's, an unknown choice, or a layout without that
+        ValueError: Wrong axes, another number of joints than the layout's, an unknown choice, or a layout without that
             spine.
 
     Example:
@@ -67,7 +67,7 @@ def body_length(
     check_choice(by, SCALES, name="by")
     ends = np.array(bones_to_measure(layout, by, hip=hip))
     bones = x[..., ends[:, 0], :].astype(np.float64) - x[..., ends[:, 1], :]
-    lengths = np.sqrt((bones * bones).sum(axis=-4))  # (..., t, bones, m), zero where nobody is seen
+    lengths = np.sqrt((bones * bones).sum(axis=-4))  # (..., t, bones, m), zero where no person is seen
     present = (x != 0).any(axis=(-4, -2))
     if seen is not None:
         measured = seen[..., ends[:, 0], :] & seen[..., ends[:, 1], :] & present[..., None, :]
@@ -96,7 +96,7 @@ def normalize_scale(
 ) -> NDArray[Any]:
     """Divide each clip by the length of the body in it, see :func:`body_length`; no paper of this library does.
 
-    There is one length a clip: the motion of a person stays as it is, and two persons keep their proportion and, in
+    There is one length per clip: the motion of a person stays as it is, and two persons keep their proportion and, in
     units of the body, their distance.
 
     Args:
@@ -112,7 +112,7 @@ def normalize_scale(
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: as for :func:`body_length`, and for a clip with somebody whose length is zero, or not a finite
+        ValueError: As for :func:`body_length`, and for a clip with somebody whose length is zero, or not a finite
             number; the message says which.
 
     Example:

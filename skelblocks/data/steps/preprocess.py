@@ -46,7 +46,7 @@ def preprocess(
         layout: The skeleton of ``x``: a name, a dict or a layout.
         preprocessing: The settings. ``y="auto"`` is decided by all of ``x`` together.
         lengths: Frames of each clip, ``(n,)``; what follows them is not used. Default: up to the last frame in which
-            anybody is seen.
+            a person is seen.
         names: Names of the clips, for messages. Default: their numbers.
         seen: ``(n, t, v, m)``, true where the joint is seen. Centering and scaling then go by joints that are seen. See
             :func:`~skelblocks.data.preprocess_mask` for the mask of the preprocessed clips. Default: every joint of a
@@ -57,7 +57,7 @@ def preprocess(
 
     Raises:
         TypeError: ``x`` is not a floating-point array, or the lengths are not integers.
-        ValueError: settings that do not fit the clips, more persons than there is room for, a length that a clip does
+        ValueError: Settings that do not fit the clips, more persons than there is room for, a length that a clip does
             not have, or with ``scale`` a clip whose body has no length.
 
     Example:

@@ -40,7 +40,7 @@ def preprocess_mask(
         ``(n, frames, v, persons)`` with the joints of ``preprocessing.layout_of(layout)``.
 
     Raises:
-        TypeError, ValueError: a mask, lengths or settings that do not fit.
+        TypeError, ValueError: A mask, lengths or settings that do not fit.
 
     Example:
         >>> seen = np.ones((1, 20, 20, 1), dtype=bool)

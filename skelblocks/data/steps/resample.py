@@ -17,7 +17,7 @@ _CHUNK = 512  # clips read at once: bounds the copy of a set that is mapped from
 
 
 def clip_lengths(x: NDArray[Any]) -> NDArray[np.int64]:
-    """Frames up to the last one in which anybody is seen, at least 1: the length of zero-padded clips.
+    """Frames up to the last one in which a person is seen, at least 1: the length of zero-padded clips.
 
     The released preprocessing counts the frames in which joint 0 of the first body is not zero, and so cuts the end off
     a clip with an inner gap; this does not.
@@ -61,7 +61,7 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers, or ``frames`` or ``length`` are not of integers.
-        ValueError: other axes, ``frames`` below 1, or a length outside 1..t.
+        ValueError: Wrong axes, ``frames`` below 1, or a length outside 1..t.
 
     Example:
         >>> x = np.arange(4.0).reshape(1, 1, 4, 1, 1)
@@ -103,7 +103,7 @@ def resample_mask(seen: NDArray[np.bool_], frames: int, *, length: ArrayLike | N
 
     Raises:
         TypeError: ``seen`` is not an array of booleans, or ``frames`` or ``length`` are not of integers.
-        ValueError: other axes, ``frames`` below 1, or a length outside 1..t.
+        ValueError: Wrong axes, ``frames`` below 1, or a length outside 1..t.
 
     Example:
         >>> seen = np.array([True, False, False, True]).reshape(1, 4, 1, 1)
@@ -127,7 +127,7 @@ def check_lengths(lengths: ArrayLike, n: int, t: int) -> NDArray[np.int64]:
     if not np.issubdtype(values.dtype, np.integer):
         raise TypeError(f"length: expected integers, got {values.dtype}")
     if values.ndim > 1 or (values.ndim == 1 and len(values) != n):
-        raise ValueError(f"length: expected one number or one a clip, shape ({n},), got shape {values.shape}")
+        raise ValueError(f"length: expected one number or one per clip, shape ({n},), got shape {values.shape}")
     values = np.broadcast_to(values, n)
     wrong = np.flatnonzero((values < 1) | (values > t))
     if len(wrong):

@@ -24,15 +24,15 @@ def resample_rate(clip: RawClip, fps: float) -> RawClip:
     joint that only one of them shows is where that one has it. Whether a joint is seen is taken from the nearer frame.
 
     Args:
-        clip: As read. Each place of ``x`` must be one person, ``clip.tracked``.
-        fps: Frames a second of the result.
+        clip: The raw clip. Each place of ``x`` must be one person, ``clip.tracked``.
+        fps: Frames per second of the result.
 
     Returns:
         The clip with ``fps``, about ``t * fps / clip.fps`` frames. It is unchanged where it already has that rate.
 
     Raises:
-        ClipFormatError: the clip does not tell its frame rate.
-        ValueError: the rate is not a number above 0, or the clip's persons are not tracked.
+        ClipFormatError: The clip does not say its frame rate.
+        ValueError: The rate is not a number above 0, or the clip's persons are not tracked.
 
     Example:
         >>> x = np.arange(7.0, dtype=np.float32).reshape(1, 7, 1, 1)

@@ -15,8 +15,8 @@ def split_persons(clip: RawClip, tracks: NDArray[np.int64]) -> list[RawClip]:
     """Cut a recording into one clip for each person, from the first to the last frame that shows the person.
 
     Args:
-        clip: As read.
-        tracks: ``(t, b)``, the number of each detection's person, -1 for nobody, as
+        clip: The raw clip.
+        tracks: ``(t, b)``, the number of each detection's person, -1 for no person, as
             :func:`~skelblocks.data.follow_persons` and :func:`~skelblocks.data.drop_ghosts` give it.
 
     Returns:
@@ -25,7 +25,7 @@ def split_persons(clip: RawClip, tracks: NDArray[np.int64]) -> list[RawClip]:
         with the number, such as ``"mine_p0"``.
 
     Raises:
-        ValueError: tracks of another shape, or two persons of one number in one frame.
+        ValueError: Tracks of another shape, or two persons of one number in one frame.
 
     Example:
         >>> x = np.ones((2, 9, 17, 2), dtype=np.float32)

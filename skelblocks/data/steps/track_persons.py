@@ -41,7 +41,7 @@ def track_persons(
     file has ids keeps them.
 
     Args:
-        clip: As read.
+        clip: The raw clip.
         persons: How many persons stay at most, m.
         by: Which ones: the largest, ``"size"``, or those that move most, ``"motion"``, see
             :func:`~skelblocks.data.body_energy`.
@@ -56,9 +56,9 @@ def track_persons(
         The clip ``(c, t, v, m)`` with ``tracked=True``, the chosen persons in order; fewer where there are fewer.
 
     Raises:
-        ImportError: scipy is not installed.
+        ImportError: Scipy is not installed.
         TypeError: ``clip`` is not a RawClip, or a number is not an integer.
-        ValueError: a number out of range, an unknown choice, or no layout.
+        ValueError: A number out of range, an unknown choice, or no layout.
 
     Example:
         >>> x = np.zeros((2, 40, 17, 2), dtype=np.float32)

@@ -37,10 +37,10 @@ def torso_height(
 
     Returns:
         ``(n,)``, in the clips' unit, the mean over the frames and persons that are seen. Below zero for persons who
-        stand in a picture, where the second coordinate grows downwards. NaN for a clip without anybody.
+        stand in a picture, where the second coordinate grows downwards. NaN for a clip without a person.
 
     Raises:
-        ValueError: the layout has no shoulders or no hips.
+        ValueError: The layout has no shoulders or no hips.
 
     Example:
         >>> x = np.zeros((1, 2, 5, 20, 1))

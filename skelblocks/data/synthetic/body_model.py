@@ -101,7 +101,7 @@ def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
     Case, spaces and hyphens do not matter, and ``left_hand`` is as good as ``hand_left``.
 
     Raises:
-        ValueError: the layout has joints whose names the body does not know.
+        ValueError: The layout has joints whose names the body does not know.
 
     Example:
         >>> from skelblocks import layouts

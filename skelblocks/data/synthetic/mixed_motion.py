@@ -62,8 +62,8 @@ def mixed_motion(
         ``(n, 3, frames, v, 1)`` float32, in meters and Kinect axes, not centered.
 
     Raises:
-        TypeError: an argument of another type.
-        ValueError: negative numbers, no frame, or a layout with joints that the body does not have.
+        TypeError: An argument of another type.
+        ValueError: Negative numbers, no frame, or a layout with joints that the body does not have.
 
     Example:
         >>> mixed_motion(torch.arange(4), layout="coco-17").shape

@@ -102,7 +102,7 @@ def motion_classes(count: int, *, persons: int = 1) -> tuple[MotionClass, ...]:
         persons: 1 or 2.
 
     Raises:
-        ValueError: a number out of range.
+        ValueError: A number out of range.
 
     Example:
         >>> [c.name for c in motion_classes(3)]

@@ -78,7 +78,7 @@ def synthetic_motion(
         label, then subject, view and repetition.
 
     Raises:
-        ValueError: a number out of range, or a layout with joints that the body does not have.
+        ValueError: A number out of range, or a layout with joints that the body does not have.
 
     Example:
         >>> clips = synthetic_motion("nw-ucla", classes=4, subjects=2, views=2)
@@ -140,7 +140,7 @@ def sample_motion(
         ``(n, 3, frames, v, persons)``.
 
     Raises:
-        ValueError: a number out of range, other axes, or a layout with joints that the body does not have.
+        ValueError: A number out of range, wrong axes, or a layout with joints that the body does not have.
 
     Example:
         >>> label, subject, view, repetition = torch.randint(20, (4, 8))

@@ -37,7 +37,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         Name to tensor, as :func:`check_state_dict` lets it pass.
 
     Raises:
-        CheckpointError: there is no such file, it is damaged, holds more than a state dict of weights, or asks for
+        CheckpointError: The file does not exist, it is damaged, holds more than a state dict of weights, or asks for
             anything to be run.
 
     Example:
@@ -89,7 +89,7 @@ def check_state_dict(state: object, *, name: str) -> dict[str, Tensor]:
         A plain dict of detached tensors, which share memory with those of ``state``.
 
     Raises:
-        CheckpointError: one of these does not hold.
+        CheckpointError: One of these does not hold.
 
     Example:
         >>> check_state_dict({"fc.weight": torch.ones(2, 2, dtype=torch.int64)}, name="state")

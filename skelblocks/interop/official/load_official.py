@@ -46,7 +46,7 @@ def load_official(
     chooses strategy and layout; weights that were trained on another graph than ours are refused. The released loader
     keeps initial random values for what a file lacks; here that is an error.
 
-    Files do not tell the number of heads and the sharpness of SkeAttnCLR's attention, nor the stream of a method that
+    Files do not say the number of heads and the sharpness of SkeAttnCLR's attention, nor the stream of a method that
     trains on one. MsMCLR's attention gets ``segment=8``, as it was trained. CrosSCLR's streams share layers of their
     heads; here each has its own copy. Only ST-GCN encoders are known, not SkeAttnCLR's and HiCLR's others.
 
@@ -67,10 +67,10 @@ def load_official(
         The blocks, in evaluation mode, on the CPU, in the file's dtype; ``.report`` says what became of every tensor.
 
     Raises:
-        CheckpointError: a damaged or unsafe file, a file of something else, values that are no weights, shapes that do
+        CheckpointError: A damaged or unsafe file, a file of something else, values that are no weights, shapes that do
             not fit each other, a graph that is not the layout's; with ``strict``, names missing or unexpected.
             ``error.report`` has the full lists.
-        ValueError: an unknown source or stream.
+        ValueError: An unknown source or stream.
 
     Example:
         >>> from skelblocks.encoders import STGCN

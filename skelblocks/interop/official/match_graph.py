@@ -45,10 +45,10 @@ def match_graph(
         name: What the message calls it.
 
     Returns:
-        All graphs that are equal, the most usual first; they differ in name, or in what the graph does not tell.
+        All graphs that are equal, the most usual first; they differ in name, or in what the graph does not say.
 
     Raises:
-        CheckpointError: none is equal.
+        CheckpointError: None is equal.
 
     Example:
         >>> match_graph(layouts.adjacency("ntu-rgb+d", strategy="agcn"))[0].strategy

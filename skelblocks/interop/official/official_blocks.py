@@ -38,7 +38,7 @@ class OfficialBlocks:
         pretraining: Whether it is a file of pre-training, with key encoder and bank, and not of a linear evaluation.
         layout: A skeleton, or ``"auto"``.
         check_graph: Whether ``A`` must be one of our graphs.
-        num_heads: Of ``MHSAM``, which shapes do not tell.
+        num_heads: Of ``MHSAM``, which shapes do not say.
         sharpness: Of ``MHSAM``.
         notes: What users ought to know; added to.
     """

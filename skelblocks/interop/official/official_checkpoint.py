@@ -125,7 +125,7 @@ class OfficialCheckpoint:
 
         Coordinates are in meters, and clips in another unit are refused. The layout's center is the origin, the
         shoulders are turned to the camera, and there are two persons and 50 frames, or 64 for SkeAttnCLR and
-        SkeleMixCLR. Files do not tell: these settings are those of the released configurations.
+        SkeleMixCLR. Files do not say: these settings are those of the released configurations.
         """
         alternatives = () if self.report is None else self.report.alternatives
         # Of the methods that write the same names, SkeleMixCLR alone has this graph.

@@ -24,9 +24,9 @@ _NETWORKS = (
     (r"(\w+\.)*layer[1-4]\.\d+\.(conv|bn)\d", "a ResNet, which takes images or heat maps"),
 )
 _FIRST_BYTES = (
-    (b"version https://git-lfs", "a Git LFS pointer in place of the file; get the file itself with git lfs pull"),
-    (b"<!DOCTYPE html", "a web page in place of the file; download the raw file"),
-    (b"<html", "a web page in place of the file; download the raw file"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file; get the file itself with git lfs pull"),
+    (b"<!DOCTYPE html", "a web page instead of the file; download the raw file"),
+    (b"<html", "a web page instead of the file; download the raw file"),
     (b"\x89HDF\r\n", "an HDF5 file"),
     (b"\x93NUMPY", "an array of NumPy"),
     (b"\x1f\x8b", "a gzip archive; unpack it first"),
@@ -67,7 +67,7 @@ def file_seems_to_be(path: Path) -> str:
         ...     place = Path(folder, "weights.pt")
         ...     _ = place.write_bytes(b"<!DOCTYPE html><title>Not found</title>")
         ...     file_seems_to_be(place)
-        'a web page in place of the file; download the raw file'
+        'a web page instead of the file; download the raw file'
     """
     with path.open("rb") as file:
         start = file.read(64)

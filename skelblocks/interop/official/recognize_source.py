@@ -40,7 +40,7 @@ def recognize_source(state: Mapping[str, Tensor], *, name: str = "checkpoint") -
         name: What the message calls the file.
 
     Raises:
-        CheckpointError: no method's names are among them. The message says which kind of file it seems to be.
+        CheckpointError: No method's names are among them. The message says which kind of file it seems to be.
 
     Example:
         >>> import torch

@@ -39,9 +39,9 @@ def to_official(
         Official name to a copy of the tensor, on the CPU.
 
     Raises:
-        CheckpointError: the method's files have no place for a block, or for biases that are not zero.
+        CheckpointError: The method's files have no place for a block, or for biases that are not zero.
         TypeError: ``checkpoint`` is neither, or a block has another name.
-        ValueError: an encoder without a source, or a source or stream that is not known.
+        ValueError: An encoder without a source, or a source or stream that is not known.
 
     Example:
         >>> encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=8)

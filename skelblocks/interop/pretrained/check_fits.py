@@ -17,14 +17,14 @@ _LOOKED_AT = 64  # clips of a prepared set
 
 
 def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
-    """Refuse clips of another skeleton, or preprocessed in another way, than an encoder was trained on.
+    """Reject clips of another skeleton, or preprocessed in another way, than an encoder was trained on.
 
     Args:
         dataset: A prepared set, or arrays with their preprocessing.
         pretrained: The encoder.
 
     Raises:
-        ValueError: the skeletons or the settings differ; the message lists what does. Or the encoder expects meters,
+        ValueError: The skeletons or the settings differ; the message lists what does. Or the encoder expects meters,
             and the clips are in another unit.
 
     Example:
@@ -49,10 +49,10 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
 
 
 def check_same_preprocessing(found: Preprocessing, expected: Preprocessing, *, layout: SkeletonLayout) -> None:
-    """Refuse clips that were preprocessed in another way than an encoder expects.
+    """Reject clips that were preprocessed in another way than an encoder expects.
 
     Raises:
-        ValueError: the settings differ; the message lists what does.
+        ValueError: The settings differ; the message lists what does.
     """
     differing = found.differences(expected, layout=layout)
     if differing:
@@ -63,10 +63,10 @@ def check_same_preprocessing(found: Preprocessing, expected: Preprocessing, *, l
 
 
 def check_prepared_unit(dataset: ClipDataset, expected: Preprocessing) -> None:
-    """Refuse prepared clips in another unit than an encoder expects, by some of them.
+    """Reject prepared clips in another unit than an encoder expects, by some of them.
 
     Raises:
-        ValueError: the torsos of the clips have implausible lengths.
+        ValueError: The torsos of the clips have implausible lengths.
     """
     if expected.unit is None or expected.scale is not None:
         return
@@ -75,10 +75,10 @@ def check_prepared_unit(dataset: ClipDataset, expected: Preprocessing) -> None:
 
 
 def check_same_skeleton(found: SkeletonLayout, expected: SkeletonLayout) -> None:
-    """Refuse clips of another skeleton; parts and bodies may be others, for an encoder does not know them.
+    """Reject clips of another skeleton; parts and bodies may be others, for an encoder does not know them.
 
     Raises:
-        ValueError: joints, bones or center differ.
+        ValueError: Joints, bones or center differ.
     """
     same = {
         "joints": found.joints == expected.joints,

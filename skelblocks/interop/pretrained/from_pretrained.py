@@ -29,8 +29,8 @@ def from_pretrained(folder: str | os.PathLike[str], *, device: torch.device | st
         The modules and what is known about them.
 
     Raises:
-        FileNotFoundError: one of the two files is not there; the message names pretrained folders inside.
-        PretrainedFormatError: a file is damaged, of another version, names a class, argument or weight that does not
+        FileNotFoundError: One of the two files is not there; the message names pretrained folders inside.
+        PretrainedFormatError: A file is damaged, of another version, names a class, argument or weight that does not
             belong there or lacks one, or has NaN or infinite weights; or the folder was replaced meanwhile.
     """
     folder = Path(folder)

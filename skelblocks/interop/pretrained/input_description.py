@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class InputDescription:
-    """Deprecated: say ``preprocessing=Preprocessing(...)`` and ``stream="bone"`` in place of ``input=``.
+    """Deprecated: say ``preprocessing=Preprocessing(...)`` and ``stream="bone"`` instead of ``input=``.
 
     Args:
         stream: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
@@ -35,8 +35,8 @@ class InputDescription:
         persons: As in :class:`~skelblocks.data.Preprocessing`.
 
     Raises:
-        TypeError: a number that is not an integer, or a center that is no string.
-        ValueError: one below 1, or an unknown choice.
+        TypeError: A number that is not an integer, or a center that is no string.
+        ValueError: One below 1, or an unknown choice.
     """
 
     stream: Stream = "joint"
@@ -104,7 +104,7 @@ def describe_input(preprocessing: Preprocessing, stream: Stream) -> InputDescrip
 
 
 def takes_input(function: Callable[P, R]) -> Callable[P, R]:
-    """Accept the old argument ``input`` in place of ``preprocessing`` and ``stream``, with a ``DeprecationWarning``."""
+    """Accept the old argument ``input`` instead of ``preprocessing`` and ``stream``, with a ``DeprecationWarning``."""
     shown = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)

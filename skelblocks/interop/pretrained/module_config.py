@@ -41,8 +41,8 @@ def describe_module(module: nn.Module, *, role: str) -> dict[str, Any]:
         ``{"class": ..., "arguments": {...}}``, for :func:`build_module`.
 
     Raises:
-        TypeError: another class, a subclass among them.
-        ValueError: a module that its arguments do not give again, for instance one in which a layer was replaced.
+        TypeError: Another class, a subclass among them.
+        ValueError: A module that its arguments do not give again, for instance one in which a layer was replaced.
 
     Example:
         >>> describe_module(MHSAM(16, num_heads=2), role="attention")
@@ -98,7 +98,7 @@ def build_module(
         The module.
 
     Raises:
-        PretrainedFormatError: an unknown class, another set of arguments, one of another type or beyond a bound
+        PretrainedFormatError: An unknown class, another set of arguments, one of another type or beyond a bound
             (1,048,576 for a size, 1024 for a number of layers, 64 for DSTA's), or what the constructor refuses.
 
     Example:

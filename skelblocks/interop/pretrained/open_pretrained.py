@@ -28,9 +28,9 @@ def open_pretrained(path: str | os.PathLike[str], *, device: torch.device | str 
         The modules, in evaluation mode, and what is known about them.
 
     Raises:
-        FileNotFoundError: there is no pretrained encoder; the message names those inside the folder.
-        PretrainedFormatError: the folder is damaged.
-        CheckpointError: the file is no official checkpoint.
+        FileNotFoundError: There is no pretrained encoder; the message names those inside the folder.
+        PretrainedFormatError: The folder is damaged.
+        CheckpointError: The file is no official checkpoint.
 
     Example:
         >>> import tempfile

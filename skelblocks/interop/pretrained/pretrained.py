@@ -34,7 +34,7 @@ class Pretrained:
         encoder: In evaluation mode, as are the others.
         head: The projection head, or a classifier as one without hidden layers, or None.
         attention: The attention block, or None.
-        preprocessing: What was done to the clips that the encoder was trained on; None where the folder does not tell.
+        preprocessing: What was done to the clips that the encoder was trained on; None if the folder does not say.
         stream: What the encoder takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
         readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`. A classifier takes
             these features.
@@ -64,7 +64,7 @@ class Pretrained:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes that the head tells apart; empty where the head is no classifier."""
+        """Names of the classes that the head tells apart; empty if the head is no classifier."""
         names, classes = self.metadata.get("class_names"), getattr(self.head, "out_features", None)
         if not isinstance(names, list) or len(names) != classes or not all(isinstance(name, str) for name in names):
             return ()
@@ -107,8 +107,8 @@ class Pretrained:
             ``(n, c, frames, v, persons)`` in the encoder's dtype, on the CPU.
 
         Raises:
-            TypeError: clips or lengths of another kind of number.
-            ValueError: no ``preprocessing``; other axes, coordinates or joints, joints that cannot be made, too many
+            TypeError: Clips or lengths of another kind of number.
+            ValueError: No ``preprocessing``; wrong axes, coordinates or joints, joints that cannot be made, too many
                 persons, a length that the clips do not have, a coordinate that is not finite, or another unit.
 
         Example:
@@ -180,7 +180,7 @@ class Pretrained:
             The stream, ``(n, c, t, v, preprocessing.persons)``; persons whom the clips have no place for are absent.
 
         Raises:
-            ValueError: more persons than the encoder was trained with, other axes, or joints that are not the layout's.
+            ValueError: More persons than the encoder was trained with, wrong axes, or joints that are not the layout's.
 
         Example:
             >>> import torch

@@ -59,9 +59,9 @@ def save_pretrained(
         overwrite: Whether a pretrained folder there is replaced.
 
     Raises:
-        TypeError: a module of another class, or metadata that JSON does not know.
-        ValueError: a module that was changed, weights that are NaN or infinite, layouts that differ.
-        FileExistsError: the folder holds something, and ``overwrite`` is not set or it is no pretrained folder.
+        TypeError: A module of another class, or metadata that JSON does not know.
+        ValueError: A module that was changed, weights that are NaN or infinite, layouts that differ.
+        FileExistsError: The folder holds something, and ``overwrite`` is not set or it is no pretrained folder.
 
     Example:
         >>> import tempfile

@@ -245,8 +245,8 @@ def test_a_wrapped_state_dict_is_named():
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer in place of the file"),
-        (b"\n<!doctype HTML><html>", "a web page in place of the file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer instead of the file"),
+        (b"\n<!doctype HTML><html>", "a web page instead of the file"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"\x93NUMPY\x01\x00", "an array of NumPy"),
         (b'\x08\x00\x00\x00\x00\x00\x00\x00{"a": 1}', "a safetensors file; load it with safetensors.torch.load_file"),

@@ -571,7 +571,7 @@ def test_settings_that_are_wrong(options, error, message):
             r"expected \(n, c=3, t, v=3, m\) with the joints of 'arm-of-nobody', got .*pass the skeleton of the clips",
         ),
         ((2, 9, 3, 1, 3), r"expected \(n, c=3, t, v=3, m\) .*from_axes"),
-        ((3, 9, 3, 1), r"expected 5 axes .*of one clip pass clips\[None\], with one person a clip pass clips"),
+        ((3, 9, 3, 1), r"expected 5 axes .*of one clip pass clips\[None\], with one person per clip pass clips"),
         ((2, 3, 9, 3, 2), r"expected at most 1 persons, got 2; leave the others out, clips\[\.\.\., :1\]"),
     ],
 )
