@@ -1,4 +1,4 @@
-"""Readers, preprocessing, synthetic motion, array-backed datasets."""
+"""Read, preprocess and synthesize motion, and hold it in data sets."""
 
 from skelblocks._utils.lazy import attach
 

@@ -1,4 +1,4 @@
-"""What the data sets of this package share: single clips and epochs, from whole batches.
+"""The base of this package's data sets: single clips and epochs, made from whole batches.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -18,7 +18,7 @@ from skelblocks.clips.sample import Sample
 
 
 class ClipSet(Dataset[Sample]):
-    """Base of a data set that can give any of its clips as a batch.
+    """Base of a data set that can return any of its clips as a batch.
 
     A subclass has ``labels``, writes :meth:`batch` and ``__len__``, and satisfies
     :class:`~skelblocks.clips.ClipDataset` with the rest of its attributes.
@@ -39,7 +39,7 @@ class ClipSet(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a place in 0..{len(self) - 1}, got {index}")
+            raise IndexError(f"index: expected an integer in 0..{len(self) - 1}, got {index}")
         place = int(index) % len(self)
         seen = self.seen([place])
         clip, label = self.batch([place])[0], self.labels[place]
@@ -59,7 +59,7 @@ class ClipSet(Dataset[Sample]):
         start: int = 0,
         ahead: int = 0,
     ) -> Iterator[Sample]:
-        """Go through an epoch, a batch at a time: :func:`skelblocks.clips.batches` of this set, with its arguments."""
+        """Iterate over an epoch in batches: :func:`skelblocks.clips.batches` of this set, with the same arguments."""
         return batches(
             self,  # type: ignore[arg-type]  # a subclass has the attributes of the protocol
             batch_size,

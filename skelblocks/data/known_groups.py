@@ -1,4 +1,4 @@
-"""Groups of clips, such as subjects or cameras, of which every clip has one that is known."""
+"""Check groups of clips, such as subjects or cameras: every clip must have a known group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLANK = ("", "nan", "NaN", "None", "<NA>", "NaT")  # what a missing value becom
 
 
 def known_groups(groups: ArrayLike, *, name: str, names: Sequence[str] | None = None) -> NDArray[Any]:
-    """The group of each clip, once it is sure that every clip has one.
+    """Check that every clip has a known group, and return the groups.
 
     Args:
         groups: ``(n,)``: numbers from 0, where readers give -1 for one that a file does not say, or text.

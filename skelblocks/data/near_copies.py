@@ -1,4 +1,4 @@
-"""Clips that are the same recording twice, found by their coordinates.
+"""Find clips that are the same recording twice, by their coordinates.
 
 Axes: n samples, c channels, t frames, v joints, m persons; d = c * t * v * m coordinates of a resampled clip.
 """

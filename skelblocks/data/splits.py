@@ -1,4 +1,4 @@
-"""Training and test parts of a set, as masks: ``dataset.subset(mask)`` and ``dataset.subset(~mask)``."""
+"""Masks of the training clips of a set, for ``dataset.subset(mask)`` and ``dataset.subset(~mask)``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PART = re.compile("[SCPRA][0-9]{3}")
 
 
 def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing: bool = False) -> NDArray[np.bool_]:
-    """True for the clips of the training subjects.
+    """Mask of the clips of the training subjects.
 
     Args:
         subjects: The subject of each clip, ``(n,)``.
@@ -64,7 +64,7 @@ def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing:
 
 
 def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool = False) -> NDArray[np.bool_]:
-    """True for the clips of the training cameras. NTU RGB+D trains on 2 and 3, NW-UCLA on 1 and 2.
+    """Mask of the clips of the training cameras. NTU RGB+D trains on 2 and 3, NW-UCLA on 1 and 2.
 
     Args:
         views: The camera of each clip, ``(n,)``.
@@ -88,7 +88,7 @@ def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool 
 def protocol_split(
     protocol: Protocol, origin: Mapping[str, ArrayLike], *, allow_missing: bool = False
 ) -> NDArray[np.bool_]:
-    """True for the clips that a published protocol trains on; the others are its test part.
+    """Mask of the training clips of a published protocol; the others are its test part.
 
     ``"ntu60-xsub"`` and ``"ntu120-xsub"`` go by the 20 and 53 subjects of their papers, ``"ntu60-xview"`` by cameras 2
     and 3, ``"ntu120-xset"`` by the setups of even number (SkeAttnCLR's released script by cameras), ``"nw-ucla-xview"``
@@ -132,7 +132,7 @@ def protocol_split(
 
 
 def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "refuse") -> NDArray[np.bool_]:
-    """True for the clips of PKU-MMD's training videos, parts I and II, cross-subject and cross-view alike.
+    """Mask of the clips of PKU-MMD's training videos, for parts I and II, cross-subject and cross-view.
 
     Args:
         names: Names of the clips, ``"0002-L_17_0"``, or of whole videos, ``"0002-L"``.
@@ -165,7 +165,7 @@ def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "ref
 
 
 def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
-    """Go through the subjects in order: each with the clips of all others, to train on.
+    """Iterate over the subjects in order. Yield each subject with the mask of all other subjects' clips, to train on.
 
     Args:
         subjects: The subject of each clip, ``(n,)``: numbers or names.

@@ -149,7 +149,7 @@ def test_it_learns():
 @pytest.mark.parametrize(
     ("changes", "given", "message"),
     [
-        ({}, {"rows": []}, "rows: expected different places in 0..11, at least one"),
+        ({}, {"rows": []}, "rows: expected at least one index in 0..11, without repeats"),
         ({}, {"rows": [0, 0]}, "rows: expected different places"),
         ({}, {"rows": [12]}, "rows: expected different places"),
         ({}, {"rows": [-1]}, "rows: expected different places"),
@@ -158,7 +158,7 @@ def test_it_learns():
         ({}, {"select": "best"}, "select: expected one of"),
         ({}, {"select": "validation"}, "validation: expected indices of training clips with select='validation'"),
         ({}, {"validation": [1]}, "validation: expected indices of training clips with select='validation'"),
-        ({}, {"select": "validation", "validation": [99]}, "validation: expected different places in 0..11"),
+        ({}, {"select": "validation", "validation": [99]}, "validation: expected at least one index in 0..11"),
         (
             {},
             {"select": "validation", "validation": [1], "rows": [0, 1]},

@@ -1,1 +1,1 @@
-"""Sets of clips that fit into memory, and arrays in files."""
+"""Data sets of clips in arrays, in memory or in files."""

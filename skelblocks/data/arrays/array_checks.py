@@ -1,4 +1,4 @@
-"""What :class:`~skelblocks.data.ArrayDataset` refuses of its arguments, with the reason.
+"""Checks of the arguments of :class:`~skelblocks.data.ArrayDataset`.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -19,7 +19,7 @@ Part = Literal["train", "test"]
 
 
 def check_clips(clips: NDArray[Any], *, masked: bool = False) -> None:
-    """Reject what is not a floating-point array of five axes, and masked arrays unless they are expected."""
+    """Raise unless clips are a floating-point array with five axes, masked only if ``masked``."""
     check_array(clips.data if masked and isinstance(clips, np.ma.MaskedArray) else clips, name="clips")
     if clips.ndim != 5 or 0 in clips.shape:
         hint = (
@@ -29,7 +29,7 @@ def check_clips(clips: NDArray[Any], *, masked: bool = False) -> None:
 
 
 def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np.int64]:
-    """One label per clip; where the set has none, ``UNLABELED``."""
+    """One label per clip; ``UNLABELED`` if the set has no labels."""
     if labels is None:
         return np.full(len(names), UNLABELED)
     refuse_missing(labels, name="labels", names=names)
@@ -42,21 +42,21 @@ def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]  # the released preprocessing saves them as a column
     if values.shape != (n,):
-        raise ValueError(f"labels: expected one per clip, ({n},), got shape {values.shape}")
+        raise ValueError(f"labels: expected one label per clip, shape ({n},), got shape {values.shape}")
     if values.min() < 0:
         raise ValueError(f"labels: expected integers from 0, got {values.min()}")
     return values.astype(np.int64)
 
 
 def check_one_a_clip(given: Mapping[str, Any], n: int) -> None:
-    """Reject arrays of another length than the clips' number."""
+    """Raise unless every array has one entry per clip."""
     for name, values in given.items():
         if values is not None and np.shape(values)[:1] != (n,):
-            raise ValueError(f"{name}: expected one per clip, {n}, got shape {np.shape(values)}")
+            raise ValueError(f"{name}: expected one entry for each of the {n} clips, got shape {np.shape(values)}")
 
 
 def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
-    """Reject what is not a mask of the joints of clips ``(n, c, t, v, m)``."""
+    """Raise unless ``seen`` is a mask of the joints of clips ``(n, c, t, v, m)``."""
     if seen is None:
         return
     if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:
@@ -67,7 +67,7 @@ def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
 
 
 def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
-    """Reject clips of no frame, or of more than there are."""
+    """Raise unless every length is between 1 and the number of frames."""
     if lengths is not None and not np.issubdtype(lengths.dtype, np.integer):
         raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths is not None and (lengths.min() < 1 or lengths.max() > frames):
@@ -76,7 +76,7 @@ def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
 
 
 def mask_or_places(selection: ArrayLike, n: int) -> NDArray[np.int64]:
-    """The places of a selection of ``n`` clips, given as a boolean mask or as places."""
+    """Indices of selected clips among ``n``, from a boolean mask or from indices."""
     refuse_missing(selection, name="selection")
     chosen = np.asarray(selection)
     if chosen.dtype == bool:
@@ -84,24 +84,24 @@ def mask_or_places(selection: ArrayLike, n: int) -> NDArray[np.int64]:
             raise ValueError(f"selection: expected a mask of shape ({n},), got {chosen.shape}")
         chosen = np.flatnonzero(chosen)
     if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
-        raise ValueError(f"selection: expected a mask or places that leave some clips, got {chosen!r}")
+        raise ValueError(f"selection: expected a mask or indices that select at least one clip, got {chosen!r}")
     if chosen.min() < 0 or chosen.max() >= n:
-        raise ValueError(f"selection: expected places in 0..{n - 1}, got {chosen.min()}..{chosen.max()}")
+        raise ValueError(f"selection: expected indices in 0..{n - 1}, got {chosen.min()}..{chosen.max()}")
     return chosen.astype(np.int64)
 
 
 def check_places(indices: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Places in a set of ``n`` clips, ``(k,)`` with k at least 1."""
+    """Check indices into a set of ``n`` clips, ``(k,)`` with k at least 1."""
     places = np.asarray(indices)
     if places.ndim != 1 or not len(places) or not np.issubdtype(places.dtype, np.integer):
         raise ValueError(f"indices: expected integers (n,), n at least 1, got {places.dtype} {places.shape}")
     if places.min() < 0 or places.max() >= n:
-        raise ValueError(f"indices: expected places in 0..{n - 1}, got {places.min()}..{places.max()}")
+        raise ValueError(f"indices: expected integers in 0..{n - 1}, got {places.min()}..{places.max()}")
     return places.astype(np.int64)
 
 
 def check_finite(x: NDArray[Any], names: Sequence[str]) -> None:
-    """Raise if a clip has a NaN or infinite coordinate after the cast to float32, naming it."""
+    """Raise if a clip has a NaN or infinite coordinate after the cast to float32. The message names the clip."""
     with np.errstate(over="ignore"):
         x = x.astype(np.float32, copy=False)
     wrong = ~np.isfinite(x).all(axis=(1, 2, 3, 4))
@@ -110,6 +110,6 @@ def check_finite(x: NDArray[Any], names: Sequence[str]) -> None:
         raise ValueError(
             f"clips: NaN or infinite coordinates in clip {first!r}"
             + (f" and {len(others)} more" if others else "")
-            + "; if NaN marks joints that were not seen, set Preprocessing(nan='unseen'), on a command line --data.nan "
-            "unseen; otherwise leave the clip out"
+            + "; if NaN marks unseen joints, set Preprocessing(nan='unseen') (--data.nan unseen); otherwise leave the "
+            "clip out"
         )

@@ -53,27 +53,27 @@ _CHUNK = 256  # clips prepared at once
 class ArrayDataset(ClipSet):
     """Clips in an array, preprocessed when they are read; map style, for ``torch.utils.data.DataLoader``.
 
-    A set that fits into memory needs no loader: :meth:`as_tensor` prepares it once, :meth:`batches` goes through it.
+    A set that fits into memory needs no loader: :meth:`as_tensor` prepares it once, :meth:`batches` iterates over it.
 
     Args:
         clips: ``(n, c, t, v, m)``, floating-point, padded with zeros at the end of time and where a person is absent.
         layout: The skeleton of ``clips``: a name, a dict or a layout.
-        labels: ``(n,)``, integers from 0. Of labels that start from 1, subtract 1: as they are, they make a class 0
-            that no clip has.
+        labels: ``(n,)``, integers from 0. Subtract 1 from labels that start from 1, or there would be an empty class 0.
         lengths: Frames of each clip, ``(n,)``. Default: up to the last frame that is not all zero.
-        seen: ``(n, t, v, m)``, true where a joint is seen. What ``clips`` holds for other joints is not used; they get
-            a place by :func:`~skelblocks.data.fill_joints`. Samples then carry the mask of the preprocessed clips.
-        preprocessing: What is done to every clip: frames, center, alignment, persons, scale, another skeleton. Default:
-            ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released preprocessing.
+        seen: ``(n, t, v, m)``, true where a joint is seen. Coordinates of unseen joints are ignored, and
+            :func:`~skelblocks.data.fill_joints` fills them. Samples then carry the mask of the preprocessed clips.
+        preprocessing: Preprocessing of every clip: frames, center, alignment, persons, scale, another skeleton.
+            Default: ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released
+                preprocessing.
         names: One name per clip, for messages and reports. Default: its number.
         class_names: One name per class.
-        subjects: Who is seen in each clip, for :func:`~skelblocks.data.cross_subject`.
-        views: Which camera took it, for :func:`~skelblocks.data.cross_view`.
-        arrays: Anything else with one entry per clip; subsets take their part of it.
+        subjects: Subject of each clip, for :func:`~skelblocks.data.cross_subject`.
+        views: Camera of each clip, for :func:`~skelblocks.data.cross_view`.
+        arrays: Other arrays with one entry per clip. Subsets select from them too.
         **flat: The settings of ``preprocessing`` one by one, such as ``frames=32``: deprecated.
 
     Attributes:
-        labels: int64 tensor ``(n,)``, -1 where there are none.
+        labels: int64 tensor ``(n,)``; -1 means no label.
         names: Tuple of strings.
         class_names: Tuple of strings.
         subjects: Array, or None.
@@ -138,7 +138,7 @@ class ArrayDataset(ClipSet):
             clips = clips.filled(np.nan)
         self._clips, self._seen = clips, seen
         self._has_mask = seen is not None or self._preprocessing.nan == "unseen"
-        # Clips that are mapped from disk are looked at when they are read.
+        # Clips that are mapped from disk are checked when they are read.
         self._search_on_reading = isinstance(clips, np.memmap)
         if self._has_mask and not self._search_on_reading:
             self._clips, self._seen = self._placed(clips, seen)
@@ -203,16 +203,16 @@ class ArrayDataset(ClipSet):
         preprocessing: Preprocessing | None = None,
         **flat: Any,
     ) -> Self:
-        """Open a set that is kept in a ``.npz`` or ``.npy`` file.
+        """Open a set in a ``.npz`` or ``.npy`` file.
 
         Args:
             path: The file; a ``.npy`` file is mapped, not read. See :func:`~skelblocks.data.read_arrays`.
-            layout: The skeleton. Default: the known one whose joint names the file has, in its order.
-            keys: What the file calls its arrays, ``{"clips": "data"}``, where that is not the default.
+            layout: The skeleton. Default: the known layout with the file's joint names in the same order.
+            keys: Names of the arrays in the file, such as ``{"clips": "data"}``, if they differ from the defaults.
             labels: Instead of the file's own, as an array or a ``.npy`` file.
             lengths: Instead of the file's own, as an array or a ``.npy`` file.
-            split: ``"train"`` or ``"test"`` for that part by the file's ``is_train``; other splits are made with
-                :meth:`subset`. Default: everything.
+            split: ``"train"`` or ``"test"``: this part by the file's ``is_train``. Use :meth:`subset` for other splits.
+                Default: all clips.
             preprocessing: As for the class.
             **flat: As for the class: deprecated.
 
@@ -255,15 +255,15 @@ class ArrayDataset(ClipSet):
         if "train" not in self.arrays:
             there = ", ".join(self.group_names) or "nothing to split by"
             raise ValueError(
-                f"split: the file has no array 'is_train', it has {there}; name it with keys={{'train': ...}}, or "
-                "split with subset"
+                f"split: expected an array 'is_train', but the file has {there}; name it with keys={{'train': ...}}, "
+                "or split with subset"
             )
         train = boolean_mask(self.arrays["train"], name="is_train", names=self.names)
         return self.subset(train if split == "train" else ~train)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Of every clip, ``(c, t, v, m)``."""
+        """The shape of every clip, ``(c, t, v, m)``."""
         settings = self._preprocessing
         c, t, _, m = self._clips.shape[1:]
         c = settings.channels_of(c)
@@ -272,15 +272,15 @@ class ArrayDataset(ClipSet):
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """What is done to every clip; None after :meth:`select_joints`, for it is done with all joints.
+        """The preprocessing of every clip; None after :meth:`select_joints`, because it uses all joints.
 
-        What the class was given, but with ``y="auto"`` decided, and with the ``source`` that ``to`` remaps.
+        This is the constructor's argument with ``y="auto"`` decided, and with the ``source`` that ``to`` remaps.
         """
         return self._preprocessing if self._joints is None else None
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        """What :meth:`groups` knows."""
+        """The names that :meth:`groups` accepts."""
         own = [name for name, values in (("subject", self.subjects), ("view", self.views)) if values is not None]
         return (*own, *self.arrays)
 
@@ -303,7 +303,7 @@ class ArrayDataset(ClipSet):
         return known_groups(found, name=name, names=self.names)
 
     def subset(self, selection: ArrayLike) -> Self:
-        """Some of the clips, by a boolean mask or by index; the clips themselves are shared, not copied.
+        """Select clips by a boolean mask or by index. The clips are shared, not copied.
 
         Args:
             selection: Boolean ``(n,)``, or integers.
@@ -323,14 +323,13 @@ class ArrayDataset(ClipSet):
         return part
 
     def select_joints(self, joints: Sequence[str] | SkeletonLayout) -> Self:
-        """The same clips with some of the joints; these are prepared as before, with all joints, and then taken.
+        """Keep only some of the joints. Clips are still preprocessed with all joints; then the joints are selected.
 
-        So the joint that is the origin may be left out, and the shoulders that ``align`` turns. The clips themselves
-        are shared, not copied.
+        So the center joint and the shoulders that ``align`` needs may be left out. The clips are shared, not copied.
 
         Args:
-            joints: Names, in the order that the joint axis then has; the layout is that of
-                :func:`~skelblocks.layouts.restrict`. Or a layout, which the clips then have, for its joints.
+            joints: Joint names in the new order, which give the layout of :func:`~skelblocks.layouts.restrict`. Or a
+                layout, which the clips then have.
 
         Raises:
             TypeError: Names that are not strings.
@@ -350,7 +349,7 @@ class ArrayDataset(ClipSet):
         return part
 
     def as_tensor(self) -> Tensor:
-        """The whole set, prepared: ``(n, c, t, v, m)``, float32."""
+        """The whole preprocessed set, ``(n, c, t, v, m)``, float32."""
         return torch.cat([batch.clip for batch in self.batches(_CHUNK)])
 
     def batch(self, indices: ArrayLike) -> Tensor:
@@ -392,7 +391,7 @@ class ArrayDataset(ClipSet):
         return len(self._rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Workers that are started afresh open the file again; pickling would read all of it.
+        # New worker processes open the file again; pickling the clips would read the whole file.
         return self.__dict__ | ({"_clips": None} if self._mapped_from else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -409,7 +408,7 @@ class ArrayDataset(ClipSet):
         )
 
     def _read(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        """Clips and masks as recorded, with a place for every joint."""
+        """Recorded clips and masks, with every joint filled."""
         rows = self._rows[places]
         x = np.asarray(self._clips[rows], dtype=np.float32)
         seen = None if self._seen is None else self._seen[rows]

@@ -1,4 +1,4 @@
-"""Whether clips can be in the unit that an encoder was trained on.
+"""Check that clips can be in the unit that an encoder was trained on.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -20,15 +20,15 @@ _TORSO = (
 
 
 def check_unit(clips: NDArray[np.floating], *, layout: SkeletonLayout, preprocessing: Preprocessing) -> None:
-    """Raise where clips are expected in meters and their torsos have other lengths.
+    """Raise if clips are expected in meters but their torsos have implausible lengths.
 
-    The median over some of the clips decides, so that a clip whose joints were lost does no harm. A skeleton without
-    shoulders or hips is not checked.
+    The median over a sample of the clips decides, so single damaged clips do not matter. A skeleton without shoulders
+    or hips is not checked.
 
     Args:
         clips: ``(n, c, t, v, m)``.
         layout: Their skeleton.
-        preprocessing: What is expected. Without ``unit``, or with ``scale``, all clips are taken.
+        preprocessing: The expected preprocessing. Without ``unit``, or with ``scale``, any clips are accepted.
 
     Raises:
         ValueError: The median torso is shorter than 0.2 or longer than 1 unit.

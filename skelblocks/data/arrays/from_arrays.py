@@ -1,4 +1,4 @@
-"""The way in for a user's own arrays: any order of axes, clips of unequal length.
+"""Convert a user's own arrays: any order of axes, clips of unequal length.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -33,12 +33,12 @@ class PaddedClips(NamedTuple):
 
 
 def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Clips of this library in another order of axes; the inverse of :func:`from_axes`.
+    """Convert clips of this library to another order of axes; the inverse of :func:`from_axes`.
 
     Args:
         x: Clips ``(n, c, t, v, m)``.
-        axes: The order to bring them into: one letter per axis out of N C T V M, with or without spaces. N and M can be
-            left out where there is one clip, or one person.
+        axes: The new order: one letter per axis out of N C T V M, with or without spaces. N and M can be left out if
+            there is one clip, or one person.
 
     Returns:
         The clips in that order, a copy. ``"N M T V C"`` is pyskl's order.
@@ -69,7 +69,7 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
 
 
 def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Clips in another order of axes, in that of this library.
+    """Convert clips from another order of axes to the order of this library.
 
     Args:
         x: The clips, of any dtype.
@@ -102,7 +102,7 @@ def from_arrays(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     nan: Nan = "error",
 ) -> PaddedClips:
-    """Bring a user's clips into one array, padded with zeros to the longest of them and to the most persons.
+    """Put clips into one array, padded with zeros to the longest clip and to the most persons.
 
     Args:
         clips: A list of clips, each of its own length and number of persons: anything that numpy takes as an array of
@@ -160,14 +160,14 @@ def from_arrays(
 
 
 def _order(axes: str) -> str:
-    """The letters of an order, in capitals."""
+    """The letters of an order of axes, in capitals."""
     if not isinstance(axes, str):
         raise TypeError(f"axes: expected a string such as 'T V C', got {type(axes).__name__}")
     order = "".join(axes.replace(",", " ").split()).upper()
     missing = [axis for axis in "CTV" if axis not in order]
     if missing or set(order) - set(_ORDER) or len(set(order)) != len(order):
         raise ValueError(
-            f"axes: expected the letters C T V, and N or M where there are such axes, once each, got {axes!r}; "
+            f"axes: expected each of the letters C T V once, and N or M if there are such axes, got {axes!r}; "
             "N samples, C channels, T frames, V joints, M persons; reshape joined axes such as (T, V * C) first"
         )
     return order

@@ -1,4 +1,4 @@
-"""Warnings about clips that have the right shape and are probably not what they are taken for.
+"""Warnings about clips that have the right shape but probably the wrong content.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -23,15 +23,15 @@ _FLAT = frozenset({"coco-17", "openpose-18"})  # detected in pictures, with a sc
 
 
 def warn_if_implausible(clips: NDArray[np.floating], layout: SkeletonLayout, preprocessing: Preprocessing) -> None:
-    """Warn of clips that are probably not what they are taken for.
+    """Warn about clips that probably have the wrong content.
 
-    That is: exchanged axes, pixels, a score that is taken for a depth, joints that were not found, and persons who
-    stand on their heads.
+    The checks find exchanged axes, pixels, scores in place of depth, joints that were not found, and persons who are
+    upside down.
 
     Args:
-        clips: ``(n, c, t, v, m)``; some of them are looked at.
+        clips: ``(n, c, t, v, m)``; a sample of them is checked.
         layout: The skeleton.
-        preprocessing: What will be done to them.
+        preprocessing: The preprocessing that will follow.
 
     Example:
         >>> x = np.random.default_rng(0).uniform(100, 900, (4, 2, 30, 17, 1))
@@ -54,7 +54,7 @@ def warn_if_implausible(clips: NDArray[np.floating], layout: SkeletonLayout, pre
 
 
 def _axes(x: NDArray[np.float32], layout: SkeletonLayout) -> str | None:
-    """Whether (n, m, t, v, c) is read as (n, c, t, v, m): then bones keep their lengths along the wrong axes."""
+    """Warn if (n, m, t, v, c) is read as (n, c, t, v, m): then bones keep their lengths along the other axes."""
     _, c, _, _, m = x.shape
     if c != 2 or m < 2 or not layout.edges:
         return None
@@ -82,13 +82,13 @@ def _unit(x: NDArray[np.float32], preprocessing: Preprocessing) -> str | None:
     if preprocessing.scale is not None or size <= _LARGEST_BODY:
         return None
     return (
-        f"a body is about {size:.3g} units long, where one in meters is 2; pixels and millimeters are too large for "
+        f"a body is about {size:.3g} units long, but in meters it would be 2; pixels and millimeters are too large for "
         "the augmentations and for a pretrained encoder; set Preprocessing(scale='bones'), or divide the coordinates"
     )
 
 
 def _size(x: NDArray[np.float32]) -> float:
-    """The extent of a body, the median over the frames in which persons are seen."""
+    """The extent of a body: the median over frames with a visible person."""
     seen = (x != 0).any(axis=(1, 3))  # (n, t, m)
     extent = np.ptp(x[:, :2], axis=3).max(axis=1)[seen]
     return float(np.median(extent)) if extent.size else 0.0
@@ -100,13 +100,13 @@ def _score(x: NDArray[np.float32], layout: SkeletonLayout) -> str | None:
     if x.shape[1] != 3 or not pictured or third.min() < 0 or not 0.1 < third.max() <= 1:
         return None
     return (
-        "the third channel is in 0..1 and looks like a detector's score, which would be centered and turned as a depth"
+        "the third channel is in 0..1 and looks like a detector's score, which would be centered and rotated as a depth"
         "; leave it out, clips[:, :2]"
     )
 
 
 def _upside_down(x: NDArray[np.float32], layout: SkeletonLayout, preprocessing: Preprocessing) -> str | None:
-    """Whether most persons stand on their heads, with their torsos nearly upright."""
+    """Warn if most persons are upside down, with nearly vertical torsos."""
     weights = torso_weights(layout) if x.shape[1] > 1 else None
     if weights is None:
         return None
@@ -119,20 +119,20 @@ def _upside_down(x: NDArray[np.float32], layout: SkeletonLayout, preprocessing: 
     other = "up" if preprocessing.y == "down" else "down"
     return (
         "in most clips the shoulders lie below the hips, as if the second coordinate grew the other way; set "
-        f"Preprocessing(y={other!r}), on a command line --data.y {other}"
+        f"Preprocessing(y={other!r}) (--data.y {other})"
     )
 
 
 def _zeros(x: NDArray[np.float32]) -> str | None:
     zero = (x == 0).all(axis=1)  # (n, t, v, m)
     seen = ~zero.all(axis=2, keepdims=True)
-    # A joint that is zero wherever a person is seen is the origin of clips that are centered.
+    # A joint that is zero in all frames with a person is the origin of centered clips.
     origin = (zero | ~seen).all(axis=(0, 1, 3), keepdims=True)
     counted = seen & ~origin
     share = float((zero & counted).sum() / max(1, counted.sum()))
     if share <= _MOST_ZERO:
         return None
     return (
-        f"{share:.1%} of the joints of persons who are seen are exactly 0, a place like others; joints that were not "
-        "found are filled from the frames around them, numpy.interp(frames, seen, x[seen])"
+        f"{share:.1%} of the joints of visible persons are exactly 0 and would count as positions; if these joints "
+        "were not found, fill them from the frames around them, numpy.interp(frames, seen, x[seen])"
     )

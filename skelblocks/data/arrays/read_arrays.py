@@ -1,4 +1,4 @@
-"""Plain arrays from .npz and .npy files, found by what they are for."""
+"""Read plain arrays from .npz and .npy files by their purpose."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ KEYS: Mapping[str, str] = {
 
 
 def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None = None) -> dict[str, NDArray[Any]]:
-    """Read the arrays of a set, renamed to what they are for.
+    """Read the arrays of a set, and rename them by their purpose.
 
     Files are never unpickled: a pickle can run code when it is opened.
 
     Args:
-        path: A ``.npz`` file, or a ``.npy`` file that holds the clips alone and is mapped from disk, not read.
-        keys: What the file calls an array, by what it is for: ``{"clips": "data", "labels": "target"}``. It adds to the
+        path: A ``.npz`` file, or a ``.npy`` file that holds only the clips and is mapped from disk.
+        keys: Names of the arrays in the file, by purpose: ``{"clips": "data", "labels": "target"}``. They add to the
             defaults ``clips: x``, ``labels: y``, ``lengths: length``, ``seen``, ``names: clip_name``,
             ``subjects: subject``, ``views: view``, ``train: is_train``, ``class_names`` and ``joint_names``.
 
     Returns:
-        The arrays by purpose; those that have none keep the file's name for them. Only ``"clips"`` is sure to be there.
+        The arrays by purpose; other arrays keep their name in the file. Only ``"clips"`` is guaranteed to exist.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -57,7 +57,7 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
     path = Path(path)
     unknown = sorted(set(keys or {}) - set(KEYS))
     if unknown:
-        raise ValueError(f"keys: expected some of {sorted(KEYS)}, got {unknown}")
+        raise ValueError(f"keys: expected names among {sorted(KEYS)}, got {unknown}; correct them")
     if not path.is_file():
         raise FileNotFoundError(f"path: there is no file {escape(path)!r} (looked in {escape(Path.cwd())})")
     if path.suffix == ".npy":
@@ -99,14 +99,14 @@ def _load(path: Path, **options: Any) -> Any:
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """Reject an array that claims more numbers than the file has, before memory is asked for it."""
+    """Reject an array that claims more numbers than the file has, before memory is allocated."""
     for member in archive.infolist():
         with archive.open(member) as file:
             try:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(file)
-            except (ValueError, EOFError):  # not an array, as numpy will say
+            except (ValueError, EOFError):  # not an array; numpy will report it
                 continue
             claimed = math.prod(shape) * dtype.itemsize
             held = min(member.file_size, _DENSEST * member.compress_size) - file.tell()
@@ -119,7 +119,7 @@ _DENSEST = 1100  # deflate packs at most 1032 bytes into one
 
 def _wrong(path: Path, error: Exception) -> ValueError:
     if isinstance(error, MemoryError):
-        return ValueError(f"path: {escape(path)!r} needs more memory than there is: {error}")
+        return ValueError(f"path: {escape(path)!r} needs more memory than is available: {error}")
     if "pickle" not in str(error).lower():  # numpy has no type of its own for these
         return ValueError(f"path: {escape(path)!r} is not a whole numpy file: {escape(error)}")
     return ValueError(

@@ -1,4 +1,4 @@
-"""Joints of clips in arrays that are not seen: which they are, and the places that they get.
+"""Find the unseen joints of clips in arrays, and fill them.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -16,7 +16,7 @@ from skelblocks.layouts import SkeletonLayout
 
 
 class SeenClips(NamedTuple):
-    """Clips in which every joint has a place.
+    """Clips in which every joint has coordinates.
 
     Attributes:
         clips: ``(n, c, t, v, m)``.
@@ -30,19 +30,19 @@ class SeenClips(NamedTuple):
 def place_unseen(
     clips: NDArray[Any], seen: NDArray[np.bool_] | None, *, nan: bool, layout: SkeletonLayout
 ) -> SeenClips:
-    """Give joints that are not seen a place, by :func:`~skelblocks.data.fill_joints`.
+    """Fill unseen joints with :func:`~skelblocks.data.fill_joints`.
 
-    Frames in which nothing of a person is seen are filled between those around them if there are at most ten, and are
-    zero otherwise, as are frames before the first and after the last in which the person is seen.
+    Gaps of at most ten frames, in which a person is not seen at all, are filled from the frames around them. Longer
+    gaps are zero, and so are frames before the first and after the last one with the person.
 
     Args:
         clips: ``(n, c, t, v, m)`` of floating-point numbers.
-        seen: ``(n, t, v, m)``, true where the joint is seen. None for all joints of persons who are there.
-        nan: Whether a joint with a NaN is one that is not seen.
+        seen: ``(n, t, v, m)``, true where the joint is seen. None: all joints of present persons are seen.
+        nan: Whether NaN marks unseen joints.
         layout: The skeleton.
 
     Returns:
-        The clips, a copy where something is not seen, and the whole mask.
+        The clips (a copy if any joint is unseen), and the complete mask.
 
     Example:
         >>> from skelblocks import layouts
@@ -70,7 +70,7 @@ def place_unseen(
 
 
 def _long_gaps(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """``(t, m)``: frames in gaps of a person, between two sights, that are longer than ten frames."""
+    """``(t, m)``: frames in gaps of more than ten frames, between two frames with the person."""
     t = len(there)
     frame = np.arange(t)[:, None]
     before = np.maximum.accumulate(np.where(there, frame, -1), axis=0)

@@ -1,4 +1,4 @@
-"""From the persons that a pose estimator found in each frame to a clip.
+"""Make a clip from the persons that a pose estimator found in each frame.
 
 Axes: n detections, c coordinates, t frames, v joints, b persons.
 """
@@ -23,10 +23,10 @@ class PoseOptions(NamedTuple):
     """What the caller of a reader knows about the files.
 
     Attributes:
-        layout: The skeleton. None: as the format and the number of joints say.
+        layout: The skeleton. None: by the format and the number of joints.
         image_size: Width and height of the picture in pixels.
         fps: Frames per second.
-        min_score: A joint with a lower score is not seen. None: the format's own.
+        min_score: A joint with a lower score counts as unseen. None: the default of the format.
     """
 
     layout: SkeletonLayout | None = None
@@ -58,7 +58,7 @@ class Detections(NamedTuple):
 def to_clip(
     found: Detections, *, path: Path, name: str, layout: str | SkeletonLayout | None, fps: float | None = None
 ) -> RawClip:
-    """Set each person into a place of a clip.
+    """Assign each person a place in a clip.
 
     A person with an id keeps one place throughout; if a frame lists an id twice, ids are ignored. A person without an
     id has the place of its rank in the frame's list.
@@ -115,7 +115,7 @@ def to_clip(
 
 
 def _ranks(frame: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The place of each detection among those of its frame, in the order of the file."""
+    """The rank of each detection within its frame, in the order of the file."""
     order = np.argsort(frame, kind="stable")
     ordered = frame[order]
     first = np.searchsorted(ordered, ordered, side="left")

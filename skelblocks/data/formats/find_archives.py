@@ -1,4 +1,4 @@
-"""The clips of files that hold a whole set: pyskl's pickles, and the pairs of the released preprocessing."""
+"""Find the clips in files that hold a whole set: pyskl's pickles, and the pairs of the released preprocessing."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def find_position(root: Path, protocol: str | None, *, layout: SkeletonLayout | 
         return FoundClips(sources, layout or "ntu-rgb+d", part_by_lists(train, test))
     origins = [origin_of(name) for name, _ in sources]
     if protocol is not None and not all("setup" in origin for origin in origins):
-        raise ValueError(f"protocol: {protocol!r} needs the names of NTU RGB+D; 'given' goes by the names of the files")
+        raise ValueError(f"protocol: {protocol!r} needs the names of NTU RGB+D; 'given' uses the names of the files")
     kind = "ntu120" if any(origin.get("action", 0) > 60 for origin in origins) else "ntu60"
     return FoundClips(sources, layout or "ntu-rgb+d", part_by_origin(kind, protocol))
 

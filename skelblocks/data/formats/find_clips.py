@@ -1,4 +1,4 @@
-"""The clips that are in a folder of raw files, and the part of a protocol that each belongs to."""
+"""Find the clips in a folder of raw files, and the part of a protocol that each belongs to."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def find_clips(
             joints as they have. Default: the set's own.
 
     Returns:
-        What there is, for :func:`~skelblocks.data.prepare`.
+        The arguments for :func:`~skelblocks.data.prepare`.
 
     Raises:
         FileNotFoundError: No such folder, or nothing of that kind in it.
-        ClipFormatError: A file that tells what there is, such as a split, is damaged.
+        ClipFormatError: A file that lists the clips, such as a split, is damaged.
         ValueError: An unknown kind, a protocol or a layout that the set does not have, ``score=False`` for a set
             without scores, or two files for the same clip.
 

@@ -1,4 +1,4 @@
-"""The recordings in a file or a folder of poses, each to be read when it is wanted."""
+"""Find the recordings in a file or a folder of poses. Each is read on demand."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_poses(
     fps: float | None = None,
     min_score: float | None = None,
 ) -> list[PoseSource]:
-    """Find the recordings in a file or a folder; the arguments are those of :func:`~skelblocks.data.read_poses`.
+    """Find the recordings in a file or a folder. The arguments are the same as for :func:`~skelblocks.data.read_poses`.
 
     A folder is searched with all folders below it, but not through links to folders. In a format with one file for each
     frame, files whose names differ only in the last number are one recording. Pictures, videos and other texts are
@@ -59,7 +59,7 @@ def find_poses(
 
     Raises:
         FileNotFoundError: The file or folder does not exist, or holds no recording.
-        ValueError: An argument has a value that it cannot have.
+        ValueError: An argument has an invalid value.
 
     Example:
         >>> import tempfile

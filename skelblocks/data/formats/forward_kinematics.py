@@ -1,4 +1,4 @@
-"""Where the joints of a tree are when each is turned and shifted in the axes of its parent, in float64.
+"""Positions of the joints of a tree from rotations and shifts in the axes of each parent, in float64.
 
 Axes: t frames, v joints, k turns.
 """
@@ -17,7 +17,7 @@ _BLOCK = 1 << 22  # numbers in the rotations that are held at once
 
 
 def rotation_matrices(angles: Floats, axes: str) -> Floats:
-    """The product of turns about coordinate axes, the first of them leftmost: ``R = R_first ... R_last``.
+    """The product of rotations about coordinate axes, the first one leftmost: ``R = R_first ... R_last``.
 
     The right-hand rule holds: a quarter turn about Z takes x to y.
 
@@ -47,7 +47,7 @@ def rotation_matrices(angles: Floats, axes: str) -> Floats:
 
 
 def joint_positions(parents: Sequence[int], shifts: Floats, rotations: Floats) -> Floats:
-    """Positions in the world out of shifts and rotations in the axes of each joint's parent.
+    """World positions from shifts and rotations in the axes of each joint's parent.
 
     A joint is where its parent's rotation takes its shift, counted from its parent; its rotation turns its children.
 

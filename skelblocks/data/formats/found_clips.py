@@ -1,4 +1,4 @@
-"""What is found in an owner's folder, and the part of a protocol that each clip belongs to."""
+"""The clips found in a raw data set, and the part of a protocol that each belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that hold one frame each: which belong to one clip, and in which order."""
+"""Group files that hold one frame each into clips, and order them."""
 
 from __future__ import annotations
 

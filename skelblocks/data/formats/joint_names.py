@@ -1,4 +1,4 @@
-"""Which layout has the joints that a file names, however it writes their sides."""
+"""Find the layout with the joints that a file names, in any spelling of left and right."""
 
 from __future__ import annotations
 

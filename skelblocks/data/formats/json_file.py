@@ -1,4 +1,4 @@
-"""JSON files of other people, read with bounded memory and depth."""
+"""Read untrusted JSON files with bounded memory and depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of numbers of a pose estimator's file, checked and stacked: x, y and score of each joint, again and again."""
+"""Check and stack the rows of numbers in a pose estimator's file: x, y and score of each joint in turn."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def choose_layout(
         The layout, and how many of the first joints belong to it.
 
     Raises:
-        ClipFormatError: The number is unknown, or not that of the caller's layout.
+        ClipFormatError: The number is unknown, or differs from the caller's layout.
 
     Example:
         >>> choose_layout(25, {25: "body-25"}, layout=None, path=Path("a.json"), tool="OpenPose")

@@ -1,4 +1,4 @@
-"""Landmarks of a body in JSON, however a script wrote them: a list, or an object by number or name.
+"""Landmarks of a body in JSON, in any of the usual forms: a list, or an object by number or name.
 
 A landmark is ``{"x": .., "y": .., "z": .., "visibility": ..}``, which may also have its number or its name, or
 ``[x, y, z, visibility]``.
@@ -47,7 +47,7 @@ def landmark_frames(content: Any, path: Path, kind: Kind) -> list[tuple[int, lis
     Args:
         content: What the file holds: frames as a list or by number, or one frame.
         path: The file.
-        kind: Which landmarks, where a frame has those of the picture and those of the world.
+        kind: Which landmarks to take if a frame has both image landmarks and world landmarks.
 
     Raises:
         ClipFormatError: It is none of these, or two frames have one number.

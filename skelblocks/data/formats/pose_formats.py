@@ -69,7 +69,7 @@ def never(head: bytes) -> bool:
     return False
 
 
-# A file is of the first format that it looks like.
+# A file has the first format that it looks like.
 POSE_FORMATS: Mapping[str, PoseFormat] = {
     "openpose": PoseFormat(looks_like_openpose, read_openpose, always, (".json",)),
     "alphapose": PoseFormat(looks_like_alphapose, read_alphapose, is_alphapose_frame, (".json",)),

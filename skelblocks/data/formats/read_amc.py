@@ -78,7 +78,7 @@ def read_amc(
         skeleton: Its ASF file. Default: the one in the same folder whose name the AMC file's begins with, such as
             ``02.asf`` for ``02_01.amc``, or the only one.
         fps: Frames per second, which the files do not say. CMU's and HDM05's recordings have 120, some of CMU's 60.
-        unit_scale: What coordinates are multiplied by. Those of CMU and HDM05 become meters by 0.056444.
+        unit_scale: Factor for the coordinates. With 0.056444, coordinates of CMU and HDM05 are in meters.
 
     Returns:
         One clip ``(3, t, v, 1)``, y up, with every joint seen.

@@ -53,7 +53,7 @@ def read_bvh(
         path: The file.
         fps: Frames per second, where the file's are wrong: many copies of CMU's recordings say 120 and have 60.
             Default: from the file's frame time, to which ``0.008333`` means 120.
-        unit_scale: What coordinates are multiplied by. BVH does not say its unit: centimeters, meters and others occur.
+        unit_scale: Factor for the coordinates. BVH files do not name their unit: centimeters, meters and others occur.
         end_sites: Whether the ends of fingers, feet and head become joints, named by their joint and ``_end``.
         drop_first: Whether the first frame, in many files a T-pose, is left out. ``"auto"`` leaves it out where the
             pose jumps right after it: by more than five times the largest of the next ten steps.

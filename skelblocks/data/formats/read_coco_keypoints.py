@@ -39,7 +39,7 @@ def looks_like_coco_keypoints(head: bytes) -> bool:
 def read_coco_keypoints(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read a COCO keypoint file: ``images``, ``annotations`` and ``categories``, or a list of results.
 
-    Images are frames: by ``frame_id``, or by the last number in ``file_name``; those of different videos, folders or
+    Images are frames: by ``frame_id``, or by the last number in ``file_name``. Images of different videos, folders or
     first words are different clips. In a list of results, ``image_id`` is the frame's number. ``track_id`` is a
     person's id. The layout follows from the keypoints' names in ``categories``, or from the number of joints.
 

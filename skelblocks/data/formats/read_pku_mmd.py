@@ -29,8 +29,8 @@ _VIEWS = {"L": 1, "M": 2, "R": 3}
 class PkuMmdVideo(RawClips):
     """The clips of one video, in the order of its label file.
 
-    A label whose frames the video does not have raises :class:`~skelblocks.data.ClipFormatError` when its clip is asked
-    for; the others can be read.
+    A label with frames outside the video raises :class:`~skelblocks.data.ClipFormatError` when its clip is read; the
+    other clips can be read.
 
     Attributes:
         name: Of the video, such as ``"0002-L"`` or ``"A01N01-L"``.
@@ -52,7 +52,7 @@ class PkuMmdVideo(RawClips):
         """One clip."""
         action, start, end = self.intervals[index]
         if not 1 <= start <= end <= self.x.shape[1]:
-            reason = f"expected frames within 1..{self.x.shape[1]}, those of the video, got {start}..{end}"
+            reason = f"expected frames within the video, 1..{self.x.shape[1]}, got {start}..{end}"
             raise ClipFormatError(self._labels, reason, line=index + 1)
         x = self.x[:, start - 1 : end].copy()
         name = f"{self.name}_{action}_{index}"
@@ -100,7 +100,7 @@ def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[
 def read_pku_mmd_split(path: str | os.PathLike[str]) -> PkuMmdSplit:
     r"""Read ``cross-subject.txt``, ``cross-view.txt`` or part II's ``*_v2.txt``: a heading and a line of names, twice.
 
-    The released scripts test on every video that is not in the training list; the file's own list is given here too.
+    The released scripts test on every video that is not in the training list; this also returns the file's own list.
 
     Raises:
         FileNotFoundError: The file does not exist.

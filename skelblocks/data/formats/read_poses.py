@@ -1,4 +1,4 @@
-"""Poses from the files of any estimator or motion capture that is known."""
+"""Read poses from the files of any known pose estimator or motion capture system."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_poses(
         format: ``"auto"`` recognizes it by the files' content. A name reads the files as that format. A function reads
             files of your own: it takes a path and returns a :class:`~skelblocks.data.RawClip` or a list of them; for a
             folder, it is called with each file.
-        layout: The skeleton, where it does not follow from the file.
+        layout: The skeleton, if it does not follow from the file.
         image_size: Width and height of the picture in pixels. Needed where coordinates are fractions of the picture:
             Ultralytics, MediaPipe's image landmarks, OpenPose's ``--keypoint_scale``.
         fps: Frames per second, which most files do not have.
@@ -45,7 +45,7 @@ def read_poses(
         ClipFormatError: A file is of another format or damaged; with the file, the line or the frame, and the reason.
         FileNotFoundError: The file or folder does not exist, or holds nothing to read.
         OSError: A file cannot be read.
-        ValueError: An argument has a value that it cannot have.
+        ValueError: An argument has an invalid value.
 
     Example:
         >>> import tempfile, pathlib

@@ -24,9 +24,9 @@ _PKU = re.compile(r"(?:F(?P<video>\d{3})|A\d{3}N\d{3})V(?P<view>\d{3})C(?P<actio
 
 
 class PositionPair(RawClips):
-    """The clips of a pair of files, each read from disk when it is asked for.
+    """The clips of a pair of files. Each is read from disk on demand.
 
-    A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is asked for; the others can be read.
+    A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is read; the other clips can be read.
 
     Attributes:
         names: Names of the clips, without ``.skeleton``.
@@ -70,8 +70,8 @@ def read_position_pair(
     Returns:
         A sequence of clips ``(3, t, v, b)`` with all t frames, padding included: the file does not say their length,
         and ``seen`` is where any coordinate of a body is not zero. Names of NTU RGB+D give ``setup``, ``camera``,
-        ``subject``, ``replication`` and ``action``, those of the released PKU-MMD scripts ``view`` and ``action`` and,
-        in part I, ``video``; others an empty origin.
+        ``subject``, ``replication`` and ``action``. Names of the released PKU-MMD scripts give ``view`` and ``action``
+        and, in part I, ``video``. Other names give an empty origin.
 
     Raises:
         FileNotFoundError: One of the files does not exist.
@@ -135,7 +135,7 @@ def check_label(label: Any, path: Path, name: str) -> None:
 
 
 def origin_of(name: str) -> Mapping[str, int]:
-    """What the name of a clip tells; empty if it is not one of NTU RGB+D or of the released PKU-MMD scripts."""
+    """The origin in the name of a clip of NTU RGB+D or of the released PKU-MMD scripts; empty for other names."""
     found = _PKU.fullmatch(name)
     if found is not None:
         return {key: int(value) for key, value in found.groupdict().items() if value is not None}

@@ -25,7 +25,7 @@ _JOINTS = {3: 25, 2: 17}  # Kinect v2 in space, COCO in pictures
 class PysklClips(RawClips):
     """The annotations of a pyskl file as clips.
 
-    A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is asked for; the others can be read.
+    A damaged clip raises :class:`~skelblocks.data.ClipFormatError` when it is read; the other clips can be read.
 
     Attributes:
         names: ``frame_dir`` of the clips.

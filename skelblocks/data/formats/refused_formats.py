@@ -1,4 +1,4 @@
-"""Files that people have and that are not read here: what they are, and what reads them."""
+"""Common files that this package does not read: how to recognize them, and what reads them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def explain_refusal(head: bytes) -> str:
         return "got a file of pose-format; read it with the library pose-format (Pose.read) in a function as format="
     if head.startswith(b"\x80") and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return (
-            "got a pickle, which can run code and is not opened; 'skelblocks prepare pyskl' reads those of pyskl; save "
-            "others as .npz without objects"
+            "got a pickle, which can run code and is not opened; 'skelblocks prepare pyskl' reads pyskl's pickles; "
+            "save others as .npz without objects"
         )
     if {"box", "keypoints", "visible"} <= json_keys(head):
         return "got the result of Ultralytics' to_json, which does not say frames; write it with save_txt=True"

@@ -1,1 +1,1 @@
-"""A pickle reader that builds arrays and plain containers and nothing else."""
+"""A pickle reader that builds only arrays and plain containers."""

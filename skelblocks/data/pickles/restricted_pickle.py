@@ -1,4 +1,4 @@
-"""Pickles of arrays and builtin containers, read without running what they say."""
+"""Read pickles of arrays and builtin containers without running their code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_restricted(file: str | os.PathLike[str] | IO[bytes]) -> Any:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ClipFormatError: Anything else; the reason names what was refused and how to fix it.
+        ClipFormatError: The file holds anything else; the message says what was refused and how to fix it.
 
     Example:
         >>> import io, pickle

@@ -1,4 +1,4 @@
-"""From a clip as a raw file has it to an array for training.
+"""Convert a raw clip to an array for training.
 
 Axes: c coordinates, t frames, v joints, b tracks, m persons.
 """
@@ -34,7 +34,7 @@ _OF_JOINTS: Mapping[str, float] = {"max_gap": MAX_GAP, "min_seen": 0.0}
 
 
 class PreparedClip(NamedTuple):
-    """What becomes of a raw clip.
+    """A prepared clip.
 
     Attributes:
         x: ``(c, t, v, m)`` float32.
@@ -47,12 +47,13 @@ class PreparedClip(NamedTuple):
 
 @dataclass(frozen=True, init=False)
 class ClipPreparation:
-    """What is done to every raw clip of a set; call it with a :class:`~skelblocks.data.RawClip`.
+    """The preparation of every raw clip of a set; call it with a :class:`~skelblocks.data.RawClip`.
 
-    In this order: denoise, choose the persons, fill gaps, also those of single joints where the raw clip says which are
-    seen, then the steps of :func:`~skelblocks.data.preprocess`, up to the last frame in which a person is seen. The
-    released preprocessing of NTU RGB+D is ``bodies="first"`` with ``Preprocessing(align="official", persons=2)``, but
-    for the length of clips with gaps, which it counts by the first track's frames.
+    The steps are, in this order: denoise; choose the persons; fill gaps, including gaps of single joints if the raw
+    clip records which joints are seen; then the steps of :func:`~skelblocks.data.preprocess`, up to the last frame in
+    which a person is seen. The released preprocessing of NTU RGB+D is ``bodies="first"`` with
+    ``Preprocessing(align="official", persons=2)``, except for the length of clips with gaps, which it counts by the
+    first track's frames.
 
     Args:
         layout: The skeleton of the raw clips: a name, a dict or a layout.
@@ -124,12 +125,12 @@ class ClipPreparation:
 
     @property
     def skeleton(self) -> SkeletonLayout:
-        """The layout of what comes out."""
+        """The layout of prepared clips."""
         return self.preprocessing.layout_of(self.layout)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """That of what comes out, ``(c, t, v, m)``."""
+        """The shape of prepared clips, ``(c, t, v, m)``."""
         frames, persons = self.preprocessing.frames, self.preprocessing.persons
         assert frames is not None
         assert persons is not None
@@ -141,18 +142,18 @@ class ClipPreparation:
         return type(self)(self.layout, preprocessing=preprocessing, **own)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as strings, numbers, lists and dicts, for JSON."""
+        """All settings as strings, numbers, lists and dicts, for JSON."""
         own = {name: getattr(self, name) for name in _OWN}
         own |= {name: getattr(self, name) for name in _OF_JOINTS if getattr(self, name) != _OF_JOINTS[name]}
         return {"layout": self.layout.to_dict(), **own, "preprocessing": self.preprocessing.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, layout: SkeletonLayout | None = None) -> Self:
-        """Read what :meth:`to_dict` gives, also as version 0.2 wrote it, with the settings one by one.
+        """Make a preparation from the result of :meth:`to_dict`, also in the form of version 0.2.
 
         Args:
             values: The settings.
-            layout: Instead of that of the settings.
+            layout: Replaces the layout of the settings.
 
         Raises:
             KeyError, TypeError, ValueError: Not such settings.

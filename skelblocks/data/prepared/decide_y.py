@@ -1,4 +1,4 @@
-"""Where the second coordinate of a set's raw clips grows, decided once for all of them.
+"""Decide once for a whole set in which direction the second coordinate of its raw clips grows.
 
 Axes: c coordinates, t frames, v joints, b tracks.
 """
@@ -19,7 +19,7 @@ _LOOKED_AT = 256  # sources, spread over the set
 
 
 def decide_y(preparation: ClipPreparation, sources: Sequence[Source]) -> ClipPreparation:
-    """The same preparation with ``y="auto"`` decided; other preparations come back as they are.
+    """Decide ``y="auto"`` of a preparation. Other preparations are returned unchanged.
 
     Args:
         preparation: For all clips.

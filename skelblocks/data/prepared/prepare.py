@@ -1,4 +1,4 @@
-"""Prepare a set: every clip through the same steps, into a folder of mapped arrays.
+"""Prepare a set: apply the same steps to every clip, and write a folder of mapped arrays.
 
 Axes: n samples, c channels, t frames, v joints, b tracks, m persons.
 """
@@ -64,10 +64,10 @@ def prepare(
 ) -> dict[str, Any]:
     """Write a prepared set, for :class:`~skelblocks.data.PreparedSet`.
 
-    A source that cannot be read, a clip without a visible person and one that is named in ``missing`` are left out, and
-    listed in the manifest with the reason. The bytes written depend on the sources and settings alone, not on
-    ``workers``, nor on whether the run was killed and run again: finished shards are kept, and no file is ever there in
-    part. Memory holds one shard for each worker. One process at a time writes to a folder.
+    Sources that cannot be read, clips without a visible person, and clips named in ``missing`` are left out; the
+    manifest lists each with the reason. The bytes written depend only on the sources and settings. They do not depend
+    on ``workers`` or on interruptions: a killed run resumes from its finished shards, and every file is written
+    atomically. Memory holds one shard for each worker. One process at a time writes to a folder.
 
     Args:
         clips: Pairs of a name, unique, and a function without arguments that reads the clip, or several clips, and
@@ -82,7 +82,7 @@ def prepare(
         part: From the names ``(n,)`` of all clips and their origins, arrays ``(n,)``, which of them train: booleans,
             or 1, 0 for the test part and -1 for neither. Default: neither. Such as
             ``lambda names, origin: cross_subject(origin["subject"], train=(1, 3))``.
-        protocol: What ``part`` is called in the manifest.
+        protocol: Name of the split in the manifest.
         class_names: One name per class.
         missing: Names of sources or clips to leave out: the published list of missing skeletons.
         origin_names: Names of the numbers in the clips' origin, such as ``{"recording": ("day1", "day2")}``.
@@ -154,7 +154,7 @@ def _plan(
     shard: int,
     missing: Collection[str],
 ) -> dict[str, Any]:
-    """What determines the content of the shards."""
+    """The settings that determine the content of the shards."""
     names = [name for name, _ in sources]
     return {
         "format": files.FORMAT,
@@ -167,7 +167,7 @@ def _plan(
 
 
 def _check_part(folder: Path, part: Part | None) -> None:
-    """Raise if the clips of a finished set are split in another way."""
+    """Raise if a finished set has another split of the clips."""
     if part is None:
         return
     index = files.map_array(folder / files.INDEX)
@@ -189,7 +189,7 @@ def _run_all(shards: list[Shard], workers: int, progress: Callable[[Progress], o
 def _sources(clips: Iterable[Source]) -> list[Source]:
     sources = list(clips)
     if not sources:
-        raise ValueError("clips: expected at least one")
+        raise ValueError("clips: expected at least one, got none")
     names = Counter(name for name, _ in sources)
     name, times = names.most_common(1)[0]
     if times > 1:
@@ -200,7 +200,7 @@ def _sources(clips: Iterable[Source]) -> list[Source]:
 
 
 def _run(shards: list[Shard], workers: int) -> Iterator[Progress]:
-    """Do what is not done; give what each source, or each shard, adds."""
+    """Prepare the unfinished shards, and yield the progress of each source or shard."""
     left = []
     for shard in shards:
         known = finished_shard(shard)
@@ -235,7 +235,7 @@ def _prepare_whole(shard: Shard) -> tuple[Progress, PreparedShard]:
 
 
 def _start() -> None:
-    """Leave interrupts to the parent, and end with it even where it is killed."""
+    """Leave interrupts to the parent process, and exit with it, even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -294,7 +294,7 @@ def _finish(
     }
     kept = {folder / entry["file"] for entry in (*shards, *masks)}
     for old in {*folder.glob(files.SHARDS), *folder.glob(files.MASKS)} - kept:
-        old.unlink()  # of a set that was overwritten
+        old.unlink()  # a file of the overwritten set
     files.write_json(folder / files.MANIFEST, manifest, through=unfinished)
     shutil.rmtree(unfinished, ignore_errors=True)  # a worker of a killed run may be writing there
     return manifest

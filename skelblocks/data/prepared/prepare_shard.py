@@ -1,4 +1,4 @@
-"""A shard of a prepared set: what a worker process does, and what the parent does with it.
+"""Prepare a shard of a set in a worker process, and finish it in the parent process.
 
 Axes: n samples, c coordinates, t frames, v joints, b tracks, m persons.
 """
@@ -23,7 +23,7 @@ Source = tuple[str, Loader]
 
 
 class Progress(NamedTuple):
-    """How far a preparation is; sources are files, or clips of a file that holds many."""
+    """The progress of a preparation. Sources are files, or the clips in a file that holds many."""
 
     done: int
     total: int
@@ -32,7 +32,7 @@ class Progress(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """What a worker needs to prepare a shard."""
+    """The arguments of a worker that prepares a shard."""
 
     folder: Path
     number: int
@@ -51,7 +51,7 @@ class PreparedShard(NamedTuple):
 
 
 def record_path(folder: Path, number: int) -> Path:
-    """The file that tells what is in a finished shard, while the set is unfinished.
+    """The file that lists the content of a finished shard, while the set is unfinished.
 
     Example:
         >>> record_path(Path("set"), 3).parts
@@ -61,7 +61,7 @@ def record_path(folder: Path, number: int) -> Path:
 
 
 def finished_shard(shard: Shard) -> Progress | None:
-    """What a shard has that an earlier run of the same plan finished; None if it did not."""
+    """The content of a shard that an earlier run with the same plan finished, or None."""
     record = record_path(shard.folder, shard.number)
     if not record.is_file():
         return None
@@ -74,10 +74,10 @@ def finished_shard(shard: Shard) -> Progress | None:
 
 
 def prepare_shard(shard: Shard) -> Generator[Progress, None, PreparedShard]:
-    """Prepare the clips of a shard into a partial file; give what each source adds, and return the shard.
+    """Prepare the clips of a shard into a partial file. Yield each source's progress, and return the shard.
 
-    A worker writes nothing else: only the process that holds the folder's lock gives files their names, see
-    :func:`finish_shard`. So a worker that outlives a killed parent spoils nothing.
+    A worker writes nothing else. Only the process that holds the folder's lock renames files, see :func:`finish_shard`,
+    so a worker that outlives a killed parent does no harm.
     """
     rows: list[PreparedClip] = []
     kept: list[dict[str, Any]] = []
@@ -91,7 +91,7 @@ def prepare_shard(shard: Shard) -> Generator[Progress, None, PreparedShard]:
                 if not 0 < len(name) <= files.LONGEST_NAME:
                     raise ClipFormatError(source[0], f"expected names of 1 to {files.LONGEST_NAME} characters")
                 if any(name == other["name"] for other in kept[before[0] :]):
-                    raise ClipFormatError(name, "two clips of this name")
+                    raise ClipFormatError(name, "expected a unique name, got two clips with this name")
                 rows.append(shard.preparation.prepare(clip))
                 origin = {key: int(value) for key, value in clip.origin.items()}
                 kept.append({"name": name, "label": int(clip.label), "origin": origin})
@@ -158,7 +158,7 @@ def _read(source: Source, missing: frozenset[str]) -> Iterator[tuple[str, RawCli
 
 
 def _rejection(name: str, error: ClipFormatError | OSError) -> dict[str, Any]:
-    """Without the folders, which are another matter on another machine."""
+    """The record of a rejected clip, without folders, which differ between machines."""
     if isinstance(error, ClipFormatError):
         return {"name": name, "file": error.path.name, "line": error.line, "reason": error.reason}
     file = None if error.filename is None else Path(os.fsdecode(error.filename)).name

@@ -53,7 +53,7 @@ def mask_name(number: int) -> str:
 
 
 def write_array(path: Path, array: NDArray[Any], *, through: Path) -> str:
-    """Write a ``.npy`` file, whole or not at all, by way of the folder ``through``; its sha256 comes back."""
+    """Write a ``.npy`` file atomically, by way of the folder ``through``, and return its sha256."""
     with whole_file(path, through=through) as place:
         with place.open("wb") as file:
             np.lib.format.write_array(file, array, allow_pickle=False)
@@ -61,7 +61,7 @@ def write_array(path: Path, array: NDArray[Any], *, through: Path) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, through: Path) -> None:
-    """Write a ``.json`` file, whole or not at all; keys keep their order, on which a layout's parts depend."""
+    """Write a ``.json`` file atomically. Keys keep their order, on which a layout's parts depend."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     with whole_file(path, through=through) as place:
         place.write_bytes(text.encode("utf-8"))
@@ -85,10 +85,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def map_array(path: Path) -> NDArray[Any]:
     """Map a ``.npy`` file; ``ClipFormatError`` where it is not whole."""
     try:
-        # A plain view: numpy looks each result of a memmap over, which costs more than the copy of a clip.
+        # A plain view: numpy checks each result of a memmap, which costs more than copying a clip.
         return np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except FileNotFoundError:
-        raise ClipFormatError(path, "the manifest names it, and it is not there") from None
+        raise ClipFormatError(path, "the manifest names this file, but it does not exist") from None
     except Exception as error:
         # The header is a literal of Python, and numpy lets through what its parser raises.
         raise ClipFormatError(path, f"not a whole .npy file of numbers: {str(error)[:120]}") from error
@@ -139,13 +139,13 @@ def index_array(clips: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
 
 
 def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, overwrite: bool) -> dict[str, Any] | None:
-    """Make a folder ready to be written to, under its lock; the manifest comes back if the set is finished.
+    """Prepare a folder for writing, under its lock. Return the manifest if the set is already finished.
 
     Args:
-        folder: The folder, which is there.
+        folder: An existing folder.
         plan: Determines the content of the shards, so that an unfinished run with the same plan can be resumed.
         also: Settings that do not affect the shards.
-        overwrite: Whether a set that is there is removed.
+        overwrite: Whether to remove an existing set.
     """
     unfinished, manifest = folder / UNFINISHED, folder / MANIFEST
     if manifest.is_file():
@@ -164,7 +164,7 @@ def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, ove
             _start_over(folder, plan)
         remove_partial_files(unfinished)
     elif any(path.name not in (UNFINISHED, LOCK) for path in folder.iterdir()):
-        raise ValueError(f"out: {escape(folder)!r} holds files that are no prepared set; choose another folder")
+        raise ValueError(f"out: {escape(folder)!r} holds files that are not a prepared set; choose another folder")
     else:
         _start_over(folder, plan)
     return None
@@ -179,7 +179,7 @@ def _refuse(folder: Path, other: Sequence[str], overwrite: bool) -> None:
 
 
 def _start_over(folder: Path, plan: dict[str, Any]) -> None:
-    """Remove a set. The plan is written first: a kill on the way leaves a set that has to be prepared again."""
+    """Remove a set. The plan is written first, so an interruption leaves a set that has to be prepared again."""
     unfinished = folder / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Prepared sets: folders of mapped arrays, from which whole batches are taken.
+"""Prepared sets: folders of mapped arrays that are read in whole batches.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -38,8 +38,9 @@ class PreparedSet(ClipSet):
     Map style, for ``torch.utils.data.DataLoader``; :meth:`batches` needs none. It pickles by its folder.
 
     Args:
-        folder: That of its ``manifest.json``.
-        part: ``"train"`` or ``"test"`` for that part by the set's protocol. Default: everything, in neither part too.
+        folder: The folder with ``manifest.json``.
+        part: ``"train"`` or ``"test"``: this part by the set's protocol. Default: all clips, including those in neither
+            part.
 
     Attributes:
         names: Names of the clips.
@@ -111,17 +112,17 @@ class PreparedSet(ClipSet):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What was done to the clips, by the manifest."""
+        """The preprocessing of the clips, from the manifest."""
         return self._preprocessing
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        """What :meth:`groups` knows: the names of ``origin``."""
+        """The names that :meth:`groups` accepts: the names of ``origin``."""
         return tuple(self.origin)
 
     @property
     def origin_names(self) -> dict[str, tuple[str, ...]]:
-        """Names of the numbers in ``origin``, such as those of each ``"recording"``; empty if there are none."""
+        """Names of the numbers in ``origin``, such as the name of each ``"recording"``; empty if there are none."""
         names = self.manifest.get("origin_names")
         if not isinstance(names, dict):
             return {}
@@ -137,7 +138,7 @@ class PreparedSet(ClipSet):
         return self.origin[name]
 
     def subset(self, selection: ArrayLike) -> Self:
-        """Some of the clips, by a boolean mask or by index; the files are shared.
+        """Select clips by a boolean mask or by index. The files are shared.
 
         Args:
             selection: Boolean ``(n,)``, or integers.
@@ -154,7 +155,7 @@ class PreparedSet(ClipSet):
 
     @property
     def digest(self) -> str | None:
-        """A sha256 of the clips by the digests in the manifest; None for a class that may give other clips."""
+        """A sha256 of the clips from the digests in the manifest; None for a subclass, which may return other clips."""
         if type(self) is not PreparedSet:
             return None
         rows = hashlib.sha256(self._rows.astype("<i8").tobytes()).hexdigest()
@@ -206,14 +207,14 @@ class PreparedSet(ClipSet):
         return torch.from_numpy(seen)
 
     def verify(self) -> None:
-        """Read every file and compare it with its sha256, and the settings with those of each shard.
+        """Read every file and compare it with its sha256, and compare the manifest's settings with each shard's.
 
         Raises:
             ClipFormatError: A file, or a setting in the manifest, that is not what was written.
         """
         path, plan = self.folder / files.MANIFEST, self.manifest.get("plan_sha256")
         if self.manifest["version"] > 1 and plan != files.plan_sha256(self.manifest):
-            raise ClipFormatError(path, "settings that are not those of the preparation; prepare the set again")
+            raise ClipFormatError(path, "its settings differ from the preparation's settings; prepare the set again")
         for entry in self.manifest["shards"]:
             if entry.get("plan") != plan:
                 raise ClipFormatError(path, f"{entry['file']} is of another preparation; prepare the set again")

@@ -1,1 +1,1 @@
-"""Long recordings: windows of them, their labels, and the way into a prepared set."""
+"""Long recordings: cut them into windows, label them, and put them into a prepared set."""

@@ -1,4 +1,4 @@
-"""Labels of recordings, and of pieces of them."""
+"""Labels of recordings and of their pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LabelRow:
     """One line: a label of a file, of a piece of it, or of one of its persons.
 
     Attributes:
-        line: Where it stands in the csv file, from 1.
+        line: Number of the line in the csv file, from 1.
         label: The number of the class, -1 for an empty cell.
         start: First frame, or first second, of the piece; None for the whole recording.
         end: Where the piece ends; its last frame is the one before.
@@ -40,7 +40,7 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class ClipLabels:
-    """What a csv of labels says; see :func:`read_clip_labels`.
+    """The labels in a csv file, see :func:`read_clip_labels`.
 
     Attributes:
         path: The csv file; None for no labels at all.
@@ -59,20 +59,20 @@ class ClipLabels:
     subject_names: tuple[str, ...] = ()
 
     def pieces(self, name: str) -> tuple[LabelRow, ...]:
-        """The lines of a recording that speak of pieces of it."""
+        """The lines that label pieces of a recording."""
         return tuple(row for row in self.files.get(name, ()) if row.start is not None)
 
     def label(
         self, clip: str, *, file: str, start: float, stop: float, fps: float | None = None, person: int | None = None
     ) -> int:
-        """The label of a clip: its own, else that of the piece that covers at least half of it, else the file's.
+        """The label of a clip: its own; else the label of the piece that covers at least half of it; else the file's.
 
         Args:
-            clip: Its name.
-            file: The recording's.
-            start: Its first frame in the recording.
-            stop: The frame after its last.
-            fps: Of the recording, for pieces in seconds.
+            clip: Name of the clip.
+            file: Name of the recording.
+            start: First frame of the clip in the recording.
+            stop: The frame after its last frame.
+            fps: Frame rate of the recording, for pieces in seconds.
             person: The person that the clip shows; None for several.
 
         Returns:

@@ -1,4 +1,4 @@
-"""From a folder of poses to the sources of a prepared set."""
+"""Find the sources of a prepared set in a folder of poses."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def find_recordings(
     test: Sequence[str] = (),
     layout: str | SkeletonLayout | None = None,
 ) -> FoundRecordings:
-    """Say how recordings become clips, for :func:`~skelblocks.data.prepare`.
+    """Set up how recordings become clips, for :func:`~skelblocks.data.prepare`.
 
-    The first recording that can be read says which skeleton and how many coordinates all of them must have.
+    All recordings must have the skeleton and the number of coordinates of the first one that can be read.
 
     Args:
         sources: The recordings, from :func:`~skelblocks.data.find_poses`.
@@ -69,12 +69,12 @@ def find_recordings(
         layout: The skeleton, where the recordings do not say it.
 
     Returns:
-        What there is.
+        The arguments for :func:`~skelblocks.data.prepare`.
 
     Raises:
-        ClipFormatError: No recording can be read, or the labels name a recording that is not there.
+        ClipFormatError: No recording can be read, or the labels name a recording that does not exist.
         OSError: No recording can be read.
-        ValueError: An argument has a value that it cannot have.
+        ValueError: An argument has an invalid value.
 
     Example:
         >>> import tempfile, pathlib
@@ -122,7 +122,7 @@ def load_recording(
     options: RecordingOptions,
     labels: ClipLabels,
 ) -> list[RawClip]:
-    """Read a recording and cut it into clips; of a file with several recordings, all clips of all."""
+    """Read a recording and cut it into clips. A file with several recordings gives the clips of all."""
     clips: list[RawClip] = []
     for clip in _read(source):
         told = clip._replace(origin={**clip.origin, **origin})

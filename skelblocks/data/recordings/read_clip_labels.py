@@ -1,4 +1,4 @@
-"""Labels from a csv file."""
+"""Read labels from a csv file."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
     ``file,start_seconds,end_seconds,label`` the same in seconds
     ======================================== ==========================================================================
 
-    There may be a column ``person``, the number of the person that the label is for, and ``subject``, who that is in
-    other recordings too. An empty label, or -1, means that
-    the class is not known.
+    Two more columns are optional: ``person`` is the number of the person that the label is for, and ``subject``
+    identifies that person across recordings. An empty label, or -1, means that the class is unknown.
 
     Args:
         path: The file, in UTF-8.
-        class_names: The classes by number, for instance those of a classifier. Default: all labels of the file, sorted;
-            by value if all are whole numbers.
+        class_names: The classes by number, for instance a classifier's classes. Default: all labels of the file,
+            sorted; by value if all are whole numbers.
 
     Returns:
         The labels.
@@ -122,7 +121,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _known(cells: dict[str, str]) -> dict[str, str]:
-    """A line in which an unknown label is empty, whether it was so or -1."""
+    """The line with an empty cell for an unknown label, which may also be written as -1."""
     return {**cells, "label": "" if cells["label"] == "-1" else cells["label"]}
 
 

@@ -1,4 +1,4 @@
-"""A recording as the clips of a set: persons followed, cut into windows, labeled.
+"""Make clips from a recording: track persons, cut windows, and label them.
 
 Axes: c coordinates, t frames, v joints, b persons.
 """

@@ -1,4 +1,4 @@
-"""How a recording becomes the clips of a set."""
+"""Options for making the clips of a set from a recording."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PEOPLE: tuple[People, ...] = get_args(People)
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingOptions:
-    """How a recording becomes clips.
+    """Options for making clips from a recording.
 
     Args:
         people: ``"split"``: each person is a clip of its own. ``"together"``: a clip has all persons of its frames.
-        persons: How many persons of a clip stay at most; with ``"split"``, how many clips a window gives.
-        by: Which ones: the largest, ``"size"``, or those that move most, ``"motion"``.
+        persons: Most persons to keep in a clip; with ``"split"``, most clips from a window.
+        by: Which persons to keep: the largest, ``"size"``, or the most moving, ``"motion"``.
         window: Frames of a clip; None for whole recordings, or for the pieces that have labels.
         stride: Frames from one clip to the next. Default: half a window.
-        short: What becomes of a recording shorter than a window, see :func:`~skelblocks.data.window_bounds`.
+        short: How to treat a recording shorter than a window, see :func:`~skelblocks.data.window_bounds`.
         fps: Resample every recording to this rate before it is cut; None keeps its own.
         gate: For :func:`~skelblocks.data.follow_persons`.
         max_gap: For :func:`~skelblocks.data.follow_persons`.

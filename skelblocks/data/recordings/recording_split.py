@@ -1,4 +1,4 @@
-"""Training and test parts such that all clips of a recording, or of a subject, are in the same part."""
+"""Split a set so that all clips of a recording, or of a subject, are in the same part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPLITS: tuple[SplitBy, ...] = get_args(SplitBy)
 
 
 def recording_split(by: SplitBy, test: Sequence[str], *, origin_names: Mapping[str, Sequence[str]]) -> Part:
-    """Say which clips train, for :func:`~skelblocks.data.prepare`.
+    """Make a function that says which clips train, for :func:`~skelblocks.data.prepare`.
 
     Args:
         by: ``"recording"`` or ``"subject"``.

@@ -1,1 +1,1 @@
-"""Preprocessing of clips, one step per file."""
+"""The steps of the preprocessing, one per file."""

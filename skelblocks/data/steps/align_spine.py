@@ -42,8 +42,8 @@ def align_spine(
     .. math:: e_3 = \frac{u}{|u|}, \qquad e_1 = \frac{s - (s \cdot e_3) e_3}{|s - (s \cdot e_3) e_3|},
         \qquad e_2 = e_3 \times e_1
 
-    The released code of 2s-AGCN does so after centring, with its own second turn (below); its paper does not mention
-    it. A rotation never mirrors, and two persons keep their distance and angle.
+    The released code of 2s-AGCN does this after centering, with its own second rotation (see ``mode``); its paper does
+    not mention it. A rotation never mirrors, and two persons keep their distance and angle.
 
     Args:
         x: Clips ``(..., 3, t, v, m)`` of floating-point coordinates, centered on the point to turn about.
@@ -108,7 +108,7 @@ def align_spine(
 
 
 def find_joint(given: str | int | None, layout: SkeletonLayout, names: Sequence[str], *, name: str) -> int:
-    """The number of a joint that is given by name or number, or of the first of ``names`` that the layout has.
+    """The index of a joint from its name or number, or of the first of ``names`` that the layout has.
 
     Raises:
         ValueError: The layout has no such joint.
@@ -129,7 +129,7 @@ def find_joint(given: str | int | None, layout: SkeletonLayout, names: Sequence[
 
 
 def _first(line: NDArray[Any], usable: NDArray[np.bool_], person: NDArray[Any] | int) -> NDArray[Any]:
-    """Of ``(..., t, m, 3)`` that of one person per clip, in the first usable frame: ``(..., 3)``."""
+    """The line ``(..., 3)`` of one person per clip in the first usable frame, from ``(..., t, m, 3)``."""
     chosen = np.broadcast_to(np.asarray(person)[..., None, None], (*usable.shape[:-1], 1))
     frame = np.take_along_axis(usable, chosen, axis=-1).argmax(axis=-2)[..., None, :, None]
     own = np.take_along_axis(line, chosen[..., None], axis=-2)  # (..., t, 1, 3)

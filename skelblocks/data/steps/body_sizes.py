@@ -1,4 +1,4 @@
-"""How large each detected person is, in the unit of the coordinates.
+"""The size of each detected person, in the unit of the coordinates.
 
 Axes: d detections, c coordinates, v joints, e bones.
 """

@@ -1,4 +1,4 @@
-"""Centering: coordinates seen from one joint of the body.
+"""Centering: coordinates relative to one joint of the body.
 
 Axes: c coordinates, t frames, v joints, m persons; leading axes, such as samples, are free.
 """
@@ -38,8 +38,9 @@ def center(
         joint: Which joint, counted from 0; ``layout.center`` for the layout's own.
         per: ``"frame"``: its position in the same frame. ``"clip"``: its position in the first frame in which the body
             is there.
-        origin: ``"own"``: each person's own joint. ``"first"``: that of the first person who is in the clip, for all.
-            In frames where that person is lost, the last known position counts, or the first one before it is known.
+        origin: ``"own"``: each person's own joint. ``"first"``: for all persons, the joint of the first person in the
+            clip. In frames where this person is lost, the last known position is used, or the first one before any is
+            known.
         seen: ``(..., t, v, m)``, true where a joint is seen. In frames in which ``joint`` is not, the mean of
             ``stand_ins`` is taken in its place where all of them are seen, else its position in the frame nearest in
             time in which it has one, else what ``x`` holds for it.
@@ -85,7 +86,7 @@ def center(
 def _where_seen(
     x: NDArray[Any], position: NDArray[Any], seen: NDArray[np.bool_], joint: int, stand_ins: Sequence[int]
 ) -> NDArray[Any]:
-    """Positions ``(..., c, t, m)`` of a joint, with those of frames in which it is not seen replaced."""
+    """Positions ``(..., c, t, m)`` of a joint, replaced in frames in which the joint is not seen."""
     expected = (*x.shape[:-4], *x.shape[-3:])
     if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_ or seen.shape != expected:
         got = f"{seen.dtype} {seen.shape}" if isinstance(seen, np.ndarray) else type(seen).__name__

@@ -1,4 +1,4 @@
-"""The check that all steps share: coordinates are a plain floating-point array."""
+"""The shared check of all steps: coordinates must be a plain floating-point array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the bodies in a clip are its persons.
+"""Choose the persons among the tracked bodies of a clip.
 
 Axes: c coordinates, t frames, v joints, b bodies, m persons.
 """
@@ -18,7 +18,7 @@ BY = get_args(By)
 
 
 def body_energy(clip: RawClip) -> NDArray[np.float64]:
-    r"""How much each body moves and extends, by the released preprocessing of 2s-AGCN.
+    r"""A measure of each body's motion and extent, from the released preprocessing of 2s-AGCN.
 
     With the standard deviation over the frames in which body b is seen and over all its joints together, or over the
     joints that are seen:
@@ -53,7 +53,7 @@ def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDAr
 
     Args:
         clip: The raw clip.
-        persons: How many, m. Where there are fewer bodies, the rest is zero.
+        persons: Number of persons, m. If there are fewer bodies, the rest is zero.
         by: ``"energy"``: bodies as the owner's tracker follows them, the most energetic first, see
             :func:`body_energy`; the earlier of equals. 2s-AGCN does so, among the first four of each frame's list.
             ``"first"``: in each frame the first m persons of the file's list, as in the released
@@ -120,7 +120,7 @@ def choose_persons(clip: RawClip, *, persons: int = 2, by: By = "energy") -> Raw
 
 
 def file_order(clip: RawClip) -> NDArray[np.int64]:
-    """``clip.order``, or what it stands for where it is None."""
+    """``clip.order``, or its default if it is None."""
     if clip.order is not None:
         return clip.order
     seen = clip.seen_persons

@@ -1,4 +1,4 @@
-"""Bodies that are not persons: furniture, reflections, and pieces of one person under several ids.
+"""Remove bodies that are not persons: furniture, reflections, and pieces of one person under several ids.
 
 Axes: c coordinates, t frames, v joints, b bodies, m persons.
 """
@@ -196,7 +196,7 @@ def _wide(clip: RawClip, ratio: float) -> NDArray[np.bool_]:
 
 
 def _motion(x: NDArray[np.float32], seen: NDArray[np.bool_], wide: NDArray[np.bool_]) -> float:
-    """That of one body ``(c, t, v)``, which is seen in frames ``(t,)`` or by its joints ``(t, v)``."""
+    """The motion of one body ``(c, t, v)``, which is seen in frames ``(t,)``, or whose joints are seen ``(t, v)``."""
     narrow = seen & ~(wide if seen.ndim == 1 else wide[:, None])
     choices = [there for there in (seen, narrow) if there.any()]
     return min(float(x[:, there].reshape(len(x), -1).var(axis=1, dtype=np.float64).sum()) for there in choices)

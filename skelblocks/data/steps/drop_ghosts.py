@@ -1,4 +1,4 @@
-"""Ghosts: what a pose estimator takes for a person for a moment.
+"""Drop ghosts: things that a pose estimator mistakes for a person for a moment.
 
 Axes: t frames, b places in a frame's list, d detections, c coordinates, v joints, k tracks.
 """

@@ -1,4 +1,4 @@
-"""Frames in which a person who is in the clip is not seen, and joints that are not.
+"""Fill frames in which a person of the clip is not seen, and unseen joints.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """

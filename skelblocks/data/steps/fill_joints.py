@@ -1,4 +1,4 @@
-"""Joints that are not seen in frames in which their person is.
+"""Fill unseen joints in frames in which their person is seen.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """
@@ -26,7 +26,7 @@ def fill_joints(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     max_gap: int = MAX_GAP,
 ) -> NDArray[Any]:
-    """Give joints that are not seen a place, in every frame in which their person is seen with at least one joint.
+    """Fill unseen joints in every frame in which their person is seen with at least one joint.
 
     A joint that is lost for a few frames keeps to its parent, the next joint towards the layout's center: seen from
     there, it moves straight from where it was seen last to where it is seen next, linearly in time. Before the first

@@ -1,4 +1,4 @@
-"""Who is who: persons that a pose estimator lists frame by frame, followed through a recording.
+"""Track the persons that a pose estimator lists frame by frame through a recording.
 
 Axes: t frames, b places in a frame's list, d detections, c coordinates, v joints.
 """
@@ -115,7 +115,7 @@ def follow_persons(
 
 
 def _ranges(first: NDArray[np.int64], last: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs ``(i, j)`` with ``first[i] <= j < last[i]``, some at a time, all those of one i together."""
+    """Pairs ``(i, j)`` with ``first[i] <= j < last[i]`` in chunks. All pairs of one i are in the same chunk."""
     count = last - first
     total = np.cumsum(count)
     start = 0
@@ -219,7 +219,7 @@ def renumber_tracks(tracks: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def skeleton_of(clip: RawClip, layout: str | Mapping[str, Any] | SkeletonLayout | None) -> SkeletonLayout:
-    """The given layout, or the clip's own, with as many joints as the clip."""
+    """The layout passed, or the clip's own; it must have the clip's number of joints."""
     chosen = clip.layout if layout is None else layout
     if chosen is None:
         raise ValueError("layout: expected a skeleton, for the clip names none; pass layout='coco-17', for instance")

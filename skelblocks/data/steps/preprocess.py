@@ -1,4 +1,4 @@
-"""All steps between recorded clips and those that an encoder is trained on.
+"""All steps from recorded clips to the clips that an encoder is trained on.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -36,8 +36,8 @@ def preprocess(
 ) -> NDArray[Any]:
     """Turn clips upright, remap, scale, center, resample and align them, then make room for persons.
 
-    :class:`Preprocessing` says what of this is done. The order is that of the released preprocessing, which begins with
-    centering. :class:`~skelblocks.data.ArrayDataset`, :func:`~skelblocks.data.prepare` and
+    :class:`Preprocessing` selects the steps. Their order is the same as in the released preprocessing, which begins
+    with centering. :class:`~skelblocks.data.ArrayDataset`, :func:`~skelblocks.data.prepare` and
     :meth:`Pretrained.prepare <skelblocks.interop.Pretrained.prepare>` all call this function.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which joints are seen, after the steps of :func:`skelblocks.data.preprocess`.
+"""The mask of seen joints after the steps of :func:`skelblocks.data.preprocess`.
 
 Axes: n samples, t frames, v joints, m persons.
 """

@@ -1,4 +1,4 @@
-"""Recordings of different frame rates at one rate.
+"""Resample recordings with different frame rates to one rate.
 
 Axes: c coordinates, t frames, v joints, b persons.
 """

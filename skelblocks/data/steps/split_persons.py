@@ -1,4 +1,4 @@
-"""Each person of a recording as a clip of its own.
+"""Make a separate clip of each person of a recording.
 
 Axes: c coordinates, t frames, v joints, b places in a frame's list.
 """

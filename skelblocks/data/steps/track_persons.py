@@ -1,4 +1,4 @@
-"""The persons of a recording without ids, each in a place of its own.
+"""Give each person of a recording without ids a fixed place.
 
 Axes: c coordinates, t frames, v joints, b places in a frame's list, m persons.
 """

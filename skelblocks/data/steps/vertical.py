@@ -1,4 +1,4 @@
-"""Whether clips count the second coordinate upwards, as a room does, or downwards, as a picture does.
+"""Find out whether the second coordinate of clips grows upwards, as in a room, or downwards, as in a picture.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """

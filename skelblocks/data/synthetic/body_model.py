@@ -1,6 +1,7 @@
 """A human body as a tree of bones, and where its joints go when it bends them.
 
-The body's own axes are x to its right, y up, z to its back: those of a Kinect that it faces. Lengths in meters.
+The body's own axes are x to its right, y up, z to its back, which are the axes of a Kinect that it faces. Lengths are
+in meters.
 """
 
 from __future__ import annotations

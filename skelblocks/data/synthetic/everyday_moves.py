@@ -1,4 +1,4 @@
-"""Moves of every day, beside those of the classes: what people do with their arms, legs and trunk.
+"""Everyday moves of arms, legs and trunk, in addition to the moves of the classes.
 
 Written for the right side, as in ``synthetic_classes``: rotation vectors in radians.
 """

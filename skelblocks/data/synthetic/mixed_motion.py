@@ -1,4 +1,4 @@
-"""Mixed motion: clips without end in which arms, legs and trunk each do something drawn at random.
+"""Mixed motion: an endless supply of clips in which arms, legs and trunk each do a random move.
 
 Axes: n samples, c coordinates (3), t frames, v joints, k moves, b joints that bend.
 """
@@ -37,7 +37,7 @@ def mixed_motion(
     occlusion: float = 0.05,
     seed: int = 0,
 ) -> Tensor:
-    """Make the clips with these numbers: one person each, every time another body that does something else.
+    """Make the clips with these numbers. Each shows one person, with its own body and its own moves.
 
     Each clip is drawn on its own. Most of them show one of the sixty classes of :func:`synthetic_motion`. In the others
     the arms do one of 28 moves together, in turn or alone, or two different ones, or rest; so do the legs; in some

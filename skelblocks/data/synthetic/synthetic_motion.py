@@ -33,11 +33,11 @@ class SyntheticClips(NamedTuple):
     class_names: tuple[str, ...]
 
     def cross_subject(self) -> Tensor:
-        """Which clips are for training: those of the odd subjects; the even ones test. Boolean ``(n)``."""
+        """Mask ``(n)`` of the training clips: odd subjects train, even subjects test."""
         return self.subjects % 2 == 1
 
     def cross_view(self) -> Tensor:
-        """Which clips are for training: those of all views but the last. Boolean ``(n)``."""
+        """Mask ``(n)`` of the training clips: all views but the last train."""
         return self.views < self.views.max()
 
 
@@ -56,7 +56,7 @@ def synthetic_motion(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> SyntheticClips:
-    """Every class by every subject before every view.
+    """Make clips of every class by every subject from every view.
 
     Args:
         layout: The skeleton: a name, a dict or a layout whose joints the body has, see ``body_joints``.

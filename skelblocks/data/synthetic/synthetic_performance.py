@@ -1,4 +1,4 @@
-"""A class of motion as a body performs it: the actor's proportions and habits, and this time's tempo, force and stance.
+"""A performance of a class of motion: the actor's proportions and habits, and the tempo, force and stance of the clip.
 
 Axes: n samples, c coordinates (3), t frames, m persons, k classes, b joints that bend.
 """

@@ -1,4 +1,4 @@
-"""What a depth camera makes of bodies in a room: its place, its noise, and joints that it loses for a while.
+"""A simulated depth camera: its position, its noise, and joints that it loses for a while.
 
 Axes: m persons, v joints, c coordinates (3), n samples, t frames.
 """

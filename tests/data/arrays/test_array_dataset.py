@@ -234,7 +234,7 @@ def test_a_coordinate_that_is_not_finite_is_found_by_its_clip(tmp_path, value):
         ({"clips": make_clips()[:0]}, "none empty"),
         ({"layout": "ntu-rgb+d"}, "has 25 joints, the clips have 20; layouts with 20 joints: 'nw-ucla', 'utd-mhad'"),
         ({"clips": make_clips()[:, :, :, :7]}, "have 7; no layout with 7 joints is known; .* layouts.register"),
-        ({"labels": [0, 1]}, r"labels: expected one per clip, \(6,\), got shape \(2,\)"),
+        ({"labels": [0, 1]}, r"labels: expected one label per clip, shape \(6,\), got shape \(2,\)"),
         ({"labels": [0, 1, 2, -1, 0, 0]}, "labels: expected integers from 0, got -1"),
         (
             {"labels": [0, 1, 2, 3, 0, 0], "class_names": list("abc")},
@@ -242,9 +242,9 @@ def test_a_coordinate_that_is_not_finite_is_found_by_its_clip(tmp_path, value):
         ),
         ({"lengths": [1, 2, 3, 4, 5, 13]}, r"lengths: expected 1..12, .* got 1..13"),
         ({"lengths": [1, 2, 3, 4, 5, 0]}, r"lengths: expected 1..12, .* got 0..5"),
-        ({"names": ["a"]}, "names: expected one per clip, 6"),
-        ({"subjects": [1, 2]}, "subjects: expected one per clip, 6"),
-        ({"arrays": {"fold": [1]}}, "fold: expected one per clip, 6"),
+        ({"names": ["a"]}, "names: expected one entry for each of the 6 clips"),
+        ({"subjects": [1, 2]}, "subjects: expected one entry for each of the 6 clips"),
+        ({"arrays": {"fold": [1]}}, "fold: expected one entry for each of the 6 clips"),
         ({"frames": 0}, "frames: expected an integer >= 1, got 0"),
         ({"center": "nose"}, "has no joint 'nose'"),
         ({"center": 20}, r"center: expected a joint in 0..19"),
@@ -278,9 +278,9 @@ def test_other_numbers_are_refused():
     ("selection", "message"),
     [
         ([True] * 5, "mask of shape"),
-        ([False] * 6, "leave some clips"),
-        ([0, 6], r"places in 0..5"),
-        ([0.5], "mask or places"),
+        ([False] * 6, "select at least one clip"),
+        ([0, 6], r"indices in 0..5"),
+        ([0.5], "mask or indices"),
     ],
 )
 def test_a_wrong_selection_is_refused(dataset, selection, message):
@@ -293,7 +293,7 @@ def test_a_wrong_selection_is_refused(dataset, selection, message):
     [
         ({"x": None}, {}, r"has no array 'x' for the clips; it has .*keys=\{'clips': \.\.\.\}"),
         ({}, {"keys": {"labels": "target"}}, "has no array 'target' for the labels"),
-        ({}, {"keys": {"color": "x"}}, "keys: expected some of"),
+        ({}, {"keys": {"color": "x"}}, "keys: expected names among"),
         ({"is_train": None}, {"split": "train"}, "no array 'is_train'"),
         ({}, {"split": "half"}, "split: expected one of"),
         ({"joint_names": None}, {}, "no names of their joints; pass the layout; layouts with 20 joints"),
@@ -346,7 +346,7 @@ def test_splits():
         cross_view([1, 2], (1, 2))
     with pytest.raises(ValueError, match="the training part is empty"):
         cross_view([1, 2], ())
-    with pytest.raises(ValueError, match="one a clip"):
+    with pytest.raises(ValueError, match="one entry for each of the"):
         cross_subject([[1, 2]], (1,))
 
 

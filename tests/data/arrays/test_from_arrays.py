@@ -156,9 +156,9 @@ def ones(*shape):
         ([ones(9, 20, 3), ones(9, 20, 2)], "T V C", "entry 1: expected C = 3 as in entry 0, got 2"),
         ([ones(9, 20, 3), ones(9, 20, 3) * 1e300], "T V C", "entry 1: NaN, infinite or too large .* t 0, v 0, m 0"),
         ([[[1, 2], [3]]], "T V C", "entry 0: not an array"),
-        ([ones(9, 20, 3)], "T V", "axes: expected the letters C T V"),
-        ([ones(9, 20, 3)], "T V X", "axes: expected the letters C T V"),
-        ([ones(9, 20, 3)], "T V C C", "axes: expected the letters C T V"),
+        ([ones(9, 20, 3)], "T V", "axes: expected each of the letters C T V once"),
+        ([ones(9, 20, 3)], "T V X", "axes: expected each of the letters C T V once"),
+        ([ones(9, 20, 3)], "T V C C", "axes: expected each of the letters C T V once"),
     ],
 )
 def test_wrong_clips_are_named(clips, axes, message):

@@ -38,7 +38,7 @@ def test_pixels_scores_zeros_and_exchanged_axes_are_told(motion):
         read(np.concatenate([flat, score], axis=1))
     lost = motion.copy()
     lost[:, :, ::3, 9] = 0
-    with pytest.warns(UserWarning, match="of the joints of persons who are seen are exactly 0"):
+    with pytest.warns(UserWarning, match="of the joints of visible persons are exactly 0"):
         read(lost)
     for channels in (2, 3):  # (n, m, t, v, c), read as (n, c, t, v, m)
         both = motion[1::2, :channels]

@@ -335,7 +335,7 @@ def test_a_folder_that_holds_something_else_is_not_written_to(tmp_path):
     make(root, out)
     assert content(out).keys() == before.keys()
     assert content(out) != before
-    with pytest.raises(ValueError, match="no prepared set; choose another folder"):
+    with pytest.raises(ValueError, match="not a prepared set; choose another folder"):
         make(root, root)
 
 
@@ -551,7 +551,7 @@ def test_a_mask_that_is_damaged(tmp_path):
     with pytest.raises(ClipFormatError, match=r"seen-00000.npy: expected uint8 \(1, 64\), the bits of the seen joints"):
         PreparedSet(tmp_path)
     (tmp_path / "seen-00000.npy").unlink()
-    with pytest.raises(ClipFormatError, match="the manifest names it"):
+    with pytest.raises(ClipFormatError, match="the manifest names this file"):
         PreparedSet(tmp_path)
 
 

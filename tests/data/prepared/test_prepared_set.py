@@ -265,7 +265,7 @@ def test_damage_is_told(folder, tmp_path):
         manifest["settings"]["preprocessing"]["center"] = "head"
         (copy / "manifest.json").write_text(json.dumps(manifest))
 
-    with pytest.raises(ClipFormatError, match="settings that are not those of the preparation"):
+    with pytest.raises(ClipFormatError, match="its settings differ from the preparation's settings"):
         PreparedSet(damaged(changed)).verify()
     shards = json.loads((folder / "manifest.json").read_text())["shards"]
     shards[2]["plan"] = "0" * 64

@@ -270,7 +270,7 @@ def test_the_saved_scale_is_applied(tmp_path):
     pixels = 500 + 200 * meters
     torch.testing.assert_close(found.prepare(pixels), found.prepare(meters), rtol=1e-4, atol=1e-4)
     unscaled = Pretrained(encoder=small(), preprocessing=Preprocessing(frames=12, center="elbow"))
-    with pytest.warns(UserWarning, match="a body is about .* units long, where one in meters is 2"):
+    with pytest.warns(UserWarning, match="a body is about .* units long, but in meters it would be 2"):
         unscaled.prepare(pixels)
 
 
