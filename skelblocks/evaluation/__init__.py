@@ -1,4 +1,4 @@
-"""Frozen features and their evaluation: extraction, nearest neighbors, linear probes, reports."""
+"""Extract frozen features and evaluate them: nearest neighbors, linear probes, reports."""
 
 from skelblocks._utils.lazy import attach
 

@@ -17,10 +17,10 @@ from skelblocks._utils.checks import check_axes, check_floating, check_integers
 def accuracy(
     logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5), votes: bool | None = None
 ) -> dict[int, float]:
-    """Count the share of samples whose class is among the k highest scores, for each k.
+    """Compute the fraction of samples whose class is among the k highest scores, for each k.
 
-    Among equal scores the class with the lower number comes first, so that constant scores earn nothing by their ties.
-    A class without votes is not ranked at all: the top 5 of one nearest neighbor is one class.
+    Among equal scores the class with the lower number comes first, so ties do not help constant scores. A class without
+    votes is not ranked at all: the top 5 of one nearest neighbor is one class.
 
     Args:
         logits: Scores ``(n, c)``.
@@ -59,7 +59,7 @@ def accuracy(
     place = (ranking == truth).int().argmax(dim=1)
     if are_votes(logits) if votes is None else votes:
         place = place.masked_fill(logits.gather(1, truth)[:, 0] == 0, max(c, *topk))
-    # Counts, since not every device has float64.
+    # Integer counts, because not every device has float64.
     return {k: int((place < k).sum()) / n for k in topk}
 
 

@@ -1,4 +1,4 @@
-"""Features that nothing was learned for: what an encoder has to beat.
+"""Features that need no training: the baselines that an encoder has to beat.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons, k kernels.
 """
@@ -20,7 +20,7 @@ _LEAST_FRAMES = 9  # a kernel of MiniRocket has nine weights
 
 
 def coordinate_features(clips: Tensor, *, frames: int = 25) -> Tensor:
-    """Take the coordinates themselves as features, after resampling the clips to a few frames.
+    """Use the coordinates themselves as features, after resampling the clips to a few frames.
 
     Args:
         clips: ``(n, c, t, v, m)``, prepared as for an encoder: centered, and turned if the views differ.
@@ -47,8 +47,8 @@ def mini_rocket_features(train: Tensor, test: Tensor, *, kernels: int = 10_000, 
     """Describe clips by thousands of fixed convolutions over time (MiniRocket, Dempster et al., KDD 2021).
 
     The coordinates of all joints are the channels of a time series. Each kernel sees a few of them, drawn at random;
-    a feature is the share of frames in which its response is above a threshold, which a training clip sets. Nothing is
-    learned. With a ridge classifier on top it is hard to beat on small sets, so it belongs beside every encoder.
+    a feature is the fraction of frames in which its response is above a threshold, which a training clip sets. Nothing
+    is learned. With a ridge classifier on top it is hard to beat on small sets, so compare every encoder with it.
 
     The computation is sktime's ``MiniRocketMultivariate``; it needs the extra ``baselines``. The first call compiles
     it, which takes half a minute.
@@ -88,7 +88,7 @@ def mini_rocket_features(train: Tensor, test: Tensor, *, kernels: int = 10_000, 
     rocket = require("sktime.transformations.panel.rocket", extra="baselines")
     transform: Any = rocket.MiniRocketMultivariate(num_kernels=kernels, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries below, about themselves
+        warnings.simplefilter("ignore")  # the libraries below warn about their own internals
         transform.fit(_series(train))
         first, second = (transform.transform(_series(part)) for part in (train, test))
     return torch.tensor(first.to_numpy(dtype="float32")), torch.tensor(second.to_numpy(dtype="float32"))

@@ -1,4 +1,4 @@
-"""How far a result could be from the result on another test set of the same kind: the bootstrap.
+"""The bootstrap: how much a result could differ on another test set of the same kind.
 
 Axes: n samples.
 """
@@ -42,7 +42,7 @@ class PairedInterval(NamedTuple):
         difference: Mean of a minus mean of b.
         low: Lower end of its confidence interval.
         high: Upper end.
-        share_not_better: Share of the resamples in which a is not better than b: small where a is surely better.
+        share_not_better: Fraction of the resamples in which a is not better than b; small if a is surely better.
     """
 
     difference: float
@@ -65,7 +65,7 @@ def bootstrap_interval(
     who each perform everything, resampling clips gives an interval that is too narrow for "on other people". Pass the
     subjects as ``groups`` to resample whole people; with few of them even that interval is somewhat too narrow.
 
-    The interval speaks of the test set alone; another seed of the training is another matter, see
+    The interval covers only the choice of the test set, not the seed of the training; for seeds see
     :func:`~skelblocks.evaluation.summarize_seeds`. Where every sample is right, it has no width. None of the papers of
     this field gives intervals; the defaults are customary ones.
 
@@ -126,8 +126,8 @@ def paired_bootstrap(
         The :class:`PairedInterval`.
 
     Raises:
-        TypeError: What :func:`bootstrap_interval` raises.
-        ValueError: What :func:`bootstrap_interval` raises, or b has another number of samples than a.
+        TypeError: As for :func:`bootstrap_interval`.
+        ValueError: As for :func:`bootstrap_interval`; also if b has another number of samples than a.
 
     Example:
         >>> a = [True] * 90 + [False] * 10
@@ -205,9 +205,11 @@ def _as_array(values: Values, *, name: str) -> NDArray[Any]:
     if isinstance(values, Tensor):
         held = values.detach().cpu()
         values = (held.float() if held.dtype == torch.bfloat16 else held).numpy()  # numpy has no bfloat16
-    given: object = values
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"{name}: expected one value for each sample, got {given!r}; pass a list, an array or a tensor")
+    argument: object = values
+    if isinstance(argument, str) or not isinstance(argument, Iterable):
+        raise TypeError(
+            f"{name}: expected one value for each sample, got {argument!r}; pass a list, an array or a tensor"
+        )
     refuse_missing(values, name=name)
     try:
         return np.asarray(values)

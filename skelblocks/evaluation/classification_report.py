@@ -1,4 +1,4 @@
-"""What a classifier gets right and wrong, class by class.
+"""A report of a classifier's results, class by class.
 
 Axes: n samples, c classes.
 """
@@ -64,7 +64,7 @@ class ClassificationReport:
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
-        """Names of the classes without a sample, about which the report says nothing."""
+        """Names of the classes without samples, which the report cannot judge."""
         return tuple(row.name for row in self.classes if not row.count)
 
     def to_dict(self) -> dict[str, Any]:

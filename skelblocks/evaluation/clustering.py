@@ -1,4 +1,4 @@
-"""Clusters of features against classes: what an encoder sorts without labels.
+"""Compare clusters of features with the classes: the structure that an encoder finds without labels.
 
 Axes: n samples, d features.
 """

@@ -1,4 +1,4 @@
-"""What a module costs: its numbers of parameters, and of operations in one forward.
+"""The cost of a module: its number of parameters, and of operations in one forward pass.
 
 Axes: b rows (samples x persons), c channels, t frames, v joints.
 """

@@ -1,4 +1,4 @@
-"""Values in words that are the same in every process, for fingerprints."""
+"""Describe values by strings that are the same in every process, for fingerprints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of a frozen encoder, extracted once and kept on disk.
+"""Cache the features of a frozen encoder on disk.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -42,22 +42,23 @@ def cached_features(
     skip_absent: bool = False,
     precision: Precision = "own",
 ) -> Tensor:
-    """Features of frozen weights, as :func:`~skelblocks.evaluation.extract_features` gives them, from disk if known.
+    """Load features from the cache, or compute them with :func:`~skelblocks.evaluation.extract_features` and cache
+    them.
 
-    Their file is named by a sha256 over whatever decides their values: the weights, the clips, the settings, the kind
-    of device, its precision, autocast and the version of torch. **Code is not part of it**: after a change in an
-    encoder's forward or in a transform, name the change in ``settings``. The batch size is left out too: it moves
-    features by rounding only. Features with NaN or infinity are returned and not kept.
+    The file name is a sha256 over everything that determines the values: the weights, the clips, the settings, the kind
+    of device, its precision, autocast and the version of torch. **Code is not part of it**: after a change to an
+    encoder's forward or to a transform, describe the change in ``settings``. The batch size is not part of it either,
+    because it only affects rounding. Features with NaN or infinity are returned but not cached.
 
     Args:
         encoder: As for :func:`~skelblocks.evaluation.extract_features`.
-        clips: A tensor ``(n, c, t, v, m)``, a dataset of clips, or batches that can be gone through twice in the same
+        clips: A tensor ``(n, c, t, v, m)``, a dataset of clips, or batches that can be iterated twice in the same
             order, such as a ``DataLoader`` that does not shuffle.
-        folder: Where the files are; it is made if need be. Each entry is a ``.npy`` file and a ``.json`` that says what
-            its name was made of. An entry that is not whole, or is another's, is made again.
-        settings: Anything else that decides the values, as JSON can hold it: ``{"stream": "bone"}``. A function has no
-            fingerprint: a ``transform`` must be named here as ``"transform"`` or ``"stream"``, a ``pool`` other than
-            the mean as ``"pool"``.
+        folder: The folder of the cache, which is created if needed. Each entry is a ``.npy`` file and a ``.json`` file
+            that lists what its name was computed from. Damaged or mismatching entries are computed again.
+        settings: Anything else that determines the values, in a form that JSON can hold: ``{"stream": "bone"}``. A
+            function has no fingerprint: a ``transform`` must be named here as ``"transform"`` or ``"stream"``, a
+            ``pool`` other than the mean as ``"pool"``.
         batch_size: Clips at a time, where they do not come in batches.
         device: As for the extraction.
         pool: As for the extraction.
@@ -149,7 +150,7 @@ def _load(entry: Path, made_of: Mapping[str, Any], n: int) -> Tensor | None:
 
 
 def _save(entry: Path, made_of: Mapping[str, Any], features: Tensor) -> None:
-    """Write the features, then the record that vouches for them, each under another name until it is on the disk."""
+    """Write the features, then their record. Each file has a temporary name until it is complete."""
     dtype = str(features.dtype).removeprefix("torch.")
     held = features.cpu().float() if features.dtype == torch.bfloat16 else features.cpu()  # numpy has no bfloat16
     buffer = io.BytesIO()
@@ -158,16 +159,16 @@ def _save(entry: Path, made_of: Mapping[str, Any], features: Tensor) -> None:
     about = {"dtype": dtype, "shape": list(features.shape), "sha256": _sha256(content)}
     record = {"format": FORMAT, "version": VERSION, "made_of": made_of, "features": about}
     entry.parent.mkdir(parents=True, exist_ok=True)
-    told = (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
+    record_bytes = (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
     busy = f"folder: another process is writing features to {escape(entry.parent)!r}; try again"
     with locked(entry.with_suffix(".lock"), busy=busy, wait=_WAIT):
-        for suffix, data in ((".npy", content), (".json", told)):
+        for suffix, data in ((".npy", content), (".json", record_bytes)):
             with whole_file(entry.with_suffix(suffix)) as place:
                 place.write_bytes(data)
 
 
 def _arithmetic(device: torch.device) -> dict[str, Any]:
-    """What decides the values of a formula beside its numbers; of devices of one kind, the rounding differs at most."""
+    """The settings that affect numerical results. Devices of the same kind differ at most by rounding."""
     autocast = torch.is_autocast_enabled(device.type)
     return {
         "device": device.type,

@@ -32,9 +32,9 @@ def extract_features(
     skip_absent: bool = False,
     precision: Precision = "own",
 ) -> Tensor:
-    """Run an encoder over a set in evaluation mode, without gradients, and pool what it gives.
+    """Run an encoder over a set in evaluation mode, without gradients, and pool its feature maps.
 
-    Linear evaluation and kNN of SkeletonCLR, AimCLR, MsMCLR and their kin look at the un-augmented clip, the encoder's
+    Linear evaluation and kNN of SkeletonCLR, AimCLR, MsMCLR and related methods use un-augmented clips, the encoder's
     running statistics, and the pooled, un-normalized feature before the projection head.
 
     An :class:`~skelblocks.encoders.STGCN`, alone or inside another module, runs as a copy by
@@ -107,7 +107,9 @@ def extract_features(
         for module, flag in training.items():
             module.training = flag
     if not features or not sum(map(len, features)):
-        raise ValueError("clips: expected at least one, got none; an iterator that has been used up gives no more")
+        raise ValueError(
+            "clips: expected at least one, got none; pass a list or a DataLoader, not an exhausted iterator"
+        )
     return torch.cat(features)
 
 

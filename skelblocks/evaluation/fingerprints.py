@@ -1,4 +1,4 @@
-"""What weights and clips are, as one number each, whatever their device and their batches.
+"""Fingerprints of weights and clips, independent of device and batch size.
 
 Axes: n samples, c channels, t frames, v joints, m persons.
 """
@@ -49,8 +49,8 @@ def weights_fingerprint(module: nn.Module) -> str:
         raise TypeError(f"encoder: expected a torch.nn.Module, got {type(module).__name__}")
     digest = hashlib.sha256(repr(module).encode())
     for name, part in module.named_modules(remove_duplicate=False):
-        told = [(key, describe_value(value)) for key, value in sorted(vars(part).items()) if _counts(key, value)]
-        digest.update(repr((name, describe_value(type(part)), told)).encode())
+        attributes = [(key, describe_value(value)) for key, value in sorted(vars(part).items()) if _counts(key, value)]
+        digest.update(repr((name, describe_value(type(part)), attributes)).encode())
     for kind in (module.named_parameters, module.named_buffers):
         for name, held in kind(remove_duplicate=False):
             digest.update(repr((name, describe_value(held))).encode())
@@ -86,11 +86,14 @@ def fingerprint_and_length(clips: Clips) -> tuple[str, int]:
 
 
 class FingerprintedBatches:
-    """Clips in batches, whose fingerprint is taken as they go by and compared with the one expected."""
+    """Batches of clips whose fingerprint is computed during iteration and compared with the expected one."""
 
     def __init__(self, clips: Clips, batch_size: int, expected: str | None) -> None:
         if isinstance(clips, Iterator):
-            raise TypeError("clips: an iterator gives its clips only once; pass a tensor, a dataset or a DataLoader")
+            raise TypeError(
+                "clips: expected clips that can be read twice, got an iterator; pass a tensor, a dataset or a "
+                "DataLoader"
+            )
         self.clips, self.batch_size = clips, batch_size
         self.known = known_digest(clips) is not None
         self.expected = None if self.known else expected
@@ -113,7 +116,7 @@ class FingerprintedBatches:
         self.fingerprint = digest.hexdigest()
         if self.expected not in (None, self.fingerprint):
             raise ValueError(
-                "clips: others came the second time; a set to keep features of must not shuffle or augment"
+                "clips: the two passes differ; cached features need a dataset without shuffling or augmentation"
             )
 
 
@@ -130,12 +133,12 @@ def _batches(clips: Clips, batch_size: int) -> Iterable[Any]:
 
 
 def _counts(name: str, value: object) -> bool:
-    """Whether an attribute of a module is told: its own, and hooks where there are any."""
+    """Whether an attribute is part of a module's description: its own attributes, and hooks if there are any."""
     return name not in _OF_EVERY_MODULE or (name in _HOOKS and bool(value))
 
 
 def known_digest(clips: object) -> str | None:
-    """The digest that a data set of clips knows of itself, as a prepared set does from its manifest."""
+    """The digest that a data set of clips provides itself, such as a prepared set from its manifest."""
     if isinstance(clips, Tensor):  # whose attribute `names` warns
         return None
     digest = getattr(clips, "digest", None) if isinstance(clips, ClipDataset) else None

@@ -1,4 +1,4 @@
-"""An encoder as features are extracted by: with less work, and the same features up to rounding."""
+"""A faster copy of an encoder for feature extraction, with the same features up to rounding."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_number
 
 #: The weights of :func:`fuse_scores` by stream. Joint, bone and motion: section 4.2 of AimCLR and of MsMCLR. Motion of
-#: the bones: the released code of CTR-GCN. No paper weights an acceleration: its weight is that of the motions.
+#: the bones: the released code of CTR-GCN. No paper weights an acceleration: it gets the weight of the motions.
 FUSION_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"joint": 0.6, "bone": 0.6, "motion": 0.4, "bone_motion": 0.4, "acceleration": 0.4}
 )
@@ -42,7 +42,7 @@ def fuse_scores(
     weights: Mapping[str, float] | None = None,
     normalize: Normalization = "none",
 ) -> StreamScores:
-    r"""Add up the weighted scores of several streams, sample by sample.
+    r"""Add the weighted scores of several streams, sample by sample.
 
     .. math:: s_{nc} = \sum_b w_b s^{(b)}_{nc}
 
@@ -87,9 +87,11 @@ def fuse_scores(
         absent = [sample for sample in names if sample not in rows[name]]
         extra = [sample for sample in rows[name] if sample not in rows[first]]
         if absent or extra:
-            told = [f"{text} {_few(samples)}" for text, samples in (("lacks", absent), ("alone has", extra)) if samples]
+            differences = [
+                f"{text} {_few(samples)}" for text, samples in (("lacks", absent), ("alone has", extra)) if samples
+            ]
             raise ValueError(
-                f"streams[{name!r}]: expected the names of streams[{first!r}], but it {' and '.join(told)}"
+                f"streams[{name!r}]: expected the names of streams[{first!r}], but it {' and '.join(differences)}"
             )
         check_axes(stream.scores, "n c", name=f"streams[{name!r}].scores", c=classes)
         dtype = torch.promote_types(dtype, stream.scores.dtype)
@@ -102,10 +104,10 @@ def fuse_scores(
 
 
 def _check_weights(streams: Mapping[str, StreamScores], weights: Mapping[str, float] | None) -> Mapping[str, float]:
-    given: object = streams
-    if not isinstance(given, Mapping):
+    argument: object = streams
+    if not isinstance(argument, Mapping):
         raise TypeError(
-            f"streams: expected a dict of StreamScores by stream, got {type(given).__name__}; pass for instance "
+            f"streams: expected a dict of StreamScores by stream, got {type(argument).__name__}; pass for instance "
             "{'joint': joint, 'bone': bone}"
         )
     if not streams:

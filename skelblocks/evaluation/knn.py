@@ -1,4 +1,4 @@
-"""Classification by nearest neighbors: what the features are worth as they are.
+"""Classification by nearest neighbors on unchanged features.
 
 Axes: n queries, k bank rows, d features, c classes.
 """
@@ -157,8 +157,8 @@ def knn_predict(
         Classes ``(n,)``, on the device of ``query``; for several k, a dict of them.
 
     Raises:
-        TypeError: What :func:`knn_scores` raises.
-        ValueError: What :func:`knn_scores` raises.
+        TypeError: As for :func:`knn_scores`.
+        ValueError: As for :func:`knn_scores`.
 
     Example:
         >>> bank, labels = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), torch.tensor([0, 0, 1])
@@ -200,7 +200,8 @@ def knn_accuracy(
     k: int | Sequence[int] = 20,
     **voting: Unpack[Voting],
 ) -> float | dict[int, float]:
-    """Count the share of test features that :func:`knn_predict` gives their class, with the training features as bank.
+    """Compute the fraction of test features that :func:`knn_predict` classifies correctly, with training features as
+    bank.
 
     Args:
         train_features: ``(k, d)``.
@@ -214,8 +215,8 @@ def knn_accuracy(
         A number in [0, 1]; for several k, a dict of them.
 
     Raises:
-        TypeError: What :func:`knn_scores` raises.
-        ValueError: What :func:`knn_scores` raises.
+        TypeError: As for :func:`knn_scores`.
+        ValueError: As for :func:`knn_scores`.
 
     Example:
         >>> knn_accuracy(torch.eye(2), torch.tensor([0, 1]), torch.tensor([[3.0, 1.0]]), torch.tensor([0]), k=1)

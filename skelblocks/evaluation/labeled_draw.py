@@ -28,7 +28,7 @@ def labeled_draw(
     rounding: Rounding = "half_even",
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""Draw the few clips whose labels may be used, the same share of every class.
+    r"""Draw the few clips whose labels may be used, the same fraction of every class.
 
     .. math:: \text{drawn}_c = \max(\text{minimum}, \operatorname{round}(\text{fraction} \cdot n_c))
 

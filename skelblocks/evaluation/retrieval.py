@@ -1,4 +1,4 @@
-"""Retrieval: which clips of a bank are most like a query, and how many of them do the same.
+"""Retrieval: the clips of a bank that are most similar to a query, and how many of them share its class.
 
 Axes: n queries, k bank rows, d features.
 """

@@ -22,7 +22,7 @@ CONSTANTS = tuple(float(value) for value in np.logspace(-3, 5, 15))
 
 
 class RidgeProbeResult(NamedTuple):
-    """What a ridge probe found.
+    """Result of :func:`ridge_probe`.
 
     Attributes:
         accuracy: Share of the test features classified right, in [0, 1].
@@ -66,9 +66,9 @@ def ridge_probe(
         train_labels: ``(n,)``, integers from 0.
         test_features: ``(n, d)``, for another n.
         test_labels: ``(n,)``.
-        groups: Who is seen in each training clip, ``(n,)``. Whole groups are then held out together, and the constant
-            with the best accuracy on them is taken (of equal ones the largest). By default single clips are held out,
-            by the formula for leave-one-out, and the smallest squared error decides.
+        groups: The subject of each training clip, ``(n,)``. Whole groups are then held out together, and the constant
+            with the best accuracy on them is chosen (of equal ones the largest). By default single clips are held out,
+            by the formula for leave-one-out, and the constant with the smallest squared error is chosen.
         folds: Into how many parts the groups are divided; as many as there are groups if those are fewer.
         constants: The values to choose from; 15 from 0.001 to 100,000 by default.
         num_classes: By default one more than the highest label.

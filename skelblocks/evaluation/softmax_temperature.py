@@ -1,4 +1,4 @@
-"""Scores of a classifier as probabilities: the temperature that fits known labels best.
+"""Turn scores of a classifier into probabilities: find the temperature that fits known labels best.
 
 Axes: n samples, c classes.
 """
@@ -23,8 +23,9 @@ def softmax_temperature(scores: Tensor, labels: Tensor) -> float:
     """Find the temperature with which the softmax of scores gives the most probable labels.
 
     ``softmax(scores / temperature)`` then says how sure a classifier is, while the order of the classes stays as it is.
-    The scores must be those of clips that the classifier was not fitted to: of its own training clips it is too sure.
-    This is temperature scaling (Guo et al., ICML 2017). A ridge classifier needs it, whose scores lie between -1 and 1.
+    The scores must come from clips that the classifier was not fitted to: it is overconfident on its own training
+    clips. This is temperature scaling (Guo et al., ICML 2017). A ridge classifier needs it, whose scores lie between -1
+    and 1.
 
     Args:
         scores: ``(n, c)``.

@@ -1,4 +1,4 @@
-"""How features are spread, without labels: alignment, uniformity, effective rank.
+"""Measures of how features are spread, without labels: alignment, uniformity, effective rank.
 
 Axes: n samples, d features.
 """
@@ -109,7 +109,7 @@ def effective_rank(features: Tensor) -> float:
 def _several(features: Tensor) -> Tensor:
     check_features(features, "n d", name="features")
     if len(features) < 2:
-        raise ValueError(f"features: expected those of at least two clips, got {len(features)}")
+        raise ValueError(f"features: expected features of at least two clips, got {len(features)}; pass more clips")
     return features
 
 

@@ -1,4 +1,4 @@
-"""Weights in and out: official checkpoints, pretrained folders, the hub, exported graphs."""
+"""Load and save weights: official checkpoints, pretrained folders, the hub, exported graphs."""
 
 from importlib.util import find_spec
 

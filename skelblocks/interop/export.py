@@ -1,4 +1,4 @@
-"""Encoders as graphs that run without this package: torch.export and ONNX.
+"""Export encoders as graphs that run without this package: torch.export and ONNX.
 
 Axes: n clips, c channels, t frames, v joints, m persons, d features.
 """
@@ -45,7 +45,7 @@ def export_program(
     classifier: nn.Module | None = None,
     preparation: GraphPreparation | None = None,
 ) -> ExportedProgram:
-    """The encoder in evaluation mode as one graph, for any number of clips.
+    """Export the encoder in evaluation mode as one graph, for any number of clips.
 
     Args:
         encoder: An ``STGCN``, ``DSTA`` or ``BiGRU``; it is copied, not changed.
@@ -57,7 +57,7 @@ def export_program(
         readout: How features are taken from the map, see :func:`~skelblocks.encoders.readout`.
         classifier: A module from these features to scores, such as ``Pretrained.head``; the graph then ends in
             probabilities.
-        preparation: What is done to recorded clips first, so that the graph takes them as they are; see
+        preparation: The preparation of recorded clips to include in the graph, see
             :class:`~skelblocks.interop.GraphPreparation`. It needs at most ``persons`` persons.
 
     Returns:
@@ -96,11 +96,11 @@ def export_program(
         assert graph.classifier is not None
         graph.classifier.to(first)
     recorded = preparation is not None and preparation.preprocessing.frames is not None
-    given, least = (frames, _LEAST_RECORDED) if recorded else (own_frames, _LEAST_FRAMES)
+    input_frames, least = (frames, _LEAST_RECORDED) if recorded else (own_frames, _LEAST_FRAMES)
     channels = encoder.in_channels if preparation is None else preparation.channels
     joints = (encoder if preparation is None else preparation).layout.num_joints
-    example = torch.zeros(2, channels, given or 16, joints, persons, dtype=first.dtype, device=first.device)
-    dynamic = {0: Dim("clips", min=1)} | ({2: Dim("frames", min=least)} if given is None else {})
+    example = torch.zeros(2, channels, input_frames or 16, joints, persons, dtype=first.dtype, device=first.device)
+    dynamic = {0: Dim("clips", min=1)} | ({2: Dim("frames", min=least)} if input_frames is None else {})
     # Some guards hold for every t and torch cannot prove it: they become checks of the graph.
     return torch.export.export(
         graph, (example,), dynamic_shapes=(dynamic,), prefer_deferred_runtime_asserts_over_guards=True
@@ -142,17 +142,17 @@ def export_onnx(
         readout: How features are taken from the map.
         classifier: From features to scores.
         class_names: Names of its classes.
-        preparation: What the graph does to recorded clips.
-        preprocessing: What must be done to a clip before, or is done by ``preparation``.
-        stream: What the encoder takes.
+        preparation: The preparation of recorded clips in the graph.
+        preprocessing: The preprocessing that clips need before the graph, or that ``preparation`` does.
+        stream: The stream that the encoder takes.
         opset: Version of ONNX's operators, 18 or later.
-        overwrite: Whether a file there is replaced.
+        overwrite: Whether to replace an existing file.
 
     Raises:
         TypeError: What :func:`export_program` refuses.
         ValueError: The same, or an older opset.
-        FileExistsError: There is a file.
-        FileNotFoundError: Its folder is not there.
+        FileExistsError: The file exists already.
+        FileNotFoundError: The folder of the file does not exist.
     """
     check_integer(opset, name="opset", least=18)
     path = Path(path)
@@ -194,21 +194,21 @@ def save_program(
     stream: Stream | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write what :func:`export_program` gives to a ``.pt2`` file; layout and preprocessing are among its extra files.
+    """Write the result of :func:`export_program` to a ``.pt2`` file. Its extra files record layout and preprocessing.
 
     Args:
         program: The program.
         path: The file, which appears complete or not at all.
-        encoder: What it was made from.
-        class_names: Names of the classes, of a program that ends in probabilities.
-        preparation: What the program does to recorded clips.
-        preprocessing: What must be done to a clip before, or is done by ``preparation``.
-        stream: What the encoder takes.
-        overwrite: Whether a file there is replaced.
+        encoder: The exported encoder.
+        class_names: Names of the classes, for a program that outputs probabilities.
+        preparation: The preparation of recorded clips in the program.
+        preprocessing: The preprocessing that clips need before the program, or that ``preparation`` does.
+        stream: The stream that the encoder takes.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        FileExistsError: There is a file.
-        FileNotFoundError: Its folder is not there.
+        FileExistsError: The file exists already.
+        FileNotFoundError: The folder of the file does not exist.
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
@@ -219,17 +219,17 @@ def save_program(
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
-    """Raise unless the path's folder is there, and no file at it that must stay, and no folder."""
+    """Raise unless the path's folder exists, and the path is free or may be overwritten."""
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: the folder {str(path.parent)!r} is not there; make it first")
+        raise FileNotFoundError(f"path: expected an existing folder, got {str(path.parent)!r}; create it first")
     if path.is_dir() or (path.exists() and not overwrite):
-        raise FileExistsError(f"path: there is something at {str(path)!r}; choose another, or pass overwrite=True")
+        raise FileExistsError(f"path: {str(path)!r} exists already; choose another path, or pass overwrite=True")
 
 
 def describe_graph(
     layout: SkeletonLayout, preprocessing: Preprocessing | None, stream: Stream | None, class_names: Sequence[str]
 ) -> dict[str, str]:
-    """What goes with a graph, as JSON: the layout, and what is known of preprocessing, stream and classes."""
+    """The metadata of a graph as JSON: the layout, and preprocessing, stream and classes if known."""
     values: dict[str, Any] = {"layout": layout.to_dict()}
     if preprocessing is not None:
         values["preprocessing"] = preprocessing.to_dict()

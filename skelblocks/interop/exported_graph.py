@@ -1,4 +1,4 @@
-"""What an exported graph computes: preparation, encoder, readout and classifier, as far as they are wanted.
+"""The module that is exported as a graph: encoder, and optionally preparation, readout and classifier.
 
 Axes: n clips, c coordinates, t frames, v joints, m persons, d features.
 """
@@ -14,13 +14,13 @@ from skelblocks.interop.graph_preparation import GraphPreparation
 
 
 class ExportedGraph(nn.Module):
-    """Clips to probabilities, to features, or to a feature map.
+    """Map clips to probabilities, to features, or to a feature map.
 
     Args:
-        encoder: From prepared clips to feature maps.
-        readout: How features are taken from the map; None ends in the map.
-        classifier: From features to scores, whose softmax the graph ends in.
-        preparation: From recorded to prepared clips.
+        encoder: Maps prepared clips to feature maps.
+        readout: How the feature map becomes one vector; None outputs the map.
+        classifier: Maps features to scores; the graph then outputs their softmax.
+        preparation: Maps recorded clips to prepared clips.
 
     Raises:
         ValueError: A classifier without a readout.
@@ -51,7 +51,7 @@ class ExportedGraph(nn.Module):
 
     @property
     def output(self) -> str:
-        """What the graph's output is called."""
+        """Name of the graph's output."""
         return "features" if self.classifier is None else "probabilities"
 
     def forward(self, clips: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The preparation of clips as a graph of tensors, for programs that get clips as they were recorded.
+"""The preparation of clips as a graph of tensors, for programs that take recorded clips.
 
 Axes: n clips, c coordinates, t recorded frames, f frames of the encoder, v joints, m persons.
 """
@@ -31,18 +31,19 @@ from skelblocks.streams import STREAMS, Stream
 
 
 class GraphPreparation(nn.Module):
-    """What :meth:`~skelblocks.interop.Pretrained.prepare` does, without numpy: it can be exported and differentiated.
+    """The same preparation as :meth:`~skelblocks.interop.Pretrained.prepare` in torch: it can be exported and
+    differentiated.
 
     Every step is a product with a matrix, a sum, or a choice between two values. Resampling is a product with a matrix
-    ``(f, t)`` for each clip, which is computed from the clip's length. Nothing is taken by a list of places, which some
-    runtimes misread.
+    ``(f, t)`` for each clip, which is computed from the clip's length. No step gathers by a list of indices, which some
+    runtimes get wrong.
 
     Args:
-        preprocessing: The encoder's. ``y`` must be decided.
-        layout: The skeleton of the recorded clips.
-        channels: Coordinates of a joint in the recorded clips.
-        target: The encoder's skeleton. Default: that of ``preprocessing.to``, or ``layout``.
-        stream: What the encoder takes.
+        preprocessing: Preprocessing of the encoder; ``y`` must not be ``"auto"``.
+        layout: Skeleton of the recorded clips.
+        channels: Coordinates per joint in the recorded clips.
+        target: Skeleton of the encoder. Default: ``preprocessing.to``, or ``layout``.
+        stream: The stream that the encoder takes.
 
     Shape:
         Clips ``(n, c, t, v, m)``, zero at the end of time and where a person is absent, to ``(n, c', f, v', m')``.
@@ -75,7 +76,10 @@ class GraphPreparation(nn.Module):
         self.target = preprocessing.layout_of(self.layout) if target is None else layouts.get(target)
         check_choice(stream, STREAMS, name="stream")
         if preprocessing.y == "auto":
-            raise ValueError("preprocessing: expected y='up' or 'down', got 'auto', which only a set of clips decides")
+            raise ValueError(
+                "preprocessing: expected y='up' or 'down', got 'auto', which needs a set of clips to decide; set one "
+                "of them"
+            )
         preprocessing.validate(layout=self.layout, channels=channels)
         self.preprocessing, self.channels, self.stream = preprocessing, channels, stream
         remapped = self.target != self.layout
@@ -126,7 +130,7 @@ class GraphPreparation(nn.Module):
         return x if self.parents is None else self.parents.to(x) @ x
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The arguments in ``repr``."""
         return f"{self.preprocessing!r}, layout={self.layout.name!r}, stream={self.stream!r}"
 
 

@@ -1,6 +1,6 @@
-"""The steps of a preparation in operations that every runtime knows: products, sums, and choices by masks.
+"""The steps of a preparation in operations that every runtime supports: products, sums, and choices by masks.
 
-Each equals its sibling in ``skelblocks.data.steps``, which is written for numpy and checks its input.
+Each step equals its counterpart in ``skelblocks.data.steps``, which uses numpy and checks its input.
 Axes: n clips, c coordinates, t frames, v joints, m persons.
 """
 
@@ -15,7 +15,7 @@ _FAR = 1e9  # beyond the place of any frame
 
 
 def last_frames(x: Tensor) -> Tensor:
-    """The place of the last frame in which a person is seen, 0 where nobody is: ``(n, 1, 1, 1, 1)``."""
+    """Index of the last frame in which a person is seen, or 0: ``(n, 1, 1, 1, 1)``."""
     seen = (x.abs().amax(dim=(1, 3, 4), keepdim=True) > 0).to(x.dtype)
     return (seen * _places(x)).amax(dim=2, keepdim=True)
 
@@ -57,8 +57,8 @@ def resample_clips(x: Tensor, frames: int, *, last: Tensor) -> Tensor:
 
     Args:
         x: Clips.
-        frames: How many frames to make.
-        last: The place of each clip's last frame, from :func:`last_frames`.
+        frames: Number of frames to make.
+        last: Index of each clip's last frame, from :func:`last_frames`.
     """
     n, c, t, v, m = x.shape
     wanted = torch.arange(frames, dtype=x.dtype, device=x.device).view(1, 1, frames, 1) + 0.5

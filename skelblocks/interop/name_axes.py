@@ -6,10 +6,10 @@ from typing import Any
 
 
 def name_axes(model: Any, *, output: str) -> None:
-    """Call the open axes of a model ``clips`` and ``frames``, in place, and drop the shapes of what is in between.
+    """Name the open axes of a model ``clips`` and ``frames``, in place, and drop the shapes inside the graph.
 
-    torch names open axes by numbers, such as ``s7``. Shapes inside the graph follow from those of its input; left in,
-    they keep some runtimes from taking a size of their own.
+    torch names open axes by numbers, such as ``s7``. Shapes inside the graph follow from the input's shape. If they are
+    kept, some runtimes reject other sizes.
 
     Args:
         model: An ``onnx_ir`` model with one input ``(clips, c, frames, v, m)``.

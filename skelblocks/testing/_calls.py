@@ -63,11 +63,16 @@ def check_close(
     got: Any, expected: Any, *, what: str, rtol: float | None = None, atol: float | None = None, dtype: bool = True
 ) -> None:
     """Raise ``AssertionError`` unless both hold the same number of tensors, equal up to the tolerances."""
-    ours, theirs = tensors_of(got), tensors_of(expected)
-    expect(len(ours) == len(theirs), f"{what}: expected {len(theirs)} tensors, got {len(ours)}")
-    expect(bool(theirs), f"{what}: expected a block that returns at least one tensor, got {type(expected).__name__}")
-    for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-        place = f"{what}: tensor {i} of the output" if len(ours) > 1 else f"{what}: the output"
+    tensors, expected_tensors = tensors_of(got), tensors_of(expected)
+    expect(
+        len(tensors) == len(expected_tensors), f"{what}: expected {len(expected_tensors)} tensors, got {len(tensors)}"
+    )
+    expect(
+        bool(expected_tensors),
+        f"{what}: expected a block that returns at least one tensor, got {type(expected).__name__}",
+    )
+    for i, (a, b) in enumerate(zip(tensors, expected_tensors, strict=True)):
+        place = f"{what}: tensor {i} of the output" if len(tensors) > 1 else f"{what}: the output"
         try:
             torch.testing.assert_close(a, b, rtol=rtol, atol=atol, equal_nan=True, check_dtype=dtype)
         except AssertionError as error:

@@ -40,8 +40,8 @@ def check_gradients(
 
     def function(*values: Tensor) -> tuple[Tensor, ...]:
         remaining = iter(values)
-        given = map_tensors(lambda x: next(remaining) if x.is_floating_point() else x, list(inputs))
-        outputs = tensors_of(call(double, given, doubled))
+        arguments = map_tensors(lambda x: next(remaining) if x.is_floating_point() else x, list(inputs))
+        outputs = tensors_of(call(double, arguments, doubled))
         return tuple(y for y in outputs if y.is_floating_point() and y.requires_grad)
 
     expect(bool(function(*leaves)), f"{name_of(block)}: expected an output that depends on the inputs, got none")

@@ -32,10 +32,10 @@ def check_inputs_unchanged(block: Block, inputs: Inputs, *, keywords: Keywords =
     Example:
         >>> check_inputs_unchanged(torch.relu, [torch.randn(4)])
     """
-    given = tensors_of([inputs, keywords or {}])
-    before = [(x.detach().clone(), x._version) for x in given]
+    tensors = tensors_of([inputs, keywords or {}])
+    before = [(x.detach().clone(), x._version) for x in tensors]
     call(block, inputs, keywords)
-    for i, (x, (kept, version)) in enumerate(zip(given, before, strict=True)):
+    for i, (x, (kept, version)) in enumerate(zip(tensors, before, strict=True)):
         same = x._version == version and torch.equal(x.detach().isnan(), kept.isnan())
         same = same and torch.equal(x.detach().nan_to_num(), kept.nan_to_num())
         expect(same, f"{name_of(block)}: expected to leave its inputs alone, but it wrote to tensor {i} of them")

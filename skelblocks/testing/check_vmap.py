@@ -36,8 +36,8 @@ def check_vmap(
 
     def one_call(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         remaining = iter(tensors)
-        given = map_tensors(lambda _: next(remaining), list(inputs))
-        return tuple(tensors_of(block(*given, **(keywords or {}))))
+        arguments = map_tensors(lambda _: next(remaining), list(inputs))
+        return tuple(tensors_of(block(*arguments, **(keywords or {}))))
 
     got = call(torch.func.vmap(one_call), stacks)
     each = [call(one_call, [stack[i] for stack in stacks]) for i in range(2)]

@@ -40,11 +40,11 @@ def see_all(
 ) -> dict[str, Bodies]:
     """See one clip, under the empty name, or several by name, each with its hidden joints."""
     if not isinstance(clips, Mapping):
-        given: object = clips
-        if isinstance(given, list | tuple):
+        argument: object = clips
+        if isinstance(argument, list | tuple):
             raise TypeError(
-                f"clip: expected a clip (c, t, v, m), or a dict of several by name, got a {type(given).__name__} of "
-                f"{len(given)}; pass for instance {{'first': clips[0], 'second': clips[1]}}"
+                f"clip: expected a clip (c, t, v, m), or a dict of several by name, got a {type(argument).__name__} of "
+                f"{len(argument)}; pass for instance {{'first': clips[0], 'second': clips[1]}}"
             )
         if isinstance(hidden, Mapping):
             raise TypeError(

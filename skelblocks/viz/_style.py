@@ -135,10 +135,10 @@ def to_names(class_names: Sequence[str] | None, classes: int, *, exact: bool) ->
 
 def check_by_name(values: Mapping[str, Any], *, name: str, of: str, example: str) -> None:
     """Raise ``TypeError`` unless ``values`` is a dict, ``ValueError`` if it is empty."""
-    given: object = values
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{name}: expected a dict of {of} by name, got {type(given).__name__}; pass {example}")
-    if not given:
+    argument: object = values
+    if not isinstance(argument, Mapping):
+        raise TypeError(f"{name}: expected a dict of {of} by name, got {type(argument).__name__}; pass {example}")
+    if not argument:
         raise ValueError(f"{name}: expected at least one of the {of}, got an empty dict; pass {example}")
 
 

@@ -173,13 +173,13 @@ def _in_clip_time(
     """Weights ``(m, t, v)``: each frame of the clip has the weights of the nearest step; of two, the later."""
     m, t, v = sizes
     boolean = getattr(attention, "dtype", None) in (torch.bool, np.bool_)
-    given = to_array(attention * 1 if boolean else attention, name="attention").astype(np.float64)
-    if given.ndim not in (2, 3) or given.shape[-1] != v or (given.ndim == 3 and given.shape[0] != m):
+    numbers = to_array(attention * 1 if boolean else attention, name="attention").astype(np.float64)
+    if numbers.ndim not in (2, 3) or numbers.shape[-1] != v or (numbers.ndim == 3 and numbers.shape[0] != m):
         raise ValueError(
             f"attention: expected (t', v={v}) or (m={m}, t', v={v}), as the clip's joints and persons, got shape "
-            f"{given.shape}"
+            f"{numbers.shape}"
         )
-    steps = given.shape[-2]
+    steps = numbers.shape[-2]
     if not 1 <= steps <= t:
         raise ValueError(f"attention: expected 1 to {t} frames, as many as the clip at most, got {steps}")
     if stride is None:
@@ -188,7 +188,7 @@ def _in_clip_time(
     if (steps - 1) * stride >= t:
         raise ValueError(f"stride: expected {steps} steps to lie in the clip's {t} frames, got {stride} frames a step")
     nearest = np.minimum((2 * np.arange(t) + stride) // (2 * stride), steps - 1)
-    return np.broadcast_to(given, (m, steps, v))[:, nearest]
+    return np.broadcast_to(numbers, (m, steps, v))[:, nearest]
 
 
 def _draw(

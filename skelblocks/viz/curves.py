@@ -55,12 +55,12 @@ def curves(
     axes = figure.add_subplot()
     whole = True
     entries: dict[str, Any] = {}
-    for i, (name, given) in enumerate(series.items()):
+    for i, (name, entry) in enumerate(series.items()):
         where = f"series[{name!r}]"
-        if isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]):  # not two values
-            steps, values = to_array(given[0], name=where), to_array(given[1], name=where)
+        if isinstance(entry, tuple) and len(entry) == 2 and np.ndim(entry[0]):  # not two values
+            steps, values = to_array(entry[0], name=where), to_array(entry[1], name=where)
         else:
-            values = to_array(given, name=where)
+            values = to_array(entry, name=where)
             steps = np.arange(1, values.size + 1)
         if values.ndim != 1 or not len(values) or steps.shape != values.shape:
             raise ValueError(

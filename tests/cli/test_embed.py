@@ -201,7 +201,7 @@ def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, ca
         save_pretrained(tmp_path / name, encoder=encoder, preprocessing=described)
         assert run("embed", tmp_path / name, prepared, "--out", out) == 1
         error = capsys.readouterr().err
-        assert error.startswith("error: clips: expected them preprocessed as for the encoder, got ")
+        assert error.startswith("error: clips: expected the encoder's preprocessing, got ")
         assert f"{name}=" in error, error
         assert error.count("\n") == 1
     save_pretrained(tmp_path / "utd", encoder=STGCN("utd-mhad", base_channels=2, out_channels=8), **SETTINGS)

@@ -272,7 +272,11 @@ def test_a_prepared_set_counts_by_its_manifest_and_part(tmp_path):
 @pytest.mark.parametrize(
     ("clips", "error", "message"),
     [
-        (iter([torch.zeros(2, 3, 4, 5, 1)]), TypeError, "clips: an iterator gives its clips only once"),
+        (
+            iter([torch.zeros(2, 3, 4, 5, 1)]),
+            TypeError,
+            "clips: expected clips that can be read twice, got an iterator",
+        ),
         ([{"clip": 1}], TypeError, "clips: expected a tensor, got dict"),
         (torch.zeros(2, 3, 4, 5), ValueError, "clips: expected 5 axes"),
         ([torch.zeros(2, 3)], ValueError, "clips: expected 5 axes"),

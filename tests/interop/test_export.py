@@ -253,8 +253,8 @@ def test_what_is_refused(tmp_path):
         (ValueError, "frames: a BiGRU is unrolled", lambda: export_program(bigru)),
         (ValueError, "persons: this BiGRU is made for 2, got 1", lambda: export_program(bigru, frames=4, persons=1)),
         (ValueError, "opset: expected an integer >= 18", lambda: export_onnx(stgcn, tmp_path / "x.onnx", opset=17)),
-        (FileExistsError, "path: there is something", lambda: export_onnx(stgcn, tmp_path)),
-        (FileNotFoundError, "path: the folder .* is not there", lambda: export_onnx(stgcn, tmp_path / "no" / "x.onnx")),
+        (FileExistsError, "path: .* exists already", lambda: export_onnx(stgcn, tmp_path)),
+        (FileNotFoundError, "path: expected an existing folder", lambda: export_onnx(stgcn, tmp_path / "no" / "x.onnx")),
     ]:
         with pytest.raises(error, match=message):
             call()

@@ -48,9 +48,9 @@ def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np
     return values.astype(np.int64)
 
 
-def check_one_a_clip(given: Mapping[str, Any], n: int) -> None:
+def check_one_per_clip(arrays: Mapping[str, Any], n: int) -> None:
     """Raise unless every array has one entry per clip."""
-    for name, values in given.items():
+    for name, values in arrays.items():
         if values is not None and np.shape(values)[:1] != (n,):
             raise ValueError(f"{name}: expected one entry for each of the {n} clips, got shape {np.shape(values)}")
 

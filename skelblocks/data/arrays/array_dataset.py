@@ -27,7 +27,7 @@ from skelblocks.data.arrays.array_checks import (
     check_clips,
     check_finite,
     check_lengths,
-    check_one_a_clip,
+    check_one_per_clip,
     check_places,
     check_seen,
     checked_labels,
@@ -149,10 +149,10 @@ class ArrayDataset(ClipSet):
     def _take_names_and_labels(
         self, names: Sequence[str] | None, labels: ArrayLike | None, class_names: Sequence[str] | None
     ) -> None:
-        given = range(len(self._clips)) if names is None else names
-        check_one_a_clip({"names": given}, len(self._clips))
-        refuse_missing(given, name="names")
-        self.names: tuple[str, ...] = tuple(map(str, given))
+        names_or_numbers = range(len(self._clips)) if names is None else names
+        check_one_per_clip({"names": names_or_numbers}, len(self._clips))
+        refuse_missing(names_or_numbers, name="names")
+        self.names: tuple[str, ...] = tuple(map(str, names_or_numbers))
         self.class_names: tuple[str, ...] = tuple(map(str, () if class_names is None else class_names))
         self.labels = torch.from_numpy(checked_labels(labels, self.names))
         self.num_classes = len(self.class_names) or int(self.labels.max()) + 1
@@ -168,16 +168,16 @@ class ArrayDataset(ClipSet):
         views: ArrayLike | None,
         arrays: Mapping[str, ArrayLike] | None,
     ) -> None:
-        n, given = len(self._clips), {"lengths": lengths, "subjects": subjects, "views": views}
-        for name, values in given.items():
+        n, arrays_by_name = len(self._clips), {"lengths": lengths, "subjects": subjects, "views": views}
+        for name, values in arrays_by_name.items():
             if values is not None:
-                check_one_a_clip({name: values}, n)
+                check_one_per_clip({name: values}, n)
                 refuse_missing(values, name=name, names=self.names)
         self._lengths = None if lengths is None else np.asarray(lengths)
         self.subjects = None if subjects is None else np.asarray(subjects)
         self.views = None if views is None else np.asarray(views)
         check_lengths(self._lengths, frames=self._clips.shape[2])
-        check_one_a_clip(arrays or {}, n)
+        check_one_per_clip(arrays or {}, n)
         # A masked array keeps its mask, so that `groups` finds what is missing.
         self.arrays: dict[str, NDArray[Any]] = {name: np.asanyarray(values) for name, values in (arrays or {}).items()}
 
@@ -239,9 +239,9 @@ class ArrayDataset(ClipSet):
         settings = take_flat_settings(
             preprocessing, flat, function=f"{cls.__name__}.from_file", layout=skeleton, default=Preprocessing()
         )
-        for name, given in (("labels", labels), ("lengths", lengths)):
-            if given is not None:
-                found[name] = read_arrays(given)["clips"] if isinstance(given, str | os.PathLike) else given
+        for name, other in (("labels", labels), ("lengths", lengths)):
+            if other is not None:
+                found[name] = read_arrays(other)["clips"] if isinstance(other, str | os.PathLike) else other
         options = {
             name: found.pop(name, None)
             for name in ("labels", "lengths", "seen", "names", "class_names", "subjects", "views")

@@ -40,7 +40,7 @@ def warn_if_implausible(clips: NDArray[np.floating], layout: SkeletonLayout, pre
         ...     warnings.simplefilter("always")
         ...     warn_if_implausible(x, layouts.get("coco-17"), Preprocessing())
         >>> str(caught[0].message)[:60]
-        'clips: a body is about 750 units long, where one in meters i'
+        'clips: a body is about 750 units long, but in meters it woul'
     """
     places = np.unique(np.linspace(0, len(clips) - 1, min(len(clips), _LOOKED_AT)).astype(int))
     with np.errstate(all="ignore"):
@@ -58,9 +58,9 @@ def _axes(x: NDArray[np.float32], layout: SkeletonLayout) -> str | None:
     _, c, _, _, m = x.shape
     if c != 2 or m < 2 or not layout.edges:
         return None
-    given, exchanged = _unsteadiness(x, layout), _unsteadiness(x.swapaxes(1, 4), layout)
+    plain, exchanged = _unsteadiness(x, layout), _unsteadiness(x.swapaxes(1, 4), layout)
     empty = (x == 0).all(axis=(2, 3, 4)).any(axis=1) & (x != 0).any(axis=(1, 2, 3, 4))
-    if not empty.any() and not exchanged < _STEADIER * given:
+    if not empty.any() and not exchanged < _STEADIER * plain:
         return None
     return (
         f"shape {x.shape[1:]} of a clip is read as (c, t, v, m), and the clips look like (m, t, v, c); bring them into "

@@ -21,11 +21,11 @@ def find_pyskl(
     root: Path, protocol: str | None, *, score: bool = True, layout: SkeletonLayout | None = None
 ) -> FoundClips:
     """The annotations of a pickle, or of the only one below a folder."""
-    given = None if layout is None else layout.num_joints
+    own_joints = None if layout is None else layout.num_joints
     path = root if root.is_file() else _only(root, "*.pkl")
-    clips = _opened_pyskl(path, path.stat().st_mtime_ns, score, given)
+    clips = _opened_pyskl(path, path.stat().st_mtime_ns, score, own_joints)
     order = sorted(range(len(clips)), key=clips.names.__getitem__)
-    sources: list[Source] = [(clips.names[i], partial(_read_pyskl, path, i, score, given)) for i in order]
+    sources: list[Source] = [(clips.names[i], partial(_read_pyskl, path, i, score, own_joints)) for i in order]
     channels, joints = next((one for one in map(partial(_sizes, clips), order) if one is not None), (3, 25))
     known = "coco-17" if joints == 17 else "ntu-rgb+d"
     return FoundClips(sources, layout or known, _pyskl_part(clips, protocol), channels=channels)

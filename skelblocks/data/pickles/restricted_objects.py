@@ -127,9 +127,9 @@ def _dtype(machine: Machine, spec: Any, align: Any = False, copy: Any = True) ->
     return _keep(machine, np.dtype("O" if spec[0] == "O" else spec, False, True))
 
 
-def _keep(machine: Machine, made: Any) -> Any:
-    machine.fresh[id(made)] = made
-    return made
+def _keep(machine: Machine, created: Any) -> Any:
+    machine.fresh[id(created)] = created
+    return created
 
 
 def _set(machine: Machine, items: Any = ()) -> set[Any]:
@@ -161,6 +161,6 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "frozenset": lambda machine, items=(): frozenset(_set(machine, items)),
     "bytes": _bytes,
     "encode": _bytes,
-    "bytearray": lambda machine, *given: bytearray(_bytes(machine, *given)),
+    "bytearray": lambda machine, *arguments: bytearray(_bytes(machine, *arguments)),
     "complex": _complex,
 }

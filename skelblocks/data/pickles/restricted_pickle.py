@@ -60,7 +60,7 @@ def load_restricted(file: str | os.PathLike[str] | IO[bytes]) -> Any:
         if reader.left:
             raise RefusedError(f"{reader.left} bytes after the end of the pickle; one object per file is read")
         _check_tree(loaded)
-        if any(isinstance(made, np.ndarray) for made in machine.fresh.values()):
+        if any(isinstance(created, np.ndarray) for created in machine.fresh.values()):
             raise RefusedError("an array without its content")
     except RefusedError as error:
         raise ClipFormatError(path, str(error)) from None

@@ -90,13 +90,13 @@ class RestrictedUnpickler(_Base):  # type: ignore[misc]
 
     def build(self) -> None:
         """Fill an array or a dtype that was made here, once."""
-        state, made = self.stack.pop(), self.stack[-1]
-        if self.fresh.pop(id(made), None) is None or type(state) is not tuple:
-            raise RefusedError(f"a pickle that sets the state of {type(made).__name__}; {MEND}")
-        if isinstance(made, np.ndarray):
-            fill_array(self, made, *state)
+        state, created = self.stack.pop(), self.stack[-1]
+        if self.fresh.pop(id(created), None) is None or type(state) is not tuple:
+            raise RefusedError(f"a pickle that sets the state of {type(created).__name__}; {MEND}")
+        if isinstance(created, np.ndarray):
+            fill_array(self, created, *state)
         else:
-            fill_dtype(made, *state)
+            fill_dtype(created, *state)
 
     def add(self, kind: type, items: list[Any], put: Callable[[Any, list[Any]], Any]) -> None:
         """Add items to the container on top of the stack."""
@@ -112,15 +112,15 @@ class RestrictedUnpickler(_Base):  # type: ignore[misc]
     def dict_of_marked(self) -> None:
         """DICT."""
         self.charge(64)
-        made: dict[Any, Any] = {}
-        _set_items(made, self.pop_mark())
-        self.append(made)
+        created: dict[Any, Any] = {}
+        _set_items(created, self.pop_mark())
+        self.append(created)
 
     def frozenset_of_marked(self) -> None:
         """FROZENSET."""
         self.charge(216)
-        made = frozenset(map(check_key, self.pop_mark()))
-        self.append(made)
+        created = frozenset(map(check_key, self.pop_mark()))
+        self.append(created)
 
     def decimal(self) -> None:
         """INT, LONG: the text protocol's numbers and truth values."""

@@ -303,9 +303,9 @@ def _finish(
 def _parts(part: Part, records: NDArray[Any]) -> NDArray[np.int8]:
     keys = [name for name in records.dtype.names or () if name.startswith(files.ORIGIN)]
     origin = {key.removeprefix(files.ORIGIN): records[key] for key in keys}
-    given = part(records["name"].tolist(), origin)
-    refuse_missing(given, name="part", names=records["name"].tolist())
-    parts = np.asarray(given)
+    marks = part(records["name"].tolist(), origin)
+    refuse_missing(marks, name="part", names=records["name"].tolist())
+    parts = np.asarray(marks)
     if parts.shape != records.shape or parts.dtype.kind not in "bi" or not np.isin(parts, (-1, 0, 1)).all():
         raise ValueError(f"part: expected booleans or -1, 0, 1, shape {records.shape}, got {parts.dtype} {parts.shape}")
     return parts.astype(np.int8)

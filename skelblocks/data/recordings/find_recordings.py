@@ -125,8 +125,8 @@ def load_recording(
     """Read a recording and cut it into clips. A file with several recordings gives the clips of all."""
     clips: list[RawClip] = []
     for clip in _read(source):
-        told = clip._replace(origin={**clip.origin, **origin})
-        clips += recording_clips(told, layout=layout, options=options, labels=labels)
+        located = clip._replace(origin={**clip.origin, **origin})
+        clips += recording_clips(located, layout=layout, options=options, labels=labels)
     return clips
 
 

@@ -107,18 +107,18 @@ def align_spine(
     return turned
 
 
-def find_joint(given: str | int | None, layout: SkeletonLayout, names: Sequence[str], *, name: str) -> int:
+def find_joint(chosen: str | int | None, layout: SkeletonLayout, names: Sequence[str], *, name: str) -> int:
     """The index of a joint from its name or number, or of the first of ``names`` that the layout has.
 
     Raises:
         ValueError: The layout has no such joint.
     """
-    if isinstance(given, str):
-        return layout.index(given)
-    if given is not None:
-        if not 0 <= given < layout.num_joints:
-            raise ValueError(f"{name}: expected a joint in 0..{layout.num_joints - 1}, got {given}")
-        return given
+    if isinstance(chosen, str):
+        return layout.index(chosen)
+    if chosen is not None:
+        if not 0 <= chosen < layout.num_joints:
+            raise ValueError(f"{name}: expected a joint in 0..{layout.num_joints - 1}, got {chosen}")
+        return chosen
     known = [joint for joint in names if joint in layout.joints]
     if not known:
         raise ValueError(

@@ -135,8 +135,8 @@ def _around(joint: int, layout: SkeletonLayout) -> list[int]:
         names = common_names(layout)
     except ValueError:  # two joints that mean the same
         return []
-    made = make_joint(names[joint], [name for name in names if name != names[joint]]) or {}
-    return [names.index(name) for name in made] if len(set(made.values())) == 1 and len(made) > 1 else []
+    sources = make_joint(names[joint], [name for name in names if name != names[joint]]) or {}
+    return [names.index(name) for name in sources] if len(set(sources.values())) == 1 and len(sources) > 1 else []
 
 
 def _cut(x: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:

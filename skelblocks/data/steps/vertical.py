@@ -78,10 +78,10 @@ def torso_weights(layout: str | Mapping[str, Any] | SkeletonLayout) -> NDArray[n
         return None
     weights = np.zeros(layout.num_joints)
     for sign, name in ((1, "thorax"), (-1, "pelvis")):
-        made = make_joint(name, names)
-        if made is None:
+        sources = make_joint(name, names)
+        if sources is None:
             return None
-        for each, weight in made.items():
+        for each, weight in sources.items():
             weights[names.index(each)] += sign * weight
     return weights
 

@@ -1,1 +1,1 @@
-"""Checkpoints of the released codes, in and out."""
+"""Load and write checkpoints in the form of the released codes."""

@@ -1,4 +1,4 @@
-"""The error of a checkpoint that cannot be taken as it is."""
+"""The error for a checkpoint that cannot be loaded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, unsafe, of another kind, or lacks weights; the message says which and the way out.
+    """A checkpoint is damaged, unsafe, of another kind, or lacks weights; the message says which, and what to do.
 
     Attributes:
-        report: What was and was not found, where the checkpoint could be read that far; else None.
+        report: The tensors found and not found, if the checkpoint could be read that far; else None.
 
     Example:
         >>> raise CheckpointError("model.pt: not a checkpoint")

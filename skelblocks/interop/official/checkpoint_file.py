@@ -1,4 +1,4 @@
-"""Checkpoint files, read as weights alone: nothing that a file says is run."""
+"""Read checkpoint files as weights only: no code in a file runs."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         Name to tensor, as :func:`check_state_dict` lets it pass.
 
     Raises:
-        CheckpointError: The file does not exist, it is damaged, holds more than a state dict of weights, or asks for
-            anything to be run.
+        CheckpointError: The file does not exist, is damaged, holds more than a state dict of weights, or asks to run
+            code.
 
     Example:
         >>> read_state_dict("no-such-file.pt")
@@ -56,7 +56,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             raise CheckpointError(f"{path}: expected a checkpoint file, got an empty one; copy or download it again")
         kind = _kind(path)
         if kind:
-            raise CheckpointError(f"{path}: expected a checkpoint that torch.save wrote, this is {kind}")
+            raise CheckpointError(f"{path}: expected a checkpoint that torch.save wrote, got {kind}")
         _check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, on how old a file is; what is wrong with it is raised
@@ -75,7 +75,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def check_state_dict(state: object, *, name: str) -> dict[str, Tensor]:
-    """The same tensors, if they are a flat mapping of finite weights and integer counters.
+    """Check that a state dict is a flat mapping of finite weights and integer counters, and return its tensors.
 
     Weights are float16, bfloat16, float32 or float64, all the same; counters, which are named ``num_batches_tracked``
     or ``queue_ptr...``, are int64. A tensor must be dense and have its numbers in memory: one that claims more than
@@ -83,10 +83,10 @@ def check_state_dict(state: object, *, name: str) -> dict[str, Tensor]:
 
     Args:
         state: What was loaded.
-        name: What the message calls it, a path or an argument.
+        name: Its name in messages, a path or an argument.
 
     Returns:
-        A plain dict of detached tensors, which share memory with those of ``state``.
+        A plain dict of detached tensors, which share memory with the tensors in ``state``.
 
     Raises:
         CheckpointError: One of these does not hold.
@@ -118,7 +118,7 @@ def check_state_dict(state: object, *, name: str) -> dict[str, Tensor]:
                 f"{name}: {key!r:.80} is {value.dtype}, expected one of float16, bfloat16, float32, float64 for weights"
             )
         elif not bool(value.isfinite().all()):
-            raise CheckpointError(f"{name}: {key!r:.80} holds NaN or infinity; take a checkpoint from before")
+            raise CheckpointError(f"{name}: {key!r:.80} holds NaN or infinity; use an earlier checkpoint")
         else:
             weights.setdefault(value.dtype, key)
         tensors[key] = value
@@ -139,7 +139,7 @@ def _reason(error: Exception) -> str:
 
 
 def _inside(state: Mapping[Any, Any]) -> str:
-    """Where the weights seem to be in a dict that holds more than tensors, such as a training's checkpoint."""
+    """A hint about where the weights are in a dict that holds more than tensors, such as a training's checkpoint."""
     for key, value in state.items():
         if isinstance(key, str) and isinstance(value, Mapping) and any(isinstance(v, Tensor) for v in value.values()):
             return f"the weights seem to be under {key!r:.80}; pass torch.load(path, weights_only=True)[{key!r:.80}]"

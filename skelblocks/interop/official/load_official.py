@@ -1,4 +1,4 @@
-"""Official checkpoints in: their weights in our blocks, every tensor accounted for."""
+"""Load official checkpoints into this package's blocks, and account for every tensor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load_official(
     sharpness: float = 2.0,
     strict: bool = True,
 ) -> OfficialCheckpoint:
-    """Load what the released code of a method has saved: of pre-training, of a linear evaluation, or a bare encoder.
+    """Load a checkpoint of a method's released code: from pretraining, from a linear evaluation, or a bare encoder.
 
     Sizes are read off the tensors. The prefixes of wrappers (``module.``, ``_orig_mod.``) are removed from names,
     wherever they stand. SkeAttnCLR's other names for its predictors and queues are known. Heads and classifiers may be
@@ -46,7 +46,7 @@ def load_official(
     chooses strategy and layout; weights that were trained on another graph than ours are refused. The released loader
     keeps initial random values for what a file lacks; here that is an error.
 
-    Files do not say the number of heads and the sharpness of SkeAttnCLR's attention, nor the stream of a method that
+    Files do not record the number of heads and the sharpness of SkeAttnCLR's attention, nor the stream of a method that
     trains on one. MsMCLR's attention gets ``segment=8``, as it was trained. CrosSCLR's streams share layers of their
     heads; here each has its own copy. Only ST-GCN encoders are known, not SkeAttnCLR's and HiCLR's others.
 
@@ -64,7 +64,7 @@ def load_official(
         strict: False reports missing and unexpected names, where True raises. Missing weights then stay random.
 
     Returns:
-        The blocks, in evaluation mode, on the CPU, in the file's dtype; ``.report`` says what became of every tensor.
+        The blocks, in evaluation mode, on the CPU, in the file's dtype. ``.report`` accounts for every tensor.
 
     Raises:
         CheckpointError: A damaged or unsafe file, a file of something else, values that are no weights, shapes that do
@@ -83,10 +83,10 @@ def load_official(
     check_choice(source, ("auto", *SOURCES), name="source")
     check_choice(stream, STREAM_SUFFIX, name="stream")
     if isinstance(checkpoint, str | os.PathLike):
-        name, given = str(Path(checkpoint)), read_state_dict(checkpoint)
+        name, tensors = str(Path(checkpoint)), read_state_dict(checkpoint)
     else:
-        name, given = "checkpoint", check_state_dict(checkpoint, name="checkpoint")
-    state, written = _official_names(given, name=name)
+        name, tensors = "checkpoint", check_state_dict(checkpoint, name="checkpoint")
+    state, written = _official_names(tensors, name=name)
     method: Source = recognize_source(state, name=name) if source == "auto" else source
     pretraining = is_pretraining(state, source=method)
     alternatives = same_names(method, pretraining=pretraining) if source == "auto" else ()
@@ -97,28 +97,28 @@ def load_official(
     )
     with torch.random.fork_rng(devices=[]):  # all of it is overwritten
         try:
-            made = blocks.checkpoint(stream=stream, streams=streams)
+            loaded = blocks.checkpoint(stream=stream, streams=streams)
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
         except (ValueError, TypeError) as error:
             raise CheckpointError(f"{name}: its tensors' sizes make no {method} network: {error}") from error
-    made = replace(made, forms=_forms(made, state))
+    loaded = replace(loaded, forms=_forms(loaded, state))
     unused, dropped, lacking = _unused(state, method, pretraining, blocks.notes)
     report = LoadReport(
         method, alternatives, dropped={written[key]: reason for key, reason in dropped.items()}, missing=lacking
     )
-    report = _account(made, state, written, replace(report, notes=tuple(dict.fromkeys(blocks.notes))))
+    report = _account(loaded, state, written, replace(report, notes=tuple(dict.fromkeys(blocks.notes))))
     if strict and not report.complete:
         raise CheckpointError(_complaint(report, name), report=report)
-    _fill(made, state, written, name=name)
-    return replace(made, unused=unused, report=report)
+    _fill(loaded, state, written, name=name)
+    return replace(loaded, unused=unused, report=report)
 
 
-def _official_names(given: Mapping[str, Tensor], *, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _official_names(tensors: Mapping[str, Tensor], *, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors by the method's names, and how the file writes each."""
     state: dict[str, Tensor] = {}
     written: dict[str, str] = {}
-    for key, value in given.items():
+    for key, value in tensors.items():
         meant = official_name(key)
         if meant in state:
             raise CheckpointError(f"{name}: {written[meant]!r} and {key!r} both mean {meant!r}; remove one")
@@ -159,10 +159,10 @@ def _unused(
     return unused, dropped, tuple(missing)
 
 
-def _forms(made: OfficialCheckpoint, state: Mapping[str, Tensor]) -> dict[str, Form]:
+def _forms(loaded: OfficialCheckpoint, state: Mapping[str, Tensor]) -> dict[str, Form]:
     """The linear layers whose weights the file writes in another form than the method usually does."""
     forms: dict[str, Form] = {}
-    for piece in pieces(made):
+    for piece in pieces(loaded):
         own = piece.module.state_dict()
         for ours, (official, usual) in piece.keys.items():
             if official in state and usual in LINEAR_FORMS and own[ours].ndim == 2:
@@ -173,13 +173,13 @@ def _forms(made: OfficialCheckpoint, state: Mapping[str, Tensor]) -> dict[str, F
 
 
 def _account(
-    made: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mapping[str, str], report: LoadReport
+    loaded: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mapping[str, str], report: LoadReport
 ) -> LoadReport:
     """Where every tensor goes, by the names alone."""
     mapped: dict[str, str] = {}
     filled: dict[str, str] = {}
     missing = list(report.missing)
-    for piece in pieces(made):
+    for piece in pieces(loaded):
         for ours, (official, _) in piece.keys.items():
             if official in state:
                 mapped[written[official]] = f"{piece.path}.{ours}"
@@ -191,10 +191,10 @@ def _account(
     return replace(report, mapped=mapped, filled=filled, missing=tuple(missing), unexpected=unexpected)
 
 
-def _fill(made: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mapping[str, str], *, name: str) -> None:
+def _fill(loaded: OfficialCheckpoint, state: Mapping[str, Tensor], written: Mapping[str, str], *, name: str) -> None:
     """Put the tensors into the blocks."""
     dtype = weights_dtype(state)
-    for piece in pieces(made):
+    for piece in pieces(loaded):
         piece.module.to(dtype).eval()
         own = piece.module.state_dict()
         for ours, (official, form) in piece.keys.items():

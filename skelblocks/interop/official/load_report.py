@@ -1,4 +1,4 @@
-"""What became of every tensor of an official checkpoint."""
+"""A report that accounts for every tensor of an official checkpoint."""
 
 from __future__ import annotations
 

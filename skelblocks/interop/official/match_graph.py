@@ -1,4 +1,4 @@
-"""Which of our graphs an official checkpoint was trained with.
+"""Find the graph that an official checkpoint was trained with.
 
 Axes: s subsets of the neighbourhood, v source joints, w target joints.
 """
@@ -57,21 +57,23 @@ def match_graph(
     if adjacency.ndim != 3 or adjacency.shape[1] != adjacency.shape[2] or not adjacency.numel():
         raise CheckpointError(f"{name}: expected a graph (s, v, w) with w = v, got shape {tuple(adjacency.shape)}")
     skeletons = layouts_of(adjacency.shape[1], layout=layout)
-    given = adjacency.to("cpu", torch.float64)
+    graph_matrix = adjacency.to("cpu", torch.float64)
     # Weights that were halved once stay rounded, whatever their dtype is now.
-    halved = any(given.to(dtype).to(given.dtype).equal(given) for dtype in (torch.float16, torch.bfloat16))
+    halved = any(
+        graph_matrix.to(dtype).to(graph_matrix.dtype).equal(graph_matrix) for dtype in (torch.float16, torch.bfloat16)
+    )
     tolerance = 2e-3 if halved else 1e-6
     matches: list[Graph] = []
     nearest = (float("inf"), "")
-    for graph, matrices in (each for skeleton in skeletons for each in _graphs(skeleton, given.shape[0])):
-        off = float((matrices - given).abs().max())
+    for graph, matrices in (each for skeleton in skeletons for each in _graphs(skeleton, graph_matrix.shape[0])):
+        off = float((matrices - graph_matrix).abs().max())
         nearest = min(nearest, (off, f"{graph.strategy!r} of {graph.layout.name!r}, max_hop={graph.max_hop}"))
         if off <= tolerance:
             matches.append(graph)
     if not matches:
         near = f"; the nearest, {nearest[1]}, is off by {nearest[0]:.3g}" if nearest[1] else ""
         raise CheckpointError(
-            f"{name}: the file's graph of shape {tuple(given.shape)} is none of those that the layouts "
+            f"{name}: the file's graph of shape {tuple(graph_matrix.shape)} is none of those that the layouts "
             f"{', '.join(repr(skeleton.name) for skeleton in skeletons)} give{near}; pass your skeleton as layout=, or "
             "check_graph=False to take the file's graph as it is"
         )

@@ -1,4 +1,4 @@
-"""Blocks of the sizes that an official checkpoint's tensors show, still without its weights.
+"""Build blocks with the sizes of an official checkpoint's tensors, before its weights are loaded.
 
 Axes: s subsets of the neighbourhood, v joints, d embedding, k bank rows, o and i outputs and inputs of a layer.
 """
@@ -29,8 +29,8 @@ _AGCN = ("SkeAttnCLR", "SkeleMixCLR")
 class OfficialBlocks:
     """Makes the blocks of one checkpoint.
 
-    Sizes are read off the weight matrices, whose memory grows as that of the blocks does, so that a small file cannot
-    ask for huge ones. Where a matrix is missing, the released configurations' size is taken.
+    Sizes come from the shapes of the weight matrices. These use as much memory as the blocks, so a small file cannot
+    request huge blocks. Where a matrix is missing, the released configurations' size is taken.
 
     Args:
         state: The checkpoint, by official names.
@@ -78,34 +78,34 @@ class OfficialBlocks:
         crossed = self.source == "CrosSCLR"
         suffix = STREAM_SUFFIX[stream] if crossed else ""
         prefix = "" if self.source in BARE else f"encoder_q{suffix}."
-        made = self._branch(prefix, nested=crossed and bool(suffix))
+        blocks = self._branch(prefix, nested=crossed and bool(suffix))
         if self.pretraining:
             key = self._branch(f"encoder_k{suffix}.", nested=crossed and bool(suffix))
-            made.update({f"key_{name}": block for name, block in key.items()})
-            made["queue"] = self._queue("_z" if self.source == "SkeAttnCLR" else suffix, made["head"].out_features)
-            return OfficialStream(**made)
+            blocks.update({f"key_{name}": block for name, block in key.items()})
+            blocks["queue"] = self._queue("_z" if self.source == "SkeAttnCLR" else suffix, blocks["head"].out_features)
+            return OfficialStream(**blocks)
         fc = f"{prefix}backbone.fc" if self.source == "SkeAttnCLR" else f"{prefix}fc"
         if self.source not in BARE or any(name.startswith(f"{fc}.") for name in self.state):
-            channels = made["encoder"].out_channels
-            made["classifier"] = nn.Linear(channels, self._outputs(f"{fc}.weight", inputs=channels, default=60))
-        return OfficialStream(**made)
+            channels = blocks["encoder"].out_channels
+            blocks["classifier"] = nn.Linear(channels, self._outputs(f"{fc}.weight", inputs=channels, default=60))
+        return OfficialStream(**blocks)
 
     def _branch(self, prefix: str, *, nested: bool) -> dict[str, Any]:
         skeattn = self.source == "SkeAttnCLR"
         encoder = self._encoder(f"{prefix}backbone." if skeattn else prefix)
-        made: dict[str, Any] = {"encoder": encoder}
+        blocks: dict[str, Any] = {"encoder": encoder}
         channels = encoder.out_channels
         if skeattn:
-            made["attention"] = MHSAM(channels, num_heads=self.num_heads, sharpness=self.sharpness)
+            blocks["attention"] = MHSAM(channels, num_heads=self.num_heads, sharpness=self.sharpness)
         elif self.source == "MsMCLR":
             down = self._outputs(f"{prefix}m2a.conv_down.weight", inputs=channels, default=max(channels // 8, 1))
             # As released; the paper's frames are attention.segment = None.
-            made["attention"] = MsMAttention(
+            blocks["attention"] = MsMAttention(
                 channels, layout=encoder.layout, reduction=channels // min(down, channels), segment=8
             )
         if self.pretraining or skeattn:
-            made["head"] = self._head(f"{prefix}neck.proj.mlp." if skeattn else f"{prefix}fc.", channels, nested)
-        return made
+            blocks["head"] = self._head(f"{prefix}neck.proj.mlp." if skeattn else f"{prefix}fc.", channels, nested)
+        return blocks
 
     def _encoder(self, prefix: str) -> STGCN:
         places = [f"{i + 1}" if self.source == "HiCLR" else f".{i}" for i in range(10)]

@@ -1,4 +1,4 @@
-"""An official checkpoint in our blocks, and where each of its tensors stands in the file."""
+"""An official checkpoint as this package's blocks, with the place of each tensor in the file."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class OfficialStream:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OfficialCheckpoint:
-    """What :func:`load_official` gives and :func:`to_official` takes.
+    """The result of :func:`load_official` and the input of :func:`to_official`.
 
     Attributes:
         source: The method, one of ``SOURCES``.
@@ -121,11 +121,11 @@ class OfficialCheckpoint:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How the released code preprocessed the clips that the weights were trained on.
+        """The released code's preprocessing of the training clips.
 
         Coordinates are in meters, and clips in another unit are refused. The layout's center is the origin, the
         shoulders are turned to the camera, and there are two persons and 50 frames, or 64 for SkeAttnCLR and
-        SkeleMixCLR. Files do not say: these settings are those of the released configurations.
+        SkeleMixCLR. The files do not record these settings; they come from the released configurations.
         """
         alternatives = () if self.report is None else self.report.alternatives
         # Of the methods that write the same names, SkeleMixCLR alone has this graph.

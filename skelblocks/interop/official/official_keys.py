@@ -1,4 +1,4 @@
-"""How the released codes name and shape what our blocks hold: tables, no weights.
+"""Tables of the names and shapes that the released codes give to the tensors of our blocks.
 
 Axes: d embedding, k bank rows, o and i outputs and inputs of a layer.
 """
@@ -84,8 +84,8 @@ def encoder_keys(names: Iterable[str], *, prefix: str, dotted: bool = True) -> d
     """ST-GCN's tensors.
 
     Args:
-        names: Those of ``STGCN.state_dict()``.
-        prefix: What the official names begin with, ``"encoder_q."``.
+        names: The names in ``STGCN.state_dict()``.
+        prefix: Prefix of the official names, such as ``"encoder_q."``.
         dotted: False for HiCLR, which counts the edge importances from 1 and without a dot.
 
     Example:
@@ -96,15 +96,15 @@ def encoder_keys(names: Iterable[str], *, prefix: str, dotted: bool = True) -> d
     for name in names:
         block = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
         if name == "adjacency":
-            theirs = "A"
+            official = "A"
         elif block is None:
-            theirs = name.replace("data_norm.", "data_bn.")
+            official = name.replace("data_norm.", "data_bn.")
         elif block[2] == "graph.edge_importance":
-            theirs = f"edge_importance.{block[1]}" if dotted else f"edge_importance{int(block[1]) + 1}"
+            official = f"edge_importance.{block[1]}" if dotted else f"edge_importance{int(block[1]) + 1}"
         else:
             start = next(ours for ours in _BLOCK if block[2].startswith(ours))
-            theirs = f"st_gcn_networks.{block[1]}.{_BLOCK[start]}{block[2][len(start) :]}"
-        keys[name] = OfficialKey(prefix + theirs)
+            official = f"st_gcn_networks.{block[1]}.{_BLOCK[start]}{block[2][len(start) :]}"
+        keys[name] = OfficialKey(prefix + official)
     return keys
 
 
@@ -114,8 +114,8 @@ def head_keys(
     """A projection head's tensors.
 
     Args:
-        names: Those of ``ProjectionHead.state_dict()``.
-        prefix: What the official names begin with, with the dot: ``"encoder_q.fc."``, ``"predictor.mlp."``.
+        names: The names in ``ProjectionHead.state_dict()``.
+        prefix: Prefix of the official names with the dot, such as ``"encoder_q.fc."`` or ``"predictor.mlp."``.
         form: Of the linear layers' weights.
         bias: False leaves out the linear layers' biases, which SkeAttnCLR's heads do not have.
         nested: CrosSCLR's motion and bone, the joint stream's whole head inside of theirs.

@@ -1,4 +1,4 @@
-"""An official checkpoint as a pretrained encoder: what evaluation, features and labels of new clips need of it."""
+"""Convert an official checkpoint to a pretrained encoder, for evaluation, features and labels of new clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods whose released code writes the checkpoints that can be read."""
+"""The methods whose released checkpoints can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file seems to be that holds no checkpoint of a known method: tables of names and of first bytes."""
+"""Guess what an unknown file is, from tables of tensor names and first bytes."""
 
 from __future__ import annotations
 

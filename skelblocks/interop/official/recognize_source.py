@@ -1,4 +1,4 @@
-"""Which method's released code wrote a checkpoint, by its tensors' names and shapes."""
+"""Recognize the method whose released code wrote a checkpoint, by its tensors' names and shapes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _has_convolutions(state: Mapping[str, Tensor]) -> bool:
 
 
 def same_names(source: Source, *, pretraining: bool) -> tuple[Source, ...]:
-    """The other methods whose files look like those of ``source``, as :func:`recognize_source` gives it.
+    """The other methods whose files look the same as files of ``source``, which :func:`recognize_source` returns.
 
     Example:
         >>> same_names("SkeletonCLR", pretraining=False)

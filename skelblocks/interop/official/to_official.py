@@ -1,4 +1,4 @@
-"""Our blocks as an official checkpoint, for the released evaluation scripts."""
+"""Write blocks as an official checkpoint, for the released evaluation scripts."""
 
 from __future__ import annotations
 
@@ -80,16 +80,16 @@ def _check_place(checkpoint: OfficialCheckpoint) -> None:
     if source != "CrosSCLR" and len(checkpoint.streams) != 1:
         raise CheckpointError(f"streams: {source} has one, got {', '.join(checkpoint.streams)}; write one at a time")
     for blocks in checkpoint.streams.values():
-        given = {name for name, block in vars(blocks).items() if block is not None}
+        present = {name for name, block in vars(blocks).items() if block is not None}
         known = {"encoder", "classifier"}
         if source not in BARE:
             known |= {"head", "queue", "key_encoder", "key_head"}
         if source in ("MsMCLR", "SkeAttnCLR"):
             known |= {"attention", "key_attention"}
-        if given - known:
-            raise CheckpointError(f"{', '.join(sorted(given - known))}: files of {source} have no place for it")
+        if present - known:
+            raise CheckpointError(f"{', '.join(sorted(present - known))}: files of {source} have no place for it")
         heads = [head for head in (blocks.head, blocks.key_head) if head is not None]
         if source != "SkeAttnCLR" and not all(head.bias for head in heads):
             raise CheckpointError(f"head: the layers of {source} have biases; train a ProjectionHead with bias=True")
-        if {"classifier", "head"} <= given and source != "SkeAttnCLR":
+        if {"classifier", "head"} <= present and source != "SkeAttnCLR":
             raise CheckpointError(f"classifier, head: {source} has both under the name 'fc'; write one of them")

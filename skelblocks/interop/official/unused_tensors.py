@@ -1,4 +1,4 @@
-"""Tensors that the released codes save and never use: tables, no weights."""
+"""Tables of the tensors that the released codes save but never use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a data set of clips is what a pretrained encoder was trained on."""
+"""Check that a data set of clips fits a pretrained encoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOKED_AT = 64  # clips of a prepared set
 
 
 def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
-    """Reject clips of another skeleton, or preprocessed in another way, than an encoder was trained on.
+    """Reject clips with another skeleton or preprocessing than the encoder's training clips.
 
     Args:
         dataset: A prepared set, or arrays with their preprocessing.
@@ -36,8 +36,8 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
         >>> check_fits(clips, Pretrained(encoder=encoder, preprocessing=Preprocessing(frames=64)))
         Traceback (most recent call last):
         ...
-        ValueError: clips: expected them preprocessed as for the encoder, got frames=50, not 64; prepare them again
-        that way
+        ValueError: clips: expected the encoder's preprocessing, got frames=50, not 64; prepare the clips again with
+        these settings
     """
     check_same_skeleton(dataset.layout, pretrained.layout)
     if pretrained.preprocessing is None or dataset.preprocessing is None:
@@ -49,7 +49,7 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
 
 
 def check_same_preprocessing(found: Preprocessing, expected: Preprocessing, *, layout: SkeletonLayout) -> None:
-    """Reject clips that were preprocessed in another way than an encoder expects.
+    """Reject clips with another preprocessing than an encoder expects.
 
     Raises:
         ValueError: The settings differ; the message lists what does.
@@ -57,8 +57,8 @@ def check_same_preprocessing(found: Preprocessing, expected: Preprocessing, *, l
     differing = found.differences(expected, layout=layout)
     if differing:
         raise ValueError(
-            f"clips: expected them preprocessed as for the encoder, got {'; '.join(differing)}; prepare them again "
-            "that way"
+            f"clips: expected the encoder's preprocessing, got {'; '.join(differing)}; prepare the clips again with "
+            "these settings"
         )
 
 
@@ -75,7 +75,7 @@ def check_prepared_unit(dataset: ClipDataset, expected: Preprocessing) -> None:
 
 
 def check_same_skeleton(found: SkeletonLayout, expected: SkeletonLayout) -> None:
-    """Reject clips of another skeleton; parts and bodies may be others, for an encoder does not know them.
+    """Reject clips of another skeleton. Parts and bodies may differ, because an encoder does not use them.
 
     Raises:
         ValueError: Joints, bones or center differ.

@@ -1,4 +1,4 @@
-"""Bounds of the values in a module's description, which may come from anywhere."""
+"""Check the values in a module's description, which may be untrusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPTIONAL = frozenset({"segment", "scale"})
 
 
 class PretrainedFormatError(ValueError):
-    """A pretrained folder is damaged, of another version, or not what it says; the message tells where and why."""
+    """A pretrained folder is damaged, of another version, or inconsistent; the message says where and why."""
 
 
 def check_argument(argument: str, value: object, *, where: str) -> None:

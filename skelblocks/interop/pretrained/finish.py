@@ -1,4 +1,4 @@
-"""The last step before an encoder: room for persons, and the stream.
+"""The last step before an encoder: add absent persons, and compute the stream.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """

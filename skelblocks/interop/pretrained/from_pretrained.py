@@ -1,4 +1,4 @@
-"""Loading a pretrained folder, which may come from anywhere."""
+"""Load a pretrained folder, which may be untrusted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def from_pretrained(folder: str | os.PathLike[str], *, device: torch.device | st
         The modules and what is known about them.
 
     Raises:
-        FileNotFoundError: One of the two files is not there; the message names pretrained folders inside.
+        FileNotFoundError: One of the two files does not exist; the message names pretrained folders inside.
         PretrainedFormatError: A file is damaged, of another version, names a class, argument or weight that does not
             belong there or lacks one, or has NaN or infinite weights; or the folder was replaced meanwhile.
     """

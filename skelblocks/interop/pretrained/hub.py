@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _hub_encoder() -> type[nn.Module]:
-    """The class, made where it is asked for: its base is in the extra."""
+    """The class, created on demand because its base class is in the extra."""
     hub = require("huggingface_hub", extra="hub")
 
     class HubEncoder(  # type: ignore[call-arg]
@@ -37,7 +37,7 @@ def _hub_encoder() -> type[nn.Module]:
         library_name="skelblocks",
         tags=["skeleton-based action recognition"],
     ):
-        """What :func:`~skelblocks.interop.from_pretrained` gives, with ``huggingface_hub``'s methods.
+        """A pretrained encoder with ``huggingface_hub``'s methods.
 
         ``HubEncoder.from_pretrained("owner/name")`` downloads the two files of a pretrained folder, no other, and opens
         them as :func:`~skelblocks.interop.from_pretrained` does; a folder on this machine works too.
@@ -48,7 +48,7 @@ def _hub_encoder() -> type[nn.Module]:
             pretrained: The modules and what is known about them, kept under that name.
 
         Shape:
-            That of the encoder, which ``forward`` calls.
+            The shape of the encoder, which ``forward`` calls.
 
         Example:
             >>> from skelblocks.encoders import STGCN

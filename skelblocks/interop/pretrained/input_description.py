@@ -1,4 +1,4 @@
-"""What an encoder was trained on, in the words of version 0.2."""
+"""The description of an encoder's input in the form of version 0.2."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ def takes_input(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _replace_input(kwargs: dict[str, Any], *, function: str) -> None:
-    given = kwargs.pop("input")
+    description = kwargs.pop("input")
     warnings.warn(
         f"{function}: the argument input is deprecated; use preprocessing and stream", DeprecationWarning, stacklevel=3
     )
-    if given is None:
+    if description is None:
         return
-    if not isinstance(given, InputDescription):
-        raise TypeError(f"input: expected an InputDescription, got {type(given).__name__}")
+    if not isinstance(description, InputDescription):
+        raise TypeError(f"input: expected an InputDescription, got {type(description).__name__}")
     if kwargs.get("preprocessing") is not None:
         raise TypeError(f"{function}: expected preprocessing alone, got both preprocessing and its old form input")
-    kwargs["preprocessing"], kwargs["stream"] = given.preprocessing, given.stream
+    kwargs["preprocessing"], kwargs["stream"] = description.preprocessing, description.stream

@@ -117,9 +117,9 @@ def build_module(
     if isinstance(arguments, Mapping):
         arguments = {**_LATER.get(name, {}), **arguments}
     if not isinstance(arguments, Mapping) or set(arguments) != expected:
-        given = sorted(map(str, arguments)) if isinstance(arguments, Mapping) else arguments
+        arguments_or_names = sorted(map(str, arguments)) if isinstance(arguments, Mapping) else arguments
         raise PretrainedFormatError(
-            f"{role}: expected the arguments {sorted(expected)} of {name}, got {shorten(given)}"
+            f"{role}: expected the arguments {sorted(expected)} of {name}, got {shorten(arguments_or_names)}"
         )
     if kind is SideBySide:
         parts = check_encoders(arguments["encoders"], where=f"{role}: encoders of {name}")
@@ -127,11 +127,11 @@ def build_module(
         return _construct(lambda: SideBySide(*encoders), role=role, name=name)
     for argument, value in arguments.items():
         check_argument(argument, value, where=f"{role}: {argument} of {name}")
-    given = dict(arguments)
+    arguments_with_layout = dict(arguments)
     if "layout" in names:
-        given["layout"] = layout
+        arguments_with_layout["layout"] = layout
     with torch.device(device):
-        return _construct(lambda: kind(**given), role=role, name=name)
+        return _construct(lambda: kind(**arguments_with_layout), role=role, name=name)
 
 
 def _construct(make: Callable[[], nn.Module], *, role: str, name: str) -> nn.Module:

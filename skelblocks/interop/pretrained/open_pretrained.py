@@ -1,4 +1,4 @@
-"""Opening a pretrained encoder wherever it is: a folder, a run, or an official file."""
+"""Open a pretrained encoder: a pretrained folder, a run, or a released file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_pretrained(path: str | os.PathLike[str], *, device: torch.device | str 
         The modules, in evaluation mode, and what is known about them.
 
     Raises:
-        FileNotFoundError: There is no pretrained encoder; the message names those inside the folder.
+        FileNotFoundError: There is no pretrained encoder; the message names encoders inside the folder.
         PretrainedFormatError: The folder is damaged.
         CheckpointError: The file is no official checkpoint.
 

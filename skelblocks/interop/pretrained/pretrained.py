@@ -28,17 +28,17 @@ from skelblocks.streams import STREAMS, Stream
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrained:
-    """An encoder with what new clips need: what :func:`from_pretrained` gives, and :func:`save_pretrained` saves.
+    """An encoder with everything that new clips need. :func:`save_pretrained` saves it in a folder.
 
     Attributes:
-        encoder: In evaluation mode, as are the others.
-        head: The projection head, or a classifier as one without hidden layers, or None.
+        encoder: The encoder. All modules are in evaluation mode.
+        head: The projection head, a classifier (a head without hidden layers), or None.
         attention: The attention block, or None.
-        preprocessing: What was done to the clips that the encoder was trained on; None if the folder does not say.
-        stream: What the encoder takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
-        readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`. A classifier takes
-            these features.
-        metadata: What was saved with it.
+        preprocessing: Preprocessing of the training clips; None if the folder does not record it.
+        stream: The stream that the encoder takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
+        readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`. A classifier takes
+            this vector.
+        metadata: The metadata saved with the encoder.
     """
 
     encoder: nn.Module
@@ -87,10 +87,11 @@ class Pretrained:
         layout: str | Mapping[str, Any] | SkeletonLayout | None = None,
         lengths: ArrayLike | None = None,
     ) -> Tensor:
-        """Make recorded clips into what the encoder was trained on.
+        """Convert recorded clips to the form that the encoder was trained on.
 
-        That is everything in ``preprocessing``, then absent persons and the stream. Clips of a data set are
-        preprocessed already: :meth:`finish` does the rest.
+        This applies ``preprocessing``, then adds absent persons and computes the stream. Clips of a data set are
+        already
+        preprocessed: use :meth:`finish` for them.
 
         Args:
             clips: ``(n, c, t, v, m)``, floating-point, of finite numbers. Zero where time is padded at the end and
@@ -139,7 +140,7 @@ class Pretrained:
         return self.finish(dataset.as_tensor().to(next(self.encoder.parameters()).dtype))
 
     def features(self, x: Tensor) -> Tensor:
-        """Features of clips by the encoder and its readout, as it is: in the mode and with the gradients that are set.
+        """Compute features with the encoder and its readout, in the current mode and with gradients if enabled.
 
         Args:
             x: Clips from :meth:`prepare` or :meth:`finish`, on the encoder's device.
@@ -169,7 +170,7 @@ class Pretrained:
         return fitting[0] if fitting else None
 
     def finish(self, x: Tensor, *, seen: Tensor | None = None) -> Tensor:
-        """Do what is left to do to preprocessed clips, those of a data set: room for persons, and the stream.
+        """Finish preprocessed clips, such as the clips of a data set: add absent persons, and compute the stream.
 
         Args:
             x: Clips ``(n, c, t, v, m)`` with this ``preprocessing``.

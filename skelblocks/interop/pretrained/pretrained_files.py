@@ -1,4 +1,4 @@
-"""The two files of a pretrained folder: how they are written, and what is checked before anything in them is used."""
+"""Write the two files of a pretrained folder, and check them before anything in them is used."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def write_files(folder: Path, config: bytes, weights: Mapping[str, Tensor]) -> N
 
 
 def replace_files(folder: Path, config: bytes, weights: Mapping[str, Tensor]) -> None:
-    """Replace both, so that at any moment the folder is the old one or the new one.
+    """Replace both atomically: at any moment the folder is either the old one or the new one.
 
-    The weights name their configuration by its digest. Once they are in place, so is the next configuration, beside the
-    old one, and readers take it, see :func:`find_config`.
+    The weights name their configuration by its digest. The new configuration is written next to the old one before the
+    weights, and readers choose the matching one, see :func:`find_config`.
     """
     content = _encode_weights(config, weights)
     for name, data in ((NEXT_CONFIG, config), (WEIGHTS, content)):
@@ -81,7 +81,7 @@ def replace_files(folder: Path, config: bytes, weights: Mapping[str, Tensor]) ->
 
 
 def find_config(folder: Path) -> Path:
-    """The configuration of the weights: the next one where a process was killed while it replaced the folder."""
+    """The configuration that matches the weights: the next one if a process was killed while replacing the folder."""
     following = folder / NEXT_CONFIG
     if not following.is_file() or following.stat().st_size > _LARGEST_CONFIG:
         return folder / CONFIG
@@ -123,7 +123,7 @@ def _digest_in_weights(path: Path) -> str | None:
 
 
 def stamp(folder: Path) -> tuple[int, ...]:
-    """What changes when the folder is replaced."""
+    """Values that change when the folder is replaced."""
     found = [(folder / name).stat() for name in (WEIGHTS, CONFIG)]
     return tuple(number for each in found for number in (each.st_dev, each.st_ino, each.st_mtime_ns, each.st_size))
 
@@ -194,12 +194,12 @@ def read_preprocessing(config: Mapping[str, Any]) -> tuple[Preprocessing | None,
 
 
 def read_readout(config: Mapping[str, Any]) -> Readout:
-    """The readout of a configuration; the mean in those of earlier versions."""
-    given = config.get("readout", "mean")
+    """The readout of a configuration; the mean in configurations of earlier versions."""
+    readout_name = config.get("readout", "mean")
     for kind in READOUTS:
-        if kind == given:
+        if kind == readout_name:
             return kind
-    raise ValueError(f"readout: expected one of {', '.join(map(repr, READOUTS))}, got {str(given)[:100]!r}")
+    raise ValueError(f"readout: expected one of {', '.join(map(repr, READOUTS))}, got {str(readout_name)[:100]!r}")
 
 
 def read_layout(values: object) -> SkeletonLayout:

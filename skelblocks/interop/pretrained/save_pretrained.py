@@ -1,4 +1,4 @@
-"""Saving a pretrained folder: weights as safetensors beside a JSON file that says what they are the weights of."""
+"""Save a pretrained folder: weights as safetensors, and a JSON file that describes their modules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def save_pretrained(
     metadata: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Save an encoder so that :func:`from_pretrained` gives it again, anywhere: no pickle, no code, the whole layout.
+    """Save an encoder so that :func:`from_pretrained` can load it on any machine, without pickle or code.
 
     The folder holds ``config.json`` (classes, constructor arguments, layout, preprocessing, stream, readout, metadata)
     and ``model.safetensors``, with keys ``encoder.*``, ``head.*`` and ``attention.*``. It appears complete or not at
@@ -52,11 +52,11 @@ def save_pretrained(
         head: A ``ProjectionHead`` or ``BarlowProjector``. A classifier is a ``ProjectionHead`` without hidden layers,
             with the names of its classes as ``metadata["class_names"]``.
         attention: An ``MsMAttention`` of the same layout, or an ``MHSAM``.
-        preprocessing: What was done to the clips it was trained on; leave it out and users must know.
-        stream: What it takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
-        readout: How features are taken from its map, see :func:`~skelblocks.encoders.readout`.
-        metadata: Whatever JSON can hold: method, data set, epochs. With the rest, less than 1 MiB.
-        overwrite: Whether a pretrained folder there is replaced.
+        preprocessing: Preprocessing of the training clips. Without it, users must prepare clips themselves.
+        stream: The stream that it takes: one of ``skelblocks.streams.STREAMS``, such as ``"joint"``.
+        readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`.
+        metadata: Anything that JSON can hold: method, data set, epochs. The whole description must be less than 1 MiB.
+        overwrite: Whether to replace an existing pretrained folder.
 
     Raises:
         TypeError: A module of another class, or metadata that JSON does not know.
@@ -74,7 +74,7 @@ def save_pretrained(
         >>> found.layout.name, found.preprocessing.frames, found.metadata
         ('ntu-rgb+d', 64, {'epochs': 300})
     """
-    given = Pretrained(
+    pretrained = Pretrained(
         encoder=encoder,
         head=head,
         attention=attention,
@@ -83,7 +83,7 @@ def save_pretrained(
         readout=readout,
         metadata=dict(metadata or {}),
     )
-    config, weights = describe_pretrained(given)
+    config, weights = describe_pretrained(pretrained)
     folder = Path(folder).resolve()  # a link stays one
     _check_place(folder, overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,11 +109,11 @@ def describe_pretrained(pretrained: Pretrained) -> tuple[bytes, dict[str, Tensor
     other = getattr(pretrained.attention, "layout", layout)
     if other != layout:
         raise ValueError(f"attention: expected the layout of the encoder, {layout.name!r}, got another, {other.name!r}")
-    given = pretrained.preprocessing
+    preprocessing = pretrained.preprocessing
     config = files.encode_config(
         {
             "layout": layout.to_dict(),
-            "preprocessing": None if given is None else given.to_dict(),
+            "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
             "stream": pretrained.stream,
             "readout": pretrained.readout,
             "metadata": pretrained.metadata,
@@ -142,7 +142,7 @@ def _write_beside(folder: Path, config: bytes, weights: Mapping[str, Tensor]) ->
 
 
 def _leftovers(folder: Path) -> Iterator[Path]:
-    """Folders that killed processes left beside this one, those of version 0.2 among them."""
+    """Folders that killed processes left next to this one, including folders of version 0.2."""
     pattern = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{8}}(\.old)?")
     return (path for path in folder.parent.glob(".*") if pattern.fullmatch(path.name) and path.is_dir())
 
@@ -156,8 +156,8 @@ def _check_place(folder: Path, overwrite: bool) -> None:
     if others or not ours <= names:
         more = f" ({', '.join(map(escape, others[:3]))})" if others else ""
         raise FileExistsError(
-            f"folder: {escape(folder)!r} holds something else than a pretrained encoder{more}; choose another, or move "
-            "that away"
+            f"folder: {escape(folder)!r} holds something other than a pretrained encoder{more}; choose another, or "
+            "move that away"
         )
     if not overwrite:
-        raise FileExistsError(f"folder: there is a pretrained encoder in {escape(folder)!r}; pass overwrite=True")
+        raise FileExistsError(f"folder: {escape(folder)!r} already holds a pretrained encoder; pass overwrite=True")

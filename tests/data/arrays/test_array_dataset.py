@@ -346,7 +346,7 @@ def test_splits():
         cross_view([1, 2], (1, 2))
     with pytest.raises(ValueError, match="the training part is empty"):
         cross_view([1, 2], ())
-    with pytest.raises(ValueError, match="one entry for each of the"):
+    with pytest.raises(ValueError, match="one per clip"):
         cross_subject([[1, 2]], (1,))
 
 

@@ -135,9 +135,9 @@ def test_a_folder_is_replaced_only_when_asked(folder):
     found = from_pretrained(folder)
     assert (found.encoder.dropout, found.head) == (0.1, None)
     (folder / "thesis.tex").write_text("years of work")
-    with pytest.raises(FileExistsError, match=r"something else .*\(thesis\.tex\)"):
+    with pytest.raises(FileExistsError, match=r"something other .*\(thesis\.tex\)"):
         save_pretrained(folder, encoder=other, overwrite=True)
-    with pytest.raises(FileExistsError, match="something else"):
+    with pytest.raises(FileExistsError, match="something other"):
         save_pretrained(folder / "thesis.tex", encoder=other, overwrite=True)
     (folder.parent / "empty").mkdir()
     save_pretrained(folder.parent / "empty", encoder=other)
