@@ -54,7 +54,7 @@ def export_program(
         frames: t of the clips. None leaves it open, from 5 up, which only ``STGCN`` can; ``DSTA`` has its own number
             and a ``BiGRU`` is unrolled, its graph growing with it. With a ``preparation`` that resamples, these are the
             recorded frames, and every encoder leaves them open, from 2 up.
-        readout: How features are taken from the map, see :func:`~skelblocks.encoders.readout`.
+        readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`.
         classifier: A module from these features to scores, such as ``Pretrained.head``; the graph then ends in
             probabilities.
         preparation: The preparation of recorded clips to include in the graph, see
@@ -139,7 +139,7 @@ def export_onnx(
         pool: Whether to pool.
         persons: m.
         frames: t.
-        readout: How features are taken from the map.
+        readout: How the feature map becomes one vector.
         classifier: From features to scores.
         class_names: Names of its classes.
         preparation: The preparation of recorded clips in the graph.

@@ -1,4 +1,4 @@
-"""Pages to look at in a browser (extra ``pages``): single HTML files that load nothing from elsewhere."""
+"""Interactive pages (extra ``pages``): single HTML files that load nothing from the network."""
 
 from skelblocks._utils.lazy import attach
 

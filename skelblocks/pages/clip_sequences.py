@@ -1,4 +1,4 @@
-"""Clips of any source as a sequence of raw clips, as a page about a set reads them.
+"""Clips of any source as a sequence of raw clips, which a page about a set reads.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """

@@ -1,4 +1,4 @@
-"""What the clips of an explored set are colored by: class, subject, view, cluster, and anything else that is known.
+"""The columns that can color the clips of an explored set: class, subject, view, cluster and others.
 
 Axes: n clips, d features.
 """
@@ -73,7 +73,7 @@ def class_column(name: str, labels: NDArray[Any], class_names: Sequence[str]) ->
     Args:
         name: Of the column.
         labels: ``(n,)``, -1 where there is none.
-        class_names: A name for each class; a class beyond them is shown by its number.
+        class_names: One name for each class; a class beyond them is shown by its number.
     """
     count = max(int(labels.max(initial=-1)) + 1, len(class_names))
     shown = tuple(escape(class_names[i]) if i < len(class_names) else str(i) for i in range(count))
@@ -101,7 +101,7 @@ def cluster_column(features: Tensor, *, clusters: int, seed: int) -> Column:
 
 
 def check_color(color: str | None, names: Sequence[str]) -> None:
-    """Raise ``ValueError`` for a column that there is not.
+    """Raise ``ValueError`` for an unknown column.
 
     Args:
         color: Name of a column, or None for the first.

@@ -1,4 +1,4 @@
-"""The page of an explored set: a map of its clips, which move, and their nearest neighbors.
+"""The page of an explored set: a map of its animated clips, and their nearest neighbors.
 
 Axes: n clips, d features, k neighbors.
 """
@@ -51,23 +51,23 @@ def explore_page(
     title: str = "Clips by their features",
     facts: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Make a page on which the clips of a set lie where an encoder's features put them.
+    """Make a page that maps the clips of a set by an encoder's features.
 
     A point is a clip. It moves as a skeleton when the pointer or the arrow keys reach it. After a click, its nearest
-    neighbors by :func:`~skelblocks.evaluation.nearest_neighbors` move beside it. Points are colored by
-    class, by each group that the set knows, and by cluster. Selected clips are exported as a csv file.
+    neighbors by :func:`~skelblocks.evaluation.nearest_neighbors` are shown beside it. Points can be colored by class,
+    by each group of the set, and by cluster. Selected clips can be exported as a CSV file.
 
     Args:
         dataset: The clips, at least three.
         features: Of the clips in their order, ``(n, d)``.
         maps: Ways to the plane, the first of which is shown first: ``"umap"`` (extra ``umap``), ``"tsne"`` or
             ``"pca"``. Features are scaled to unit length before.
-        color: Name of the column that colors at first. Default: the class, or the first column that there is.
+        color: Name of the column that colors at first. Default: the class, or the first column.
         neighbors: How many neighbors are shown; at most n - 1.
         seed: For the maps and the clusters.
         scores: Accuracies for the head of the page, whose predictions fill the confusion matrix.
-        title: Of the page.
-        facts: What else the head says: pairs of a term and a text.
+        title: Title of the page.
+        facts: Other facts for the head of the page: pairs of a term and a text.
 
     Returns:
         The HTML, for :func:`~skelblocks.pages.write_page`.

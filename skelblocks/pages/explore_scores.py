@@ -25,14 +25,14 @@ from skelblocks.protocols.run_protocols import measure
 
 
 class Scores(NamedTuple):
-    """What the head of the page shows.
+    """The accuracies in the head of the page.
 
     Attributes:
         about: How the accuracies were measured, a sentence.
         columns: Of the table, the first one for the names of the rows.
         rows: Their cells as text.
-        predicted: The class that each clip is taken for, ``(n,)``, -1 for none; None: there is no confusion matrix.
-        predictor: What predicts, for the title of the matrix.
+        predicted: The predicted class of each clip, ``(n,)``, -1 for none. None: there is no confusion matrix.
+        predictor: Name of the classifier, for the title of the matrix.
     """
 
     about: str
@@ -50,7 +50,7 @@ def neighbor_scores(features: Mapping[str, Tensor], labels: Tensor, *, k: int = 
     Args:
         features: Of all clips, ``(n, d)``, by the name of their row; the first row predicts.
         labels: ``(n,)``, -1 where a clip has none.
-        k: How many neighbors vote; at most those that there are.
+        k: How many neighbors vote; at most the number of other clips.
 
     Returns:
         The accuracies in percent with one and with k neighbors.
@@ -92,7 +92,7 @@ def run_scores(run: EvaluatedRun, options: ProtocolOptions, *, baselines: bool =
 
     Args:
         run: The run.
-        options: Of the protocols.
+        options: The options of the evaluation.
         baselines: Whether to evaluate untrained encoders and raw coordinates too.
 
     Returns:

@@ -39,7 +39,7 @@ def render_page(
 
     Args:
         template: Name of the template, for instance ``"explore.html"``.
-        title: Of the page.
+        title: Title of the page.
         values: What the template shows, by name.
         data: What the scripts read, by name: ``await readData(name)``.
         scripts: Names of further scripts.

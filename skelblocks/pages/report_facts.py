@@ -1,4 +1,4 @@
-"""What a page says of several runs besides their accuracies: their options, and their learning curves."""
+"""The facts about several runs besides their accuracies: their options and their learning curves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_names(results: Results) -> dict[RunKey, str]:
     """A name for each run: its line, with the seed where the line has several runs.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
     """
     keys = [key for key in results.runs if key.stream != FUSED]
     labels = [results.label(key) for key in keys]
@@ -48,7 +48,7 @@ def option_lines(results: Results) -> OptionLines:
     """Which options of the runs differ, and which are the same.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
 
     Returns:
         The options, such as ``train.epochs``. A run whose method does not have an option says so.
@@ -71,7 +71,7 @@ def learning_curves(results: Results) -> list[LineChart]:
     A folder without a log, such as a released file, has no curve. A line of a log that is damaged is left out.
 
     Args:
-        results: What the evaluation found.
+        results: The results of the evaluation.
     """
     names = run_names(results)
     logs = {names[key]: read_log(results.runs[key].trained.folder) for key in names}
@@ -91,7 +91,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's log, one for each epoch; none where there is no log.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
     """
     try:
         lines = (folder / _LOG).read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""The page of an evaluation: one run, or several beside each other."""
+"""The page of an evaluation of one run, or of several runs for comparison."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _LARGEST = 4_000_000  # bytes of a picture that goes into a page
 def report_page(
     results: Results, *, title: str = "Report", command: str = "", pictures: str | Path | None = None
 ) -> str:
-    """Write the page of an evaluation: accuracies, intervals, options, curves, pictures, and where they are from.
+    """Write the page of an evaluation: accuracies, intervals, options, curves, pictures, and how they were made.
 
     Args:
-        results: What the evaluation found, for instance of :func:`~skelblocks.protocols.full_report`.
-        title: Of the page.
-        command: That made the results, to be shown.
+        results: The results of the evaluation, for instance of :func:`~skelblocks.protocols.full_report`.
+        title: Title of the page.
+        command: The command that made the results, for display.
         pictures: The folder that :func:`~skelblocks.protocols.draw_report` drew into. Default: no pictures.
 
     Returns:
@@ -77,7 +77,7 @@ def _table(corner: str, columns: list[str], lines: dict[str, list[str]]) -> dict
 def _warnings(results: Results) -> list[str]:
     seen = dict.fromkeys(str(run.trained.folder) for run in results.runs.values() if run.pretrained_apart is False)
     return [
-        f"Pretrained with another split of these clips, perhaps on test clips: {escape(folder)}." for folder in seen
+        f"Pretrained with another split of these clips, possibly on test clips: {escape(folder)}." for folder in seen
     ]
 
 

@@ -18,7 +18,7 @@ class BarChart(NamedTuple):
     """A table whose rows end in a bar.
 
     Attributes:
-        caption: Of the table.
+        caption: Caption of the table.
         columns: Titles of the columns.
         rows: Cells of each row; the first is its header.
         sizes: The length of each row's bar, from 0 to 1.
@@ -42,10 +42,10 @@ def set_charts(
     """Tabulate the clips by class, subject, view and other groups, their lengths, and the joints that are not seen.
 
     Args:
-        facts: Of the set.
+        facts: Facts about the set.
         layout: The skeleton, for the names of the joints.
-        class_names: Of the classes.
-        train: Which of the clips train; the tables count them apart.
+        class_names: Names of the classes.
+        train: Mask of the training clips; the tables count them apart.
 
     Returns:
         The tables.

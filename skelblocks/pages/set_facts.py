@@ -1,4 +1,4 @@
-"""What a set of clips holds: groups, lengths, unseen joints, and near copies.
+"""Facts about a set of clips: groups, lengths, unseen joints, and near copies.
 
 Axes: n samples, c coordinates, t frames, v joints, m persons.
 """
@@ -24,14 +24,14 @@ _FIRST = ("subject", "view", "camera")  # the groups that most readers look for
 
 @dataclass(frozen=True, kw_only=True)
 class SetFacts:
-    """What a set of clips holds. The arrays have one entry for each of the n clips that can be read.
+    """Facts about a set of clips. The arrays have one entry for each of the n clips that can be read.
 
     Attributes:
-        places: Where the clips are in the set.
+        places: Indices of the clips in the set.
         names: Names of the clips.
         labels: ``(n,)``, -1 where there is none.
         groups: Values ``(n,)`` such as ``"subject"`` or ``"view"``, by name.
-        lengths: Frames to the last one in which somebody is seen; 0 where nobody is.
+        lengths: Frames to the last one in which a person is seen; 0 if none is.
         persons: How many persons are seen in each clip.
         unseen: The share of the frames of present persons in which a joint is not seen, ``(v,)``.
         limits: The lowest and the highest coordinate.
@@ -54,14 +54,14 @@ class SetFacts:
 
 
 def set_facts(clips: ClipDataset | Sequence[RawClip], *, threshold: float = 0.02) -> SetFacts:
-    """Read every clip of a set once, and collect what it holds.
+    """Read every clip of a set once, and collect facts about the set.
 
     A joint is unseen where the set says so, and where a coordinate is NaN. In recorded clips without a mask it is also
     unseen where all its coordinates are zero; a joint that is zero in every frame of the set is the origin, and seen.
 
     Args:
         clips: A data set, or raw clips such as a reader of :mod:`skelblocks.data` gives.
-        threshold: Of :func:`~skelblocks.data.near_copies`.
+        threshold: For :func:`~skelblocks.data.near_copies`.
 
     Returns:
         What the set holds.
@@ -113,7 +113,7 @@ class _Collected:
         if self.shapes and self.shapes[0].shape[2] != x.shape[2]:
             raise ValueError(
                 f"clips: expected one skeleton, got {self.shapes[0].shape[2]} joints in {escape(self.names[0])!r} and "
-                f"{x.shape[2]} in {escape(clip.name)!r}; inspect them apart"
+                f"{x.shape[2]} in {escape(clip.name)!r}; inspect them separately"
             )
         self.places.append(place)
         self.names.append(clip.name)

@@ -1,4 +1,4 @@
-"""The page of a set: what it holds, and its near copies side by side."""
+"""The page about a set: facts, and its near copies side by side."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def set_page(
 
     Args:
         clips: A data set, or raw clips such as a reader of :mod:`skelblocks.data` gives.
-        title: Of the page.
+        title: Title of the page.
         layout: The skeleton. Default: the data set's. Without one nothing plays.
         class_names: Default: the data set's.
-        train: Which of the clips train, ``(n,)``; the others test. Default: the page does not split the clips.
+        train: Mask of the training clips, ``(n,)``; the others test. Default: the page does not split the clips.
         facts: What :func:`set_facts` found, if it has read these clips already; ``train`` has one entry for each of
             its clips then.
         details: Other facts, which open the page.
-        threshold: Of :func:`~skelblocks.data.near_copies`.
+        threshold: For :func:`~skelblocks.data.near_copies`.
 
     Returns:
         The HTML, for :func:`write_page`.
@@ -93,11 +93,11 @@ def set_page(
 
 
 def copies_text(facts: SetFacts, train: NDArray[np.bool_] | None = None) -> str:
-    """How many near copies there are, and between what, in one sentence.
+    """Describe the number of near copies, and which groups they connect, in one sentence.
 
     Args:
-        facts: Of the set.
-        train: Which of the clips train.
+        facts: Facts about the set.
+        train: Mask of the training clips.
     """
     first, second, _ = facts.copies
     if not len(first):

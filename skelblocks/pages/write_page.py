@@ -1,4 +1,4 @@
-"""Writing a page to a file."""
+"""Write a page to a file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def check_page_path(path: str | Path, *, name: str = "path", overwrite: bool = F
     Args:
         path: The file.
         name: The argument's name, which opens a message.
-        overwrite: Whether the file may be there already.
+        overwrite: Whether the file may exist already.
 
     Returns:
         The path.
 
     Raises:
-        FileExistsError: The file is there.
-        FileNotFoundError: Its folder is not there.
+        FileExistsError: The file exists already.
+        FileNotFoundError: The folder of the file does not exist.
         ValueError: The name does not end in ``.html``, so that no browser would open the file by a double click.
 
     Example:
@@ -36,16 +36,16 @@ def check_page_path(path: str | Path, *, name: str = "path", overwrite: bool = F
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"{name}: expected a name that ends in .html, got {escape(path.name)!r}")
     if path.is_dir():
-        raise FileExistsError(f"{name}: {escape(path)!r} is a folder; give the name of a file")
+        raise FileExistsError(f"{name}: expected a file, but {escape(path)!r} is a folder; choose another name")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{name}: there is a file {escape(path)!r}; choose another name, or --overwrite")
+        raise FileExistsError(f"{name}: {escape(path)!r} exists already; choose another name, or add --overwrite")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{name}: the folder {escape(path.parent)!r} is not there; make it first")
+        raise FileNotFoundError(f"{name}: the folder {escape(path.parent)!r} does not exist; create it first")
     return path
 
 
 def write_page(path: str | Path, html: str, *, overwrite: bool = True) -> Path:
-    """Write a page to a file, which appears when it is whole.
+    """Write a page to a file atomically.
 
     Args:
         path: Ends in ``.html``.
@@ -56,8 +56,8 @@ def write_page(path: str | Path, html: str, *, overwrite: bool = True) -> Path:
         The path.
 
     Raises:
-        FileExistsError: The file is there, and ``overwrite`` is false.
-        FileNotFoundError: The folder is not there.
+        FileExistsError: The file exists already, and ``overwrite`` is false.
+        FileNotFoundError: The folder does not exist.
         ValueError: The name does not end in ``.html``.
 
     Example:

@@ -1,4 +1,4 @@
-"""Makers of small files in the formats of raw datasets, and testers that blocks of your own can share."""
+"""Write small files in the formats of raw data sets, and test blocks, including your own."""
 
 from skelblocks._utils.lazy import attach
 

@@ -1,4 +1,4 @@
-"""How the testers call a block and compare what it returns."""
+"""Call a block and compare its outputs, for the testers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All promises of a block as one test class."""
+"""All checks of a block as one test class."""
 
 from __future__ import annotations
 

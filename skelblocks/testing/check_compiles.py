@@ -26,7 +26,7 @@ def check_compiles(
         backend: ``"eager"`` tests the capture of the graph, ``"aot_eager"`` also its backward pass, ``"inductor"`` the
             generated code, which takes much longer.
         dynamic: As in ``torch.compile``: True compiles with open sizes.
-        rtol: Relative tolerance; default: of :func:`torch.testing.assert_close`.
+        rtol: Relative tolerance; default: as in :func:`torch.testing.assert_close`.
         atol: Absolute tolerance; default: likewise.
 
     Raises:

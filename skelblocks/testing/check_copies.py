@@ -1,4 +1,4 @@
-"""Testers of copies: a block that was pickled, copied or restored from its state does what the original does."""
+"""Testers of copies: a block that was pickled, copied or restored from its state must behave like the original."""
 
 from __future__ import annotations
 

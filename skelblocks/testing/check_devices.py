@@ -59,7 +59,7 @@ def check_cuda(
         block: Function or module to test, without random draws. A module is copied and moved.
         inputs: Positional arguments; they are moved. float64 compares most sharply.
         keywords: Keyword arguments; they are moved.
-        rtol: Relative tolerance; default: of :func:`torch.testing.assert_close`.
+        rtol: Relative tolerance; default: as in :func:`torch.testing.assert_close`.
         atol: Absolute tolerance; default: likewise.
 
     Raises:

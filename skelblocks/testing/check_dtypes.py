@@ -33,14 +33,14 @@ def check_dtypes(
     rtol: float = 0.1,
     atol: float = 0.1,
 ) -> None:
-    """Check that a block runs in other dtypes, returns them, and returns about what it does for the given inputs.
+    """Check that a block runs in other dtypes, returns them, and returns about the same values.
 
     Args:
         block: Function or module to test. A module is copied and converted.
         inputs: Positional arguments; floating-point tensors are converted to each dtype.
         keywords: Keyword arguments, converted likewise.
         dtypes: Dtypes to try.
-        out_dtype: Dtype that floating-point outputs must have; default: that of the inputs.
+        out_dtype: Dtype that floating-point outputs must have; default: the dtype of the inputs.
         rtol: Relative tolerance; the default allows for bfloat16's 8 bits.
         atol: Absolute tolerance.
 

@@ -1,4 +1,4 @@
-"""Testers of what a block does with its inputs: it leaves them alone, and reads them by axes and not by strides."""
+"""Testers of inputs: a block must not write to them, and their strides must not matter."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_strides(
         block: Function or module to test.
         inputs: Positional arguments. Tensors of two axes or more are laid out with the axes reversed.
         keywords: Keyword arguments, laid out likewise.
-        rtol: Relative tolerance; default: of :func:`torch.testing.assert_close`.
+        rtol: Relative tolerance; default: as in :func:`torch.testing.assert_close`.
         atol: Absolute tolerance; default: likewise.
 
     Raises:

@@ -21,7 +21,7 @@ def check_vmap(
         block: Function or module to test, without random draws.
         inputs: Positional arguments of one call. The test stacks them with half of their values.
         keywords: Keyword arguments, the same in every call.
-        rtol: Relative tolerance; default: of :func:`torch.testing.assert_close`.
+        rtol: Relative tolerance; default: as in :func:`torch.testing.assert_close`.
         atol: Absolute tolerance; default: likewise.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Small sets of smooth motion in the formats of their owners, for tests and for trying a preparation out.
+"""Write small sets of smooth motion in the formats of raw data sets, for tests and for trying out a preparation.
 
 The motion means nothing and resembles no recording; :func:`~skelblocks.data.synthetic_motion` makes motion to learn
 from. Axes: c coordinates, t frames, v joints, b bodies.
@@ -26,10 +26,10 @@ def write_position_pair(
     Every clip ends in zeros, another number of them each; two in three have one body alone.
 
     Args:
-        folder: Where to; made if it is not there.
+        folder: Folder to write to; created if it does not exist.
         clips: n.
         frames: t, at least 20.
-        seed: Of all draws.
+        seed: Random seed.
 
     Returns:
         The two paths, for :func:`~skelblocks.data.read_position_pair`.
@@ -58,11 +58,11 @@ def write_pyskl(
     """Write ``set.pkl``, a pyskl pickle: its dict of annotations and of an ``xsub`` split.
 
     Args:
-        folder: Where to; made if it is not there.
+        folder: Folder to write to; created if it does not exist.
         clips: How many annotations, of 27 frames and more.
         flat: 17 keypoints in a picture with their score, not 25 in space.
         split: False writes the list of annotations alone.
-        seed: Of all draws.
+        seed: Random seed.
 
     Returns:
         The path, for :func:`~skelblocks.data.read_pyskl`.
@@ -91,12 +91,12 @@ def write_pyskl(
 
 
 def write_nw_ucla(folder: str | os.PathLike[str], *, clips: int = 10, seed: int = 0) -> list[Path]:
-    """Write json files of NW-UCLA, an action each.
+    """Write JSON files of NW-UCLA, one action each.
 
     Args:
-        folder: Where to; made if it is not there.
+        folder: Folder to write to; created if it does not exist.
         clips: How many files.
-        seed: Of all draws.
+        seed: Random seed.
 
     Returns:
         The paths, for :func:`~skelblocks.data.read_nw_ucla`.
@@ -126,11 +126,11 @@ def write_pku_mmd(
     The second body is there in every other clip, and between two clips pass five frames.
 
     Args:
-        folder: Where to; made if it is not there.
+        folder: Folder to write to; created if it does not exist.
         part: 1 names videos ``0002-L``, 2 ``A01N01-L``.
         videos: How many, three files each.
         clips: How many in a video.
-        seed: Of all draws.
+        seed: Random seed.
 
     Returns:
         Skeleton files and label files, for :func:`~skelblocks.data.read_pku_mmd`, and the split file.

@@ -1,4 +1,4 @@
-"""Pictures (extra ``viz``): skeletons, films, augmentations, attention, embeddings, results, as matplotlib figures."""
+"""Pictures as matplotlib figures (extra ``viz``): skeletons, films, augmentations, attention, embeddings, results."""
 
 from skelblocks._utils.lazy import attach
 

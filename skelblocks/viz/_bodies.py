@@ -1,4 +1,4 @@
-"""Persons as the pictures draw them: seen from one side, colored by group, hidden joints gray.
+"""Draw persons: projected to a plane, colored by group, with hidden joints in gray.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """
@@ -38,7 +38,7 @@ COLOR_BY: tuple[ColorBy, ...] = get_args(ColorBy)
 
 
 class ViewOptions(TypedDict, total=False):
-    """From where a clip is seen; the arguments of :func:`~skelblocks.viz.draw_skeleton` of these names."""
+    """The view of a clip: arguments with the same names as in :func:`~skelblocks.viz.draw_skeleton`."""
 
     axes: Sequence[int]
     view: tuple[float, float]
@@ -47,7 +47,7 @@ class ViewOptions(TypedDict, total=False):
 
 
 class LookOptions(ViewOptions, total=False):
-    """How a clip is seen and colored; the arguments of :func:`~skelblocks.viz.draw_skeleton` of these names."""
+    """View and colors of a clip: arguments with the same names as in :func:`~skelblocks.viz.draw_skeleton`."""
 
     color_by: ColorBy | None
 
@@ -78,7 +78,7 @@ class Bodies(NamedTuple):
 def see(
     clip: Tensor | NDArray[Any], look: Look, *, hidden: Tensor | NDArray[np.bool_] | None = None, name: str = "clip"
 ) -> Bodies:
-    """Check a clip and bring it into the plane of the picture."""
+    """Check a clip and project it to the plane of the picture."""
     layout, axes = look.layout, look.axes
     if isinstance(clip, Mapping | list | tuple):
         raise TypeError(
@@ -97,7 +97,7 @@ def see(
     _check_look(look, x.shape[0])
     present = (x != 0).any(axis=(0, 2))
     if not present.any():
-        raise ValueError(f"{name}: expected a person in it, got a clip of zeros alone")
+        raise ValueError(f"{name}: expected a visible person, got only zeros; choose another clip")
     away = np.zeros(x.shape[1:], dtype=bool) if hidden is None else hidden_array(hidden, x.shape[1:])
     x = x[list(axes)]
     if look.flip_vertical or look.image_size is not None:
@@ -122,7 +122,7 @@ def _check_look(look: Look, coordinates: int) -> None:
 
 
 def projected(x: NDArray[Any], azimuth: float, elevation: float) -> NDArray[Any]:
-    """What a camera far away sees ``(2, t, v, m)`` of points to the right, away and up ``(3, t, v, m)``."""
+    """Project points ``(3, t, v, m)`` (right, away, up) to the view ``(2, t, v, m)`` of a distant camera."""
     right, away, up = x
     a, e = np.radians(azimuth), np.radians(elevation)
     return np.stack(
@@ -140,14 +140,16 @@ def hidden_array(hidden: Tensor | NDArray[np.bool_], sizes: Sequence[int]) -> ND
 
 
 def frames_shown(frames: int | Sequence[int], present: NDArray[np.bool_]) -> list[int]:
-    """The frames asked for, or this many of the frames in which a person is seen, evenly spread."""
+    """The listed frames, or this number of frames with a person, evenly spread."""
     if isinstance(frames, Sequence | np.ndarray):
         places: Sequence[object] = frames
         if not len(places) or not all(isinstance(i, Integral) and 0 <= int(i) < len(present) for i in places):
             raise ValueError(f"frames: expected integers in 0..{len(present) - 1}, got {list(frames)}")
         shown = [int(frame) for frame in frames]
         if not present[shown].any():
-            raise ValueError(f"frames: expected a person in one of them, got {shown}, in which no person is seen")
+            raise ValueError(
+                f"frames: expected a person in one of the frames, got {shown}, which show none; choose others"
+            )
         return shown
     check_integer(frames, name="frames")
     seen = np.flatnonzero(present.any(axis=1))
@@ -171,7 +173,7 @@ def window(bodies: Bodies, frames: Sequence[int]) -> tuple[NDArray[Any], NDArray
 
 
 def set_panel(panel: Any, corners: tuple[NDArray[Any], NDArray[Any]]) -> None:
-    """A pale field without ticks: where one frame ends and the next begins, with two persons far apart."""
+    """Draw a pale field without ticks, which shows where one frame ends and the next begins."""
     low, high = corners
     panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[], aspect="equal")
     panel.set_facecolor(PALE)
@@ -205,7 +207,7 @@ def groups_of(look: Look) -> tuple[dict[str, tuple[int, ...]], list[str]]:
 
 
 def add_legend(figure: Figure, look: Look, persons: Sequence[int], *, hidden: bool) -> None:
-    """What the colors and the strokes mean, to the right, where there is anything to tell apart."""
+    """Add a legend of colors and strokes at the right, if there is more than one."""
     groups, colors = groups_of(look)
     line = require("matplotlib.lines", extra="viz").Line2D
     entries = [line([], [], color=color, linewidth=2.5) for color in colors[: len(groups)]]

@@ -1,4 +1,4 @@
-"""What the pictures have in common: figures without global state, colors, text, plain frames."""
+"""The common style of the pictures: figures without global state, colors, text, plain frames."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def title_of(text: object) -> str:
 
 
 def finished(figure: Figure) -> Figure:
-    """Have every text drawn as it is written: neither dollar signs nor TeX set anything in it as mathematics.
+    """Draw every text literally, without interpreting dollar signs or TeX as mathematics.
 
-    Numbers at the axes keep matplotlib's mathematics, with which it writes powers of ten.
+    Numbers at the axes keep matplotlib's mathematics, which it needs for powers of ten.
     """
     ticker = require("matplotlib.ticker", extra="viz")
     numbers = {
@@ -79,7 +79,7 @@ def plain(axes: Axes) -> None:
 
 
 def range_of_colors(limits: tuple[float, float] | None, low: float, high: float) -> dict[str, Any]:
-    """The palette and its range: the limits asked for, or 0 or less and the greatest number."""
+    """The palette and its range: the requested limits, or from 0 or less to the greatest number."""
     if limits is not None:
         if np.shape(limits) != (2,) or not np.isfinite(limits).all() or limits[0] > limits[1]:
             raise ValueError(f"limits: expected two finite numbers (low, high) with low <= high, got {limits}")
@@ -90,9 +90,9 @@ def range_of_colors(limits: tuple[float, float] | None, low: float, high: float)
 
 
 def to_array(x: Tensor | NDArray[Any] | Sequence[Any] | float, *, name: str, drawn: bool = True) -> NDArray[Any]:
-    """A tensor, wherever it is, an array or numbers, as an array; missing values, NaN and infinity are refused.
+    """Convert a tensor on any device, an array or numbers to an array. Missing values, NaN and infinity are rejected.
 
-    So are numbers too large for matplotlib, where they are drawn as they are.
+    Numbers that are too large for matplotlib are rejected too, if they are drawn directly.
     """
     if isinstance(x, Tensor):
         held = x.detach().cpu()
@@ -104,7 +104,7 @@ def to_array(x: Tensor | NDArray[Any] | Sequence[Any] | float, *, name: str, dra
         got = type(x).__name__ if values.dtype == object else str(values.dtype)
         raise TypeError(f"{name}: expected numbers, got {got}; pass a tensor or an array of numbers")
     if not np.isfinite(values).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity, which cannot be drawn")
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity, which cannot be drawn; leave them out")
     if drawn and values.size and float(np.abs(values.astype(np.float64)).max()) > _LARGEST:
         raise ValueError(
             f"{name}: expected numbers up to {_LARGEST:g}, got larger ones, which cannot be drawn; scale them"
@@ -123,7 +123,7 @@ def to_labels(x: Tensor | NDArray[Any] | Sequence[int], *, name: str, n: int | N
 
 
 def to_names(class_names: Sequence[str] | None, classes: int, *, exact: bool) -> list[str]:
-    """A name for each class as it is drawn, by default its number."""
+    """One name for each class as it is drawn, by default its number."""
     if class_names is None:
         return [str(i) for i in range(classes)]
     if isinstance(class_names, str):

@@ -1,4 +1,4 @@
-"""Clips as films.
+"""Write clips as films.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """
@@ -44,16 +44,16 @@ def animate_clip(
 ) -> Figure:
     """Write a clip, or several side by side, as a film: GIF or MP4, by the path's suffix.
 
-    A film ends at the last frame with a person in it; of several clips, a shorter one is empty at the end. The
-    scale is one for all frames and clips, and no clip moves its window. The file appears when it is whole: it is
-    written under another name in the same folder, and then replaces a file of this name.
+    A film ends at the last frame with a person. Of several clips, a shorter one is empty at the end. All frames and
+    clips have the same scale, and the view does not move. The file is written atomically, and replaces an existing
+    file.
 
     Args:
         clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
         path: File to write, ending in ``.gif`` or ``.mp4``. A GIF repeats.
         layout: The skeleton: a name, a dict or a layout.
         fps: Frames per second; up to 50 in a GIF. 30 is what Kinect films at.
-        hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
+        hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; for several clips, by name.
         title: Title above all.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
             :func:`~skelblocks.viz.draw_skeleton`.
@@ -64,8 +64,8 @@ def animate_clip(
     Raises:
         ImportError: Matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
         FileNotFoundError: The path's folder does not exist.
-        TypeError: What :func:`~skelblocks.viz.clip_strip` raises.
-        ValueError: The suffix is another, ``fps`` is out of range, or what :func:`~skelblocks.viz.clip_strip` raises.
+        TypeError: As for :func:`~skelblocks.viz.clip_strip`.
+        ValueError: The suffix is another, ``fps`` is out of range, or as for :func:`~skelblocks.viz.clip_strip`.
 
     Example:
         >>> import tempfile, torch
@@ -82,7 +82,7 @@ def animate_clip(
     if path.suffix.lower() not in writers:
         raise ValueError(f"path: expected a name that ends in .gif or .mp4, got {path.name!r}")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: the folder {str(path.parent)!r} is not there; make it first")
+        raise FileNotFoundError(f"path: the folder {str(path.parent)!r} does not exist; create it first")
     check_positive(fps, name="fps")
     if path.suffix.lower() == ".gif" and fps > _FASTEST_GIF:
         raise ValueError(f"fps: expected at most {_FASTEST_GIF} in a GIF, got {fps}; write an .mp4")

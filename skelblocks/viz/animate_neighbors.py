@@ -1,4 +1,4 @@
-"""A clip beside those that an encoder takes for the most similar ones, as a film.
+"""Write a film of a clip and of the clips that are most similar by an encoder's features.
 
 Axes: n clips, d features.
 """
@@ -28,9 +28,9 @@ def animate_neighbors(
         dataset: The clips, n of them.
         features: Of each clip ``(n, d)``, such as :func:`~skelblocks.evaluation.extract_features` or the command
             ``embed`` gives.
-        place: Which clip, from 0.
+        place: Index of the clip.
         path: File to write, ending in ``.gif`` or ``.mp4``.
-        k: How many neighbors.
+        k: Number of neighbors.
         **options: For :func:`~skelblocks.viz.animate_clip`: ``fps``, ``title`` and others.
 
     Returns:

@@ -32,8 +32,8 @@ def attention_map(
 ) -> Figure:
     """Draw attention matrices side by side, in one scale of colors.
 
-    Row i is what token i attends to. Of the matrices that ``MsMAttention(..., return_attention=True)`` gives, pass one
-    sample's: ``[weights[0, 0] for weights in attention]``, with the scales as names.
+    Row i shows what token i attends to. Of the matrices that ``MsMAttention(..., return_attention=True)`` gives, pass
+    one sample's: ``[weights[0, 0] for weights in attention]``, with the scales as names.
 
     Args:
         attention: ``(t, t)`` or ``(s, t, t)``, or a sequence of ``(t, t)``.

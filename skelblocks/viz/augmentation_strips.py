@@ -1,4 +1,4 @@
-"""What augmentations do to a clip, before and after.
+"""Draw a clip before and after augmentations.
 
 Axes: c coordinates, t frames, v joints, m persons.
 """
@@ -37,8 +37,8 @@ def augmentation_strips(
     """Draw a clip in a row and what each transform makes of it in a row below, all at one scale, each around its
     own middle.
 
-    Joints that a transform sets to zero are gray, where the clip has them. If it changes the number of frames, it is
-    not known where that is: they stand at zero, and the row has frames of its own.
+    Joints that a transform sets to zero are gray, at their place in the original clip. If the transform changes the
+    number of frames, this place is unknown: the joints are then at zero, and the row has its own frames.
 
     Args:
         clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn.

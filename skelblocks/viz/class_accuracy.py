@@ -1,4 +1,4 @@
-"""The share of each class that is recognized, as bars.
+"""Draw the accuracy of each class as bars.
 
 Axes: n samples, c classes.
 """
@@ -22,13 +22,13 @@ def class_accuracy(
 ) -> Figure:
     """Draw the accuracy of each class, its recall, with the classes' mean as a line.
 
-    A class without samples has no bar and no part in the mean; its name says so.
+    A class without samples has no bar and does not count in the mean; its name says so.
 
     Args:
         matrix: As in :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
-        class_names: A name for each class. Default: their numbers.
+        class_names: One name for each class. Default: their numbers.
         sort: Best class first, instead of in their order.
-        title: Above the diagram.
+        title: Title above the diagram.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -45,7 +45,7 @@ def class_accuracy(
     counts, names = to_counts(matrix, class_names)
     samples = counts.sum(axis=1)
     if not samples.any():
-        raise ValueError("matrix: expected a class with a sample, got counts of 0 alone")
+        raise ValueError("matrix: expected at least one sample, got only counts of 0; pass results of some samples")
     recall = 100 * np.diag(counts) / np.where(samples, samples, 1)
     order = np.arange(len(names))
     if sort:

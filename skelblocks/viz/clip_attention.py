@@ -40,11 +40,11 @@ def clip_attention(
     title: str | None = None,
     **view: Unpack[ViewOptions],
 ) -> Figure:
-    """Draw weights of joints in frames: on skeletons, larger and darker, and below as a raster of joints by frames.
+    """Draw weights of joints in frames: on skeletons, with larger and darker joints, and below as a raster.
 
     Weights of a feature map have fewer frames than the clip. Each frame shows the weights of the nearest step,
     unsmoothed: step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are
-    centered. Bear in mind that a step has seen many frames around it, and an encoder's joint its neighbors.
+    centered. Note that a step has seen many frames around it, and a joint of a feature map has seen its neighbors.
 
     What the blocks give for sample 0 of a feature map ``(n, m, c, t', v)``:
 

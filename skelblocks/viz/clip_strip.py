@@ -41,7 +41,7 @@ def clip_strip(
         frames: Number of frames of each clip, spread evenly up to the last one with a person in it, or a list of
             frames.
         fps: Frames per second, for times in seconds below the frames; default, frame numbers.
-        hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; of several clips, by name.
+        hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; for several clips, by name.
         title: Title above all.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
             :func:`~skelblocks.viz.draw_skeleton`.

@@ -1,4 +1,4 @@
-"""Which class is taken for which, as a picture.
+"""Draw a confusion matrix.
 
 Axes: n samples, c classes.
 """
@@ -38,18 +38,19 @@ def confusion_matrix(
     normalize: Normalize | None = "true",
     title: str | None = None,
 ) -> Figure:
-    """Draw a confusion matrix: row, the true class; column, what it was taken for.
+    """Draw a confusion matrix. A row is a true class, a column a predicted class.
 
-    Up to 30 classes each cell has its number, in percent or as a count, unless it rounds to nothing. With more, colors
-    speak alone; names become smaller, and beyond about 90 classes only every second, third, ... is written.
+    With up to 30 classes each cell shows its number, in percent or as a count, unless it rounds to zero. With more
+    classes cells have only colors, and names become smaller. Beyond about 90 classes only every second, third, ... name
+    is written.
 
     Args:
         matrix: Counts ``(c, c)``, such as ``classification_report(...).confusion``; or the tuple
             ``(predicted, labels)`` of two times ``(n,)`` integers from 0.
-        class_names: A name for each class. Default: their numbers.
+        class_names: One name for each class. Default: their numbers.
         normalize: ``"true"``, shares of a row, with recall on the diagonal; ``"predicted"``, shares of a column, with
             precision on the diagonal; None for counts. A row or column without samples is gray.
-        title: Above the diagram.
+        title: Title above the diagram.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.

@@ -33,7 +33,7 @@ def curves(
             of two.
         xlabel: What the steps are.
         ylabel: What the values are.
-        title: Above the diagram.
+        title: Title above the diagram.
         log: Whether the values go up by powers of ten.
 
     Returns:

@@ -56,7 +56,8 @@ def embedding_scatter(
         labels: ``(n,)``, integers from 0.
         method: ``"tsne"``, which needs scikit-learn; ``"umap"``, which needs umap-learn (extra ``umap``); ``"pca"``; or
             None for points ``(n, 2)`` that were computed elsewhere, drawn where they are.
-        class_names: A name for each class, for the legend; only classes that occur are listed. Default: their numbers.
+        class_names: One name for each class, for the legend; only classes that occur are listed. Default: their
+            numbers.
         perplexity: About how many neighbors t-SNE looks at; at most a third of n is used, which t-SNE needs.
         neighbors: How many neighbors UMAP looks at, less than n. 15 is umap-learn's own default.
         seed: For t-SNE and UMAP; the global generators are left alone. Another version of either draws another picture.

@@ -1,4 +1,4 @@
-"""What an occlusion or a mask takes away, joint by joint and frame by frame.
+"""Draw what an occlusion or a mask hides, joint by joint and frame by frame.
 
 Axes: c coordinates, t frames, v joints, m persons, s mask frames.
 """

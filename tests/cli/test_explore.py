@@ -153,5 +153,5 @@ def test_a_page_that_is_there_stays(tmp_path, encoder, clips, capsys):
     out = tmp_path / "page.html"
     out.write_text("mine")
     assert run("explore", encoder, clips, "--out", out, *QUICK) == 1
-    assert "there is a file" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert out.read_text() == "mine"

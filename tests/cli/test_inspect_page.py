@@ -81,8 +81,8 @@ def test_mistakes_leave_no_page(file, tmp_path, capsys, monkeypatch):
     there.write_text("mine")
     for arguments, message in [
         ((file, "--html", tmp_path / "set.pdf"), "html: expected a name that ends in .html"),
-        ((file, "--html", tmp_path / "none" / "set.html"), "is not there; make it first"),
-        ((file, "--html", there), "choose another name, or --overwrite"),
+        ((file, "--html", tmp_path / "none" / "set.html"), "does not exist; create it first"),
+        ((file, "--html", there), "choose another name, or add --overwrite"),
         ((file, "--html", page, "--split", "fold"), "split: expected groups fold for fold, got subject, view"),
         ((file, "--html", page, "--split", "is_train"), "expected an array 'is_train'"),
         ((file, "--html", page, "--train-ids", 1), "train-ids: expected a --split"),

@@ -128,7 +128,7 @@ def test_a_page_that_cannot_be_written_is_an_error_before_the_work(folders, tmp_
         raise AssertionError("the work has begun")
 
     monkeypatch.setattr("skelblocks.cli.evaluate_runs._ON_RUNS", {"report": (ReportOptions, never)})
-    for name, message in (("a.pdf", "html: expected a name that ends in .html"), ("none/a.html", "make it first")):
+    for name, message in (("a.pdf", "html: expected a name that ends in .html"), ("none/a.html", "create it first")):
         with pytest.raises((ValueError, OSError), match=message):
             evaluate("report", [folders[0], "--html", str(tmp_path / name)])
 

@@ -99,5 +99,5 @@ def test_wrong_arguments_say_what_was_expected(draw, matrix, names, message):
 def test_an_unknown_share_and_an_empty_test_set_are_refused():
     with pytest.raises(ValueError, match="normalize: expected one of 'true', 'predicted', None, got 'all'"):
         confusion_matrix(COUNTS, normalize="all")
-    with pytest.raises(ValueError, match="matrix: expected a class with a sample"):
+    with pytest.raises(ValueError, match="matrix: expected at least one sample"):
         class_accuracy(np.zeros((2, 2)))

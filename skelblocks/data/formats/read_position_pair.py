@@ -76,7 +76,7 @@ def read_position_pair(
     Raises:
         FileNotFoundError: One of the files does not exist.
         ClipFormatError: A file of another kind or shape, truncated, with another number of clips than the other, or
-            with coordinates that are not finite (when that clip is asked for).
+            with coordinates that are not finite (when that clip is read).
 
     Example:
         >>> import tempfile

@@ -107,7 +107,7 @@ def read_pyskl(path: str | os.PathLike[str], *, joints: int | None = None, score
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ClipFormatError: Something else in it, or, when a clip is asked for, an annotation that is not whole.
+        ClipFormatError: The file holds something else, or, when a clip is read, its annotation is incomplete.
 
     Example:
         >>> import tempfile

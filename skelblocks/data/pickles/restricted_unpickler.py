@@ -78,7 +78,7 @@ class RestrictedUnpickler(_Base):  # type: ignore[misc]
 
     def garbage(self) -> None:
         """Take the place of the codes that mean nothing."""
-        raise RefusedError("not a pickle: it has an opcode that there is not")
+        raise RefusedError("not a pickle: it has an unknown opcode")
 
     def reduce(self) -> None:
         """Make one of the admitted objects."""

@@ -52,7 +52,7 @@ def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -
 
     Args:
         x: Clips ``(n, c, t, v, m)`` of floating-point numbers; may be mapped from disk.
-        frames: How many frames to make.
+        frames: Number of frames to make.
         length: How many of its t frames each clip has, ``(n,)`` or one number for all; the rest is not looked at.
             Default: all t. See :func:`clip_lengths`.
 
@@ -95,7 +95,7 @@ def resample_mask(seen: NDArray[np.bool_], frames: int, *, length: ArrayLike | N
 
     Args:
         seen: ``(n, t, v, m)``, true where the joint is seen.
-        frames: How many frames to make.
+        frames: Number of frames to make.
         length: How many of its t frames each clip has, as for :func:`resample`.
 
     Returns:

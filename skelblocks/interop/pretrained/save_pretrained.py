@@ -130,7 +130,7 @@ def describe_pretrained(pretrained: Pretrained) -> tuple[bytes, dict[str, Tensor
 
 
 def _write_beside(folder: Path, config: bytes, weights: Mapping[str, Tensor]) -> None:
-    """Write a folder that is not there, or empty, under another name, and give it its own once it is complete."""
+    """Write a new or empty folder under a temporary name, and rename it once it is complete."""
     beside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
     beside.mkdir()
     try:
