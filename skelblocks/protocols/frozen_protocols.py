@@ -105,7 +105,7 @@ def _ridge(run: EvaluatedRun, rows: Tensor) -> ProtocolResult:
         num_classes=run.num_classes,
     )
     over = f"groups ({run.data.split})" if several else "single clips"
-    selected = f"ridge, regularization by cross-validation over {over} of the training clips"
+    selected = f"ridge, constant by cross-validation over {over} of the training clips"
     with torch.no_grad():  # so that the saved layer's softmax gives probabilities
         result.head.weight.div_(result.temperature)
         result.head.bias.div_(result.temperature)

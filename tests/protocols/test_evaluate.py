@@ -67,7 +67,7 @@ def test_help_has_the_comments_behind_the_options(capsys):
     with pytest.raises(SystemExit):
         evaluate("report", ["--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--evaluate.k K number of neighbors that is reported; default: the run's evaluate.neighbors" in shown
+    assert "--evaluate.k K number of neighbors to report; default: the run's evaluate.neighbors" in shown
     assert "--animation {true,false} of a test clip (type: bool" in shown
     assert "--finetune.batch_size BATCH_SIZE clips; fewer labeled clips make one batch" in shown
 
@@ -421,7 +421,10 @@ def test_numbers_are_kept_where_a_picture_fails(run, tmp_path, monkeypatch, caps
 
     monkeypatch.setattr("skelblocks.protocols.report_pictures.embedding_scatter", fails)
     out = tmp_path / "out"
-    with pytest.raises(ValueError, match=r"tsne.json; embedding_joint.png could not be drawn: .*no such color"):
+    with pytest.raises(
+        ValueError,
+        match=r"tsne.json, but some pictures failed: embedding_joint.png could not be drawn: .*no such color",
+    ):
         evaluate("tsne", [run(), "--out", str(out), *QUICK])
     assert json.loads((out / "tsne.json").read_text())["runs"]
     assert (out / "tsne.md").exists()
@@ -478,7 +481,7 @@ def test_a_pretrained_folder_of_no_run_is_told_the_clips(tmp_path):
     data, encoder = write_set(tmp_path / "mine.npz"), STGCN("utd-mhad", base_channels=4, out_channels=16)
     place = str(tmp_path / "mine")
     save_pretrained(place, encoder=encoder, preprocessing=Preprocessing(frames=16), stream="bone")
-    with pytest.raises(ValueError, match=r"data.path: '.*mine' does not say which clips its encoder was trained on"):
+    with pytest.raises(ValueError, match=r"data.path: '.*mine' does not record which clips its encoder was trained on"):
         evaluate("knn", [place, *QUICK])
     found = evaluate("knn", [place, "--data.path", data, *QUICK])["runs"][0]
     assert (found["name"], found["method"], found["stream"]) == ("pretrained", None, "bone")
@@ -595,7 +598,7 @@ def test_options_are_looked_at_before_the_work(run, tmp_path):
     ):
         evaluate("semi", [run(), "--semi.fractions", "[0.1, 10]", *QUICK])
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileExistsError, match=r"out: '.*file' is a file; give a folder"):
+    with pytest.raises(FileExistsError, match=r"out: expected a folder, but '.*file' is a file; choose another name"):
         evaluate("knn", [run(), "--out", str(tmp_path / "file"), *QUICK])
 
 
@@ -699,7 +702,7 @@ def test_a_prepared_set_must_have_the_encoders_preprocessing(run, tmp_path, sett
     if difference is None:
         assert evaluate("knn", arguments)["runs"]
         return
-    with pytest.raises(ValueError, match=f"data.path: .*set' .*{difference}"):
+    with pytest.raises(ValueError, match=f"data.path: .*{difference}.* in '.*set'"):
         evaluate("knn", arguments)
 
 
@@ -712,7 +715,7 @@ def test_clips_of_another_skeleton_and_unit(tmp_path):
     encoder = STGCN("ntu-rgb+d", base_channels=4, out_channels=16)
     save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=Preprocessing(frames=16, unit="meters"))
     arguments = [str(tmp_path / "mine"), "--data.path", data, "--data.split", "cross-subject", *QUICK]
-    with pytest.raises(ValueError, match=r"data\.joints: the encoder takes .* --data\.to ntu-rgb\+d"):
+    with pytest.raises(ValueError, match=r"data\.joints: expected the encoder's joints .* --data\.to ntu-rgb\+d"):
         evaluate("knn", arguments)
     assert evaluate("knn", [*arguments, "--data.to", "ntu-rgb+d"])["runs"]
     np.savez(data, **{**arrays, "x": 1000 * arrays["x"]})

@@ -75,7 +75,7 @@ def test_what_is_there_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected encoder/config.json or config.json in"):
         open_encoder(tmp_path)
     save_run(tmp_path / "runs" / "one", "c.npz")
-    with pytest.raises(FileNotFoundError, match=r"there is no encoder in '.*runs' itself; give one of .*one$"):
+    with pytest.raises(FileNotFoundError, match=r"expected an encoder, but '.*runs' has none itself; choose .*one$"):
         open_encoder(tmp_path / "runs")
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "checkpoint.pt").write_bytes(b"")

@@ -173,7 +173,7 @@ def test_other_clips_without_names_of_joints_have_the_runs_skeleton(own, tmp_pat
         return loaded(run, path=str(other), layout=given).sets.layout
 
     assert layout(joint_names=None) == layouts.get(OWN)
-    assert "other.npz does not name its joints; this assumes the run's, those of mine" in capsys.readouterr().out
+    assert "other.npz does not name its joints; assuming the run's layout mine" in capsys.readouterr().out
     assert layout(joint_names=OWN["joints"]) == layouts.get(OWN)
     assert layout("mine", joint_names=None) == layouts.get(OWN)
     assert "does not name" not in capsys.readouterr().out
