@@ -104,7 +104,7 @@ def test_only_the_labeled_rows_are_seen():
     spoilt.labels = spoilt.labels.clone()
     spoilt.labels[[1, 2, 4, 6]] = -1
     assert finetune(encoder, sets._replace(train=spoilt), options(), rows=torch.tensor(rows)).logits.equal(one.logits)
-    with pytest.raises(ValueError, match=f"expected labeled clips, {sets.train.names[1]!r} has no label"):
+    with pytest.raises(ValueError, match=f"expected labeled clips, but {sets.train.names[1]!r} has no label"):
         finetune(encoder, sets._replace(train=spoilt), options())
     part = sets._replace(train=sets.train.subset(rows))
     assert finetune(encoder, part, options()).logits.equal(one.logits)
