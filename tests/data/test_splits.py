@@ -74,7 +74,7 @@ def test_origins_of_names():
         ("ntu60-xsub", {"subject": [1, 45]}, r"subject in 1\.\.40 for 'ntu60-xsub', got 45: of another set"),
         ("ntu60-xview", {"camera": [2, 3], "action": [60, 61]}, r"action in 1\.\.60 .* got 61"),
         ("ntu60-xview", {"camera": [0, 1]}, r"camera in 1\.\.3 .* got 0"),
-        ("ntu60-xview", {"camera": [2, 3], "action": [60]}, r"one action a clip, shape \(2,\), got \(1,\)"),
+        ("ntu60-xview", {"camera": [2, 3], "action": [60]}, r"one action per clip, shape \(2,\), got \(1,\)"),
         ("ntu60-xview", {"camera": [[1, 2]]}, r"camera: expected one per clip, shape \(n,\)"),
         ("ntu60-xview", {"camera": [1, 2]}, r"train: no clip has \[3\]; camera has \[1, 2\]; allow_missing"),
         ("ntu60-xview", {"camera": [2, 3]}, "the test part is empty"),

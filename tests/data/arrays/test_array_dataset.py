@@ -294,7 +294,7 @@ def test_a_wrong_selection_is_refused(dataset, selection, message):
         ({"x": None}, {}, r"has no array 'x' for the clips; it has .*keys=\{'clips': \.\.\.\}"),
         ({}, {"keys": {"labels": "target"}}, "has no array 'target' for the labels"),
         ({}, {"keys": {"color": "x"}}, "keys: expected names among"),
-        ({"is_train": None}, {"split": "train"}, "no array 'is_train'"),
+        ({"is_train": None}, {"split": "train"}, "expected an array 'is_train'"),
         ({}, {"split": "half"}, "split: expected one of"),
         ({"joint_names": None}, {}, "no names of their joints; pass the layout; layouts with 20 joints"),
         ({}, {"layout": "utd-mhad"}, "joints of 'utd-mhad' in another order, hip_center.*; pass 'nw-ucla'"),

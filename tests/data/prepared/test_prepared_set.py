@@ -230,7 +230,7 @@ def test_damage_is_told(folder, tmp_path):
         (copy / "index.npy").write_bytes(data)
 
     for change, message in [
-        (lambda copy: (copy / "clips-00001.npy").unlink(), "clips-00001.npy: the manifest names it"),
+        (lambda copy: (copy / "clips-00001.npy").unlink(), "clips-00001.npy: the manifest names this file"),
         (lambda copy: (copy / "clips-00001.npy").write_bytes(b"\x93NUMPY"), "not a whole"),
         (lambda copy: np.save(copy / "clips-00001.npy", np.zeros((5, 3, 4, 25, 1))), "expected float32"),
         (lambda copy: np.save(copy / "index.npy", np.zeros(N)), "expected records"),
