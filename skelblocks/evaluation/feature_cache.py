@@ -183,8 +183,7 @@ def _float32(device: torch.device) -> list[str | bool]:
     if not hasattr(torch.backends.cudnn, "conv"):  # before torch 2.9
         return [torch.get_float32_matmul_precision(), device.type != "cpu" and torch.backends.cudnn.allow_tf32]
     if device.type == "cpu":
-        # type: ignore[attr-defined]
-        return [torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision]
+        return [torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision]  # type: ignore[attr-defined]
     return [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
 
 

@@ -70,5 +70,4 @@ class StreamSum(nn.Module):
     def encoders(self) -> dict[str, nn.Module]:
         """The encoders of all streams."""
         methods = self.methods.values()
-        # type: ignore[operator]
-        return {stream: encoder for method in methods for stream, encoder in method.encoders().items()}
+        return {stream: encoder for method in methods for stream, encoder in method.encoders().items()}  # type: ignore[operator]
