@@ -15,15 +15,18 @@ from torch import Tensor, nn
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_choice, check_floating
+from skelblocks.encoders.grid_readout import STATISTICS, THIRDS, grid_of_map, thirds
 from skelblocks.encoders.pool import count_seen, pool
 from skelblocks.encoders.present_persons import Absent, check_absent, present_in_map
 from skelblocks.layouts import SkeletonLayout
 
-Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks", "blocks_std"]
+Readout = Literal["mean", "body", "part", "thirds", "mean_std", "positive", "blocks", "blocks_std", "grid"]
 READOUTS: tuple[Readout, ...] = get_args(Readout)
 """The names of the readouts."""
-OF_BLOCKS: Mapping[str, Readout] = MappingProxyType({"blocks": "mean", "blocks_std": "mean_std"})
+OF_BLOCKS: Mapping[str, Readout] = MappingProxyType({"blocks": "mean", "blocks_std": "mean_std", "grid": "grid"})
 """The readouts of several maps, and the readout that each applies to one map."""
+LAST_BLOCKS: Mapping[str, int | None] = MappingProxyType({"blocks": 3, "blocks_std": 3, "grid": None})
+"""How many of an encoder's last blocks such a readout describes; None stands for all."""
 
 
 def readout(
@@ -40,8 +43,8 @@ def readout(
     Every readout describes each person and then averages over persons, as :func:`pool` does.
 
     Args:
-        feature_map: ``(n, m, c, t, v)``, from an encoder. For ``"blocks"`` and ``"blocks_std"`` several maps, whose c,
-            t and v may differ.
+        feature_map: ``(n, m, c, t, v)``, from an encoder. For ``"blocks"``, ``"blocks_std"`` and ``"grid"`` several
+            maps, whose c, t and v may differ.
         kind: Which readout.
 
             - ``"mean"``: the mean over frames and joints, ``g = 1``. This is :func:`pool`, the default of the papers.
@@ -57,9 +60,13 @@ def readout(
               ``encoder.block_maps(x)[-3:]`` these are the last three blocks of an ``STGCN``, as in
               :class:`~skelblocks.encoders.ReadoutEncoder`. Earlier blocks know less about the classes that an encoder
               was trained on, and more about the motion itself.
-            - ``"blocks_std"``: the mean and the standard deviation of each of several maps. It is the widest readout,
-              for a linear classifier with many labels.
-        layout: The skeleton of the map's joints; needed for ``"body"`` and ``"part"``.
+            - ``"blocks_std"``: the mean and the standard deviation of each of several maps. It suits a
+              linear classifier with many labels.
+            - ``"grid"``: the mean, the standard deviation and the share of positive values in each part and each third
+              of the frames, of all blocks; each statistic of a map has unit length. ``g = 90`` for ``"ntu-rgb+d"``. It
+              is by far the widest readout. It suits encoders that were trained on a few hundred clips, see
+              :func:`~skelblocks.encoders.grid_readout.grid_of_map`.
+        layout: The skeleton of the map's joints; needed for ``"body"``, ``"part"`` and ``"grid"``.
         person_mask: Boolean ``(n, m)``, true where a person is present, as for :func:`pool`.
         seen: Boolean ``(n, t_clip, v, m)``, true where a joint of the clip is seen, as for :func:`pool`. A group
             without any seen joint, such as a hidden arm, keeps its plain mean.
@@ -92,25 +99,41 @@ def _described(
     seen: Tensor | None,
     absent: Absent,
 ) -> Tensor:
-    if kind in OF_BLOCKS:
-        if not isinstance(feature_map, Sequence) or not feature_map:
+    if kind not in OF_BLOCKS:
+        if isinstance(feature_map, Sequence):
             raise TypeError(
-                f"feature_map: the readout {kind!r} expected several maps, got {type(feature_map).__name__}; pass "
-                f"encoder.block_maps(x)[-3:] of an STGCN, or call ReadoutEncoder(encoder, {kind!r})(x)"
+                f"feature_map: the readout {kind!r} expected one map, got {type(feature_map).__name__}; pass encoder(x)"
             )
-        if absent == "skip" and person_mask is None:
-            check_axes(feature_map[-1], "n m c t v", name="feature_map")
-            person_mask = present_in_map(feature_map[-1])  # the same persons for all blocks
-        each_kind = OF_BLOCKS[kind]
-        return torch.cat([_described(each, each_kind, None, person_mask, seen, absent) for each in feature_map], dim=1)
-    if isinstance(feature_map, Sequence):
+        return _described_map(feature_map, kind, matrix, person_mask, seen, absent)
+    if not isinstance(feature_map, Sequence) or not feature_map:
+        last = "" if LAST_BLOCKS[kind] is None else f"[-{LAST_BLOCKS[kind]}:]"
         raise TypeError(
-            f"feature_map: the readout {kind!r} expected one map, got {type(feature_map).__name__}; pass encoder(x)"
+            f"feature_map: the readout {kind!r} expected several maps, got {type(feature_map).__name__}; pass "
+            f"encoder.block_maps(x){last} of an STGCN, or call ReadoutEncoder(encoder, {kind!r})(x)"
         )
+    if absent == "skip" and person_mask is None:
+        check_axes(feature_map[-1], "n m c t v", name="feature_map")
+        person_mask = present_in_map(feature_map[-1])  # the same persons for all blocks
+    described = (_described_map(x, OF_BLOCKS[kind], matrix, person_mask, seen, absent) for x in feature_map)
+    return torch.cat(list(described), dim=1)
+
+
+def _described_map(
+    feature_map: Tensor,
+    kind: Readout,
+    matrix: Tensor | None,
+    person_mask: Tensor | None,
+    seen: Tensor | None,
+    absent: Absent,
+) -> Tensor:
     check_axes(feature_map, "n m c t v", name="feature_map")
     check_floating(feature_map, name="feature_map")
     if absent == "skip" and person_mask is None:
         person_mask = present_in_map(feature_map)
+    if kind == "grid":
+        assert matrix is not None
+        _check_joints(feature_map, matrix)
+        return grid_of_map(feature_map, matrix, person_mask, seen=seen)
     if seen is None or kind == "mean":
         return pool(_groups(feature_map, kind, matrix), person_mask, seen=seen)
     counted, there = count_seen(feature_map, seen)
@@ -142,42 +165,36 @@ def _groups(x: Tensor, kind: Readout, matrix: Tensor | None) -> Tensor:
         return x
     if kind == "thirds":
         over_joints = reduce(x, "n m c t v -> n m c t", "mean")
-        return rearrange(over_joints @ _thirds(x.shape[3]).to(over_joints), "n m c g -> n m (g c) 1 1")
+        return rearrange(over_joints @ thirds(x.shape[3]).to(over_joints), "n m c g -> n m (g c) 1 1")
     if kind == "mean_std":
         std, mean = torch.std_mean(x, dim=(3, 4), correction=0)
         return rearrange([mean, std], "g n m c -> n m (g c) 1 1")
     if kind == "positive":
         return reduce((x > 0).to(x.dtype), "n m c t v -> n m c 1 1", "mean")
     assert matrix is not None
+    _check_joints(x, matrix)
+    over_frames = reduce(x, "n m c t v -> n m c v", "mean")
+    return rearrange(over_frames @ matrix.to(over_frames), "n m c g -> n m (g c) 1 1")
+
+
+def _check_joints(x: Tensor, matrix: Tensor) -> None:
     if len(matrix) != x.shape[-1]:
         raise ValueError(
             f"feature_map: expected the {len(matrix)} joints of the layout on the last axis, got {x.shape[-1]}; pass "
             "the layout of the encoder that made the map"
         )
-    over_frames = reduce(x, "n m c t v -> n m c v", "mean")
-    return rearrange(over_frames @ matrix.to(over_frames), "n m c g -> n m (g c) 1 1")
-
-
-def _thirds(t: int) -> Tensor:
-    """A matrix ``(t, 3)`` that averages the frames of each third; thirds overlap if t is not a multiple of three.
-
-    The thirds are the same as in adaptive average pooling, which ONNX does not have.
-    """
-    frame, third = 3 * torch.arange(t)[:, None], torch.arange(3)
-    inside = ((frame + 3 > third * t) & (frame < (third + 1) * t)).float()
-    return inside / inside.sum(dim=0)
 
 
 def _group_matrix(kind: Readout, layout: str | Mapping[str, Any] | SkeletonLayout | None) -> Tensor | None:
     """A matrix ``(v, g)`` that averages the joints of each group, or None for a readout without groups of joints."""
-    if kind not in ("body", "part"):
+    if kind not in ("body", "part", "grid"):
         return None
     if layout is None:
         raise ValueError(
             f"layout: the readout {kind!r} expected the skeleton of the feature map, got None; pass layout='ntu-rgb+d' "
             "or the encoder's .layout"
         )
-    return layouts.pooling_matrix(layout, scale=kind)
+    return layouts.pooling_matrix(layout, scale="part" if kind == "grid" else kind)
 
 
 class ReadoutPool(nn.Module):
@@ -185,7 +202,7 @@ class ReadoutPool(nn.Module):
 
     Args:
         kind: Which readout.
-        layout: The skeleton, for ``"body"`` and ``"part"``.
+        layout: The skeleton, for ``"body"``, ``"part"`` and ``"grid"``.
         absent: ``"skip"`` after an encoder that skips absent persons.
 
     Shape:
@@ -219,7 +236,7 @@ class ReadoutPool(nn.Module):
     def groups(self) -> int:
         """The number of groups: the readout has this many features per channel of the map or maps."""
         if self.matrix is not None:
-            return self.matrix.shape[1]
+            return self.matrix.shape[1] * (STATISTICS * THIRDS if self.kind == "grid" else 1)
         return {"thirds": 3, "mean_std": 2, "blocks_std": 2}.get(self.kind, 1)
 
     def forward(

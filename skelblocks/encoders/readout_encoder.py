@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_choice
 from skelblocks.encoders.present_persons import absent_of
-from skelblocks.encoders.readout import OF_BLOCKS, READOUTS, Readout, ReadoutPool
-
-_LAST_BLOCKS = 3  # of ST-GCN; they have the same frames
+from skelblocks.encoders.readout import LAST_BLOCKS, OF_BLOCKS, READOUTS, Readout, ReadoutPool
 
 
 class ReadoutEncoder(nn.Module):
@@ -21,8 +19,9 @@ class ReadoutEncoder(nn.Module):
 
     Args:
         encoder: An encoder of this package, or a module from clips to feature maps with an attribute ``layout``.
-        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"`` and ``"blocks_std"`` need
-            an encoder with a method ``block_maps``, such as ``STGCN``, and take its last three maps.
+        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"``, ``"blocks_std"`` and
+            ``"grid"`` need an encoder with a method ``block_maps``, such as ``STGCN``. The first two take its last
+            three maps, the third takes all.
 
     Shape:
         Clips ``(n, c, t, v, m)`` and, optionally, ``person_mask`` ``(n, m)`` to features ``(n, d)``.
@@ -61,8 +60,9 @@ class ReadoutEncoder(nn.Module):
         skips = self.readout.absent == "skip" and person_mask is not None
         keywords = {"person_mask": person_mask} if skips else {}
         if self.kind in OF_BLOCKS:
+            last = LAST_BLOCKS[self.kind]
             maps = self.encoder.block_maps(x, **keywords)  # type: ignore[operator]
-            features: Tensor = self.readout(maps[-_LAST_BLOCKS:], person_mask)
+            features: Tensor = self.readout(maps if last is None else maps[-last:], person_mask)
         else:
             features = self.readout(self.encoder(x, **keywords), person_mask)
         return features

@@ -5,10 +5,11 @@ import torch
 
 from skelblocks import layouts, pool
 from skelblocks.encoders import DSTA, READOUTS, STGCN, ReadoutEncoder, ReadoutPool, readout
+from skelblocks.encoders.readout import LAST_BLOCKS, OF_BLOCKS
 from skelblocks.testing import BlockTester
 
 LAYOUT = layouts.get("ntu-rgb+d")
-OF_ONE_MAP = [kind for kind in READOUTS if not kind.startswith("blocks")]
+OF_ONE_MAP = [kind for kind in READOUTS if kind not in OF_BLOCKS]
 
 
 def feature_map(n=3, m=2, c=4, t=7, v=25):
@@ -156,7 +157,9 @@ def test_block_maps_end_with_the_encoders_map(encoder):
 @pytest.mark.parametrize("kind", READOUTS)
 def test_an_encoder_with_its_readout(encoder, kind):
     x, mask = torch.randn(2, 3, 9, 20, 2), torch.tensor([[True, False], [True, True]])
-    maps = encoder.block_maps(x)[-3:] if kind.startswith("blocks") else encoder(x)
+    maps = encoder(x)
+    if kind in OF_BLOCKS:
+        maps = encoder.block_maps(x)[-(LAST_BLOCKS[kind] or 0) :]
     model = ReadoutEncoder(encoder, kind)
     assert model.kind == kind
     assert model(x, mask).equal(readout(maps, kind, layout="nw-ucla", person_mask=mask))
@@ -167,7 +170,7 @@ def test_blocks_need_an_encoder_that_has_them():
         ReadoutEncoder(DSTA("nw-ucla", frames=8, layers=[(4, 4, 2, 1)]), "blocks")
 
 
-@pytest.mark.parametrize("kind", ["body", "part"])
+@pytest.mark.parametrize("kind", ["body", "part", "grid"])
 def test_layout_is_needed(kind):
     with pytest.raises(ValueError, match="expected the skeleton of the feature map, got None; pass layout"):
         readout(feature_map(), kind)
@@ -187,6 +190,72 @@ def test_a_clip_is_no_feature_map_and_kinds_are_named():
         readout(feature_map(), "median")
     with pytest.raises(TypeError, match="feature_map: expected a floating-point tensor"):
         readout(torch.ones(1, 1, 2, 3, 4, dtype=torch.int64))
+
+
+def describe_cells(person, seen=None):
+    """One person's ``(c, t, v)`` on the grid, in plain loops: three vectors of c x thirds x parts."""
+    c, t, _ = person.shape
+    found = [[], [], []]
+    for i in range(c):
+        for k in range(3):
+            frames = range(k * t // 3, -(-(k + 1) * t // 3))
+            for group in LAYOUT.groups("part"):
+                cell = [(f, j) for f in frames for j in group.joints]
+                cell = [place for place in cell if seen is None or seen[place]] or cell
+                values = torch.stack([person[i, f, j] for f, j in cell])
+                found[0].append(values.mean())
+                found[1].append((values - values.mean()).square().mean().sqrt())
+                found[2].append((values > 0).double().mean())
+    return [torch.stack(each) for each in found]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_grid_equals_plain_loops(hidden):
+    maps = [feature_map(n=2, c=2), 100 * feature_map(n=2, c=3, t=5) + 40]
+    seen = torch.rand(2, 35, 25, 2, generator=torch.Generator().manual_seed(1)) < 0.1 if hidden else None
+    if hidden:
+        seen[0, :, 4:12] = False  # arms that are never seen
+    expected = []
+    for x in maps:
+        t = x.shape[3]
+        of_map = None if seen is None else seen.view(2, t, 35 // t, 25, 2).any(dim=2)
+        rows = []
+        for i in range(2):
+            persons = [describe_cells(x[i, m], None if of_map is None else of_map[i, ..., m]) for m in range(2)]
+            means = [torch.stack(each).mean(dim=0) for each in zip(*persons, strict=True)]
+            rows.append(torch.cat([each / each.norm() for each in means]))
+        expected.append(torch.stack(rows))
+    expected = torch.cat(expected, dim=1)
+    torch.testing.assert_close(readout(maps, "grid", layout=LAYOUT, seen=seen), expected)
+    module = ReadoutPool("grid", layout=LAYOUT).double()
+    torch.testing.assert_close(module(maps, seen=seen), expected)
+    assert expected.shape[1] == 5 * module.groups
+
+
+def test_grid_leaves_absent_persons_out_and_stays_finite():
+    maps = [feature_map()]
+    mask = torch.tensor([[True, False], [True, True], [True, False]])
+    found = readout(maps, "grid", layout=LAYOUT, person_mask=mask)
+    alone = readout([maps[0][:, :1]], "grid", layout=LAYOUT)
+    torch.testing.assert_close(found[[0, 2]], alone[[0, 2]])
+    nothing = torch.zeros(1, 1, 2, 4, 25, requires_grad=True)
+    readout([nothing], "grid", layout=LAYOUT).sum().backward()
+    assert nothing.grad.isfinite().all()
+
+
+def test_grid_names_the_joints_and_the_maps_it_expects():
+    with pytest.raises(TypeError, match=r"'grid' expected several maps, got Tensor; pass encoder\.block_maps\(x\) of"):
+        readout(feature_map(), "grid", layout=LAYOUT)
+    with pytest.raises(ValueError, match="expected the 20 joints of the layout on the last axis, got 25"):
+        readout([feature_map()], "grid", layout="nw-ucla")
+
+
+class _Grid(ReadoutPool):
+    def __init__(self):
+        super().__init__("grid", layout="nw-ucla")
+
+    def forward(self, feature_map):
+        return super().forward([feature_map])
 
 
 class ReadoutTester(BlockTester):
@@ -214,6 +283,11 @@ class TestThirds(ReadoutTester):
 
 class TestMeanStd(ReadoutTester):
     kind = "mean_std"
+
+
+class TestGrid(ReadoutTester):
+    def make(self):
+        return _Grid()
 
 
 class TestPositive(ReadoutTester):

@@ -1,0 +1,90 @@
+"""Describe the maps of several blocks on a grid of body parts and thirds of the time.
+
+Axes: n samples, m persons, c channels, t frames, v joints, a thirds of the frames, g parts.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import einsum, rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+from skelblocks._utils.autocast_off import autocast_off
+from skelblocks.encoders.pool import count_seen, pool
+
+STATISTICS = 3  # mean, standard deviation, share of positive values
+THIRDS = 3
+
+
+def grid_of_map(x: Tensor, parts: Tensor, person_mask: Tensor | None = None, *, seen: Tensor | None = None) -> Tensor:
+    r"""Describe each part of the body in each third of the frames by three numbers a channel.
+
+    The cell of part g and third a holds the mean :math:`\mu`, the standard deviation :math:`\sigma` and the share of
+    positive values :math:`\pi` over its frames and joints. The cells are averaged over persons, and the vector of all
+    :math:`\mu`, of all :math:`\sigma` and of all :math:`\pi` is scaled to unit length. MiniRocket describes its
+    convolutions by shares of positive values. The unit length makes blocks of different magnitude count the same.
+
+    Args:
+        x: ``(n, m, c, t, v)``.
+        parts: ``(v, g)``, which averages the joints of each part, see :func:`~skelblocks.layouts.pooling_matrix`.
+        person_mask: Boolean ``(n, m)``, as for :func:`~skelblocks.encoders.pool`.
+        seen: Boolean ``(n, t_clip, v, m)``, as for :func:`~skelblocks.encoders.pool`. A cell of which nothing is seen
+            keeps its plain statistics.
+
+    Returns:
+        ``(n, 3 * 3 * g * c)``: statistic, channel, third, part.
+
+    Example:
+        >>> from skelblocks import layouts
+        >>> parts = layouts.pooling_matrix("ntu-rgb+d", scale="part")
+        >>> grid_of_map(torch.randn(4, 1, 8, 13, 25), parts).shape
+        torch.Size([4, 720])
+    """
+    with autocast_off(x):  # variances need more than bfloat16
+        values = x if x.dtype == torch.float64 else x.float()
+        counted = None
+        if seen is not None:
+            counted, there = count_seen(values, seen)
+            person_mask = there if person_mask is None else there & person_mask
+        cells = pool(
+            rearrange(_cells(values, parts.to(values), counted), "k n m c a g -> n m (k c a g) 1 1"), person_mask
+        )
+        return F.normalize(rearrange(cells, "n (k d) -> n k d", k=STATISTICS), dim=2).flatten(1).to(x.dtype)
+
+
+def _cells(x: Tensor, parts: Tensor, counted: Tensor | None) -> list[Tensor]:
+    """Mean, standard deviation and share of positive values, ``(n, m, c, a, g)`` each."""
+    over_frames = thirds(x.shape[3]).to(x)
+
+    def over_cell(values: Tensor) -> Tensor:
+        return einsum(values, over_frames, parts, "n m c t v, t a, v g -> n m c a g")
+
+    share = None if counted is None else over_cell(counted.to(x))
+
+    def average(values: Tensor) -> Tensor:
+        plain = over_cell(values)
+        if counted is None or share is None:
+            return plain
+        return torch.where(share > 0, over_cell(values * counted) / share.where(share > 0, 1), plain)
+
+    offset = x.mean(dim=(3, 4), keepdim=True)  # E[x^2] - E[x]^2 of centered values does not cancel
+    centered_mean = average(x - offset)
+    variance = average((x - offset).square()) - centered_mean.square()
+    spread = variance > 1e-12  # a root has no gradient at zero, where an absent person's map lies
+    std = variance.where(spread, 1).sqrt().where(spread, 0)
+    return [centered_mean + offset, std, average((x > 0).to(x))]
+
+
+def thirds(frames: int) -> Tensor:
+    """``(t, 3)``, which averages the frames of each third; thirds share a frame where t is no multiple of three.
+
+    They are the bins of an adaptive average pooling. ONNX has no such operator for a length that is not known.
+
+    Example:
+        >>> thirds(4).T.tolist()
+        [[0.5, 0.5, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    """
+    frame, third = THIRDS * torch.arange(frames)[:, None], torch.arange(THIRDS)
+    inside = ((frame + THIRDS > third * frames) & (frame < (third + 1) * frames)).float()
+    return inside / inside.sum(dim=0)
