@@ -65,7 +65,7 @@ def _run(place: StudySet, chosen: argparse.Namespace) -> None:
     study = Study(place, chosen.weights, chosen.out)
     for row in _rows(study, chosen):
         file = chosen.out / "features" / f"{place.label}={row.name}={row.seed}.npz"
-        if not file.exists():
+        if not _complete(file):
             _save(file, row.compute())
             print(place.label, row.name, row.seed, flush=True)
         for kind in ("mean",) if row.name == "minirocket" else READOUTS:
@@ -119,9 +119,23 @@ def _judge(place: StudySet, names: list[str], kind: str, seed: int, *, name: str
     save_hits(file, found)
 
 
+def _complete(file: Path) -> bool:
+    """Whether the features of a row are there, those of an encoder by every readout."""
+    if not file.exists():
+        return False
+    with np.load(file) as arrays:
+        kinds = {name.rpartition(".")[0] for name in arrays.files}
+    return kinds == {"mean"} or kinds.issuperset(READOUTS)
+
+
 def _save(file: Path, features: Features) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {f"{kind}.{side}": part[i].numpy() for kind, part in features.items() for i, side in enumerate(("a", "b"))}
+    small = {kind: np.float16 if kind == "grid" else np.float32 for kind in features}  # 49,000 numbers a clip
+    arrays = {
+        f"{kind}.{side}": part[i].numpy().astype(small[kind])
+        for kind, part in features.items()
+        for i, side in enumerate(("a", "b"))
+    }
     with whole_file(file) as place, place.open("wb") as opened:
         np.savez(opened, **arrays)  # type: ignore[arg-type]  # numpy's stub takes keywords for allow_pickle
 
@@ -136,7 +150,8 @@ def _load(folder: Path, label: str, name: str, kind: str, seed: int) -> Part | N
             with np.load(file) as arrays:
                 if f"{kind}.a" not in arrays:
                     return None
-                return torch.from_numpy(arrays[f"{kind}.a"]), torch.from_numpy(arrays[f"{kind}.b"])
+                train, test = (torch.from_numpy(arrays[f"{kind}.{side}"]).float() for side in ("a", "b"))
+                return train, test
     return None
 
 

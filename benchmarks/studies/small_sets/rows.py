@@ -23,13 +23,13 @@ from benchmarks.studies.small_sets.sets import StudySet
 from skelblocks import streams
 from skelblocks.clips import batches
 from skelblocks.encoders import STGCN, ReadoutPool, initialize_official
-from skelblocks.encoders.readout import OF_BLOCKS, Readout
+from skelblocks.encoders.readout import LAST_BLOCKS, OF_BLOCKS, Readout
 from skelblocks.evaluation import coordinate_features, mini_rocket_features
 from skelblocks.protocols import FinetuneOptions, finetune
 from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
 from skelblocks.training import Sets
 
-READOUTS: tuple[Readout, ...] = ("mean", "mean_std", "thirds", "blocks", "blocks_std")
+READOUTS: tuple[Readout, ...] = ("mean", "mean_std", "thirds", "blocks", "blocks_std", "grid")
 METHODS = ("skeletonclr", "aimclr", "msmclr")
 STREAMS = ("joint", "bone", "motion")
 FINETUNE_EPOCHS = 20
@@ -167,5 +167,5 @@ def describe(encoder: nn.Module, sets: Sets, *, trained: TrainedEncoder | None =
         for batch in batches(part, 128):
             maps = encoder.block_maps(streams.convert(batch.clip, stream, layout=sets.layout))  # type: ignore[operator]
             for kind, pool in pools.items():
-                lists[kind].append(pool(maps[-3:] if kind in OF_BLOCKS else maps[-1]))
+                lists[kind].append(pool(maps[-(LAST_BLOCKS[kind] or 0) :] if kind in OF_BLOCKS else maps[-1]))
     return {kind: (torch.cat(found[0][kind]), torch.cat(found[1][kind])) for kind in READOUTS}
