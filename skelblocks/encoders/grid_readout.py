@@ -13,17 +13,16 @@ from torch.nn import functional as F
 from skelblocks._utils.autocast_off import autocast_off
 from skelblocks.encoders.pool import count_seen, pool
 
-STATISTICS = 3  # mean, standard deviation, share of positive values
+STATISTICS = 2  # mean and standard deviation
 THIRDS = 3
 
 
 def grid_of_map(x: Tensor, parts: Tensor, person_mask: Tensor | None = None, *, seen: Tensor | None = None) -> Tensor:
-    r"""Describe each part of the body in each third of the frames by three numbers a channel.
+    r"""Describe each part of the body in each third of the frames by two numbers a channel.
 
-    The cell of part g and third a holds the mean :math:`\mu`, the standard deviation :math:`\sigma` and the share of
-    positive values :math:`\pi` over its frames and joints. The cells are averaged over persons, and the vector of all
-    :math:`\mu`, of all :math:`\sigma` and of all :math:`\pi` is scaled to unit length. MiniRocket describes its
-    convolutions by shares of positive values. The unit length makes blocks of different magnitude count the same.
+    The cell of part g and third a holds the mean :math:`\mu` and the standard deviation :math:`\sigma` over its frames
+    and joints. The cells are averaged over persons. The vector of all :math:`\mu` and the vector of all :math:`\sigma`
+    are scaled to unit length, so that blocks of different magnitude count the same.
 
     Args:
         x: ``(n, m, c, t, v)``.
@@ -33,13 +32,13 @@ def grid_of_map(x: Tensor, parts: Tensor, person_mask: Tensor | None = None, *, 
             keeps its plain statistics.
 
     Returns:
-        ``(n, 3 * 3 * g * c)``: statistic, channel, third, part.
+        ``(n, 2 * 3 * g * c)``: statistic, channel, third, part.
 
     Example:
         >>> from skelblocks import layouts
         >>> parts = layouts.pooling_matrix("ntu-rgb+d", scale="part")
         >>> grid_of_map(torch.randn(4, 1, 8, 13, 25), parts).shape
-        torch.Size([4, 720])
+        torch.Size([4, 480])
     """
     with autocast_off(x):  # variances need more than bfloat16
         values = x if x.dtype == torch.float64 else x.float()
@@ -54,7 +53,7 @@ def grid_of_map(x: Tensor, parts: Tensor, person_mask: Tensor | None = None, *, 
 
 
 def _cells(x: Tensor, parts: Tensor, counted: Tensor | None) -> list[Tensor]:
-    """Mean, standard deviation and share of positive values, ``(n, m, c, a, g)`` each."""
+    """Mean and standard deviation, ``(n, m, c, a, g)`` each."""
     over_frames = thirds(x.shape[3]).to(x)
 
     def over_cell(values: Tensor) -> Tensor:
@@ -73,7 +72,7 @@ def _cells(x: Tensor, parts: Tensor, counted: Tensor | None) -> list[Tensor]:
     variance = average((x - offset).square()) - centered_mean.square()
     spread = variance > 1e-12  # a root has no gradient at zero, where an absent person's map lies
     std = variance.where(spread, 1).sqrt().where(spread, 0)
-    return [centered_mean + offset, std, average((x > 0).to(x))]
+    return [centered_mean + offset, std]
 
 
 def thirds(frames: int) -> Tensor:

@@ -62,8 +62,8 @@ def readout(
               was trained on, and more about the motion itself.
             - ``"blocks_std"``: the mean and the standard deviation of each of several maps. It suits a
               linear classifier with many labels.
-            - ``"grid"``: the mean, the standard deviation and the share of positive values in each part and each third
-              of the frames, of all blocks; each statistic of a map has unit length. ``g = 90`` for ``"ntu-rgb+d"``. It
+            - ``"grid"``: the mean and the standard deviation in each part and each third of the frames, of all blocks;
+              each of the two has unit length in every map. ``g = 60`` for ``"ntu-rgb+d"``. It
               is by far the widest readout. It suits encoders that were trained on a few hundred clips, see
               :func:`~skelblocks.encoders.grid_readout.grid_of_map`.
         layout: The skeleton of the map's joints; needed for ``"body"``, ``"part"`` and ``"grid"``.

@@ -193,9 +193,9 @@ def test_a_clip_is_no_feature_map_and_kinds_are_named():
 
 
 def describe_cells(person, seen=None):
-    """One person's ``(c, t, v)`` on the grid, in plain loops: three vectors of c x thirds x parts."""
+    """One person's ``(c, t, v)`` on the grid, in plain loops: two vectors of c x thirds x parts."""
     c, t, _ = person.shape
-    found = [[], [], []]
+    found = [[], []]
     for i in range(c):
         for k in range(3):
             frames = range(k * t // 3, -(-(k + 1) * t // 3))
@@ -205,7 +205,6 @@ def describe_cells(person, seen=None):
                 values = torch.stack([person[i, f, j] for f, j in cell])
                 found[0].append(values.mean())
                 found[1].append((values - values.mean()).square().mean().sqrt())
-                found[2].append((values > 0).double().mean())
     return [torch.stack(each) for each in found]
 
 

@@ -130,7 +130,7 @@ def _complete(file: Path) -> bool:
 
 def _save(file: Path, features: Features) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    small = {kind: np.float16 if kind == "grid" else np.float32 for kind in features}  # 49,000 numbers a clip
+    small = {kind: np.float16 if kind == "grid" else np.float32 for kind in features}  # 33,000 numbers a clip
     arrays = {
         f"{kind}.{side}": part[i].numpy().astype(small[kind])
         for kind, part in features.items()
