@@ -152,7 +152,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
     Algorithm 1 has one f, one h and two queues for three streams. As in 3s-CrosSCLR, each stream has its own here.
     """
     if options.banks == 1 and 2 * options.train.batch_size > queue_size(options):
-        raise ValueError(f"contrast.queue_size: expected two keys a clip in one bank, got {queue_size(options)} rows")
+        raise ValueError(f"contrast.queue_size: expected two rows per clip of a batch, got {queue_size(options)}")
     clips: dict[str, Any] = {"layout": layout, "persons": persons, "coordinates": coordinates}
     built = {stream: _build_stream(options, stream=stream, **clips) for stream in options.streams}
     return StreamSum(built, weights=options.stream_weights)

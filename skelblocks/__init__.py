@@ -1,7 +1,8 @@
 """Building blocks of contrastive, self-supervised skeleton-based action recognition.
 
-Each block is a pure function, a thin module over it, or both; the subpackages stand in the order in which a clip meets
-them: layouts, data, augment, streams, encoders, attention, distributed, contrast, losses, evaluation, viz, interop.
+Each block is a pure function, a thin module that calls it, or both. The subpackages, in the order in which a clip
+passes through them: layouts, data, augment, streams, encoders, attention, distributed, contrast, losses, evaluation,
+viz, interop.
 """
 
 from skelblocks._utils.lazy import attach

@@ -73,7 +73,7 @@ def gather_keys(keys: Tensor) -> Tensor:
     """
     argument: object = keys
     if not isinstance(argument, Tensor):
-        raise TypeError(f"keys: expected a tensor, got {type(argument).__name__}")
+        raise TypeError(f"keys: expected a tensor, got {type(argument).__name__}; pass torch.as_tensor(keys)")
     if keys.ndim == 0:
         raise ValueError("keys: expected at least 1 axis (n, ...), got a tensor without axes; pass keys[None]")
     keys = keys.detach()

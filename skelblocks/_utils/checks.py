@@ -31,7 +31,7 @@ def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
         ValueError: x: expected (n, c, t, v=25, m), got shape (2, 3, 50, 20, 1); axis 'v' is 20, not 25
     """
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name}: expected a tensor, got {type(x).__name__}")
+        raise TypeError(f"{name}: expected a tensor, got {type(x).__name__}; convert it with torch.as_tensor({name})")
     expected = axes.split()
     shown = "(" + ", ".join(f"{a}={sizes[a]}" if a in sizes else a for a in expected) + ")"
     tail = expected[1:] if expected[0] == "..." else expected

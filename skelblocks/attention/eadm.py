@@ -249,7 +249,7 @@ class EADM(nn.Module):
         return (y, masks) if return_masks else y
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         skips = ", absent='skip'" if self.absent == "skip" else ""
         return f"keep_margin={self.keep_margin}, variant={self.variant!r}, always={self.always}{skips}"
 

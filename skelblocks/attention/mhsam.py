@@ -63,7 +63,7 @@ class MHSAM(nn.Module):
         check_integer(channels, name="channels")
         check_integer(num_heads, name="num_heads")
         if channels % num_heads:
-            raise ValueError(f"num_heads: expected a divisor of channels={channels}, got {num_heads}")
+            raise ValueError(f"num_heads: expected a divisor of channels={channels}, got {num_heads}; the paper has 8")
         check_positive(sharpness, name="sharpness")
         self.channels = channels
         self.num_heads = num_heads

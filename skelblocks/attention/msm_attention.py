@@ -104,7 +104,7 @@ class MsMAttention(nn.Module):
         check_integer(channels, name="channels")
         check_integer(reduction, name="reduction")
         if channels % reduction:
-            raise ValueError(f"reduction: expected a divisor of channels={channels}, got {reduction}")
+            raise ValueError(f"reduction: expected a divisor of channels={channels}, got {reduction}; released: 8")
         check_options(
             motion=motion,
             segment=segment,
@@ -190,7 +190,7 @@ class MsMAttention(nn.Module):
         return x + x * self.conv_up(attended + z).sigmoid(), weights
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"channels={self.channels}, layout={self.layout.name!r}, motion={self.motion!r}, scales={self.scales}, "
             f"segment={self.segment}" + (", absent='skip'" if self.absent == "skip" else "")

@@ -141,5 +141,5 @@ class RandomBoneLengths(RandomTransform[BoneLengthsParams]):
         return bone_lengths(x, params.partner, layout=self.layout, on_absent_persons=self.on_absent_persons)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"{self.layout.name!r}, on_absent_persons={self.on_absent_persons}"

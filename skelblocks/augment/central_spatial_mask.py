@@ -168,7 +168,7 @@ class CentralSpatialMask(RandomTransform[CentralSpatialMaskParams]):
         return central_spatial_mask(params.draws, self.degrees, hidden=hidden)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"{self.layout.name!r}, ratio={self.ratio}, same_on_batch={self.same_on_batch}"
 
 

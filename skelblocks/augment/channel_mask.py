@@ -92,5 +92,5 @@ class RandomChannelMask(RandomTransform[ChannelMaskParams]):
         return channel_mask(x, chosen & (params.gate < self.p)[:, None])
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"p={self.p}"

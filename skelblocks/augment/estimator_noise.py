@@ -146,7 +146,7 @@ class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
         return torch.where(there, fill_unseen(noisy, seen, layout=self.layout), x)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"{self.layout.name!r}, jitter={self.jitter}, bias={self.bias}, missing={self.missing}, "
             f"swapped={self.swapped}, dropped={self.dropped}, run={self.run}, distance={self.distance}"

@@ -162,7 +162,7 @@ class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
         return torch.where(rearrange(params.gate < self.p, "n -> n 1 1 1 1"), blurred, x)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"sigma={self.sigma}, p={self.p}, taps={self.taps}, normalize={self.normalize}, padding={self.padding!r}"
 
 

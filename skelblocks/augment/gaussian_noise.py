@@ -112,5 +112,5 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
         return gaussian_noise(x, params.noise, std, on_absent_persons=self.on_absent_persons)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"std={self.std}, p={self.p}, on_absent_persons={self.on_absent_persons}"

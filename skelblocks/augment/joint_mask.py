@@ -111,5 +111,5 @@ class RandomJointMask(RandomTransform[JointMaskParams]):
         return joint_mask(x, params.joints, params.frames)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"joint_ratio={self.joint_ratio}, frame_ratio={self.frame_ratio}"

@@ -171,7 +171,7 @@ class LayoutViews(RandomTransform[LayoutViewsParams]):
         return layout_views(x, self.matrices.to(x.device)[params.choice])
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"{self.layout.name!r}, through={[each.name for each in self.through]}, lost={self.lost!r}"
 
 

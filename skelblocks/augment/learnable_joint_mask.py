@@ -128,5 +128,5 @@ class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
         return fill_joints(x, params.mask, self.fill, on_absent_persons=self.on_absent_persons)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"ratio={self.ratio}, same_on_batch={self.same_on_batch}, on_absent_persons={self.on_absent_persons}"

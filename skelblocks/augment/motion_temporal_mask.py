@@ -113,7 +113,7 @@ def motion_temporal_mask(
     if values_visible(places) and bool(((places < 0) | (places >= left)).any()):
         raise ValueError(
             f"places: expected 0 to {left - 1}, because most_moving={most_moving} leaves {left} frames, got "
-            f"{int(places.min())} to {int(places.max())}"
+            f"{int(places.min())} to {int(places.max())}; count only the remaining frames"
         )
     return _keep(x, places, left=left, across_absence=across_absence)
 
@@ -193,7 +193,7 @@ class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
         return _keep(x, places, left=t - most_moving, across_absence=self.across_absence)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"moving_ratio={self.moving_ratio}, kept_ratio={self.kept_ratio}, same_on_batch={self.same_on_batch}, "
             f"across_absence={self.across_absence}"

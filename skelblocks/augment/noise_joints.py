@@ -111,5 +111,5 @@ class RandomNoiseJoints(RandomTransform[NoiseJointsParams]):
         return noise_joints(x, params.joints, params.values)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"ratio={self.ratio}"

@@ -161,7 +161,7 @@ class RandomCamera(RandomTransform[CameraParams]):
         return project(x, angles, distance=distance)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"yaw={self.yaw}, pitch={self.pitch}, roll={self.roll}, projection={self.projection!r}, "
             f"distance={self.distance}"

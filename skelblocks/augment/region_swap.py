@@ -203,7 +203,7 @@ class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
         return Mixed(clips, params.partner, mask)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"{self.layout.name!r}, body_ratio={self.body_ratio}, block_ratio={self.block_ratio}, "
             f"stride={self.stride}, same_on_batch={self.same_on_batch}, on_absent_persons={self.on_absent_persons}"

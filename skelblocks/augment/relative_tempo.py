@@ -116,5 +116,5 @@ class RelativeTempo(RandomTransform[RelativeTempoParams, TempoViews]):
         return relative_tempo(x, params.fast, ratio=self.ratio)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"ratio={self.ratio}"

@@ -137,5 +137,5 @@ class RandomRotation(RandomTransform[RotationParams]):
         return rotation(x, unit * limit * (torch.pi / 180))
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"main_angle={self.main_angle}, minor_angle={self.minor_angle}, two_sided={self.two_sided}"

@@ -90,5 +90,5 @@ class RandomScale(RandomTransform[ScaleParams]):
         return scale(x, 1 + self.amplitude * params.offsets)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"amplitude={self.amplitude}, per_axis={self.per_axis}"

@@ -99,5 +99,5 @@ class RandomShear(RandomTransform[ShearParams]):
         return shear(x, rearrange(torch.stack(entries, dim=1), "n (i j) -> n i j", i=c))
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"amplitude={self.amplitude}"

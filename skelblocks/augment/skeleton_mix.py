@@ -155,7 +155,7 @@ class RandomSkeletonMix(RandomTransform[SkeletonMixParams, SkeletonMixed]):
         return (frame.clamp(min=0) * taken // length).clamp(max=max(t - 1, 0))
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"cut={self.cut}, resize={self.resize}"
 
 

@@ -130,7 +130,7 @@ class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
         return spatial_flip(x, params.gate < self.p, layout=self.layout, mirror_axis=self.mirror_axis)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"{self.layout.name!r}, p={self.p}, mirror_axis={self.mirror_axis}"
 
 

@@ -1,6 +1,6 @@
 """Spatio-temporal occlusion: hide joints together with their neighbors, and frames.
 
-Axes: n samples, c channels, t frames, v joints, m persons, s spatial draws (one a clip, or one a frame).
+Axes: n samples, c channels, t frames, v joints, m persons, s spatial draws (one per clip, or one per frame).
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def occluded_joints(
     check_ratio(ratio, "[0, 1]", name="ratio")
     check_choice(ratio_counts, get_args(RatioCounts), name="ratio_counts")
     if {joint for unit in units for joint in unit} != set(range(v)):
-        raise ValueError(f"units: expected {v} sets whose union is the joints 0 to {v - 1}, got {units}")
+        raise ValueError(
+            f"units: expected {v} sets whose union is the joints 0 to {v - 1}, got {units}; use occlusion_units(layout)"
+        )
     return _hide(draws, units, ratio=ratio, ratio_counts=ratio_counts)
 
 
@@ -215,7 +217,7 @@ class SpatioTemporalOcclusion(RandomTransform[SpatioTemporalOcclusionParams]):
         return occlude(x, joints & frames if self.temporal == "gate" else joints | frames)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"{self.layout.name!r}, joint_ratio={self.joint_ratio}, frame_ratio={self.frame_ratio}, "
             f"ratio_counts={self.ratio_counts!r}, unit={self.unit!r}, per_frame={self.per_frame}, "

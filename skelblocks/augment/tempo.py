@@ -121,7 +121,7 @@ class RandomTempo(RandomTransform[TempoParams]):
         return tempo(x, speed, params.start * (1 - speed) * (x.shape[2] - 1))
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"speeds={self.speeds}"
 
 

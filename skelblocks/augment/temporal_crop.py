@@ -101,5 +101,5 @@ class RandomTemporalCrop(RandomTransform[TemporalCropParams]):
         return temporal_crop(x, (params.start * places).long(), padding_ratio=self.padding_ratio)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"padding_ratio={self.padding_ratio}"

@@ -89,5 +89,5 @@ class RandomTemporalFlip(RandomTransform[TemporalFlipParams]):
         return temporal_flip(x, params.gate < self.p)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"p={self.p}"

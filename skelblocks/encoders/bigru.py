@@ -156,7 +156,7 @@ class BiGRU(nn.Module):
         return x
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"layout={self.layout.name!r}, in_channels={self.in_channels}, persons={self.persons}, "
             f"out_channels={self.out_channels}, causal={self.causal}"

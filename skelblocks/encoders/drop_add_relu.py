@@ -1,4 +1,4 @@
-"""The end of a block in few passes over memory: dropout of the branch, sum with the residual, ReLU."""
+"""The end of a block with few passes over memory: dropout of the branch, sum with the residual, ReLU."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def drop_add_relu(
 
     .. math:: y = \sigma\Big(\frac{m \, x}{1 - p} + r\Big), \qquad m \sim \operatorname{Bernoulli}(1 - p)
 
-    with :math:`\sigma` the ReLU, or the leaky ReLU of a slope. On the CPU, the mask comes from random bytes, or pairs
-    of bytes where ``256 p`` is no integer: torch draws them several times faster than uniform numbers. The probability
-    is then a multiple of ``2 ** -16``. For backward, the mask is kept as integers, and neither the branch nor the sum
-    is kept. Elsewhere, in compiled and exported graphs, under ``vmap`` and in forward-mode differentiation, the steps
-    are those of ``torch.nn.functional``.
+    where :math:`\sigma` is the ReLU, or the leaky ReLU with a slope. On the CPU, the mask comes from random bytes,
+    which torch draws several times faster than uniform numbers. If ``256 p`` is not an integer, it uses pairs of bytes,
+    and the probability is rounded to a multiple of ``2 ** -16``. Backward needs only the mask, as integers, and the
+    result. On other devices, in compiled and exported graphs, under ``vmap`` and in forward-mode differentiation, it
+    calls ``torch.nn.functional`` for each step.
 
     Args:
-        x: The branch, in any shape.
-        residual: In the same shape, or None.
-        p: Probability with which a value of the branch is dropped.
-        training: Whether values are dropped at all.
-        slope: Of the leaky ReLU for negative values. Zero is the ReLU.
+        x: The branch, of any shape.
+        residual: A tensor of the same shape, or None.
+        p: Probability of dropping a value of the branch.
+        training: Whether to drop values.
+        slope: Slope of the leaky ReLU for negative values. Zero gives the ReLU.
 
     Returns:
-        The shape and the strides of ``x``.
+        A tensor with the shape and strides of ``x``.
 
     Example:
         >>> drop_add_relu(torch.tensor([1.0, -2.0, 3.0]), torch.tensor([1.0, 1.0, -1.0]))
@@ -51,7 +51,7 @@ def drop_add_relu(
 
 
 def keep_mask(x: Tensor, p: float) -> tuple[Tensor, float]:
-    """Zeros and ones in the shape and the strides of ``x``, and the probability of a one.
+    """Zeros and ones with the shape and strides of ``x``, and the probability of a one.
 
     Example:
         >>> mask, keep = keep_mask(torch.zeros(2, 3), 0.3)
@@ -61,7 +61,7 @@ def keep_mask(x: Tensor, p: float) -> tuple[Tensor, float]:
     dtype, values = (torch.int8, 2**8) if (p * 2**8).is_integer() else (torch.int16, 2**16)
     dropped = round(p * values)
     mask = torch.empty_like(x, dtype=dtype)
-    # Eight bytes a draw. Torch leaves it to the end, None, that all values of int64 are possible.
+    # Each draw has eight bytes. With None as the upper end, torch draws from all values of int64.
     draws = torch.empty(mask.nbytes // 8 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
     mask.as_strided((mask.numel(),), (1,)).copy_(draws.view(dtype)[: mask.numel()])
     return mask.ge_(dropped - values // 2), 1 - dropped / values
@@ -71,7 +71,7 @@ class _DropAddReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, residual: Tensor | None, mask: Tensor, factor: float, slope: float) -> Tensor:
         kept = mask.to(x.dtype)
-        # Into the memory of the mask, which has the strides of x.
+        # Write to the memory of the mask, which has the strides of x.
         y = kept.mul_(x).mul_(factor) if residual is None else torch.addcmul(residual, x, kept, value=factor, out=kept)
         y = F.leaky_relu_(y, slope) if slope else F.relu_(y)
         ctx.save_for_backward(mask, y)

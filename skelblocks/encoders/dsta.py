@@ -138,7 +138,7 @@ class DSTA(nn.Module):
         return rearrange(rows.put_back(h), "(n m) c t v -> n m c t v", n=n, m=m)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"layout={self.layout.name!r}, frames={self.frames}, in_channels={self.in_channels}, "
             f"out_channels={self.out_channels}" + (", absent='skip'" if self.absent == "skip" else "")
@@ -148,7 +148,7 @@ class DSTA(nn.Module):
 def _check_layers(layers: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     rows = tuple(tuple(row) for row in layers)
     if not rows or any(len(row) != 4 for row in rows):
-        raise ValueError(f"layers: expected one row (in, out, inner, stride) of integers >= 1 a block, got {layers!r}")
+        raise ValueError(f"layers: expected a row (in, out, inner, stride) of integers >= 1 per block, got {layers!r}")
     for i, row in enumerate(rows):
         for name, value in zip(("in", "out", "inner", "stride"), row, strict=True):
             check_integer(value, name=f"layers[{i}], {name}")

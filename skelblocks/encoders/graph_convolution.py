@@ -52,7 +52,10 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
     check_axes(weight, "so c", name="weight", c=channels)
     check_weights_dtype(x, weight, name="x")
     if weight.shape[0] % subsets:
-        raise ValueError(f"weight: expected (s * o, c) with s={subsets} subsets, got shape {tuple(weight.shape)}")
+        raise ValueError(
+            f"weight: expected (s * o, c) with s={subsets} subsets, as in adjacency, got shape {tuple(weight.shape)}; "
+            "concatenate one matrix (o, c) per subset"
+        )
     out_channels = weight.shape[0] // subsets
 
     features = rearrange(x, "b c t v -> (b t) v c")  # a view of channels-last features

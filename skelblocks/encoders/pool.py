@@ -98,7 +98,10 @@ def count_seen(feature_map: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
             "has no joints, pool the map of joints"
         )
     if seen.shape[1] < t:
-        raise ValueError(f"seen: expected at least the {t} frames of feature_map, got shape {tuple(seen.shape)}")
+        raise ValueError(
+            f"seen: expected at least the {t} frames of feature_map, got shape {tuple(seen.shape)}; pass "
+            "the mask of the clips"
+        )
     by_person = rearrange(seen, "n t v m -> (n m) v t").to(feature_map.dtype)
     counted = rearrange(F.adaptive_max_pool1d(by_person, t), "(n m) v t -> n m 1 t v", n=n) > 0
     there = counted.flatten(2).any(dim=2)
@@ -132,5 +135,5 @@ class Pool(nn.Module):
         return pool(feature_map, person_mask, seen=seen, absent=self.absent)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return "absent='skip'" if self.absent == "skip" else ""

@@ -250,5 +250,5 @@ class ReadoutPool(nn.Module):
         return _described(feature_map, self.kind, self.matrix, person_mask, seen, self.absent)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return repr(self.kind) + (", absent='skip'" if self.absent == "skip" else "")

@@ -52,7 +52,7 @@ class ReadoutEncoder(nn.Module):
 
     @property
     def kind(self) -> Readout:
-        """Which readout."""
+        """The kind of readout."""
         return self.readout.kind
 
     def forward(self, x: Tensor, person_mask: Tensor | None = None) -> Tensor:

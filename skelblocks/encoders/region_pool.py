@@ -162,7 +162,7 @@ class RegionPool(nn.Module):
         return region_pool(feature_map, mask, person_mask=person_mask, absent=self.absent)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return "absent='skip'" if self.absent == "skip" else ""
 
 

@@ -242,12 +242,12 @@ class STGCN(nn.Module):
             )
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         skips = ", absent='skip'" if self.absent == "skip" else ""
         return f"layout={self.layout.name!r}, in_channels={self.in_channels}, out_channels={self.out_channels}{skips}"
 
 
-def _came_and_mend(keep_joints: object) -> str:
+def _got_and_remedy(keep_joints: object) -> str:
     if not isinstance(keep_joints, Tensor):
         return f"{type(keep_joints).__name__}; pass torch.tensor(keep_joints)"
     if keep_joints.dtype != torch.bool:
@@ -262,7 +262,7 @@ def _came_and_mend(keep_joints: object) -> str:
 
 def _check_keep_joints(keep_joints: Tensor, n: int, v: int) -> None:
     if not isinstance(keep_joints, Tensor) or keep_joints.dtype != torch.int64:
-        raise TypeError(f"keep_joints: expected a torch.int64 tensor of joints, got {_came_and_mend(keep_joints)}")
+        raise TypeError(f"keep_joints: expected a torch.int64 tensor of joints, got {_got_and_remedy(keep_joints)}")
     if keep_joints.ndim == 1:
         check_axes(keep_joints, "v'", name="keep_joints")
     else:
@@ -270,10 +270,12 @@ def _check_keep_joints(keep_joints: Tensor, n: int, v: int) -> None:
     if not 1 <= keep_joints.shape[-1] <= v:
         raise ValueError(
             f"keep_joints: expected 1 to {v} different joints, got {keep_joints.shape[-1]} in shape "
-            f"{tuple(keep_joints.shape)}"
+            f"{tuple(keep_joints.shape)}; keep at least one joint, and each joint once"
         )
     if not values_visible(keep_joints):
         return
     ordered = keep_joints.sort(dim=-1).values
     if bool((ordered[..., 0] < 0).any() | (ordered[..., -1] >= v).any() | (ordered.diff(dim=-1) == 0).any()):
-        raise ValueError(f"keep_joints: expected different joints in 0..{v - 1}, got {keep_joints.tolist()}")
+        raise ValueError(
+            f"keep_joints: expected different joints in 0..{v - 1}, got {keep_joints.tolist()}; list each joint once"
+        )

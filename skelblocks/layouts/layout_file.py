@@ -86,7 +86,7 @@ def save(layout: str | Mapping[str, Any] | SkeletonLayout, path: str | os.PathLi
     if not is_file_name(str(path)):
         raise ValueError(f"path: expected a file that ends in {_SUFFIX}, got {path.name!r}; rename it")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to write {path.name!r} to")
+        raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to write {path.name!r} to; create it")
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
     with whole_file(path) as place:
         place.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")

@@ -167,7 +167,10 @@ class SkeletonLayout:
                 if not 0 <= joint < count:
                     raise ValueError(f"{argument}: expected joints in 0..{count - 1} in {where}, got {joint}")
         if len(self.swap) != count or any(self.swap[self.swap[joint]] != joint for joint in range(count)):
-            raise ValueError(f"swap: expected an involution of the {count} joints of {where}, got {self.swap}")
+            raise ValueError(
+                f"swap: expected the mirror image of each of the {count} joints of {where}, got {self.swap}; if a "
+                "joint becomes another, the other must become the first"
+            )
         for argument, groups in (("parts", self.parts), ("bodies", self.bodies)):
             names = [group.name for group in groups]
             if len(set(names)) != len(names):

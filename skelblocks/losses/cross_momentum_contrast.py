@@ -87,7 +87,7 @@ def cross_momentum_contrast(
         crossed: If False, q is compared with k and its bank, and r with l and its bank (third row of table II).
         exclude: ``(n, k)`` boolean, true where row k of either bank is not a negative of that clip, for example an
             older key of the same clip. One mask serves both banks: the queues need the same size and the same enqueues.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, the mean over the batch, in float32 at least; ``(n,)`` for ``reduction="none"``. The decoupled form
@@ -138,7 +138,7 @@ class CrossMomentumContrastLoss(nn.Module):
         combine: ``"ratio"`` or ``"sum_ce"``.
         denominator: ``"neg"`` or ``"pos+neg"``. The default depends on ``combine``.
         crossed: Whether a query is compared with the other encoder's keys.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
         ``query_base``, ``query_mlp``, ``key_base``, ``key_mlp``, each ``(n, d)``, and ``base_bank``, ``mlp_bank``, each

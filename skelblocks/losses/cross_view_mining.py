@@ -135,7 +135,7 @@ def cross_view_mining(
         exclude: ``(n, k)`` boolean, true for rows that are neither neighbors nor negatives; see
             :func:`cross_view_pair`.
         reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, in float32 at least; ``(n,)`` for ``reduction="none"``.

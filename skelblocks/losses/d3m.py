@@ -39,7 +39,7 @@ def d3m_loss(student_logits: Sequence[Tensor], teacher_logits: Tensor, *, reduct
         student_logits: One matrix ``(n, 1 + k)`` per branch, already divided by the temperature.
         teacher_logits: ``(n, 1 + k)``, from the weak view against the same key and bank. No gradient flows to it.
             A column that is ``-inf`` here (an excluded row) does not contribute to the loss.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The branches are always averaged.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The branches are always averaged.
 
     Returns:
         A scalar; ``(n,)`` for ``"none"``. The minimum is the teacher's entropy, not zero: the loss is a cross-entropy,
@@ -118,7 +118,7 @@ def d3m_loss_from_embeddings(
     """
     check_sequence(students, name="students")
     if len(students) == 0:
-        raise ValueError("students: expected at least one branch, got none")
+        raise ValueError("students: expected at least one branch, got none; pass a list of matrices (n, d)")
     learners = {f"students[{b}]": student for b, student in enumerate(students)}
     check_contrast({"query": query, "key": key, **learners}, {"bank": bank}, temperature=temperature, exclude=exclude)
     check_roles(learners, {"query": query, "key": key})

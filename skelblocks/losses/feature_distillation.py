@@ -46,7 +46,7 @@ def feature_distillation_loss(
         deviation: ``(d,)``, their standard deviation :math:`\sigma`; one by default. A channel with a deviation of zero
             carries no information and is ignored.
         distance: ``"smooth_l1"``, ``"cosine"``, or ``"both"`` for their sum.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, or ``(n,)`` for ``"none"``.
@@ -150,5 +150,5 @@ class FeatureDistillationLoss(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"distance={self.distance!r}, reduction={self.reduction!r}"

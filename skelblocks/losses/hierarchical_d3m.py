@@ -34,7 +34,7 @@ def hierarchical_d3m_loss(logits_chain: Sequence[Tensor], *, reduction: Reductio
         logits_chain: One matrix ``(n, 1 + k)`` per level, weakest first, already divided by the temperature (0.07 in
             HiCLR). The first level gets no gradient. A level in the middle is trained as a student and constant as a
             teacher.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The pairs are always averaged.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``. The pairs are always averaged.
 
     Returns:
         A scalar; ``(n,)`` for ``"none"``. The minimum is the mean of the teachers' entropies, not zero.

@@ -30,7 +30,7 @@ def info_nce(logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     Args:
         logits: ``(n, 1 + k)``, already divided by the temperature, ``-inf`` for excluded rows. See
             :func:`~skelblocks.contrast.contrastive_logits`.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, at least 0; ``(n,)`` for ``"none"``. If all logits are equal, the loss is ``log(1 + k)``.

@@ -104,7 +104,7 @@ def nearest_neighbor_loss(
         logits: ``(n, 1 + k)`` of the query. In the paper and in the code, this loss trains only the query.
         mask: ``(n, 1 + k)`` boolean with at least one positive per row; see :func:`nearest_neighbor_mask`.
         reduction_over_positives: ``"mean"`` (the released code) or ``"sum"`` (the paper).
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar; ``(n,)`` for ``"none"``. It equals :func:`~skelblocks.losses.info_nce` if no clip has a neighbor,

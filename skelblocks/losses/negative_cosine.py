@@ -32,7 +32,7 @@ def negative_cosine_loss(prediction: Tensor, target: Tensor, *, reduction: Reduc
         prediction: ``(n, d)``, the output of :class:`~skelblocks.encoders.Predictor` for one view.
         target: ``(n, d)``, the embedding of the other view, constant. It comes from the momentum encoder in BYOL, and
             from the same encoder in SimSiam.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar between -1 and 1 for ``"mean"``, or ``(n,)`` for ``"none"``.
@@ -89,5 +89,5 @@ class NegativeCosineLoss(nn.Module):
         return negative_cosine_loss(prediction, target, reduction=self.reduction)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return f"reduction={self.reduction!r}"

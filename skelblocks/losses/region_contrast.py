@@ -118,7 +118,7 @@ def region_contrast(
         exclude: ``(n, k)`` boolean, true for bank rows that are not negatives of clip n, such as its older keys
             (:meth:`~skelblocks.contrast.MomentumQueue.own_rows`). The pasted region of clip n uses the row of its
             partner.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, at least 0; ``(n,)`` for ``reduction="none"``.

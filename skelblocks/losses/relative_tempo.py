@@ -45,7 +45,7 @@ def relative_tempo_loss(
         temperature: :math:`\tau`, 0.07 in the released code.
         margin: :math:`\gamma`, the required difference of the two similarities after division by the temperature. 1 in
             the released code, which is a difference of 0.07 in cosine.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, at least 0; ``(n,)`` for ``"none"``.

@@ -56,7 +56,7 @@ def salient_contrast(
         detach_negative: Whether the extra negative is constant, as in the released code, so that each loss moves only
             its own query. Eqs. 8 and 9 do not mention it.
         exclude: ``(n, k)`` boolean, true where a bank row is not a negative of that query.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, at least 0, in float32 at least; ``(n,)`` for ``reduction="none"``. If all cosines are equal, the loss

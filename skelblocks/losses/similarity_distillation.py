@@ -56,7 +56,7 @@ def similarity_distillation_loss(
             then counts as similar.
         max_similarity: Rows that are more similar to the teacher than this get a similarity of -1. ActCLR's released
             code has 0.95, which excludes older keys of the same clip.
-        reduction: Over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
         A scalar, or ``(n,)`` for ``"none"``.
@@ -164,7 +164,7 @@ class SimilarityDistillationLoss(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"top_k={self.top_k}, student_temperature={self.student_temperature}, "
             f"teacher_temperature={self.teacher_temperature}, square_student={self.square_student}, "

@@ -148,7 +148,7 @@ class VarianceCovarianceLoss(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """The settings, for ``repr``."""
         return (
             f"invariance_weight={self.invariance_weight}, variance_weight={self.variance_weight}, "
             f"covariance_weight={self.covariance_weight}, form={self.form!r}, eps={self.eps}"

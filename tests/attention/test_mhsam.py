@@ -82,8 +82,8 @@ def test_gradients_equal_those_of_the_slow_reference():
         attended = (q @ k.transpose(1, 2) / 2).softmax(dim=2) @ v
         return torch.sigmoid(2 * module.proj(attended.transpose(0, 1).reshape(6, 8))).T.view(8, 2, 3)
 
-    ours, theirs = (torch.autograd.grad((f(x) * weight).sum(), inputs) for f in (module, explicit))
-    for a, b in zip(ours, theirs, strict=True):
+    ours, expected = (torch.autograd.grad((f(x) * weight).sum(), inputs) for f in (module, explicit))
+    for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, **CLOSE)
     assert torch.autograd.gradcheck(module, (x,))
 
@@ -103,7 +103,7 @@ def test_equals_the_mask_of_the_released_neck():
     module = MHSAM(16, num_heads=int(arrays["num_heads"]), sharpness=float(arrays["Lambda"])).double()
     names = {"norm0.": "norm.", "Attn.qkv.": "qkv.", "Attn.proj.": "proj."}
     module.load_state_dict(
-        {ours + part: arrays[f"sd/{theirs}{part}"] for theirs, ours in names.items() for part in ("weight", "bias")}
+        {ours + part: arrays[f"sd/{released}{part}"] for released, ours in names.items() for part in ("weight", "bias")}
     )
     n, c, t, v, m = arrays["f"].shape
     mask = module(arrays["f"].reshape(n, m, c, t, v))  # "(n, c, t, v, m)" there is a view of rows, m next to n

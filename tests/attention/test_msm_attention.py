@@ -109,8 +109,8 @@ def test_equals_the_released_code(nodes):
     x = arrays[f"V{nodes}/x"].requires_grad_()
     (y,), (weights,) = attend(x, return_attention=True)
     (y * arrays[f"V{nodes}/cot"]).sum().backward()
-    for ours, theirs in ((y, "out"), (weights, "attn"), (x.grad, "grad_x")):
-        torch.testing.assert_close(ours, arrays[f"V{nodes}/{theirs}"], rtol=1e-9, atol=1e-10)
+    for ours, name in ((y, "out"), (weights, "attn"), (x.grad, "grad_x")):
+        torch.testing.assert_close(ours, arrays[f"V{nodes}/{name}"], rtol=1e-9, atol=1e-10)
 
 
 def test_weight_gradients_of_the_released_code():

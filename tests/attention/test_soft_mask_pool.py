@@ -60,8 +60,8 @@ def test_an_absent_person_counts_only_without_a_person_mask():
     other = x.clone()
     other[:, 1] = 7
     present = torch.tensor([[True, False], [True, False]])
-    ours, theirs = (soft_mask_pool(y, mask, person_mask=present) for y in (x, other))
-    assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+    ours, expected = (soft_mask_pool(y, mask, person_mask=present) for y in (x, other))
+    assert all(a.equal(b) for a, b in zip(ours, expected, strict=True))
     assert not soft_mask_pool(x, mask).salient.allclose(soft_mask_pool(other, mask).salient)
 
 

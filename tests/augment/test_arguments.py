@@ -18,19 +18,19 @@ NUMBERS = {
     "shear_amplitude": recipes.weak,
 }
 RATIOS = {
-    "RandomNoiseJoints": ("ratio", lambda **given: augment.RandomNoiseJoints(**given), "(0, 1]"),
-    "LearnableJointMask": ("ratio", lambda **given: augment.LearnableJointMask(**given), "(0, 1]"),
-    "CentralSpatialMask": ("ratio", lambda **given: augment.CentralSpatialMask(LAYOUT, **given), "[0, 1)"),
-    "moving": ("moving_ratio", lambda **given: augment.MotionTemporalMask(kept_ratio=0.01, **given), "[0, 1)"),
-    "kept": ("kept_ratio", lambda **given: augment.MotionTemporalMask(moving_ratio=0.0, **given), "(0, 1]"),
-    "joint": ("joint_ratio", lambda **given: augment.SpatioTemporalOcclusion(LAYOUT, **given), "[0, 1]"),
-    "frame": ("frame_ratio", lambda **given: augment.SpatioTemporalOcclusion(LAYOUT, **given), "[0, 1]"),
+    "RandomNoiseJoints": ("ratio", lambda **options: augment.RandomNoiseJoints(**options), "(0, 1]"),
+    "LearnableJointMask": ("ratio", lambda **options: augment.LearnableJointMask(**options), "(0, 1]"),
+    "CentralSpatialMask": ("ratio", lambda **options: augment.CentralSpatialMask(LAYOUT, **options), "[0, 1)"),
+    "moving": ("moving_ratio", lambda **options: augment.MotionTemporalMask(kept_ratio=0.01, **options), "[0, 1)"),
+    "kept": ("kept_ratio", lambda **options: augment.MotionTemporalMask(moving_ratio=0.0, **options), "(0, 1]"),
+    "joint": ("joint_ratio", lambda **options: augment.SpatioTemporalOcclusion(LAYOUT, **options), "[0, 1]"),
+    "frame": ("frame_ratio", lambda **options: augment.SpatioTemporalOcclusion(LAYOUT, **options), "[0, 1]"),
 }
 PAIRS = {
-    "joint": ("joint_ratio", lambda **given: augment.RandomJointMask(**given), "<="),
-    "frame": ("frame_ratio", lambda **given: augment.RandomJointMask(**given), "<="),
-    "body": ("body_ratio", lambda **given: augment.RandomRegionSwap(LAYOUT, **given), "<"),
-    "block": ("block_ratio", lambda **given: augment.RandomRegionSwap(LAYOUT, **given), "<"),
+    "joint": ("joint_ratio", lambda **options: augment.RandomJointMask(**options), "<="),
+    "frame": ("frame_ratio", lambda **options: augment.RandomJointMask(**options), "<="),
+    "body": ("body_ratio", lambda **options: augment.RandomRegionSwap(LAYOUT, **options), "<"),
+    "block": ("block_ratio", lambda **options: augment.RandomRegionSwap(LAYOUT, **options), "<"),
 }
 
 

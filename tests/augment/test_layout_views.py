@@ -13,12 +13,12 @@ BODIES = [name for name in layouts.available() if name != "hand-21"]
 def test_equals_remapping_there_and_back(layout, through):
     x = torch.randn(2, 3, 4, layouts.get(layout).num_joints, 2, dtype=torch.float64)
     there, _ = layouts.remap(x, source=layout, target=through, missing="nearest")
-    expected, made = layouts.remap(there, source=through, target=layout, missing="nearest")
+    expected, computed = layouts.remap(there, source=through, target=layout, missing="nearest")
     weights = layout_round_trip(layout, through).expand(2, -1, -1)
     same = layout == through
     torch.testing.assert_close(layout_views(x, weights), x if same else expected, rtol=1e-6, atol=1e-6)
     zeroed = layout_views(x, layout_round_trip(layout, through, lost="zero").expand(2, -1, -1))
-    lost = torch.zeros_like(made) if same else made
+    lost = torch.zeros_like(computed) if same else computed
     torch.testing.assert_close(zeroed, (x if same else expected) * ~lost[:, None], rtol=1e-6, atol=1e-6)
 
 

@@ -57,8 +57,8 @@ def test_equals_the_official_loss_and_its_gradient():
     with np.load(GOLDEN / "hiclr_losses_f64.npz") as file:
         official = {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
 
-    def same(ours, theirs):
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-10)
+    def same(ours, expected):
+        torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-10)
 
     masking = LearnableJointMask(on_absent_persons=True).double()
     masking.load_state_dict({"fill": official["mask_param"]})
@@ -153,9 +153,9 @@ def test_compiles_in_one_graph():
     x[0, ..., 1] = 0
     params = masking.sample(x.shape)
     compiled = torch.compile(masking.transform, backend="eager", fullgraph=True)
-    ours, theirs = compiled(x, params), masking.transform(x, params)
-    assert ours.equal(theirs)
-    assert torch.autograd.grad(ours.sum(), masking.fill) == torch.autograd.grad(theirs.sum(), masking.fill)
+    ours, expected = compiled(x, params), masking.transform(x, params)
+    assert ours.equal(expected)
+    assert torch.autograd.grad(ours.sum(), masking.fill) == torch.autograd.grad(expected.sum(), masking.fill)
 
 
 def test_composes():

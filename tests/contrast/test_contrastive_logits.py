@@ -87,9 +87,9 @@ def test_precision_is_the_querys(query, key, bank, out):
     ],
 )
 def test_what_is_refused(change, error, message):
-    given = {"query": torch.zeros(2, 3), "key": torch.zeros(2, 3), "bank": torch.zeros(5, 3), "temperature": 0.1}
+    arguments = {"query": torch.zeros(2, 3), "key": torch.zeros(2, 3), "bank": torch.zeros(5, 3), "temperature": 0.1}
     with pytest.raises(error, match=message):
-        contrastive_logits(**(given | change))
+        contrastive_logits(**(arguments | change))
 
 
 class TestPromises(BlockTester):
@@ -109,8 +109,8 @@ def test_embeddings_of_any_length_give_cosines():
     bank = unit_rows(torch.randn(7, 4))
     expected = contrastive_logits(torch.ones(2, 4), torch.ones(2, 4), bank, temperature=0.1)
     for scale in (1e-40, 1e-13, 1e30):
-        given = torch.full((2, 4), scale)
-        torch.testing.assert_close(contrastive_logits(given, given, bank, temperature=0.1), expected)
+        arguments = torch.full((2, 4), scale)
+        torch.testing.assert_close(contrastive_logits(arguments, arguments, bank, temperature=0.1), expected)
 
 
 def test_the_module_has_its_settings():

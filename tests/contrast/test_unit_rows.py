@@ -35,9 +35,9 @@ def test_rows_of_any_finite_length_become_unit_rows(dtype):
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 3e5])
 def test_ordinary_rows_have_the_bits_of_torch(scale):
     x = (scale * torch.randn(50, 33)).requires_grad_()
-    ours, theirs, grad = unit_rows(x), F.normalize(x, dim=1), torch.randn(50, 33)
-    assert ours.equal(theirs)
-    assert torch.autograd.grad(ours, x, grad)[0].equal(torch.autograd.grad(theirs, x, grad)[0])
+    ours, expected, grad = unit_rows(x), F.normalize(x, dim=1), torch.randn(50, 33)
+    assert ours.equal(expected)
+    assert torch.autograd.grad(ours, x, grad)[0].equal(torch.autograd.grad(expected, x, grad)[0])
 
 
 def test_a_row_of_zeros_has_a_finite_gradient_and_a_row_with_infinity_is_nan():

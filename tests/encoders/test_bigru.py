@@ -128,8 +128,8 @@ def test_equals_the_formula_with_its_gradients(causal, layers):
         gradients = torch.autograd.grad((y * weights).sum(), list(inputs.values()))
         results.append((y, *gradients))
     assert len(results[0]) == 2 + 8 * layers
-    for mine, theirs in zip(*results, strict=True):
-        close(mine, theirs)
+    for mine, expected in zip(*results, strict=True):
+        close(mine, expected)
 
 
 @settings(max_examples=20, deadline=None)

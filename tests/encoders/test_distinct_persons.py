@@ -21,15 +21,15 @@ def clips(present, dtype=torch.float64):
 
 def encoder(kind):
     torch.manual_seed(0)
-    made = ENCODERS[kind]().double()
-    made.train()(clips([[1, 1]] * 4))  # so that the running statistics are not those of a fresh module
-    return made.eval()
+    model = ENCODERS[kind]().double()
+    model.train()(clips([[1, 1]] * 4))  # so that the running statistics are not those of a fresh module
+    return model.eval()
 
 
-def rows_of(made):
+def rows_of(model):
     """How many rows each call of the encoder's first batch normalization gets."""
     seen = []
-    norm = next(module for module in made.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d))
+    norm = next(module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d))
     norm.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
     return seen
 
@@ -37,41 +37,41 @@ def rows_of(made):
 @pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("present", [[[1, 0], [1, 1], [0, 1]], [[1, 0, 0], [0, 0, 1]], [[0, 0], [0, 0]], [[1, 1]]])
 def test_features_are_those_of_every_row_by_itself(kind, present):
-    made, x = encoder(kind), clips(present)
-    alone = torch.stack([made(x[..., m : m + 1])[:, 0] for m in range(x.shape[-1])], dim=1)
-    torch.testing.assert_close(made(x), alone)
+    model, x = encoder(kind), clips(present)
+    alone = torch.stack([model(x[..., m : m + 1])[:, 0] for m in range(x.shape[-1])], dim=1)
+    torch.testing.assert_close(model(x), alone)
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_only_distinct_rows_are_computed_in_evaluation_alone(kind):
-    made, x = encoder(kind), clips([[1, 0], [1, 0], [1, 1]])
-    rows = rows_of(made)
-    made(x)
-    made.train()(x)
+    model, x = encoder(kind), clips([[1, 0], [1, 0], [1, 1]])
+    rows = rows_of(model)
+    model(x)
+    model.train()(x)
     assert rows == [5, 6]
 
 
 def test_gradients_of_the_weights_are_those_of_all_rows():
-    made, x = encoder("stgcn"), clips([[1, 0], [1, 0], [1, 1]])
-    made(x).square().sum().backward()
-    got = [p.grad.clone() for p in made.parameters()]
-    made.zero_grad()
-    made(x.clone().requires_grad_()).square().sum().backward()
-    torch.testing.assert_close(got, [p.grad for p in made.parameters()])
+    model, x = encoder("stgcn"), clips([[1, 0], [1, 0], [1, 1]])
+    model(x).square().sum().backward()
+    got = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    model(x.clone().requires_grad_()).square().sum().backward()
+    torch.testing.assert_close(got, [p.grad for p in model.parameters()])
 
 
 def test_clips_that_require_a_gradient_are_computed_row_by_row():
-    made, x = encoder("stgcn"), clips([[1, 0], [1, 0], [1, 1]]).requires_grad_()
-    rows = rows_of(made)
-    made(x).square().sum().backward()
+    model, x = encoder("stgcn"), clips([[1, 0], [1, 0], [1, 1]]).requires_grad_()
+    rows = rows_of(model)
+    model(x).square().sum().backward()
     assert rows == [6]
     assert x.grad[0, ..., 1].equal(x.grad[1, ..., 1])  # both absent persons have one, not the first alone
 
 
 def test_a_norm_that_is_still_training_keeps_all_rows():
-    made = encoder("stgcn")
-    made.data_norm.train()
-    assert distinct_persons(clips([[1, 0], [1, 0]]), encoder=made) is None
+    model = encoder("stgcn")
+    model.data_norm.train()
+    assert distinct_persons(clips([[1, 0], [1, 0]]), encoder=model) is None
 
 
 def test_one_absent_person_is_no_saving():

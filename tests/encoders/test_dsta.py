@@ -39,9 +39,9 @@ def small(layout="sbu", **options):
 
 def ours(name, value):
     """One of the released network's tensors here."""
-    for theirs, mine in NAMES.items():
+    for released, mine in NAMES.items():
         for letter, half in (("s", "spatial"), ("t", "temporal")):
-            name = name.replace(theirs.replace("@", letter), mine.replace("@", half))
+            name = name.replace(released.replace("@", letter), mine.replace("@", half))
     if name.endswith("spatial.encoding"):  # written out for every frame
         value = value[0, :, :1]
     elif name.endswith("temporal.encoding"):

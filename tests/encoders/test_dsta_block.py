@@ -136,8 +136,8 @@ def test_equals_the_slow_reference_with_gradients(inputs, outputs, stride, frame
     torch.testing.assert_close(y, slow)
     wanted = [x, *block.parameters()]
     cotangent = torch.randn_like(y)
-    ours, theirs = (torch.autograd.grad((z * cotangent).sum(), wanted) for z in (y, slow))
-    for a, b in zip(ours, theirs, strict=True):
+    ours, expected = (torch.autograd.grad((z * cotangent).sum(), wanted) for z in (y, slow))
+    for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
 
 

@@ -142,7 +142,7 @@ def encoder():
 def test_block_maps_end_with_the_encoders_map(encoder):
     x = torch.randn(2, 3, 9, 20, 2)
     seen = []
-    hooks = [block.register_forward_hook(lambda *given: seen.append(given[2])) for block in encoder.blocks]
+    hooks = [block.register_forward_hook(lambda *arguments: seen.append(arguments[2])) for block in encoder.blocks]
     expected = encoder(x)
     for hook in hooks:
         hook.remove()

@@ -25,7 +25,7 @@ def arrays(name):
 
 def ours(name):
     """The name of one of the released encoder's tensors here."""
-    for theirs, mine in {
+    for released, mine in {
         "data_bn.": "data_norm.",
         "st_gcn_networks.": "blocks.",
         "gcn.conv.": "graph.conv.",
@@ -33,7 +33,7 @@ def ours(name):
         "tcn.2.": "temporal.",
         "tcn.3.": "temporal_norm.",
     }.items():
-        name = name.replace(theirs, mine)
+        name = name.replace(released, mine)
     if name.startswith("edge_importance."):
         return f"blocks.{name.rpartition('.')[2]}.graph.edge_importance"
     return "adjacency" if name == "A" else name

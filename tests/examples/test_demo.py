@@ -18,6 +18,6 @@ def test_a_wrong_option_ends_the_demo_in_one_line(monkeypatch, capsys, arguments
     monkeypatch.setattr(sys, "argv", [str(DEMO), *arguments])
     with pytest.raises(SystemExit, match="1"):
         runpy.run_path(str(DEMO), run_name="__main__")
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1

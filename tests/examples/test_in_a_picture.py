@@ -21,8 +21,8 @@ def data(tmp_path):
 
 
 def options(page, data, folder, **changes):
-    given = {"path": data, "layout": "coco-17", "folder": str(folder), "epochs": 1, "initialization": "torch"}
-    return small_options(page, **{**given, **changes})
+    settings = {"path": data, "layout": "coco-17", "folder": str(folder), "epochs": 1, "initialization": "torch"}
+    return small_options(page, **{**settings, **changes})
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_a_step_is_that_of_train_msmclr():
         (method.contrast.queue, twin.queue),
         (method.attention, twin.attention),
     ]
-    for ours, theirs in pairs:
+    for ours, reference in pairs:
         expected = ours.state_dict()
-        assert expected.keys() == theirs.state_dict().keys()
-        for name, value in theirs.state_dict().items():
+        assert expected.keys() == reference.state_dict().keys()
+        for name, value in reference.state_dict().items():
             torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
 
 

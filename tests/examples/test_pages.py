@@ -109,7 +109,7 @@ def test_the_other_pages_run_when_they_are_copied_alone(installed, tmp_path):
     for name in ("plain_torch", "evaluate_encoder", "own_skeleton", "lightning_msmclr"):
         run(tools / "skelblocks", "copy", name, ".", folder=tmp_path)
     run(tools / "python", "plain_torch.py", "--epochs", "1", folder=tmp_path)
-    told = run(tools / "python", "evaluate_encoder.py", "runs/plain_torch/encoder", folder=tmp_path).stdout
-    assert "kNN" in told
+    output = run(tools / "python", "evaluate_encoder.py", "runs/plain_torch/encoder", folder=tmp_path).stdout
+    assert "kNN" in output
     run(tools / "python", "own_skeleton.py", "--method", "skeletonclr", "--epochs", "1", folder=tmp_path)
     run(tools / "python", "lightning_msmclr.py", "--epochs", "1", folder=tmp_path)

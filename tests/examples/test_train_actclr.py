@@ -19,9 +19,9 @@ def double(**changes):
 
 def views(persons=1):
     torch.manual_seed(1)
-    made = [torch.randn(4, 3, 16, 15, persons, dtype=torch.float64) for _ in range(7)]
+    tensors = [torch.randn(4, 3, 16, 15, persons, dtype=torch.float64) for _ in range(7)]
     own, other = torch.rand(2, 4, 4, 15, dtype=torch.float64)
-    return [*made[:6], torch.tensor([1, 2, 3, 0]), own, other, made[6]]
+    return [*tensors[:6], torch.tensor([1, 2, 3, 0]), own, other, tensors[6]]
 
 
 def divergence(query, key, bank, *, square=True, limit=0.95):
@@ -60,9 +60,9 @@ def test_the_loss_is_the_sum_of_three_divergences(changes):
 
     shares = torch.zeros(4, 2, dtype=torch.float64)
     for i, j in enumerate(partner.tolist()):
-        weight, theirs = (of_weak[each, 0, 0].div(0.1).exp() for each in (i, j))
+        weight, partners = (of_weak[each, 0, 0].div(0.1).exp() for each in (i, j))
         shares[i, 0] = (weight * own[i]).sum() / (weight.sum() + 1e-5)
-        shares[i, 1] = (theirs * other[i]).sum() / (theirs + 1e-5).sum()
+        shares[i, 1] = (partners * other[i]).sum() / (partners + 1e-5).sum()
     shares = shares / shares.sum(dim=1, keepdim=True)
     mixed_key = shares[:, :1] * k + shares[:, 1:] * k[partner]
 

@@ -146,12 +146,12 @@ def test_crossing_starts_where_the_options_say():
 def test_all_streams_come_from_the_same_two_draws():
     layout = layouts.get("sbu")
     clips = torch.randn(3, 3, 16, 15, 1)
-    made = PAGE.make_views(PAGE.options(), layout=layout)(clips, torch.Generator().manual_seed(0))
-    assert len(made) == 6
-    assert not made[0].equal(made[1])
+    result = PAGE.make_views(PAGE.options(), layout=layout)(clips, torch.Generator().manual_seed(0))
+    assert len(result) == 6
+    assert not result[0].equal(result[1])
     for i, stream in enumerate(STREAMS):
         for side in (0, 1):
-            torch.testing.assert_close(made[2 * i + side], streams.convert(made[side], stream, layout=layout))
+            torch.testing.assert_close(result[2 * i + side], streams.convert(result[side], stream, layout=layout))
 
 
 def test_the_small_recipe_goes_on_top_of_a_sets():

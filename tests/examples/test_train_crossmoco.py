@@ -175,7 +175,7 @@ def test_occlusion_comes_after_the_stream():
         ({"streams": ["joint", "joint"]}, "expected different streams that include data.stream='joint', got joint, j"),
         ({"stream_weights": [1.0]}, "expected a number above 0 for each of"),
         ({"stream_weights": [1.0, 0.0, 1.0]}, "expected a number above 0 for each of"),
-        ({"banks": 1, "queue_size": 4}, "expected two keys a clip in one bank, got 4 rows"),
+        ({"banks": 1, "queue_size": 4}, "expected two rows per clip of a batch, got 4"),
     ],
 )
 def test_streams_that_do_not_fit_are_refused(small, changes, message):

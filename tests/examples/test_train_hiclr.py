@@ -23,8 +23,8 @@ def views(options=None, *, persons=1):
     clips = torch.randn(4, 3, 16, 15, persons, dtype=torch.float64)
     if persons > 1:
         clips[0, ..., 1] = 0
-    made = PAGE.make_views(options or PAGE.options(), layout=layouts.get("sbu"))
-    return made(clips, torch.Generator().manual_seed(0))
+    transform = PAGE.make_views(options or PAGE.options(), layout=layouts.get("sbu"))
+    return transform(clips, torch.Generator().manual_seed(0))
 
 
 def probabilities(method, view, key):
@@ -61,11 +61,13 @@ def test_each_level_teaches_the_next(epoch, reduction):
 
 def test_the_value_that_hides_is_trained_and_weaker_levels_are_not_taught():
     method = double()
-    made = views()
-    output = method(*made, ids=IDS)
+    inputs = views()
+    output = method(*inputs, ids=IDS)
     output.loss.backward()
     assert method.joint_mask.fill.grad.abs() > 0
-    basic, key, normal, masked, hidden = (each.requires_grad_() if each.is_floating_point() else each for each in made)
+    basic, key, normal, masked, hidden = (
+        each.requires_grad_() if each.is_floating_point() else each for each in inputs
+    )
     levels = [probabilities(method, view, key) for view in (basic, normal, hidden_by(method, masked, hidden))]
     expected = (
         -(levels[0].detach() * levels[1].log()).sum(1).mean() - (levels[1].detach() * levels[2].log()).sum(1).mean()
@@ -93,8 +95,8 @@ def test_one_joint_of_ten_is_hidden_in_each_frame(mask):
 
 
 def test_levels_grow():
-    made = PAGE.make_views(PAGE.options(), layout=layouts.get("sbu"))
-    assert [len(each.transforms) for each in made.transforms] == [2, 2, 7, 7]
+    result = PAGE.make_views(PAGE.options(), layout=layouts.get("sbu"))
+    assert [len(each.transforms) for each in result.transforms] == [2, 2, 7, 7]
     aimclr = PAGE.make_views(options_of(PAGE.options, normal="aimclr"), layout=layouts.get("sbu"))
     assert [len(each.transforms) for each in aimclr.transforms] == [2, 2, 8, 8]
     *four, _ = views()

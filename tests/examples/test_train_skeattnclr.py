@@ -119,9 +119,11 @@ def test_heads_are_as_released():
         (stgcn, (256, 256, 128), (128, 256, 128)),
         (bigru, (2048, 1024, 128), (128, 256, 128)),
     ):
-        for made, sizes in ((method.contrast.query_branch[2], head), (method.predictors[2], predictor)):
-            assert (made.in_features, made.hidden_features, made.out_features) == sizes
-            assert [name for name, _ in made.named_parameters() if "bias" in name] == ["layers.1.bias"]  # of the norm
+        for projection, sizes in ((method.contrast.query_branch[2], head), (method.predictors[2], predictor)):
+            assert (projection.in_features, projection.hidden_features, projection.out_features) == sizes
+            assert [name for name, _ in projection.named_parameters() if "bias" in name] == [
+                "layers.1.bias"
+            ]  # of the norm
 
 
 @pytest.mark.parametrize("changes", [{"stream": "bone", "predictors": True}, {"mu": 1.0, "detach_negative": True}])

@@ -21,8 +21,8 @@ def double(**changes):
 def views(options=None, *, frames=16, persons=1):
     """Query, key, and mixes of four clips."""
     clips = torch.randn(4, 3, frames, 15, persons, dtype=torch.float64)
-    made = PAGE.make_views(options or PAGE.options(), layout=layouts.get("sbu"))
-    return made(clips, torch.Generator().manual_seed(0))
+    transform = PAGE.make_views(options or PAGE.options(), layout=layouts.get("sbu"))
+    return transform(clips, torch.Generator().manual_seed(0))
 
 
 def one_info_nce(query, key, bank, other=None):

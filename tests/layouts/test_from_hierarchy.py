@@ -15,23 +15,23 @@ def tree(name):
 @pytest.mark.parametrize("name", layouts.available())
 def test_bones_and_mirror_image_of_the_catalogue(name):
     layout = layouts.get(name)
-    made = from_hierarchy(*tree(name), name=name, center=layout.joints[layout.center])
-    assert made.swap == layout.swap
-    assert {frozenset(edge) for edge in made.edges} == {frozenset((a, b)) for a, b in layout.edges}
-    assert made.center == layout.center
-    assert layouts.get(made.to_dict()) == made
+    result = from_hierarchy(*tree(name), name=name, center=layout.joints[layout.center])
+    assert result.swap == layout.swap
+    assert {frozenset(edge) for edge in result.edges} == {frozenset((a, b)) for a, b in layout.edges}
+    assert result.center == layout.center
+    assert layouts.get(result.to_dict()) == result
 
 
 @pytest.mark.parametrize("name", BODIES)
 def test_limbs_of_the_catalogue_are_found(name):
     layout = layouts.get(name)
-    made = {group.name: set(group.joints) for group in from_hierarchy(*tree(name)).bodies}
+    result = {group.name: set(group.joints) for group in from_hierarchy(*tree(name)).bodies}
     expected = {group.name: set(group.joints) for group in layout.bodies}
-    if set(made) == set(expected):
-        assert made == expected
+    if set(result) == set(expected):
+        assert result == expected
     else:  # the hips hang on the shoulders, so that each side is one limb
         assert name == "openpose-18"
-        assert len(made) == 3
+        assert len(result) == 3
 
 
 @pytest.mark.parametrize(
@@ -54,21 +54,21 @@ def test_what_is_no_side():
 
 def test_a_motion_capture_skeleton():
     names = ["root", "lhipjoint", "lfemur", "ltibia", "lfoot", "rhipjoint", "rfemur", "rtibia", "rfoot", "back", "head"]
-    made = from_hierarchy([0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9], names, name="amc")
-    assert (made.name, made.center, made.num_joints) == ("amc", 0, 11)
-    assert [(group.name, [names[j] for j in group.joints]) for group in made.bodies] == [
+    result = from_hierarchy([0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9], names, name="amc")
+    assert (result.name, result.center, result.num_joints) == ("amc", 0, 11)
+    assert [(group.name, [names[j] for j in group.joints]) for group in result.bodies] == [
         ("lhipjoint", ["lhipjoint", "lfemur", "ltibia", "lfoot"]),
         ("rhipjoint", ["rhipjoint", "rfemur", "rtibia", "rfoot"]),
         ("torso", ["root", "back", "head"]),
     ]
-    assert [(group.name, len(group.joints)) for group in made.parts] == [
+    assert [(group.name, len(group.joints)) for group in result.parts] == [
         *(("lhipjoint", 2), ("lhipjoint_end", 2), ("rhipjoint", 2), ("rhipjoint_end", 2), ("spine", 2), ("head", 1)),
     ]
 
 
 def test_a_long_chain():
-    made = from_hierarchy([-1, *range(2999)], [f"joint {i}" for i in range(3000)])
-    assert [len(group.joints) for group in made.bodies] == [2999, 1]
+    result = from_hierarchy([-1, *range(2999)], [f"joint {i}" for i in range(3000)])
+    assert [len(group.joints) for group in result.bodies] == [2999, 1]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_skeleton_of_bones_becomes_one_of_kinect(style):
     assert [body.name for body in layout.bodies] == [body.name for body in ntu.bodies]
     assert [part.name for part in layout.parts] == [part.name for part in ntu.parts]
     x = torch.randn(2, 3, 4, len(names), 1)
-    y, made = layouts.remap(x, source=layout, target="ntu-rgb+d")
+    y, computed = layouts.remap(x, source=layout, target="ntu-rgb+d")
     ntu = layouts.get("ntu-rgb+d")
     for joint, source in (
         ("hip_left", left[4]),
@@ -105,4 +105,4 @@ def test_a_skeleton_of_bones_becomes_one_of_kinect(style):
         ("head", middle[-1]),
     ):
         assert y[..., ntu.index(joint), :].equal(x[..., names.index(source), :])
-        assert not made[ntu.index(joint)]
+        assert not computed[ntu.index(joint)]

@@ -33,10 +33,10 @@ def face(joint):
 @pytest.mark.parametrize(("source", "target"), pairs())
 def test_joints_land_where_the_other_skeleton_has_them(body, source, target):
     x, expected = (body[list(body_joints(layouts.get(name)))] for name in (source, target))
-    placed, made = layouts.remap(x, source=source, target=target, axis=0, missing="nearest")
+    placed, computed = layouts.remap(x, source=source, target=target, axis=0, missing="nearest")
     off = (placed - expected).norm(dim=1).mean(dim=1)
     moved = {joint for name, joint in ELSEWHERE if name in (source, target)}
-    for joint, own, distance in zip(layouts.get(target).joints, made, off, strict=True):
+    for joint, own, distance in zip(layouts.get(target).joints, computed, off, strict=True):
         if common_name(joint) in ("neck", "thorax") and moved:
             assert distance < 0.11, joint
         elif not own:
@@ -51,10 +51,10 @@ def test_joints_land_where_the_other_skeleton_has_them(body, source, target):
 def test_there_and_back(body, source, target):
     x = body[list(body_joints(layouts.get(source)))]
     there, _ = layouts.remap(x, source=source, target=target, axis=0, missing="nearest")
-    back, made = layouts.remap(there, source=target, target=source, axis=0, missing="nearest")
+    back, computed = layouts.remap(there, source=target, target=source, axis=0, missing="nearest")
     measured = common_names(layouts.get(target))
     for joint, name in enumerate(common_names(layouts.get(source))):
-        assert bool(made[joint]) == (name not in measured)
+        assert bool(computed[joint]) == (name not in measured)
         if name in measured:
             assert back[joint].equal(x[joint])
 
@@ -62,7 +62,7 @@ def test_there_and_back(body, source, target):
 def test_by_hand():
     """The placement that the released weights were measured with on Kinect v1 clips."""
     x = torch.randn(2, 3, 5, 20, 2, dtype=torch.float64)
-    placed, made = layouts.remap(x, source="nw-ucla", target="ntu-rgb+d")
+    placed, computed = layouts.remap(x, source="nw-ucla", target="ntu-rgb+d")
     kinect, ntu = layouts.get("nw-ucla"), layouts.get("ntu-rgb+d")
     pick = lambda name: x[..., kinect.index(name), :]  # noqa: E731
     same = {"spine_base": "hip_center", "spine_middle": "spine", "spine_shoulder": "shoulder_center"}
@@ -73,7 +73,7 @@ def test_by_hand():
             torch.testing.assert_close(own, (2 * pick("shoulder_center") + pick("head")) / 3)
         else:
             assert own.equal(pick(same.get(joint, joint)))
-    assert [ntu.joints[joint] for joint in made.nonzero().flatten()] == [
+    assert [ntu.joints[joint] for joint in computed.nonzero().flatten()] == [
         *("neck", "hand_tip_left", "thumb_left", "hand_tip_right", "thumb_right"),
     ]
 
@@ -93,7 +93,7 @@ def test_two_dimensional_keypoints_become_a_kinect_body():
     }
     for name, point in points.items():
         x[coco.index(name)] = torch.tensor(point, dtype=torch.float32)
-    placed, made = layouts.remap(x, source=coco, target="ntu-rgb+d", axis=0)
+    placed, computed = layouts.remap(x, source=coco, target="ntu-rgb+d", axis=0)
     ntu = layouts.get("ntu-rgb+d")
     at = {name: placed[ntu.index(name)].tolist() for name in ntu.joints}
     assert (at["spine_base"], at["spine_middle"], at["spine_shoulder"]) == ([0, 0], [0, 2], [0, 4])
@@ -101,18 +101,18 @@ def test_two_dimensional_keypoints_become_a_kinect_body():
     assert at["neck"] == pytest.approx([0, 5])
     assert at["hand_left"] == pytest.approx([-2, -5.28])
     assert at["ankle_left"] == at["foot_left"]
-    assert int(made.sum()) == 13
+    assert int(computed.sum()) == 13
 
 
 def test_arrays_and_tensors_are_the_same_and_stay_what_they_are():
     draws = np.random.default_rng(0)
     for dtype in (np.float16, np.float32, np.float64):
         x = draws.normal(size=(3, 2, 17, 4)).astype(dtype)
-        placed, made = layouts.remap(x, source="coco-17", target="sbu")
-        assert (placed.dtype, placed.shape, made.dtype, made.shape) == (dtype, (3, 2, 15, 4), bool, (15,))
+        placed, computed = layouts.remap(x, source="coco-17", target="sbu")
+        assert (placed.dtype, placed.shape, computed.dtype, computed.shape) == (dtype, (3, 2, 15, 4), bool, (15,))
         as_tensor, own = layouts.remap(torch.from_numpy(x), source="coco-17", target="sbu")
         np.testing.assert_allclose(placed, as_tensor.numpy(), rtol=1e-2 if dtype is np.float16 else 1e-5, atol=1e-2)
-        assert own.tolist() == made.tolist()
+        assert own.tolist() == computed.tolist()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
@@ -148,10 +148,10 @@ def test_joints_that_cannot_be_made_are_named():
         ValueError, match=r"'ntu-rgb\+d' lacks nose, eye_left, eye_right, ear_left, ear_right of 'coco-17'"
     ):
         layouts.remap(x, source="ntu-rgb+d", target="coco-17")
-    placed, made = layouts.remap(x, source="ntu-rgb+d", target="coco-17", missing="nearest")
+    placed, computed = layouts.remap(x, source="ntu-rgb+d", target="coco-17", missing="nearest")
     head = x[..., 3, :]
     assert all(placed[..., joint, :].equal(head) for joint in range(5))
-    assert made.tolist() == [True] * 5 + [False] * 12
+    assert computed.tolist() == [True] * 5 + [False] * 12
 
 
 def test_a_limb_that_is_missing_goes_to_its_nearest_joint():
@@ -159,10 +159,10 @@ def test_a_limb_that_is_missing_goes_to_its_nearest_joint():
     x = torch.randn(23, 3)
     with pytest.raises(ValueError, match="lacks knee_left, knee_right of 'nw-ucla'"):
         layouts.remap(x, source=source, target="nw-ucla", axis=0)
-    placed, made = layouts.remap(x, source=source, target="nw-ucla", axis=0, missing="nearest")
+    placed, computed = layouts.remap(x, source=source, target="nw-ucla", axis=0, missing="nearest")
     nw = layouts.get("nw-ucla")
     assert placed[nw.index("knee_left")].equal(x[source.index("hip_left")])
-    assert made[nw.index("knee_left")]
+    assert computed[nw.index("knee_left")]
 
 
 def tailed(name, parent):
@@ -181,9 +181,9 @@ def test_joints_with_names_of_ones_own():
     assert layouts.remap(x, source=mine, target=other, axis=0)[0].equal(x)
     with pytest.raises(ValueError, match="'nw-ucla' lacks tail of 'tailed'"):
         layouts.remap(x[:20], source="nw-ucla", target=mine, axis=0)
-    placed, made = layouts.remap(x[:20], source="nw-ucla", target=mine, axis=0, missing="nearest")
+    placed, computed = layouts.remap(x[:20], source="nw-ucla", target=mine, axis=0, missing="nearest")
     assert placed[20].equal(x[layouts.get("nw-ucla").index("spine")])
-    assert made.tolist() == [False] * 20 + [True]
+    assert computed.tolist() == [False] * 20 + [True]
 
 
 def test_skeletons_of_different_things_are_refused():
@@ -241,8 +241,8 @@ def test_the_tables_hold_common_names_and_means():
 
 @pytest.mark.parametrize(("source", "target"), pairs())
 def test_whatever_is_made_is_a_mean(source, target):
-    rows, made = joint_sources(layouts.get(source), layouts.get(target), missing="nearest")
-    for row, own in zip(rows, made, strict=True):
+    rows, computed = joint_sources(layouts.get(source), layouts.get(target), missing="nearest")
+    for row, own in zip(rows, computed, strict=True):
         assert sum(row.values()) == pytest.approx(1)
         assert own or list(row.values()) == [1]
 

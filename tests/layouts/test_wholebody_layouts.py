@@ -51,7 +51,7 @@ def test_the_body_is_a_restriction():
 
 def test_remapping_takes_hands_from_the_fingers():
     x = torch.randn(2, 2, 5, 133, 1)
-    y, made = layouts.remap(x, source=WHOLE, target="ntu-rgb+d", missing="error")
+    y, computed = layouts.remap(x, source=WHOLE, target="ntu-rgb+d", missing="error")
     ntu = layouts.get("ntu-rgb+d")
     for joint, source in (
         ("hand_left", "middle_mcp_left"),
@@ -59,7 +59,7 @@ def test_remapping_takes_hands_from_the_fingers():
         ("thumb_left", "thumb_tip_left"),
     ):
         assert y[..., ntu.index(joint), :].equal(x[..., WHOLE.index(source), :])
-        assert not made[ntu.index(joint)]
+        assert not computed[ntu.index(joint)]
 
 
 def test_msr_action3d_is_the_same_sensor_in_another_order():

@@ -30,8 +30,8 @@ def test_equals_the_slow_reference_for_any_chunk(chunk_size, share):
     torch.testing.assert_close(mean_row, expected_row.detach(), rtol=1e-11, atol=1e-12)
     assert not mean_row.requires_grad
     weights = torch.randn(4, dtype=torch.float64)
-    ours, theirs = (torch.autograd.grad(weights @ v, query)[0] for v in (value, expected))
-    torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+    ours, wanted = (torch.autograd.grad(weights @ v, query)[0] for v in (value, expected))
+    torch.testing.assert_close(ours, wanted, rtol=1e-11, atol=1e-12)
 
 
 def test_no_row_left_is_minus_infinity_and_has_no_gradient():
@@ -131,9 +131,9 @@ def test_compiles_in_one_graph_with_its_gradient():
     ],
 )
 def test_what_is_refused(change, error, message):
-    given = {"query": torch.zeros(2, 3), "bank": torch.zeros(5, 3), "temperature": 0.1, "chunk_size": 2}
+    arguments = {"query": torch.zeros(2, 3), "bank": torch.zeros(5, 3), "temperature": 0.1, "chunk_size": 2}
     with pytest.raises(error, match=message):
-        bank_logsumexp(**(given | change))
+        bank_logsumexp(**(arguments | change))
 
 
 def test_vmap_equals_one_by_one():

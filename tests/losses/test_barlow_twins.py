@@ -97,8 +97,8 @@ def test_equals_the_official_loss_and_gradients_behind_the_projector():
     f1, f2 = (golden[name].clone().requires_grad_() for name in ("f1", "f2"))
     loss = BarlowTwinsLoss()(projector(f1), projector(f2))
     loss.backward()
-    for ours, theirs in ((loss, "loss"), (f1.grad, "grad1"), (f2.grad, "grad2")):
-        torch.testing.assert_close(ours, golden[theirs], rtol=1e-9, atol=1e-10)
+    for ours, name in ((loss, "loss"), (f1.grad, "grad1"), (f2.grad, "grad2")):
+        torch.testing.assert_close(ours, golden[name], rtol=1e-9, atol=1e-10)
 
 
 def test_has_no_state_and_is_the_same_in_train_and_eval():

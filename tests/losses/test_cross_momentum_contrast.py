@@ -67,17 +67,17 @@ def options(form, **more):
     seed=st.integers(0, 2**31),
 )
 def test_equals_the_slow_reference(n, k, form, crossed, with_exclude, temperature, weights, seed):
-    given = case(n, 5, k, seed)
+    inputs = case(n, 5, k, seed)
     exclude = None
     if with_exclude:
         exclude = torch.rand(n, k, generator=torch.Generator().manual_seed(seed)) < 0.5
         exclude[:, -1] = False
     pairs = {"positive_weights": tuple(weights[:2]), "negative_weights": tuple(weights[2:])}
     loss = cross_momentum_contrast(
-        *given, temperature=temperature, crossed=crossed, exclude=exclude, **options(form, **pairs)
+        *inputs, temperature=temperature, crossed=crossed, exclude=exclude, **options(form, **pairs)
     )
     expected = reference(
-        *given,
+        *inputs,
         temperature=temperature,
         positive=weights[:2],
         negative=weights[2:],
@@ -87,7 +87,7 @@ def test_equals_the_slow_reference(n, k, form, crossed, with_exclude, temperatur
     )
     assert loss.item() == pytest.approx(expected, rel=1e-10, abs=1e-11)
     module = CrossMomentumContrastLoss(temperature=temperature, crossed=crossed, **options(form, **pairs))
-    assert module(*given, exclude=exclude).equal(loss)
+    assert module(*inputs, exclude=exclude).equal(loss)
 
 
 @pytest.mark.parametrize("pairs", [((1.0, 0.0), (0.0, 2.0)), ((0.0, 0.3), (0.7, 0.0))])
@@ -106,13 +106,13 @@ def test_a_weight_of_zero_takes_its_term_away_and_leaves_finite_gradients(form, 
 
 
 def test_the_defaults_are_the_papers_ratio_and_may_be_negative():
-    given = case()
-    expected = reference(*given, temperature=0.07, positive=(0.5, 0.5), negative=(0.5, 0.5), form=FORMS[0])
-    assert cross_momentum_contrast(*given).item() == pytest.approx(expected, rel=1e-10)
+    inputs = case()
+    expected = reference(*inputs, temperature=0.07, positive=(0.5, 0.5), negative=(0.5, 0.5), form=FORMS[0])
+    assert cross_momentum_contrast(*inputs).item() == pytest.approx(expected, rel=1e-10)
     q, r, *_, bank_k, bank_l = case()
     assert cross_momentum_contrast(q, r, r, q, bank_k, bank_l) < 0
     assert cross_momentum_contrast(q, r, r, q, bank_k, bank_l, denominator="pos+neg") > 0
-    assert cross_momentum_contrast(*given, combine="sum_ce") == cross_momentum_contrast(*given, **options(FORMS[2]))
+    assert cross_momentum_contrast(*inputs, combine="sum_ce") == cross_momentum_contrast(*inputs, **options(FORMS[2]))
 
 
 def test_the_two_denominators_differ_by_one_in_the_exponent():
@@ -186,9 +186,9 @@ def test_banks_may_differ_in_size_and_a_third_one_joins_either():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gradient_reaches_the_queries_alone(form):
-    given = [x.requires_grad_() for x in case(n=3, d=4, k=5)]
-    q, r, *constant = given
-    cross_momentum_contrast(*given, **options(form)).backward()
+    inputs = [x.requires_grad_() for x in case(n=3, d=4, k=5)]
+    q, r, *constant = inputs
+    cross_momentum_contrast(*inputs, **options(form)).backward()
     assert all(x.grad is None for x in constant)
     assert (q.grad != 0).all()
     assert (r.grad != 0).all()
@@ -314,11 +314,11 @@ def test_wrong_shapes_say_what_was_expected(changed, error, message):
 
 @pytest.mark.parametrize("place", range(6))
 def test_integers_are_refused(place):
-    given = list(case())
-    given[place] = given[place].long()
+    inputs = list(case())
+    inputs[place] = inputs[place].long()
     name = ("query_base", "query_mlp", "key_base", "key_mlp", "base_bank", "mlp_bank")[place]
     with pytest.raises(TypeError, match=f"{name}: expected a floating-point"):
-        cross_momentum_contrast(*given)
+        cross_momentum_contrast(*inputs)
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ def test_the_defaults_are_the_released_configuration():
     expected = reference(views, **options, mean=True, exclude=[[False] * 9] * 4)
     for loss in (cross_view_mining, CrossViewMiningLoss()):
         assert loss(views).item() == pytest.approx(expected, rel=1e-10)
-    for ours, theirs in zip(cross_view_pair(*views[:2]), cross_view_pair(*views[:2], **options), strict=True):
-        assert ours.equal(theirs)
+    for ours, wanted in zip(cross_view_pair(*views[:2]), cross_view_pair(*views[:2], **options), strict=True):
+        assert ours.equal(wanted)
 
 
 def test_the_order_of_views_and_of_the_bank_does_not_matter():

@@ -96,8 +96,8 @@ def test_both_doors_give_the_same_value_and_gradients(chunk_size, with_exclude):
     )
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
     inputs = (*students, key)
-    ours, theirs = (torch.autograd.grad(x, inputs, retain_graph=True) for x in (loss, expected))
-    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-11)
+    ours, reference = (torch.autograd.grad(x, inputs, retain_graph=True) for x in (loss, expected))
+    torch.testing.assert_close(ours, reference, rtol=1e-10, atol=1e-11)
     assert torch.autograd.grad(loss, query, allow_unused=True) == (None,)
 
 
@@ -149,10 +149,10 @@ def test_compiles_in_one_graph_with_its_gradient():
         teacher, *logits = (contrastive_logits(x, k, rows, temperature=0.07) for x in (q, a, b))
         return D3MLoss()(logits, teacher) + d3m_loss_from_embeddings(q, [a, b], k, rows, temperature=0.1, chunk_size=16)
 
-    given = (query, students[0], students[1], key, bank)
-    ours, theirs = torch.compile(both, backend="eager", fullgraph=True)(*given), both(*given)
-    torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(torch.autograd.grad(ours, students[:2]), torch.autograd.grad(theirs, students[:2]))
+    inputs = (query, students[0], students[1], key, bank)
+    ours, expected = torch.compile(both, backend="eager", fullgraph=True)(*inputs), both(*inputs)
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(torch.autograd.grad(ours, students[:2]), torch.autograd.grad(expected, students[:2]))
 
 
 @pytest.mark.parametrize(

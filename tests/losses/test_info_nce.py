@@ -70,10 +70,10 @@ def test_both_doors_give_the_same_value_and_gradients(chunk_size, with_exclude):
     expected = info_nce(contrastive_logits(query, key, bank, temperature=0.07, exclude=exclude))
     loss = info_nce_from_embeddings(query, key, bank, temperature=0.07, chunk_size=chunk_size, exclude=exclude)
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
-    for ours, theirs in zip(
+    for ours, reference in zip(
         torch.autograd.grad(loss, (query, key)), torch.autograd.grad(expected, (query, key)), strict=True
     ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-11)
+        torch.testing.assert_close(ours, reference, rtol=1e-10, atol=1e-11)
 
 
 def test_gradients():
@@ -120,9 +120,9 @@ def test_compiles_in_one_graph():
         return chunked + InfoNCELoss()(contrastive_logits(q, k, b, temperature=0.07))
 
     compiled = torch.compile(both, backend="eager", fullgraph=True)
-    ours, theirs = compiled(query, key, bank), both(query, key, bank)
-    torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(torch.autograd.grad(ours, query)[0], torch.autograd.grad(theirs, query)[0])
+    ours, expected = compiled(query, key, bank), both(query, key, bank)
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(torch.autograd.grad(ours, query)[0], torch.autograd.grad(expected, query)[0])
 
 
 def test_what_is_refused():

@@ -32,8 +32,8 @@ def golden(request):
         return dict(file)
 
 
-def same(ours, theirs):
-    np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-9, atol=1e-10)
+def same(ours, expected):
+    np.testing.assert_allclose(ours.detach().numpy(), expected, rtol=1e-9, atol=1e-10)
 
 
 def prepared(golden):

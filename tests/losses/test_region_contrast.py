@@ -79,8 +79,8 @@ def official():
         return {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
 
 
-def same(ours, theirs):
-    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-10)
+def same(ours, expected):
+    torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-10)
 
 
 def test_equals_the_official_code(official):

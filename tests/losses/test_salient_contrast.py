@@ -51,11 +51,11 @@ def test_value_and_gradients_equal_the_slow_reference(mu, hard, detach, with_exc
     exclude = torch.rand(5, 20) < 0.4 if with_exclude else None
     options = {"temperature": 0.3, "mu": mu, "hard_negative": hard, "detach_negative": detach}
     ours = salient_contrast(*embeddings, bank, exclude=exclude, **options)
-    theirs = reference(*embeddings, bank, exclude=exclude, **options)
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    wanted = reference(*embeddings, bank, exclude=exclude, **options)
+    torch.testing.assert_close(ours, wanted, rtol=1e-12, atol=1e-12)
     module = SalientContrastLoss(**options)(*embeddings, bank, exclude=exclude)
     assert module.equal(ours)
-    expected = torch.autograd.grad(theirs, embeddings, allow_unused=True)
+    expected = torch.autograd.grad(wanted, embeddings, allow_unused=True)
     for loss in (ours, module):
         for a, b in zip(torch.autograd.grad(loss, embeddings, allow_unused=True), expected, strict=True):
             torch.testing.assert_close(a, torch.zeros_like(a) if b is None else b, rtol=1e-9, atol=1e-10)
@@ -64,11 +64,11 @@ def test_value_and_gradients_equal_the_slow_reference(mu, hard, detach, with_exc
 def test_defaults_are_the_papers():
     *embeddings, bank = draw()
     embeddings = [x.requires_grad_() for x in embeddings]
-    theirs = reference(*embeddings, bank, temperature=0.2, mu=0.5, hard_negative=True, detach_negative=False)
-    expected = torch.autograd.grad(theirs, embeddings)
+    wanted = reference(*embeddings, bank, temperature=0.2, mu=0.5, hard_negative=True, detach_negative=False)
+    expected = torch.autograd.grad(wanted, embeddings)
     for loss in (salient_contrast, SalientContrastLoss()):
         ours = loss(*embeddings, bank)
-        torch.testing.assert_close(ours, theirs)
+        torch.testing.assert_close(ours, wanted)
         torch.testing.assert_close(torch.autograd.grad(ours, embeddings), expected)
 
 
