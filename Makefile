@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(RUN) -m pip install --disable-pip-version-check --progress-bar off --quiet -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
-demo: $(STAMP)  ## Train METHOD (msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, pstl, crossclr, skelemixclr, hiclr) on the synthetic set, evaluate it, draw pictures into runs/demo or runs/demo_METHOD.
+demo: $(STAMP)  ## Train METHOD (msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, pstl, crossclr, skelemixclr, hiclr, isc) on the synthetic set, evaluate it, draw pictures into runs/demo or runs/demo_METHOD.
 	$(RUN) examples/demo.py --method $(METHOD)
 
 # Two workers of as many threads as there are cores would wait for each other: ten times the time.

@@ -33,6 +33,7 @@ METHODS = {
     "hiclr": "HiCLR",
     "actclr": "ActCLR",
     "pstl": "PSTL",
+    "isc": "ISC",
 }
 RECIPES = {  # applied after synthetic_small
     "crossmoco": ["crossmoco_small"],
@@ -40,6 +41,7 @@ RECIPES = {  # applied after synthetic_small
     "skelemixclr": ["skelemixclr_small"],
     "actclr": ["actclr_small"],
     "pstl": ["pstl_small"],
+    "isc": ["isc_small"],
 }
 
 

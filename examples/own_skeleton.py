@@ -69,7 +69,7 @@ def main() -> None:
     """Define, draw, train, evaluate."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
-        "--method", default="msmclr", help="msmclr, aimclr, skeletonclr, skeattnclr, actclr, pstl or a Python file"
+        "--method", default="msmclr", help="msmclr, aimclr, skeletonclr, skeattnclr, actclr, pstl, isc or a Python file"
     )
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--folder", default="runs/own_skeleton")

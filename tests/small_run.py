@@ -21,6 +21,7 @@ METHODS = [
     "crossclr",
     "skelemixclr",
     "hiclr",
+    "isc",
 ]
 SMALL = {
     "synthetic": {"classes": 3, "subjects": 4, "views": 2, "frames": 16},
@@ -29,6 +30,7 @@ SMALL = {
     "out_channels": 16,
     "embedding": 8,
     "projector_features": 16,
+    "sequence_channels": 16,
     "queue_size": 8,
     "batch_size": 4,
     "epochs": 2,
@@ -39,7 +41,7 @@ SMALL = {
 }
 
 
-OF_SOME_METHODS = {"projector_features"}  # left out where a method has no such option
+OF_SOME_METHODS = {"projector_features", "sequence_channels"}  # left out where a method has no such option
 
 
 def in_groups(kind, changes):

@@ -349,7 +349,7 @@ def test_released_code_and_ours_take_the_same_steps(method, epoch, data, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(not OFFICIAL, reason="OFFICIAL_SOURCE names no folder of copies of the released code")
-@pytest.mark.parametrize("method", ["actclr", "pstl"])
+@pytest.mark.parametrize("method", ["actclr", "pstl", "isc"])
 def test_released_models_and_ours_take_the_same_steps(method, tmp_path):
     command = [sys.executable, "-m", "benchmarks.studies.lockstep_models", "--method", method, "--batch", "4"]
     command += ["--steps=3", "--official-source", OFFICIAL, "--official-cache", str(tmp_path / "cache")]

@@ -5,12 +5,13 @@
 Prints both losses of each step, in float64, on views of synthetic motion. The released model is called directly, and
 ours repeats its steps from the same weights, on the same views and draws. ActCLR's released code normalizes an
 embedding along an axis of length 1, which leaves rounding errors in the place of its actionlet mask; here that one axis
-is the right one.
+is the right one. ISC's released encoders are not among the blocks: its released contrast trains copies of ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import importlib
 import random
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +39,7 @@ from skelblocks.training import load_page
 REPOSITORIES = {
     "actclr": ("LanglandsLin/ActCLR", "7c63e608a127dfd9b66a9dd4216b2747b0c2b5c0"),
     "pstl": ("YujieOuO/PSTL", "da95ce19094231ab14a8816056cb2f9dfc78a58a"),
+    "isc": ("fmthoker/skeleton-contrast", "bacd86ae17896b207ba1344b68b26ebaf556065f"),
 }
 LAYOUT = layouts.get("ntu-rgb+d")
 BANK = 8192  # rows of the queue; ActCLR's released code compares 8,192
@@ -153,7 +156,35 @@ class PSTL:
         return torch.optim.Adam(model.parameters(), lr=5e-3, weight_decay=1e-5)
 
 
-PAIRS: dict[str, type[Pair]] = {"actclr": ActCLR, "pstl": PSTL}
+class ISC:
+    """The released crossed queues around copies of our branches."""
+
+    def __init__(self, batch: int) -> None:
+        sys.modules.setdefault("torchvision", types.ModuleType("torchvision"))
+        page = load_page("isc")
+        options = small_options(page, sequence_channels=32)
+        self.method = page.build(options, layout=LAYOUT, persons=2).double()
+        self.views = page.make_views(options, layout=LAYOUT)
+        sequence, graph = self.method.sequence, self.method.graph
+        code: Any = importlib.import_module("moco.builder_inter")
+        code.weights_init_gru = lambda _: None
+        code.BIGRU, code.AGCN = (partial(copy.deepcopy, each.query_branch) for each in (sequence, graph))
+        self.released = code.MoCo("seq-based_and_graph-based", {}, {}, {}, dim=128, K=BANK).double()
+        self.released.Queue_S1.copy_(sequence.queue.bank.T)
+        self.released.Queue_S2.copy_(graph.queue.bank.T)
+
+    def step(self, clips: Tensor, generator: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+        query, key = self.views(clips, generator)
+        logits, labels = self.released(query, query, key, key)
+        first, second = (F.cross_entropy(*each) for each in zip(logits, labels, strict=True))
+        return first + second, [query, key]
+
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.SGD(trained, lr=0.01, momentum=0.9, weight_decay=1e-4)
+
+
+PAIRS: dict[str, type[Pair]] = {"actclr": ActCLR, "pstl": PSTL, "isc": ISC}
 
 
 def losses(pair: Pair, *, steps: int, batch: int, seed: int) -> Iterator[tuple[float, float]]:

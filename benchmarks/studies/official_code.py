@@ -125,7 +125,7 @@ def fetch_repository(repository: str, commit: str, *, cache: Path, source: Path 
         found = next((path for path in there if path.is_dir()), None)
         if found is None:
             raise FileNotFoundError(f"official-source: there is no copy of {repository} in {str(source)!r}")
-        if any((found / name).is_dir() for name in ("net", "module")):
+        if any((found / name).is_dir() for name in ("net", "module", "moco")):
             return found
         how, address = [], str(found.resolve())
     target = cache / flat

@@ -377,6 +377,41 @@ def method_hiclr() -> Figure:
     return road.figure
 
 
+def method_isc() -> Figure:
+    boxes: dict[str, Box] = {
+        "clips": (0.1, 0.2, 0.7, 4.2, "clips", "data"),
+        "query": (1.25, 2.5, 1.5, 1.9, "query\ncrop, then\nshear or\njoint mask", "data"),
+        "key": (1.25, 0.2, 1.5, 1.9, "key\ncrop, then\nshear or\njoint mask", "data"),
+        "sequence": (3.3, 3.7, 1.9, 0.7, "BiGRU, pooling,\nhead", "trained"),
+        "graph": (3.3, 2.5, 1.9, 0.7, "ST-GCN, pooling,\nhead", "trained"),
+        "sequence copy": (3.3, 1.4, 1.9, 0.7, "momentum copy\nof the BiGRU", "copy"),
+        "graph copy": (3.3, 0.2, 1.9, 0.7, "momentum copy\nof ST-GCN", "copy"),
+        "sequence keys": (5.8, 1.4, 1.7, 0.7, "keys, queue of\nthe sequence", "data"),
+        "graph keys": (5.8, 0.2, 1.7, 0.7, "keys, queue of\nthe graph", "data"),
+        "sequence loss": (8.6, 3.7, 1.3, 0.7, "InfoNCE", "loss"),
+        "graph loss": (8.6, 2.5, 1.3, 0.7, "InfoNCE", "loss"),
+    }
+    road = Road(4.6, boxes)
+    for name, other in (
+        ("clips", "query"),
+        ("clips", "key"),
+        ("query", "sequence"),
+        ("query", "graph"),
+        ("key", "sequence copy"),
+        ("key", "graph copy"),
+        ("sequence copy", "sequence keys"),
+        ("graph copy", "graph keys"),
+        ("sequence", "sequence loss"),
+        ("graph", "graph loss"),
+    ):
+        road.arrow(name, other)
+    road.path([(7.5, 1.75), (8.9, 1.75), (8.9, 2.5)], "keys of the sequence", label=(8.2, 1.81, "center", "bottom"))
+    road.path(
+        [(7.5, 0.55), (10.4, 0.55), (10.4, 4.05), (9.9, 4.05)], "keys of the graph", label=(9, 0.6, "center", "bottom")
+    )
+    return road.figure
+
+
 if __name__ == "__main__":
     write(
         method_skeletonclr,
@@ -389,4 +424,5 @@ if __name__ == "__main__":
         method_hiclr,
         method_actclr,
         method_pstl,
+        method_isc,
     )

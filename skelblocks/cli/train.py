@@ -16,8 +16,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "page",
-        help="msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, pstl, crossclr, skelemixclr, hiclr, or a "
-        "Python file",
+        help="msmclr, aimclr, skeletonclr, skeattnclr, crossmoco, actclr, pstl, crossclr, skelemixclr, hiclr, isc, "
+        "or a Python file",
     )
     parser.add_argument(
         "options", nargs=argparse.REMAINDER, help="options of the method, such as --config small --data.path clips.npz"

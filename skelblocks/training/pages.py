@@ -27,8 +27,8 @@ def method_names() -> list[str]:
 
     Example:
         >>> method_names()
-        ['actclr', 'aimclr', 'crossclr', 'crossmoco', 'hiclr', 'msmclr', 'pstl', 'skeattnclr', 'skelemixclr',
-         'skeletonclr']
+        ['actclr', 'aimclr', 'crossclr', 'crossmoco', 'hiclr', 'isc', 'msmclr', 'pstl', 'skeattnclr',
+         'skelemixclr', 'skeletonclr']
     """
     return sorted(path.stem.removeprefix(_PREFIX) for path in pages_folder().glob(f"{_PREFIX}*.py"))
 

@@ -4,7 +4,7 @@ from small_run import small_options
 from skelblocks.training import load_page
 
 
-@pytest.fixture(params=["skeletonclr", "aimclr", "msmclr", "skeattnclr", "actclr", "pstl"])
+@pytest.fixture(params=["skeletonclr", "aimclr", "msmclr", "skeattnclr", "actclr", "pstl", "isc"])
 def page(request):
     """The page of each method of one contrast."""
     return load_page(request.param)

@@ -35,8 +35,8 @@ def test_a_method_learns_from_clips_of_one_person_as_if_there_were_room_for_one(
     gradients = [p.grad for p in method.parameters() if p.grad is not None]
     assert gradients
     assert all(gradient.isfinite().all() for gradient in gradients)
-    if name == "actclr":
-        return  # how much a mixture shows of both clips is a mean over all persons
+    if name in {"actclr", "isc"}:
+        return  # ActCLR's shares of mixed clips are means over all persons; ISC's BiGRU takes all persons as one vector
     method.load_state_dict(state)
     alone = [view[..., :1] if view.ndim == 5 else view for view in views]
     torch.manual_seed(1)

@@ -102,6 +102,9 @@ def test_every_encoder_trains_or_is_refused(method, kind, small):
         blocks = "EADM|MsM|the actionlet mask|the region pooling"
         with pytest.raises(ValueError, match=rf"encoder.kind: BiGRU's feature map has no joints, which ({blocks})"):
             page.train(options)
+    elif kind == "bigru" and method == "isc":
+        with pytest.raises(ValueError, match=r"encoder\.kind: expected 'stgcn' or 'dsta' for the graph, got 'bigru'"):
+            page.train(options)
     elif kind != "stgcn" and method == "pstl":
         with pytest.raises(ValueError, match=f"encoder.kind: expected 'stgcn', got '{kind}'"):
             page.train(options)
@@ -290,6 +293,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
         ["crossclr", "--crossed-from", "1"],
         ["skelemixclr"],
         ["hiclr"],
+        ["isc"],
         ["crossclr", "--crossed-from", "1", "--heads", "official", "--moving-keys", "official"],
     ],
     ids=" ".join,
