@@ -132,6 +132,8 @@ def _described_map(
         person_mask = present_in_map(feature_map)
     if kind == "grid":
         assert matrix is not None
+        if feature_map.shape[-1] == 1:  # a map without joints, such as BiGRU's, has one part
+            matrix = feature_map.new_ones(1, 1)
         _check_joints(feature_map, matrix)
         return grid_of_map(feature_map, matrix, person_mask, seen=seen)
     if seen is None or kind == "mean":

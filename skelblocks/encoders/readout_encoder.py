@@ -19,9 +19,9 @@ class ReadoutEncoder(nn.Module):
 
     Args:
         encoder: An encoder of this package, or a module from clips to feature maps with an attribute ``layout``.
-        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"``, ``"blocks_std"`` and
-            ``"grid"`` need an encoder with a method ``block_maps``, such as ``STGCN``. The first two take its last
-            three maps, the third takes all.
+        kind: Which readout, see :func:`~skelblocks.encoders.readout`. ``"blocks"`` and ``"blocks_std"`` need
+            an encoder with a method ``block_maps``, such as ``STGCN``, and take its last three maps. ``"grid"`` takes
+            the maps of all blocks, or the only map of an encoder without ``block_maps``.
 
     Shape:
         Clips ``(n, c, t, v, m)`` and, optionally, ``person_mask`` ``(n, m)`` to features ``(n, d)``.
@@ -42,7 +42,7 @@ class ReadoutEncoder(nn.Module):
     def __init__(self, encoder: nn.Module, kind: Readout = "mean") -> None:
         super().__init__()
         check_choice(kind, READOUTS, name="kind")
-        if kind in OF_BLOCKS and not hasattr(encoder, "block_maps"):
+        if kind in OF_BLOCKS and kind != "grid" and not hasattr(encoder, "block_maps"):
             raise TypeError(
                 f"encoder: the readout {kind!r} expected an encoder with a method block_maps, such as STGCN, got "
                 f"{type(encoder).__name__}; choose another readout"
@@ -61,7 +61,8 @@ class ReadoutEncoder(nn.Module):
         keywords = {"person_mask": person_mask} if skips else {}
         if self.kind in OF_BLOCKS:
             last = LAST_BLOCKS[self.kind]
-            maps = self.encoder.block_maps(x, **keywords)  # type: ignore[operator]
+            whole = not hasattr(self.encoder, "block_maps")
+            maps = [self.encoder(x, **keywords)] if whole else self.encoder.block_maps(x, **keywords)  # type: ignore[operator]
             features: Tensor = self.readout(maps if last is None else maps[-last:], person_mask)
         else:
             features = self.readout(self.encoder(x, **keywords), person_mask)

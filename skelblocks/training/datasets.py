@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -81,7 +82,7 @@ def load_sets(
     if Path(options.path).is_dir():
         sets = _load_prepared(options, layout)
     else:
-        sets = _load_arrays(options, layout, options.preprocessing if preprocessing is None else preprocessing)
+        sets = _load_arrays(options, layout, preprocessing)
     check_recordings_apart(*sets, data=options.path)
     _check_useful(sets, data=options.path)
     return sets
@@ -135,18 +136,12 @@ _PREPARED = (
 )
 
 
-def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, preprocessing: Preprocessing) -> Sets:
+def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, preprocessing: Preprocessing | None) -> Sets:
     if layout is None and options.layout is not None:
         layout = layouts.get_or_load(options.layout)
-    if options.path == "synthetic":
-        whole = _make_synthetic(
-            options.synthetic, layout=layout or layouts.get("ntu-rgb+d"), preprocessing=preprocessing
-        )
-    else:
-        try:
-            whole = ArrayDataset.from_file(options.path, layout=layout, preprocessing=preprocessing)
-        except TypeError as error:  # an array with another dtype
-            raise ValueError(f"data.path: {options.path!r}: {error}") from error
+    whole = _read(options, layout, preprocessing or options.preprocessing)
+    if options.align == "auto" and preprocessing is None and _can_turn(whole):
+        whole = _read(options, layout, dataclasses.replace(options.preprocessing, align="official"))
     if options.joints is not None:
         whole = whole.select_joints(_joints(whole.layout, options.joints))
     if options.split == "none":
@@ -157,6 +152,28 @@ def _load_arrays(options: DataOptions, layout: SkeletonLayout | None, preprocess
         # NW-UCLA's third view holds copies of clips of the other two, which train.
         test &= ~whole.arrays["duplicate_of_other_view"].astype(bool)
     return Sets(whole.subset(train), whole.subset(test))
+
+
+def _read(options: DataOptions, layout: SkeletonLayout | None, preprocessing: Preprocessing) -> ArrayDataset:
+    if options.path == "synthetic":
+        layout = layout or layouts.get("ntu-rgb+d")
+        return _make_synthetic(options.synthetic, layout=layout, preprocessing=preprocessing)
+    try:
+        return ArrayDataset.from_file(options.path, layout=layout, preprocessing=preprocessing)
+    except TypeError as error:  # an array with another dtype
+        raise ValueError(f"data.path: {options.path!r}: {error}") from error
+
+
+def _can_turn(whole: ArrayDataset) -> bool:
+    """Whether the clips were recorded in space, with shoulders that can be turned to the camera."""
+    settings = whole.preprocessing
+    if settings is None or settings.coordinates is not None or whole.shape[0] != 3:
+        return False
+    try:
+        dataclasses.replace(settings, align="official").validate(layout=settings.source or whole.layout, channels=3)
+    except ValueError:
+        return False
+    return True
 
 
 def _make_synthetic(

@@ -38,7 +38,9 @@ class DataOptions:
     center: str | None = "layout"  # joint to move to the origin; "layout": the layout's center; null: none
     per: Per = "frame"  # subtract this joint's position in each frame, or its first position in the clip
     origin: Origin = "own"  # whose center: each person's own, or the first person's for all
-    align: Align | None = None  # turn the shoulders to the camera
+    align: Align | Literal["auto"] | None = (
+        None  # turn the shoulders to the camera; auto: official where it is possible
+    )
     persons: int | None = None  # persons per clip; default: as in the file
     scale: Scale | None = None  # divide by a length of the body; for pixels or unknown units
     y: Y = "up"  # direction in which y grows: down in pictures; auto: decide by shoulders and hips
@@ -61,9 +63,10 @@ class DataOptions:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The preprocessing of every clip."""
+        """The preprocessing of every clip; ``align="auto"``, which depends on the skeleton, is left out."""
         own = {field.name for field in dataclasses.fields(self)}
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(Preprocessing) if each.name in own}
+        values["align"] = None if self.align == "auto" else self.align
         return Preprocessing(**{**values, "to": None if self.to is None else get_or_load(self.to)})
 
 

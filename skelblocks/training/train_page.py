@@ -152,7 +152,7 @@ def _settled(options: T, sets: Sets, *, folder: str) -> T:
         names = {field.name for field in dataclasses.fields(data)} - {"to"}
         values = {name: getattr(sets.train.preprocessing, name, None) for name in names}
         known = {name: value for name, value in values.items() if value is not None}
-        data = dataclasses.replace(data, **{"center": None, **known})
+        data = dataclasses.replace(data, **{"center": None, "align": None, **known})
     return dataclasses.replace(options, data=data, train=dataclasses.replace(options.train, folder=folder))
 
 

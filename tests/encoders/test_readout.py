@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skelblocks import layouts, pool
-from skelblocks.encoders import DSTA, READOUTS, STGCN, ReadoutEncoder, ReadoutPool, readout
+from skelblocks.encoders import DSTA, READOUTS, STGCN, BiGRU, ReadoutEncoder, ReadoutPool, readout
 from skelblocks.encoders.readout import LAST_BLOCKS, OF_BLOCKS
 from skelblocks.testing import BlockTester
 
@@ -247,6 +247,14 @@ def test_grid_names_the_joints_and_the_maps_it_expects():
         readout(feature_map(), "grid", layout=LAYOUT)
     with pytest.raises(ValueError, match="expected the 20 joints of the layout on the last axis, got 25"):
         readout([feature_map()], "grid", layout="nw-ucla")
+
+
+def test_grid_of_an_encoder_without_blocks_or_joints():
+    dsta = DSTA("nw-ucla", frames=8, layers=[(4, 4, 2, 1)]).eval()
+    x = torch.randn(2, 3, 8, 20, 1)
+    assert ReadoutEncoder(dsta, "grid")(x).equal(readout([dsta(x)], "grid", layout="nw-ucla"))
+    bigru = BiGRU("nw-ucla", hidden_features=4, num_layers=1, persons=1).eval()
+    assert ReadoutEncoder(bigru, "grid")(x).shape == (2, 6 * 8)
 
 
 class _Grid(ReadoutPool):

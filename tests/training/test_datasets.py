@@ -286,3 +286,20 @@ def test_a_recording_that_trains_is_not_tested(tmp_path, apart):
         with pytest.raises(ValueError, match=r"data.path: 2 recordings of .* such as 'monday'; split by recording"):
             load_sets(options)
     assert len(load_sets(DataOptions(path=str(tmp_path / "set"), frames=16, split="none")).test) == 6
+
+
+def test_auto_turns_the_shoulders_where_there_are_any(tmp_path):
+    path = write_set(tmp_path / "mine.npz")
+    turned = load_sets(DataOptions(path=path, align="auto"))
+    assert turned.train.preprocessing.align == "official"
+    assert turned.train[0].clip.equal(load_sets(DataOptions(path=path, align="official")).train[0].clip)
+    flat = load_sets(DataOptions(path=path, align="auto", coordinates=2))
+    assert flat.train.preprocessing.align is None
+    synthetic = {"classes": 2, "subjects": 2, "views": 1, "frames": 8}
+    hand = load_sets(DataOptions(layout="mediapipe-hand-21", align="auto", synthetic=synthetic))
+    assert hand.train.preprocessing.align is None
+
+
+def test_a_prepared_set_keeps_its_alignment_with_auto(tmp_path):
+    folder, _ = prepared(tmp_path, write=write_nw_ucla, name="nw-ucla", protocol="xview", align="clip")
+    assert load_sets(DataOptions(path=folder, frames=16, align="auto")).train.preprocessing.align == "clip"
