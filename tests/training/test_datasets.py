@@ -296,7 +296,7 @@ def test_auto_turns_the_shoulders_where_there_are_any(tmp_path):
     flat = load_sets(DataOptions(path=path, align="auto", coordinates=2))
     assert flat.train.preprocessing.align is None
     synthetic = {"classes": 2, "subjects": 2, "views": 1, "frames": 8}
-    hand = load_sets(DataOptions(layout="mediapipe-hand-21", align="auto", synthetic=synthetic))
+    hand = load_sets(DataOptions(layout="hand-21", align="auto", synthetic=synthetic))
     assert hand.train.preprocessing.align is None
 
 
