@@ -295,9 +295,8 @@ def test_auto_turns_the_shoulders_where_there_are_any(tmp_path):
     assert turned.train[0].clip.equal(load_sets(DataOptions(path=path, align="official")).train[0].clip)
     flat = load_sets(DataOptions(path=path, align="auto", coordinates=2))
     assert flat.train.preprocessing.align is None
-    synthetic = {"classes": 2, "subjects": 2, "views": 1, "frames": 8}
-    hand = load_sets(DataOptions(layout="hand-21", align="auto", synthetic=synthetic))
-    assert hand.train.preprocessing.align is None
+    hand = write_set(tmp_path / "hand.npz", layout="hand-21")
+    assert load_sets(DataOptions(path=hand, layout="hand-21", align="auto")).train.preprocessing.align is None
 
 
 def test_a_prepared_set_keeps_its_alignment_with_auto(tmp_path):
