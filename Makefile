@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-full lint format docs bench clean
+.PHONY: demo test test-full lint format docs pictures pictures-check bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,12 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(RUN) -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
+
+pictures: $(STAMP)  ## Draw docs/pictures: all of them, or ONLY="road viz", which are scripts of docs/gallery or pictures.
+	$(RUN) docs/gallery/draw.py $(ONLY)
+
+pictures-check: $(STAMP)  ## Say which of docs/pictures no longer look as they are drawn; test-full does it too.
+	$(RUN) docs/gallery/draw.py --check $(ONLY)
 
 bench: $(STAMP)
 	$(RUN) -m benchmarks.speed.run

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import skelblocks
@@ -40,35 +39,23 @@ html_title = f"skelblocks {release}"
 html_theme_options = {"source_repository": "", "navigation_with_keys": True}
 
 HERE = Path(__file__).parent
-EXTRA = HERE / "_build" / "extra"  # pages that the gallery writes, which are files of the documentation as they are
+EXTRA = HERE / "_build" / "extra"  # pages that the build writes, which are files of the documentation as they are
 EXTRA.mkdir(parents=True, exist_ok=True)
 html_extra_path = [str(EXTRA.relative_to(HERE))]
 
 
-def _draw_pictures(app: object) -> None:
-    """Run every script of the gallery whose pictures are missing or older than what draws them.
+def _write_live_page(app: object) -> None:
+    """Write the page that docs/explore.md links to, if it is missing or older than what it shows.
 
-    With ``SKELBLOCKS_KEEP_PICTURES=1``, for a quick look at one page, only the missing ones.
+    Pictures are not drawn here: ``make pictures`` draws those of ``docs/pictures``, which the repository keeps.
     """
-    folder = HERE / "_build" / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
-    package = [
-        path for ending in ("py", "js", "css", "html") for path in Path(skelblocks.__file__).parent.rglob(f"*.{ending}")
-    ]
-    shared = [HERE / "gallery" / "common.py", *package]
-    changed = max(path.stat().st_mtime for path in shared)
-
-    def draw(script: Path) -> None:
-        drawn = folder / f".{script.stem}"  # touched when all of a script's pictures are there
-        kept = os.environ.get("SKELBLOCKS_KEEP_PICTURES") == "1"
-        if not drawn.exists() or (not kept and drawn.stat().st_mtime < max(changed, script.stat().st_mtime)):
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-            subprocess.run([sys.executable, str(script), str(folder)], check=True, env=environment)
-            drawn.touch()
-
-    scripts = [path for path in sorted((HERE / "gallery").glob("*.py")) if path.stem != "common"]
-    with ThreadPoolExecutor(os.cpu_count()) as workers:
-        list(workers.map(draw, scripts))
+    script, page = HERE / "gallery" / "explore.py", EXTRA / "live" / "explore.html"
+    package = Path(skelblocks.__file__).parent
+    sources = [script, *(path for ending in ("py", "js", "css", "html") for path in package.rglob(f"*.{ending}"))]
+    kept = page.exists() and os.environ.get("SKELBLOCKS_KEEP_PICTURES") == "1"
+    if not kept and (not page.exists() or page.stat().st_mtime < max(path.stat().st_mtime for path in sources)):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+        subprocess.run([sys.executable, str(script), str(page.parent)], check=True, env=environment)
 
 
 def _run_notebooks(app: object) -> None:
@@ -89,5 +76,5 @@ def _run_notebooks(app: object) -> None:
 
 
 def setup(app):
-    app.connect("builder-inited", _draw_pictures)
+    app.connect("builder-inited", _write_live_page)
     app.connect("builder-inited", _run_notebooks)

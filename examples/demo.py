@@ -21,6 +21,7 @@ import torch
 from skelblocks.cli import main as skelblocks
 from skelblocks.cli.errors import report
 from skelblocks.training import accuracies, backbone_of, build_contrast, load_page, load_sets, parse_options
+from skelblocks.training.pictures import accuracy_curves, save_picture
 
 METHODS = {
     "msmclr": "MsMCLR",
@@ -81,6 +82,12 @@ def main() -> None:
     for name, row in rows.items():
         print(f"{name:45}{row['knn']:8.1f}{row['linear']:8.1f}")
     print(f"\n{results['seconds']:.0f} s. Metrics, checkpoint, encoder and pictures are in {place}")
+    levels = {
+        "untrained, linear": results["untrained"]["torch"]["linear"],
+        "untrained, kNN": results["untrained"]["torch"]["knn"],
+    }
+    history = [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
+    save_picture(accuracy_curves(history, sets=sets, levels=levels), place / "accuracy.png")
     explored = place / "explore.html"
     if skelblocks(
         ["explore", str(place), "--out", str(explored), "--overwrite", "--title", f"Demo: {METHODS[args.method]}"]

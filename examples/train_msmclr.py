@@ -152,6 +152,8 @@ def pictures(method: MsMCLR, sets: Sets, options: Options) -> dict[str, Any]:
     with torch.no_grad():
         _, weights = method.attention(maps, return_attention=True)
     first = [scale.flatten(0, -3)[0].cpu() for scale in weights]
+    if method.attention.boundary == "zero_pad" and len(first[0]) > 1:  # the last frame, whose motion is padded, draws
+        first = [matrix[:-1, :-1] for matrix in first]  # weight from all others and would be all that one sees
     return {"attention": attention_map(first, names=method.attention.scales)}
 
 

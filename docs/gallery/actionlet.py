@@ -20,17 +20,18 @@ def actionlet_masks() -> Figure:
     with torch.no_grad():
         feature_map = encoder(batch)
         anchor = Pool()(encoder(batch.mean(dim=0, keepdim=True)))
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    figure = Figure(figsize=(8.8, 4.6), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
     settings = {
         "each joint": {"smooth": "joint", "gain": None},
         "limbs": {"smooth": "body", "gain": None},
-        "limbs, the released gain of 1e8": {"smooth": "body", "gain": 1e8},
+        "limbs, released gain": {"smooth": "body", "gain": 1e8},
     }
     for panel, (name, options) in zip(panels, settings.items(), strict=True):
         mask = actionlet_mask(feature_map, anchor, Pool(), layout=LAYOUT, **options)[0, 0, 0]
         image = panel.imshow(mask.T, cmap="magma_r", vmin=0, vmax=1, aspect="auto")
-        panel.set(title=name, xlabel="frame of the map")
+        panel.set_title(name, fontsize=11)
+        panel.set_xlabel("frame of the map")
     panels[0].set_yticks(range(25), [name.replace("_", " ") for name in layouts.get(LAYOUT).joints], fontsize=8)
     figure.colorbar(image, ax=panels, label="weight in the actionlet")
     return figure

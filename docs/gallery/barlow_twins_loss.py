@@ -29,7 +29,7 @@ def barlow_twins_loss_steps() -> Figure:
     content = torch.randn(256, 16)
     views = [torch.cat((content, torch.randn(256, 16)), dim=1) for _ in range(2)]  # what is shared, and what is not
     weight = torch.randn(32, 12) / 32**0.5
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    figure = Figure(figsize=(8.8, 3.1), layout="constrained")
     columns = figure.subplots(1, 3)
     for axes, steps in zip(columns, (0, 20, 300), strict=True):
         first, second, loss = trained(weight, views, steps=steps)

@@ -30,7 +30,7 @@ def central_spatial_mask_shares() -> Figure:
         row += 1 - torch.bincount(torch.cat(kept), minlength=25) / len(draws)
     degrees = torch.tensor(joint_degrees(LAYOUT))
     order = degrees.argsort(descending=True, stable=True)
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    figure = Figure(figsize=(8.8, 3.8), layout="constrained")
     axes = figure.add_subplot()
     places = torch.arange(25)
     axes.bar(places - 0.2, shares[0, order], 0.4, color="#0072b2", label="exactly 8 (default)")

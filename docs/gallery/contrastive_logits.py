@@ -19,9 +19,7 @@ def contrastive_logits_temperature() -> Figure:
         share = logits.softmax(dim=0)
         ranked = torch.cat((share[:1], share[1:].sort(descending=True).values))
         series[f"temperature {temperature:g}"] = (torch.arange(1, len(ranked) + 1), ranked)
-    figure = viz.curves(
-        series, xlabel="1: the key; from 2 on: the bank's rows, nearest first", ylabel="softmax", log=True
-    )
+    figure = viz.curves(series, xlabel="rank: 1 is the key, then the bank's rows", ylabel="softmax", log=True)
     figure.axes[0].set_xscale("log")
     return figure
 

@@ -29,7 +29,7 @@ def cross_view_mining_positives() -> Figure:
     joint, motion, pair = task()
     nearest = [1 + int(view[0, 1:].argmax()) for view in (joint, motion)]
     positives = [[0, nearest[0]], [0, nearest[1]], pair.mask[0].nonzero()[:, 0].tolist()]
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    figure = Figure(figsize=(8.8, 4.6), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 2])
     places = {"joint alone": grid[0, 0], "motion alone": grid[1, 0], "joint's task": grid[:, 1]}
     for (name, place), view, chosen in zip(places.items(), (joint, motion, pair.logits), positives, strict=True):

@@ -35,7 +35,7 @@ def d3m_loss_steps() -> Figure:
     def distribution(x: Tensor) -> Tensor:
         return contrastive_logits(x, key, bank, temperature=0.2).softmax(dim=1)[0].detach()
 
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(8.8, 3.2), layout="constrained")
     columns = figure.subplots(1, 3, sharey=True)
     for axes, steps in zip(columns, (0, 10, 100), strict=True):
         after, loss = taught(students, teacher, key, bank, steps=steps)

@@ -1,4 +1,7 @@
-"""The live page of docs/explore.md: clips of synthetic motion, by an encoder trained on labels for some seconds."""
+"""The live page of docs/explore.md, for the build of the documentation: ``python docs/gallery/explore.py FOLDER``.
+
+It shows clips of synthetic motion, by an encoder trained on labels for some seconds.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,7 @@ for _ in range(8):
 encoder.eval()
 
 if __name__ == "__main__":
-    pictures = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")
-    live = pictures.parent / "extra" / "live"  # the documentation's files have what is in `extra`
+    live = Path(sys.argv[1])
     live.mkdir(parents=True, exist_ok=True)
     shown, features = dataset.subset((~train).numpy()), extract_features(encoder, clips[~train])
     scores = neighbor_scores(

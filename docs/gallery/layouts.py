@@ -84,7 +84,7 @@ def face_points() -> np.ndarray:
 def draw_points(layout: layouts.SkeletonLayout, points: np.ndarray, *, numbered: int | None = None) -> Figure:
     """The skeleton large, by part, and small, by body; ``numbered`` is how many joints have their numbers written."""
     points = points - (points.max(axis=0) + points.min(axis=0)) / 2
-    figure = Figure(figsize=(11.2, 6.4), facecolor="white")
+    figure = Figure(figsize=(9.0, 5.6))
     for scale, left, width in (("part", 0.0, 0.46), ("body", 0.6, 0.24)):
         panel = figure.add_axes((left, 0.0, width, 1.0))
         panel.set(xlim=(-0.78, 0.78), ylim=(-0.98, 0.98), aspect="equal")
@@ -99,13 +99,13 @@ def draw_points(layout: layouts.SkeletonLayout, points: np.ndarray, *, numbered:
             panel.plot(*point, color=of_joint[joint], markersize=3 + 10 * width, zorder=2, **look)
         for row, (group, color) in enumerate(zip(groups, colors, strict=True)):
             x, y = left + width + 0.01, 0.5 + 0.06 * (len(groups) / 2 - row)
-            figure.text(x, y, group.replace("_", " "), fontsize=10, color=color, weight="bold", va="bottom")
-            figure.text(x, y, spans(groups[group]), fontsize=10, color="#333333", va="top")
+            figure.text(x, y, group.replace("_", " "), fontsize=9, color=color, weight="bold", va="bottom")
+            figure.text(x, y, spans(groups[group]), fontsize=9, color="#333333", va="top")
         if scale == "part":
             places = number_places(points, layout.edges)[:numbered]
             for joint, (point, label) in enumerate(zip(points[:numbered], places, strict=True)):
                 panel.plot(*zip(point, label, strict=True), color="#aaaaaa", linewidth=0.6, zorder=0)
-                panel.text(*label, str(joint), fontsize=10, ha="center", va="center", zorder=3)
+                panel.text(*label, str(joint), fontsize=8.5, ha="center", va="center", zorder=3)
     return figure
 
 

@@ -16,14 +16,14 @@ class Road:
     """Boxes by name, and arrows between them."""
 
     def __init__(self, height: float, boxes: dict[str, Box]) -> None:
-        self.figure = Figure(figsize=(11.25, height))
+        self.figure = Figure(figsize=(9.0, 0.8 * height))
         self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, 11.25), ylim=(0, height))
         self.axes.axis("off")
         self.boxes = boxes
         for left, bottom, width, tall, text, kind in boxes.values():
             style = "round,pad=0,rounding_size=0.08"
             self.axes.add_patch(FancyBboxPatch((left, bottom), width, tall, style, fc=COLORS[kind], ec="0.35"))
-            self.axes.text(left + width / 2, bottom + tall / 2, text, ha="center", va="center", fontsize=10.5)
+            self.axes.text(left + width / 2, bottom + tall / 2, text, ha="center", va="center", fontsize=8.6)
 
     def arrow(self, name: str, other: str, text: str = "", *, at: float | None = None, dashed: bool = False) -> None:
         """To the right where the other box is there, else up or down; ``at`` is the other coordinate."""
@@ -52,7 +52,7 @@ class Road:
         self.axes.annotate("", points[-1], points[-2], arrowprops=arrow)
         if label:
             x, y, ha, va = label
-            self.axes.text(x, y, text, ha=ha, va=va, fontsize=9, color="0.25")
+            self.axes.text(x, y, text, ha=ha, va=va, fontsize=8, color="0.25")
 
 
 def _road(height: float, views: dict[str, tuple[float, str]], extra: dict[str, Box], *, losses: dict[str, Box]) -> Road:
@@ -261,7 +261,7 @@ def method_crossclr() -> Figure:
         end = 2.7 if name == "joint" else 1.9
         other = "motion" if name == "joint" else "joint"
         label = (8.7, at + 0.06, "center", "bottom")
-        road.path([(7.4, at), (9.7, at), (9.7, end), (10.0, end)], f"its neighbors: positives of {other}", label=label)
+        road.path([(7.4, at), (9.7, at), (9.7, end), (10.0, end)], f"positives for {other}", label=label)
     return road.figure
 
 

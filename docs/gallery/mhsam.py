@@ -23,20 +23,25 @@ for _ in range(10):
 
 
 def mhsam_sharpness() -> Figure:
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
-    panels = figure.subplots(2, 5, sharey="row", height_ratios=(2, 1))
+    figure = Figure(figsize=(9, 5.6), layout="constrained")
+    panels = figure.subplots(2, 5, sharey="row", height_ratios=(1.6, 1))
     with torch.no_grad():
         feature_map = encoder.eval()(x)
+        order = salience(feature_map)[0, 0, :, 4].mean(dim=1).argsort(descending=True)  # the most salient channel first
         for above, below, sharpness in zip(*panels, (0.5, 1.0, 2.0, 4.0, 8.0), strict=True):
             salience.sharpness = sharpness  # no weight depends on it
             mask = salience(feature_map)  # (N, M, C, T', V)
-            image = above.imshow(mask[0, 0, :, 4], cmap="magma_r", vmin=0, vmax=1, aspect="auto")  # one step of a clip
-            above.set(title=f"sharpness={sharpness:g}", xlabel="joint")
-            below.hist(mask.flatten(), bins=25, range=(0, 1), color="#0072b2")
-            below.set(xlabel="mask", xlim=(0, 1), yticks=[])
-    panels[0, 0].set_ylabel("channel")
-    panels[1, 0].set_ylabel("entries")
-    figure.colorbar(image, ax=panels[0], label="mask")
+            image = above.imshow(
+                mask[0, 0, order, 4], cmap="magma_r", vmin=0, vmax=1, aspect="auto"
+            )  # a step of a clip
+            above.set_title(f"sharpness {sharpness:g}" if sharpness != 2 else "2, the default", fontsize=10.5)
+            above.set_xlabel("joint")
+            below.hist(mask.flatten(), bins=20, range=(0, 1), color="#0072b2", density=True)
+            below.set(xlabel="value of the mask", xlim=(0, 1), xticks=[0, 0.5, 1], yticks=[])
+            below.spines[["top", "right", "left"]].set_visible(False)
+    panels[0, 0].set_ylabel("channel, most salient first")
+    panels[1, 0].set_ylabel("how often")
+    figure.colorbar(image, ax=panels[0], label="mask", aspect=14)
     return figure
 
 

@@ -14,7 +14,7 @@ SIZES = (5, 5, 4, 5, 3)
 
 def momentum_queue_ring() -> Figure:
     queue = MomentumQueue(8, size=12)
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = Figure(figsize=(8.8, 4), layout="constrained")
     axes = figure.add_subplot()
     colors = ("#f0f0ee", "#9ecae1", "#fdae6b", "#a1d99b", "#dadaeb", "#fcbba1")
     first = 0

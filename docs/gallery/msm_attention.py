@@ -29,7 +29,7 @@ def msm_attention_scales() -> Figure:
     body = x[0, :2, 0, :, 0]  # the view from the front, (2, V)
     with torch.no_grad():
         _, attention = attend(feature_map, return_attention=True)
-    figure = Figure(figsize=(9.5, 6.6), layout="constrained")
+    figure = Figure(figsize=(8.8, 6.2), layout="constrained")
     panels = figure.subplots(2, 3, height_ratios=(1.2, 1))
     limit = max(weights[0, 0].max().item() for weights in attention)
     for above, below, name, weights in zip(*panels, attend.scales, attention, strict=True):

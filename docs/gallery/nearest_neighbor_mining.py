@@ -36,7 +36,7 @@ def nearest_neighbor_mining_mask() -> Figure:
     named = torch.where(by_query & by_strong, 4, torch.where(by_query, 2, torch.where(by_strong, 3, 0)))
     named[:, 0] = 1
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(8.8, 3.4), layout="constrained")
     axes = figure.add_subplot()
     axes.pcolormesh(named, cmap=ListedColormap(list(COLORS.values())), vmin=0, vmax=4, edgecolors="white", linewidth=2)
     axes.set_aspect("equal")

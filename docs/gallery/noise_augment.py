@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from common import LAYOUT, clips, write
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from skelblocks import viz
+from skelblocks import layouts, viz
 from skelblocks.augment import RandomGaussianNoise, RandomJointMask, RandomNoiseJoints
 
 clip = clips()[:1]  # (1, C, T, V, M): one arm is raised
@@ -31,9 +32,37 @@ def joint_mask_map() -> Figure:
 
 
 def noise_joints_map() -> Figure:
-    noisy = RandomNoiseJoints()(clip, generator=torch.Generator().manual_seed(0))
-    moved = (noisy - clip).norm(dim=1)[0].permute(2, 0, 1)  # (M, T, V)
-    return viz.clip_attention(noisy[0], moved, layout=LAYOUT, frames=6, label="displacement in m")
+    noising = RandomNoiseJoints()
+    draws = noising.sample(clip.shape, generator=torch.Generator().manual_seed(0))
+    noisy, lost = noising.transform(clip, draws), draws.joints[0]
+    moved = (noisy - clip).norm(dim=1)[0, :, lost, 0].T  # meters, (lost joints, T)
+    names = [layouts.get(LAYOUT).joints[joint].replace("_", " ") for joint in lost]
+    figure = Figure(figsize=(8.8, 6.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(2.2, 1))
+    for panel, frame in zip(above.subplots(1, 5), range(0, 32, 7), strict=True):
+        before, after = clip[0, :2, frame, :, 0], noisy[0, :2, frame, :, 0]  # seen from the front
+        for edge in layouts.get(LAYOUT).edges:
+            panel.plot(*before[:, list(edge)], color="#9aa5b1", linewidth=2)
+        for joint in lost:
+            panel.plot(*torch.stack((before[:, joint], after[:, joint]), dim=1), ":", color="#d55e00", linewidth=1.2)
+        panel.plot(*after[:, lost], "o", color="#d55e00", markersize=6)
+        panel.set_title(f"frame {frame}", fontsize=10)
+        panel.set_aspect("equal")
+        panel.axis("off")
+    marks = [Line2D([], [], color="#9aa5b1", linewidth=2), Line2D([], [], color="#d55e00", linestyle=":", marker="o")]
+    above.legend(
+        marks,
+        ("the clip", "a lost joint: where it is, and where it is put"),
+        loc="outside upper center",
+        ncols=2,
+        frameon=False,
+    )
+    axes = below.subplots()
+    image = axes.imshow(moved, cmap="magma_r", vmin=0, aspect="auto", interpolation="nearest")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("frame")
+    below.colorbar(image, ax=axes, label="moved by, m", pad=0.015)
+    return figure
 
 
 if __name__ == "__main__":

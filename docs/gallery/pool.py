@@ -22,15 +22,16 @@ def pool_persons() -> Figure:
     middle = masked.mean(dim=0)
     components = torch.linalg.svd(masked - middle).Vh[:2]
     masked, plain, absent = (components @ (each - middle).T for each in (masked, plain, absent))
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    axes.quiver(*masked, *(plain - masked), angles="xy", scale_units="xy", scale=1, width=0.002, color="#bbbbbb")
-    axes.plot(*masked, "o", color="#0072b2", label="pool(map, person_mask)")
-    axes.plot(*plain, "o", color="#e69f00", label="pool(map)")
-    axes.plot(*absent, "*", color="#d55e00", markersize=14, label="the absent person")
-    axes.set(xlabel="first principal component", ylabel="second principal component")
+    axes.quiver(*masked, *(plain - masked), angles="xy", scale_units="xy", scale=1, width=0.003, color="#aaaaaa")
+    axes.plot(*masked, "o", color="#0072b2", markersize=8, label="with the person mask: the person alone")
+    axes.plot(*plain, "s", color="#e69f00", markersize=6, label="without: half of the way to the absent person")
+    axes.plot(*absent, "*", color="#d55e00", markersize=20, label="the absent person, the same in every clip")
+    axes.set(xlabel="first principal component", ylabel="second principal component", xticks=[], yticks=[])
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    axes.margins(0.08)
+    figure.legend(loc="outside upper left", frameon=False)
     return figure
 
 

@@ -29,20 +29,21 @@ def region_contrast_keys() -> Figure:
     key, bank = unit_rows(torch.randn(n, 32)), unit_rows(torch.randn(512, 32))
     sides = key + key[partner] + 0.3 * torch.randn(2, n, 32)  # not told apart yet
     targets = {"pasted region": partner, "rest": torch.arange(n)}
-    figure = Figure(figsize=(11, 3.3), layout="constrained")
-    columns = figure.subplots(1, 4)
-    for steps, pair in ((0, columns[:2]), (100, columns[2:])):
+    figure = Figure(figsize=(7.2, 6.6), layout="constrained")
+    (first, second), (third, fourth) = figure.subplots(2, 2)
+    for steps, pair in ((0, (first, second)), (100, (third, fourth))):
         after = trained(sides, key, partner, bank, steps=steps)
         for axes, (name, target), side in zip(pair, targets.items(), after, strict=True):
             image = axes.imshow(side @ key.T, cmap="RdBu_r", vmin=-1, vmax=1)
-            axes.plot(target, range(n), "s", markeredgecolor="black", color="none", markersize=15, linestyle="")
+            axes.plot(target, range(n), "s", markeredgecolor="black", color="none", markersize=21, linestyle="")
             axes.set_title(f"{name}, {steps} steps", fontsize=11)
             axes.set_xlabel("key of clip", fontsize=10)
             axes.set_xticks(range(n))
             axes.set_yticks(range(n))
             axes.tick_params(length=0, labelsize=9)
-    columns[0].set_ylabel("mixed clip", fontsize=10)
-    figure.colorbar(image, ax=columns, label="cosine", shrink=0.8)
+    for axes in (first, third):
+        axes.set_ylabel("mixed clip", fontsize=10)
+    figure.colorbar(image, ax=(first, second, third, fourth), label="cosine", shrink=0.6)
     return figure
 
 

@@ -21,7 +21,7 @@ def region_pool_masks() -> Figure:
     order = [joint for body in bodies for joint in body.joints]
     ends = torch.tensor([len(body.joints) for body in bodies]).cumsum(dim=0)
     middles = ends - torch.tensor([len(body.joints) for body in bodies]) / 2
-    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+    figure = Figure(figsize=(8.8, 3.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     colors = ListedColormap(["#cfe3f1", "#d55e00"])
     sides = zip(panels, (frames, rows), ("frame of the clip", "frame of the map"), (swap.stride, 1), strict=True)

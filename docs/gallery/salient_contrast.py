@@ -34,8 +34,8 @@ def trained(keys: tuple[Tensor, Tensor], bank: Tensor, *, steps: int, hard_negat
 
 def salient_contrast_circle() -> Figure:
     keys, bank = (on_circle(75), on_circle(105)), on_circle(*range(190, 360, 12))
-    figure = Figure(figsize=(11, 3.9), layout="constrained")
-    panels = {"at first": (0, True), "400 steps, hard_negative=False": (400, False), "400 steps": (400, True)}
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    panels = {"at first": (0, True), "400 steps,\nhard_negative=False": (400, False), "400 steps": (400, True)}
     for axes, (title, (steps, hard_negative)) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         queries = trained(keys, bank, steps=steps, hard_negative=hard_negative)
         axes.plot(*on_circle(*range(361)).T, color="#cccccc", linewidth=1)
@@ -45,8 +45,8 @@ def salient_contrast_circle() -> Figure:
             axes.plot(*query.T, "o", color=color, markersize=9, label=f"query, {name}")
             axes.plot(*key.T, "s", markeredgecolor=color, color="none", markersize=13, label=f"key, {name}")
         angle = math.degrees(math.acos(float(queries[0][0] @ queries[1][0])))
-        axes.set_title(title, fontsize=11)
-        axes.text(0, -0.35, f"{angle:.0f} degrees apart", ha="center", fontsize=11)
+        axes.set_title(title, fontsize=9.5)
+        axes.text(0, -0.35, f"{angle:.0f} degrees apart", ha="center", fontsize=10)
         axes.set_aspect("equal")
         axes.axis("off")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, labelspacing=1.0)

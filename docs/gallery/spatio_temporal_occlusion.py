@@ -37,7 +37,7 @@ def spatio_temporal_occlusion_units() -> Figure:
     for row, unit in zip(hidden, units, strict=True):
         row[list(unit)] = True
     figure = viz.clip_strip(frame.repeat(1, 4, 1, 1), layout=LAYOUT, frames=4, hidden=hidden)
-    names = ("left elbow,\nneighbours", "left elbow,\nbone", "spine base,\nneighbours", "spine base,\nbone")
+    names = ("left elbow,\nneighbors", "left elbow,\nbone", "spine base,\nneighbors", "spine base,\nbone")
     for panel, name in zip(figure.axes, names, strict=True):
         panel.set_xlabel(name)
     return figure

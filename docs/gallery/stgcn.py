@@ -16,7 +16,7 @@ SUBSETS = {
 
 
 def stgcn_adjacency() -> Figure:
-    figure = Figure(figsize=(9.5, 9.8), layout="constrained")
+    figure = Figure(figsize=(8.6, 8.8), layout="constrained")
     panels = figure.subplots(3, 3)
     spatial = layouts.adjacency(LAYOUT, strategy="spatial")
     for row, (strategy, names) in zip(panels, SUBSETS.items(), strict=True):

@@ -33,19 +33,38 @@ def draw_run(
     names = list(history[0])[1 : list(history[0]).index("learning_rate")]  # the loss and its terms
     losses = {name: (epochs, [row[name] for row in history]) for name in names}
     save_picture(curves(losses, ylabel="loss"), folder / "loss.png")
-    measured = [row for row in history if "knn" in row]
-    if measured:
-        at = [row["epoch"] for row in measured]
-        found = {name: (at, [row[name] for row in measured]) for name in ("knn", "linear")}
-        save_picture(curves(found, ylabel="accuracy on the test clips, %"), folder / "accuracy.png")
+    if any("knn" in row for row in history):
+        save_picture(accuracy_curves(history, sets=sets), folder / "accuracy.png")
     if len(sets.test) >= 3:  # fewer points do not span a plane
         _, test = frozen_features(encoder, sets, stream=stream)
         labels = sets.test.labels if sets.labeled else torch.zeros(len(sets.test), dtype=torch.int64)
         named = list(sets.test.class_names) if sets.labeled else None
-        save_picture(embedding_scatter(test, labels, class_names=named or None), folder / "embedding.png")
+        title = f"Features of {len(test)} test clips"
+        save_picture(embedding_scatter(test, labels, class_names=named or None, title=title), folder / "embedding.png")
     clip, title = first_clip(sets)
     drawn = draw_skeleton(clip, layout=sets.layout, title=title, flip_vertical=in_picture(clip))
     save_picture(drawn, folder / "clip.png")
+
+
+def accuracy_curves(
+    history: Sequence[Mapping[str, float]], *, sets: Sets, levels: Mapping[str, float] | None = None
+) -> Any:
+    """Draw the accuracies of a run from zero upwards, and chance where the classes are known.
+
+    Args:
+        history: One row of metrics per epoch. Rows without accuracies are left out.
+        sets: The clips.
+        levels: Further accuracies to compare with, in percent, by name.
+
+    Returns:
+        The figure.
+    """
+    names = sets.test.class_names
+    lines = {**(levels or {}), **({"chance": 100 / len(names)} if names else {})}
+    measured = [row for row in history if "knn" in row]
+    at = [row["epoch"] for row in measured]
+    found = {name: (at, [row[key] for row in measured]) for key, name in (("knn", "kNN"), ("linear", "linear probe"))}
+    return curves(found, ylabel="accuracy on the test clips, %", levels=lines or None, from_zero=True)
 
 
 def save_picture(figure: Any, path: Path) -> None:

@@ -24,7 +24,7 @@ Mask = Tensor | NDArray[np.bool_]
 
 LEGEND = 1.6  # inches at the right
 _HEIGHT = 2.1  # of one frame, in inches
-_WIDEST = 13.0  # of a row of frames
+_WIDEST = 7.0  # of a row of frames; with the legend, its text reads on a page 600 pixels wide
 
 
 class Strip(NamedTuple):

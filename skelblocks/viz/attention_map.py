@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW = 4  # maps side by side
+_WIDEST = 7.8  # of a row, in inches
 
 
 def attention_map(
@@ -78,7 +79,8 @@ def attention_map(
     ticker = require("matplotlib.ticker", extra="viz")
     columns = min(len(stack), _ROW)
     rows = -(-len(stack) // columns)
-    figure = new_figure(width=2.7 * columns + 1.2, height=3.0 * rows + (0.8 if title else 0.4), title=title)
+    side = min(2.7, _WIDEST / columns)
+    figure = new_figure(width=side * columns + 1.2, height=(side + 0.35) * rows + (0.4 if title else 0.1), title=title)
     panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(stack))]
     for i, (axes, matrix) in enumerate(zip(panels, stack, strict=True)):
         image = axes.imshow(matrix, interpolation="nearest", **palette)

@@ -16,13 +16,16 @@ from skelblocks.viz._style import COLORS, INK, finished, new_figure, plain, titl
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_NUMBERED = 30  # classes up to which a bar has room for a number
+
 
 def class_accuracy(
     matrix: Confusion, *, class_names: Sequence[str] | None = None, sort: bool = True, title: str | None = None
 ) -> Figure:
     """Draw the accuracy of each class, its recall, with the classes' mean as a line.
 
-    A class without samples has no bar and does not count in the mean; its name says so.
+    With up to 30 classes, each bar has its number. A class without samples has no bar and does not count in the mean;
+    its name says so.
 
     Args:
         matrix: As in :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
@@ -60,14 +63,38 @@ def class_accuracy(
     rows = np.flatnonzero(samples[order])
     axes.barh(rows, recall[order][rows], height=0.72, color=COLORS[0])
     mean = float(recall[samples > 0].mean())
-    axes.axvline(mean, color=COLORS[1], linewidth=1.5, linestyle="--", label=f"mean {mean:.1f} %")
+    # Behind the bars, whose numbers it would cross.
+    axes.axvline(mean, color=COLORS[1], linewidth=1.5, linestyle="--", zorder=0.9)
+    axes.annotate(
+        f"mean {mean:.1f} %",
+        (mean, 1),
+        (0, 3),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="left" if mean < 12 else "right" if mean > 88 else "center",
+        va="bottom",
+        fontsize=9,
+        color=COLORS[1],
+    )
     plain(axes)
+    for row in rows if len(names) <= _NUMBERED else ():
+        share = recall[order[row]]
+        inside = share > 12
+        axes.annotate(
+            f"{share:.0f}",
+            (share, row),
+            (-3 if inside else 3, 0),
+            textcoords="offset points",
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=min(size, 9.0),
+            color="white" if inside else INK,
+        )
     axes.grid(visible=False, axis="y")
     axes.set_yticks(range(len(names)), written)
     axes.tick_params(axis="y", labelsize=size, length=0)
     axes.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
     axes.set_xlabel("accuracy in %", color=INK)
     if title:
-        axes.set_title(title_of(title), color=INK, fontsize=12, pad=10)
-    figure.legend(loc="outside lower right", frameon=False, fontsize=9, labelcolor=INK)
+        axes.set_title(title_of(title), color=INK, fontsize=12, pad=20)
     return finished(figure)

@@ -107,9 +107,9 @@ def _two_rows(
     """A figure in two: panels of equal aspect and filled rasters share no grid that every matplotlib lays out alike."""
     low, high = window(bodies, shown)
     ratio = float(np.clip((high - low)[0] / (high - low)[1], 0.45, 1.6))
-    width = float(np.clip(2.6 * ratio * len(shown), 6.0, 12.0))
+    width = float(np.clip(2.6 * ratio * len(shown), 5.5, 7.0))  # wider, and its text is too small on a page
     tall = float(np.clip(width / len(shown) / ratio, 1.2, 3.0))
-    deep = (0.6 + 0.115 * joints) * len(persons)
+    deep = (0.6 + 0.13 * joints) * len(persons)
     figure = new_figure(width=width + 2.0, height=tall + deep + (0.8 if title else 0.4), title=title)
     rows: Any = figure.subfigures(2, 1, height_ratios=[tall + 0.4, deep])
     return rows[0], rows[1]
@@ -158,7 +158,7 @@ def _draw_rasters(
         raster.set(xlim=(-0.5, len(bodies.present) - 0.5), ylim=(len(field) - 0.5, -0.5))
         raster.set_yticks(range(len(field)), [name_of(name.replace("_", " ")) for name in layout.joints])
         raster.tick_params(colors=INK, labelsize=8, length=2)
-        raster.tick_params(axis="y", labelsize=6, length=0)
+        raster.tick_params(axis="y", labelsize=7.5, length=0)
         raster.xaxis.set_major_locator(require("matplotlib.ticker", extra="viz").MaxNLocator(integer=True))
         raster.spines[:].set_color("#bbbbbb")
         if len(persons) > 1:

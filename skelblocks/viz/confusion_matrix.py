@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.optional import require
 from skelblocks.viz._confusion import Confusion, to_counts
 from skelblocks.viz._style import INK, finished, new_figure
 
@@ -73,22 +74,22 @@ def confusion_matrix(
         nobody = np.broadcast_to(total == 0, counts.shape)
         shown = np.ma.array(counts / np.where(total, total, 1), mask=nobody)
 
-    side = float(np.clip(0.42 * len(names), 2.4, _WIDEST))
+    side = float(np.clip(0.46 * len(names), 2.4, _WIDEST))
     pitch = 72 * side / len(names)
-    size = float(np.clip(0.7 * pitch, _SMALLEST, 9))
+    size = float(np.clip(0.7 * pitch, _SMALLEST, 9.5))
     step = ceil(1.15 * size / pitch)
     margin = max(map(len, names)) * size * 0.6 / 72
     figure = new_figure(width=side + margin + 2.0, height=side + margin + (1.2 if title else 0.8), title=title)
     axes = figure.add_subplot()
     high = 1.0 if normalize is not None else max(float(counts.max()), 1.0)
-    image = axes.imshow(shown, cmap="magma_r", vmin=0, vmax=high, interpolation="nearest")
+    image = axes.imshow(shown, cmap=_palette(), vmin=1e-6 * high, vmax=high, interpolation="nearest")
     axes.set_facecolor(_NOBODY)
     if len(names) <= _NUMBERED:
         for (row, column), number in np.ndenumerate(shown.filled(0)):
             text = f"{100 * number:.0f}" if normalize is not None else f"{number:.10g}"
             if text != "0":
-                color = "white" if number > 0.45 * high else INK
-                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=min(size, 7.5))
+                color = "white" if number > 0.55 * high else INK
+                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=min(size, 9))
     places = range(0, len(names), step)
     numbers = max(map(len, names)) <= 2
     axes.set_xticks(places, [names[i] for i in places], rotation=0 if numbers else 90)
@@ -102,3 +103,10 @@ def confusion_matrix(
     bar.ax.tick_params(colors=INK, labelsize=8, length=2)
     bar.outline.set_visible(False)
     return finished(figure)
+
+
+def _palette() -> Any:
+    """White for nothing, and blues that tell even a small share from it."""
+    blues = require("matplotlib", extra="viz").colormaps["Blues"](np.linspace(0.16, 1, 256))
+    palette = require("matplotlib.colors", extra="viz").ListedColormap(blues)
+    return palette.with_extremes(under="white")

@@ -117,18 +117,20 @@ def _scatter(points: NDArray[np.float64], y: NDArray[np.int64], names: Sequence[
     columns = -(-len(classes) // _COLUMN)
     figure = new_figure(width=5.6 + 1.6 * columns, height=5.0)
     axes = figure.add_subplot()
-    size = float(np.clip(6000 / len(points), 6, 36))
+    size = float(np.clip(8000 / len(points), 8, 40))
     entries = []
     for i, label in enumerate(classes):
         across, up = points[y == label].T
+        marker = MARKERS[(i + i // len(COLORS)) % len(MARKERS)]  # neighbors in color differ in shape
         dots = axes.scatter(
             across,
             up,
-            s=size,
+            s=size * (1.9 if marker == "*" else 1.0),  # a star fills less of its square
             color=COLORS[i % len(COLORS)],
-            marker=MARKERS[i // len(COLORS) % len(MARKERS)],
-            alpha=0.8,
-            linewidths=0,
+            marker=marker,
+            alpha=0.85,
+            edgecolors="white",
+            linewidths=0.3,
             label=names[label],
         )
         entries.append(dots)
@@ -139,9 +141,9 @@ def _scatter(points: NDArray[np.float64], y: NDArray[np.int64], names: Sequence[
         loc="outside right center",
         ncols=columns,
         frameon=False,
-        fontsize=8,
+        fontsize=9,
         labelcolor=INK,
         handletextpad=0.2,
-        markerscale=max(1.0, (24 / size) ** 0.5),
+        markerscale=max(1.0, (32 / size) ** 0.5),
     )
     return figure, axes

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SEEN, _TAKEN, _ABSENT = "#cfe3f1", "#333333", PALE
 _ROW = 0.15  # inches a joint
 _WIDTH = 4.2  # inches a raster
+_WIDEST = 6.2  # of all rasters; wider, and the text is too small on a page
 
 
 def occlusion_map(
@@ -122,7 +123,7 @@ def _figure(
     width, height = panel_size([strip]) if strip else (0.0, 0.0)
     columns = len(strip.frames) if strip else 0
     figure = new_figure(
-        width=max(_WIDTH * len(persons) + 1.2, width * columns + 0.3) + LEGEND,
+        width=max(min(_WIDTH * len(persons), _WIDEST) + 1.2, width * columns + 0.3) + LEGEND,
         height=tall + (height + 0.3 if strip else 0.0) + (0.4 if title else 0.0),
         title=title,
     )
@@ -153,7 +154,7 @@ def _draw_map(panel: Any, mask: NDArray[np.bool_], present: NDArray[np.bool_], l
     panel.xaxis.set_major_locator(require("matplotlib.ticker", extra="viz").MaxNLocator(8, integer=True))
     panel.set_yticks(range(len(order)), [name_of(look.layout.joints[joint].replace("_", " ")) for joint in order])
     panel.tick_params(colors=INK, labelsize=8, length=2)
-    panel.tick_params(axis="y", labelsize=7, length=0, labelleft=labeled)
+    panel.tick_params(axis="y", labelsize=8, length=0, labelleft=labeled)
     by_joint = [color for joints, color in zip(groups.values(), colors, strict=True) for _ in joints]
     for tick, color in zip(panel.yaxis.get_major_ticks(), by_joint, strict=True):
         tick.label1.set_color(color)

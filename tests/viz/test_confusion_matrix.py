@@ -72,6 +72,7 @@ def test_bars_are_the_recall_best_first_with_the_mean_of_those_that_occur():
         (pytest.approx(1), 25),
     ]
     assert axes.lines[0].get_xdata()[0] == pytest.approx(62.5)
+    assert [text.get_text() for text in axes.texts] == ["mean 62.5 %", "100", "25"]
     axes = class_accuracy([[1, 3], [0, 4]], sort=False).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1"]
 

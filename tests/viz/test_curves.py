@@ -73,6 +73,35 @@ def test_wrong_series_say_what_was_expected(series, log, message):
         curves(series, log=log)
 
 
+def test_levels_are_dashed_lines_behind_the_curves_and_in_the_legend(rendered):
+    figure = curves({"kNN": [40.0, 60.0]}, levels={"raw": 50.0, "chance": torch.tensor(10.0)}, from_zero=True)
+    (axes,) = figure.axes
+    curve, *lines = axes.lines
+    assert [line.get_ydata()[0] for line in lines] == [50, 10]
+    assert all(line.get_linestyle() != "-" and line.get_zorder() < curve.get_zorder() for line in lines)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kNN", "raw", "chance"]
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 60
+    rendered(figure)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": {}}, "levels: expected at least one of the levels"),
+        ({"levels": {"chance": [1.0, 2.0]}}, r"levels\['chance'\]: expected one number, got shape \(2,\)"),
+        ({"levels": {"chance": float("nan")}}, r"levels\['chance'\]: expected finite numbers"),
+        ({"levels": {"a": 1.0}}, "levels: expected other names than the curves have, got a; rename"),
+        ({"levels": {"chance": 0.0}, "log": True}, r"levels\['chance'\]: expected a value > 0 with log=True"),
+        ({"from_zero": True, "log": True}, "from_zero: expected False with log=True"),
+        ({"levels": {"below": -1.0}, "from_zero": True}, "from_zero: expected values of at least 0, got -1"),
+    ],
+)
+def test_wrong_levels_say_what_was_expected(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        curves({"a": [1.0, 2.0]}, **arguments)
+
+
 def test_words_are_no_values():
     with pytest.raises(TypeError, match="expected numbers"):
         curves({"a": ["high", "low"]})

@@ -73,6 +73,11 @@ PICTURES = {
     "skeleton_hidden": lambda: draw_skeleton(waving(), hidden=np.tile(np.arange(25) < 8, (8, 1)), **NTU),
     "curves": lambda: curves({"loss": [3.0, 2.0, 1.5, 1.2], "kNN": ([1, 4], [0.2, 0.6])}, title="Pre-training"),
     "curves_log": lambda: curves({"loss": 10 ** np.cos(np.arange(40) / 9)}, log=True, xlabel="step"),
+    "curves_levels": lambda: curves(
+        {"kNN": [65.0, 66.0, 76.0, 79.0], "linear": [67.0, 75.0, 81.0, 83.0]},
+        levels={"untrained": 43.0, "chance": 10.0},
+        from_zero=True,
+    ),
     "attention_map": lambda: attention_map(matrices(), names=["joint", "part", "body"], title="Attention"),
     "embedding_points": lambda: embedding_scatter(*triangle(), method=None, class_names=["a", "b", "c"]),
     "embedding_pca": lambda: embedding_scatter(*triangle(), method="pca", title="Features"),
