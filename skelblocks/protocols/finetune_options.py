@@ -44,22 +44,20 @@ class FinetuneOptions:
 
     _group: ClassVar[str] = "finetune"
 
-    epochs: int = 100
+    epochs: int = 100  # passes over the labeled clips
     batch_size: int = 64  # clips per step; an incomplete last batch is dropped, unless it is the only one
-    optimizer: Optimizer = "sgd"
-    learning_rate: float = 0.1
+    optimizer: Optimizer = "sgd"  # PSTL uses Adam
+    learning_rate: float = 0.1  # learning rate of the classifier, after the warm-up
     start_rate: float | None = None  # learning rate of the encoder; default: learning_rate, as for the classifier
-    sgd_momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 1e-4
+    sgd_momentum: float = 0.9  # momentum of SGD
+    nesterov: bool = False  # whether SGD uses Nesterov momentum
+    weight_decay: float = 1e-4  # weight decay of all parameters
     schedule: Schedule = "step"  # of the learning rate; plateau: torch's, on the epoch's loss, as in SkeAttnCLR
-    milestones: list[int] = field(
-        default_factory=lambda: [80]
-    )  # epochs after which the step schedule divides the rate by ten
+    milestones: list[int] = field(default_factory=lambda: [80])  # epochs after which schedule=step divides by ten
     warmup_epochs: float = 0.0  # epochs in which the rate rises from zero
     mode: Mode = "train"  # eval: frozen batch norms and no dropout, as in AimCLR, MsMCLR, SkeAttnCLR
     augment: Augment = "none"  # augmentation of training clips; weak: crop and shear
-    precision: Precision = "32-true"
+    precision: Precision = "32-true"  # precision of the training
 
     def __post_init__(self) -> None:
         group = self._group
@@ -100,9 +98,7 @@ class SemiOptions(FinetuneOptions):
 
     fractions: list[float] = field(default_factory=lambda: [0.01, 0.1])  # fractions of the labels
     draws: int = 5  # random draws of the labeled clips, each with its own seed
-    protocol: Literal["finetune", "linear"] = (
-        "finetune"  # finetune: train the whole model (AimCLR, section 4.2); linear: frozen features
-    )
+    protocol: Literal["finetune", "linear"] = "finetune"  # whole model (AimCLR, section 4.2), or frozen features
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -49,9 +49,7 @@ class DataOptions:
     coordinates: int | None = None  # 3: add a zero depth to 2-D clips; 2: drop the third coordinate
     nan: Nan = "error"  # treat NaN coordinates as an error, or as unseen joints, which are filled
     split: Split | None = None  # what separates training and test; default: cross-subject, or the prepared protocol
-    train_ids: list[int] = field(
-        default_factory=list
-    )  # who trains; default: odd subjects, or all but the last view or fold
+    train_ids: list[int] = field(default_factory=list)  # who trains; default: odd subjects, or all but the last group
     joints: list[str] | str | None = None  # joints to keep after centering, by name; or a layout: joints it shares
     synthetic: dict[str, int | float] = field(default_factory=dict)  # arguments for skelblocks.data.synthetic_motion
 
@@ -89,9 +87,7 @@ class TrainOptions:
     workers: int = 0  # loader processes; 0: a thread reads batches ahead
     checkpoint_every: int = 1  # epochs between checkpoints
     accelerator: str = "auto"  # kind of device, such as cpu or cuda; torchrun starts several
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = (
-        "32-true"  # auto: bfloat16 if supported
-    )
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"  # auto: by the machine
     sync_batch_norm: bool = False  # compute batch statistics over all processes; on GPUs only
     timeout: float = 600.0  # seconds that a process waits for the others before the run ends
     folder: str | None = None  # folder of the run; default: runs/METHOD_DATA_SPLIT_STREAM_seedSEED

@@ -68,8 +68,8 @@ def test_help_has_the_comments_behind_the_options(capsys):
         evaluate("report", ["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "--evaluate.k K number of neighbors to report; default: the run's evaluate.neighbors" in shown
-    assert "--animation {true,false} of a test clip (type: bool" in shown
-    assert "--finetune.batch_size BATCH_SIZE clips; fewer labeled clips make one batch" in shown
+    assert "--animation {true,false} also draw an animated test clip (type: bool" in shown
+    assert "--finetune.batch_size BATCH_SIZE clips per step; an incomplete last batch is dropped" in shown
 
 
 def test_knn_and_linear_are_the_librarys_on_the_runs_features(run, capsys):
