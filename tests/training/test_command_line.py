@@ -47,7 +47,7 @@ def test_help_has_the_comments_behind_the_options(capsys):
         parse_options(load_page("msmclr").options, ["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "--train.batch_size BATCH_SIZE clips per step, over all processes (type: int, default: 128)" in shown
-    assert '--loss {d3m,info_nce} of the strong branches; info_nce: table 7, "only L_NCE"' in shown
+    assert '--loss {d3m,info_nce} loss of the strong branches; info_nce: table 7, "only L_NCE"' in shown
 
 
 @pytest.mark.parametrize("method", METHODS)
