@@ -164,7 +164,7 @@ def test_without_imageio_ffmpeg_it_says_what_to_install(tmp_path, monkeypatch):
     ("name", "change", "error", "message"),
     [
         ("clip.avi", {}, ValueError, r"path: expected a name that ends in .gif or .mp4, got 'clip.avi'"),
-        ("no/clip.gif", {}, FileNotFoundError, "path: the folder .* is not there"),
+        ("no/clip.gif", {}, FileNotFoundError, "path: the folder .* does not exist"),
         ("clip.gif", {"fps": 60}, ValueError, "fps: expected at most 50 in a GIF, got 60"),
         ("clip.mp4", {"fps": -1}, ValueError, "fps: expected a number > 0"),
         ("clip.gif", {"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: expected a person in it"),
