@@ -256,7 +256,7 @@ def test_a_wrapped_state_dict_is_named():
 )
 def test_a_file_of_another_kind_is_told_what_it_seems_to_be(tmp_path, content, kind):
     (tmp_path / "model.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=f"model.pt: expected a checkpoint that torch.save wrote, this is {kind}"):
+    with pytest.raises(CheckpointError, match=f"model.pt: expected a checkpoint that torch.save wrote, got {kind}"):
         read_state_dict(tmp_path / "model.pt")
 
 
