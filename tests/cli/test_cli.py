@@ -49,7 +49,7 @@ def test_from_a_shell(raw, tmp_path):
 
 def test_every_option_reaches_the_preparation(raw, tmp_path, capsys):
     (tmp_path / "missing.txt").write_text("S001C001P001R001A001.skeleton\n")
-    given = ("--frames", 9, "--persons", 1, "--bodies", "first", "--denoise", "--gaps", "hold", "--center", "clip")
+    options = ("--frames", 9, "--persons", 1, "--bodies", "first", "--denoise", "--gaps", "hold", "--center", "clip")
     more = (
         "--center-origin",
         "first",
@@ -60,7 +60,7 @@ def test_every_option_reaches_the_preparation(raw, tmp_path, capsys):
         "--missing-list",
         tmp_path / "missing.txt",
     )
-    assert not run("prepare", "ntu120", "--root", raw, "--out", tmp_path / "out", "--protocol", "xset", *given, *more)
+    assert not run("prepare", "ntu120", "--root", raw, "--out", tmp_path / "out", "--protocol", "xset", *options, *more)
     assert "3 clips (3, 9, 25, 1), 2 train, 1 test" in capsys.readouterr().out
     dataset = PreparedSet(tmp_path / "out")
     reasons = [entry["reason"] for entry in dataset.manifest["rejected"]]

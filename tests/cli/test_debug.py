@@ -22,7 +22,7 @@ def test_debug_adds_the_traceback(arguments, capsys):
 
 
 def test_memory_that_is_not_there_is_one_line(monkeypatch, capsys):
-    def fail(given):
+    def fail(args):
         raise MemoryError
 
     monkeypatch.setattr("skelblocks.cli.inspect.run", fail)

@@ -105,9 +105,9 @@ def test_the_traceback_is_behind_debug(tmp_path, capsys):
     ],
 )
 def test_errors_are_one_line(error, line):
-    told = line_of(error)
-    assert told.startswith(line)
-    assert "\n" not in told
+    message = line_of(error)
+    assert message.startswith(line)
+    assert "\n" not in message
 
 
 def test_a_pickle_of_another_skeleton_needs_its_layout(tmp_path, capsys):

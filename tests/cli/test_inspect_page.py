@@ -25,34 +25,34 @@ def file(tmp_path):
     return path
 
 
-def told(capsys):
+def printed(capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
 def test_text_tells_of_near_copies(file, capsys):
     assert not run("inspect", file)
-    assert "near copies 1 pair: 1 of another subject, 1 of another view." in told(capsys)
+    assert "near copies 1 pair: 1 of another subject, 1 of another view." in printed(capsys)
     assert not run("inspect", file, "--split", "cross-subject")
-    assert "near copies 1 pair, 1 across training and test." in told(capsys)
+    assert "near copies 1 pair, 1 across training and test." in printed(capsys)
     assert not run("inspect", file, "--split", "cross-view", "--train-ids", 1)
-    assert "near copies 1 pair, 1 across training and test." in told(capsys)
+    assert "near copies 1 pair, 1 across training and test." in printed(capsys)
     assert not run("inspect", file, "--threshold", 0)
-    assert "No two clips are near copies" in told(capsys)
+    assert "No two clips are near copies" in printed(capsys)
 
 
 def test_large_sets_are_searched_when_asked(file, capsys, monkeypatch):
     monkeypatch.setattr("skelblocks.cli.inspect_page._SEARCHED", 11)
     assert not run("inspect", file)
-    assert "not searched in 12 clips; add --copies to search" in told(capsys)
+    assert "not searched in 12 clips; add --copies to search" in printed(capsys)
     assert not run("inspect", file, "--copies")
-    assert "near copies 1 pair" in told(capsys)
+    assert "near copies 1 pair" in printed(capsys)
 
 
 def test_the_split_of_the_set_itself(file, tmp_path, capsys):
     arrays = dict(np.load(file))
     np.savez(tmp_path / "split.npz", **arrays, is_train=np.arange(12) < 6)
     assert not run("inspect", tmp_path / "split.npz")
-    assert "1 pair, 1 across training and test" in told(capsys)
+    assert "1 pair, 1 across training and test" in printed(capsys)
     write_nw_ucla(tmp_path / "raw", clips=6)
     assert not run("prepare", "nw-ucla", "--root", tmp_path / "raw", "--out", tmp_path / "out", "--protocol", "xview")
     assert not run("inspect", tmp_path / "out", "--html", tmp_path / "out.html")
@@ -110,4 +110,4 @@ def test_mistakes_leave_no_page(file, tmp_path, capsys, monkeypatch):
 def test_a_set_that_cannot_be_compared_is_still_told_of(tmp_path, capsys):
     np.savez(tmp_path / "empty.npz", x=np.zeros((0, 3, 5, 25, 1)))
     assert not run("inspect", tmp_path / "empty.npz")
-    assert "near copies not searched: clips: expected at least one clip" in told(capsys)
+    assert "near copies not searched: clips: expected at least one clip" in printed(capsys)

@@ -194,8 +194,8 @@ def test_recordings_that_cannot_be_read_are_listed(root, capsys):
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_before_anything_is_written(root, labels, more, message, capsys):
-    given = () if labels is None else write_labels(root, labels)
-    assert prepare(root, *given, *more) == 1
+    label_options = () if labels is None else write_labels(root, labels)
+    assert prepare(root, *label_options, *more) == 1
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error

@@ -139,10 +139,10 @@ def test_batches_and_datasets_share_the_entry_of_the_tensor(tmp_path):
     )
     x = dataset.as_tensor()
     expected = extract_features(Encoder(), x)
-    for given in (dataset, DataLoader(dataset, batch_size=3), list(x.split(2)), TensorDataset(x), x):
+    for clips in (dataset, DataLoader(dataset, batch_size=3), list(x.split(2)), TensorDataset(x), x):
         for path in tmp_path.iterdir():
             path.unlink()
-        torch.testing.assert_close(cached_features(Encoder(), given, folder=tmp_path, batch_size=2), expected)
+        torch.testing.assert_close(cached_features(Encoder(), clips, folder=tmp_path, batch_size=2), expected)
         SEEN.clear()
         cached_features(Encoder(), x, folder=tmp_path)
         assert not SEEN

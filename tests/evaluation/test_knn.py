@@ -191,6 +191,6 @@ def test_the_same_on_cuda():
 )
 def test_accuracy_names_its_own_arguments(change, message):
     query, bank, labels = case()
-    given = {"train_features": bank, "train_labels": labels, "test_features": query[:2], "test_labels": labels[:2]}
+    arguments = {"train_features": bank, "train_labels": labels, "test_features": query[:2], "test_labels": labels[:2]}
     with pytest.raises(ValueError, match=message):
-        knn_accuracy(**{**given, **change}, k=5)
+        knn_accuracy(**{**arguments, **change}, k=5)

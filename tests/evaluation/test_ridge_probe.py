@@ -22,10 +22,12 @@ def test_leave_one_out_agrees_with_scikit_learn(n, d):
     (train, labels), (test, test_labels) = clips(n, d), clips(21, d, seed=1)
     result = ridge_probe(train, labels, test, test_labels)
     standardized = (train - train.mean(0)) / train.std(0, correction=0)
-    theirs = linear_model.RidgeClassifierCV(np.logspace(-3, 5, 15)).fit(standardized.double().numpy(), labels.numpy())
-    assert result.constant == pytest.approx(theirs.alpha_)
+    reference = linear_model.RidgeClassifierCV(np.logspace(-3, 5, 15)).fit(
+        standardized.double().numpy(), labels.numpy()
+    )
+    assert result.constant == pytest.approx(reference.alpha_)
     queries = ((test - train.mean(0)) / train.std(0, correction=0)).double().numpy()
-    np.testing.assert_allclose(result.logits.numpy(), theirs.decision_function(queries), atol=1e-4)
+    np.testing.assert_allclose(result.logits.numpy(), reference.decision_function(queries), atol=1e-4)
 
 
 @pytest.mark.parametrize(("n", "d"), [(40, 7), (30, 50)])
@@ -38,9 +40,9 @@ def test_held_out_groups_agree_with_a_loop(n, d):
         for held in range(5):
             inside, out = groups != held, groups == held
             mean, std = train[inside].mean(0), train[inside].std(0, correction=0)
-            theirs = linear_model.RidgeClassifier(constant)
-            theirs.fit(((train[inside] - mean) / std).double().numpy(), labels[inside].numpy())
-            right += (theirs.predict(((train[out] - mean) / std).double().numpy()) == labels[out].numpy()).sum()
+            reference = linear_model.RidgeClassifier(constant)
+            reference.fit(((train[inside] - mean) / std).double().numpy(), labels[inside].numpy())
+            right += (reference.predict(((train[out] - mean) / std).double().numpy()) == labels[out].numpy()).sum()
         assert share == pytest.approx(right / n)
     assert result.validation[result.constant] == max(result.validation.values())
 

@@ -208,8 +208,8 @@ def test_onnx_from_recorded_clips_to_probabilities(tmp_path):
     assert held["skelblocks.class_names"] == names
     assert layouts.get(held["skelblocks.layout"]) == layouts.get("nw-ucla")  # of the clips that it takes
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (given,), (output,) = session.get_inputs(), session.get_outputs()
-    assert (given.name, given.shape) == ("clips", ["clips", 3, "frames", 20, 1])
+    (graph_input,), (output,) = session.get_inputs(), session.get_outputs()
+    assert (graph_input.name, graph_input.shape) == ("clips", ["clips", 3, "frames", 20, 1])
     assert (output.name, output.shape) == ("probabilities", ["clips", 3])
     for n, t in ((1, 2), (3, 9), (2, 40)):
         x = recorded(n, t)

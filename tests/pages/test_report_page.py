@@ -34,13 +34,13 @@ class Elements(HTMLParser):
 def folders(tmp_path):
     """Two seeds of one method and a run of another one, with logs."""
     data = write_set(tmp_path / "mine.npz")
-    made = []
+    folders = []
     for name, method, seed, epochs in (("a", "first", 0, 3), ("b", "first", 1, 3), ("c", "second", 0, 2)):
         save_run(tmp_path / name, data, method=method, seed=seed, train={"epochs": epochs, "rate": 0.1})
         rows = [{"epoch": i + 1, "loss": 3.0 - i, "knn": 20.0 + i} for i in range(epochs)]
         (tmp_path / name / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{damaged\n")
-        made.append(str(tmp_path / name))
-    return made
+        folders.append(str(tmp_path / name))
+    return folders
 
 
 @pytest.fixture

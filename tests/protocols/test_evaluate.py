@@ -471,8 +471,8 @@ def test_the_pretrained_folder_of_a_run_is_evaluated_as_the_run_is(run, tmp_path
     folder = run("motion", 7)
     place = f"{folder}/encoder"
     mine = results(evaluate("knn", [place, *QUICK]))["knn"]
-    theirs = results(evaluate("knn", [folder, *QUICK]))["knn"]
-    assert mine == theirs
+    folder_result = results(evaluate("knn", [folder, *QUICK]))["knn"]
+    assert mine == folder_result
     assert (tmp_path / "motion_7" / "encoder_evaluation" / "knn.json").exists()  # the folder stays as it was saved
     assert {path.name for path in Path(place).iterdir()} == {"config.json", "model.safetensors"}
 
@@ -621,18 +621,18 @@ def test_options_are_looked_at_before_the_work(run, tmp_path):
 )
 def test_what_a_user_can_mend_is_one_line(run, capsys, option, value, message):
     assert main(["evaluate", "linear", run(), *QUICK, f"--{option}", value]) == 1
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
 
 
 def test_a_loss_that_is_not_finite_is_one_line(run, capsys):
     settings = [*QUICK, "--finetune.learning_rate", "1e30", "--finetune.epochs", "9"]
     assert main(["evaluate", "finetune", run(), *settings]) == 1
-    told = capsys.readouterr().err
-    assert "error: the loss is " in told
-    assert "Traceback" not in told
+    printed = capsys.readouterr().err
+    assert "error: the loss is " in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.parametrize("name", ["sk|el<b>", "a\x1b[31m", "two\nlines"])
@@ -695,9 +695,11 @@ def test_methods_with_other_preprocessing_are_compared_on_the_same_clips(run):
 def test_a_prepared_set_must_have_the_encoders_preprocessing(run, tmp_path, settings, difference):
     write_nw_ucla(tmp_path / "raw", clips=24, seed=0)
     found = find_clips("nw-ucla", tmp_path / "raw", protocol="xview")
-    made = Preprocessing(**{"frames": 16, **settings})
+    settings_object = Preprocessing(**{"frames": 16, **settings})
     folder = str(tmp_path / "set")
-    prepare(found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, preprocessing=made)
+    prepare(
+        found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, preprocessing=settings_object
+    )
     arguments = [run(layout=found.layout), "--data.path", folder, *QUICK]
     if difference is None:
         assert evaluate("knn", arguments)["runs"]
@@ -743,10 +745,10 @@ def test_clips_of_another_skeleton_and_unit(tmp_path):
 def test_clips_are_preprocessed_as_the_encoders(tmp_path, settings):
     data = write_set(tmp_path / "mine.npz")
     encoder = STGCN("utd-mhad", base_channels=4, out_channels=16)
-    made = Preprocessing(frames=16, **settings)
-    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=made, stream="joint")
+    settings_object = Preprocessing(frames=16, **settings)
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=settings_object, stream="joint")
     clips = loaded(tmp_path / "mine", path=data).sets.test.as_tensor()
-    whole = ArrayDataset.from_file(data, preprocessing=made)
+    whole = ArrayDataset.from_file(data, preprocessing=settings_object)
     assert clips.equal(whole.as_tensor()[whole.subjects % 2 == 0])
 
 
@@ -763,11 +765,11 @@ def test_clips_are_preprocessed_as_the_encoders(tmp_path, settings):
     ],
 )
 def test_what_is_not_there_is_one_line(run, tmp_path, capsys, arguments, message):
-    given = [run() if each == "RUN" else each for each in arguments]
-    assert main(["evaluate", "knn", *given]) == 1
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
+    words = [run() if each == "RUN" else each for each in arguments]
+    assert main(["evaluate", "knn", *words]) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -783,10 +785,10 @@ def test_what_is_not_there_is_one_line(run, tmp_path, capsys, arguments, message
 )
 def test_what_cost_cannot_count_is_one_line(tmp_path, capsys, option, value, message):
     assert main(["evaluate", "cost", "--out", str(tmp_path / "out"), f"--{option}", value]) == 1
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
-    assert "Traceback" not in told
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert "Traceback" not in printed
 
 
 def test_cost_of_a_page_of_ones_own(tmp_path):

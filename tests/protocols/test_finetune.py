@@ -76,11 +76,11 @@ def test_the_released_mode_freezes_batch_norms_and_dropout():
 def test_other_encoders(encoder):
     torch.manual_seed(0)
     sets = small_sets()
-    made = build_encoder(encoder, layout=sets.layout, persons=sets.persons, frames=16, out_channels=16)
+    model = build_encoder(encoder, layout=sets.layout, persons=sets.persons, frames=16, out_channels=16)
     for _ in range(50):  # for frozen batch norms, statistics of something
-        made.train()(sets.train.as_tensor())
+        model.train()(sets.train.as_tensor())
     for mode in ("train", "eval"):
-        assert finetune(made, sets, options(epochs=1, mode=mode)).logits.isfinite().all()
+        assert finetune(model, sets, options(epochs=1, mode=mode)).logits.isfinite().all()
 
 
 def test_draws_are_the_seeds_and_nobody_elses():
@@ -147,7 +147,7 @@ def test_it_learns():
 
 
 @pytest.mark.parametrize(
-    ("changes", "given", "message"),
+    ("changes", "arguments", "message"),
     [
         ({}, {"rows": []}, "rows: expected at least one index in 0..11, without repeats"),
         ({}, {"rows": [0, 0]}, "rows: expected at least one index"),
@@ -168,10 +168,10 @@ def test_it_learns():
         ({"learning_rate": 1e30, "epochs": 9}, {}, "at epoch .*, on the samples .*; look at these samples, or lower"),
     ],
 )
-def test_what_is_wrong_is_said(changes, given, message):
+def test_what_is_wrong_is_said(changes, arguments, message):
     error = NonFiniteLossError if "learning_rate" in changes else ValueError
     with pytest.raises(error, match=message):
-        finetune(small_encoder(), small_sets(), options(**changes), **given)
+        finetune(small_encoder(), small_sets(), options(**changes), **arguments)
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,10 @@ def test_a_run_gives_its_encoder(tmp_path):
 
 @pytest.mark.parametrize("kind", ["stgcn", "dsta", "bigru"])
 def test_every_encoder_opens(tmp_path, kind):
-    made = build_encoder(kind, layout="utd-mhad", persons=1, frames=16, out_channels=16)
-    save_run(tmp_path / "run", "clips.npz", encoder=made.double())
+    trained = build_encoder(kind, layout="utd-mhad", persons=1, frames=16, out_channels=16)
+    save_run(tmp_path / "run", "clips.npz", encoder=trained.double())
     state = open_encoder(tmp_path / "run").encoder.state_dict()
-    assert all(value.equal(state[name]) for name, value in made.state_dict().items())  # in double precision
+    assert all(value.equal(state[name]) for name, value in trained.state_dict().items())  # in double precision
 
 
 def test_two_encoders_side_by_side_open_as_one(tmp_path):
@@ -60,10 +60,10 @@ def test_of_a_single_stream_no_other_can_be_had(tmp_path):
 
 def test_a_pretrained_folder_opens(tmp_path):
     encoder = STGCN("sbu", base_channels=4, out_channels=16).eval()
-    given = Preprocessing(frames=16, per="clip", scale="bones")
-    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=given, stream="bone")
+    settings = Preprocessing(frames=16, per="clip", scale="bones")
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=settings, stream="bone")
     found = open_encoder(tmp_path / "mine")
-    assert (found.method, found.stream, found.preprocessing, found.options) == (None, "bone", given, {})
+    assert (found.method, found.stream, found.preprocessing, found.options) == (None, "bone", settings, {})
     assert found.results_folder == tmp_path / "mine_evaluation"
 
 

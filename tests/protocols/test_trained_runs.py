@@ -102,8 +102,15 @@ def test_planar_clips_go_the_whole_way(tmp_path, monkeypatch):
     x[::2, ..., 1:] = 0  # one to three persons
     data = write_set(tmp_path / "clips2d.npz", "coco-17", x=x)
     page, run = load_page("skeletonclr"), str(tmp_path / "run")
-    given = {"path": data, "layout": "coco-17", "folder": run, "epochs": 1, "initialization": "torch", "kind": "bigru"}
-    page.train(small_options(page, **given))
+    changes = {
+        "path": data,
+        "layout": "coco-17",
+        "folder": run,
+        "epochs": 1,
+        "initialization": "torch",
+        "kind": "bigru",
+    }
+    page.train(small_options(page, **changes))
     found = evaluate("report", [run, "--finetune.augment", "weak", *QUICK])
     assert [each["protocol"] for each in found["runs"][0]["results"]] == ["knn", "linear", "semi 30 %", "finetune"]
     assert (tmp_path / "run" / "evaluation" / "clip.gif").exists()
@@ -120,9 +127,9 @@ def own(tmp_path):
 
     def train(*arguments):
         page = load_page("skeletonclr")
-        given = ["--config", tmp_path / "small.yaml", "--data.path", tmp_path / "clips.npz"]
-        given += ["--train.folder", tmp_path / "run"]
-        return page.train(parse_options(page.options, [*map(str, given), *arguments]))
+        words = ["--config", tmp_path / "small.yaml", "--data.path", tmp_path / "clips.npz"]
+        words += ["--train.folder", tmp_path / "run"]
+        return page.train(parse_options(page.options, [*map(str, words), *arguments]))
 
     return train
 
@@ -168,9 +175,9 @@ def test_other_clips_without_names_of_joints_have_the_runs_skeleton(own, tmp_pat
     x = np.random.default_rng(1).standard_normal((24, 3, 20, 6, 1)).astype(np.float32)
     run, other = str(tmp_path / "run"), tmp_path / "other.npz"
 
-    def layout(given=None, **arrays):
+    def layout(layout_name=None, **arrays):
         write_set(other, x=x, **arrays)
-        return loaded(run, path=str(other), layout=given).sets.layout
+        return loaded(run, path=str(other), layout=layout_name).sets.layout
 
     assert layout(joint_names=None) == layouts.get(OWN)
     assert "other.npz does not name its joints; assuming the run's layout mine" in capsys.readouterr().out

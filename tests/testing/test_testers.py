@@ -221,8 +221,8 @@ def test_modules_are_left_as_they_were():
 
 
 def test_random_blocks_draw_the_same_and_the_global_generator_is_left_alone():
-    given, before = inputs(), torch.get_rng_state()
-    testing.check_pickle(nn.Dropout(0.5), given)
+    arguments, before = inputs(), torch.get_rng_state()
+    testing.check_pickle(nn.Dropout(0.5), arguments)
     assert torch.get_rng_state().equal(before)
 
 

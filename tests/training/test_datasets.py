@@ -17,8 +17,8 @@ def prepared(folder, *, write, name, protocol, layout=None, **settings):
     """The folder of a prepared set of 24 clips of 16 frames, and their names."""
     write(folder / "raw", clips=24, seed=0)
     found = find_clips(name, folder / "raw", protocol=protocol)
-    given = {"layout": layout or found.layout, "protocol": protocol, "part": found.part}
-    prepare(found.clips, out=folder / "set", **given, preprocessing=Preprocessing(frames=16, **settings))
+    found_options = {"layout": layout or found.layout, "protocol": protocol, "part": found.part}
+    prepare(found.clips, out=folder / "set", **found_options, preprocessing=Preprocessing(frames=16, **settings))
     return str(folder / "set"), {name for name, _ in found.clips}
 
 
@@ -213,8 +213,8 @@ def test_joints_are_chosen_after_centering(tmp_path):
     shared = load_sets(DataOptions(path=path, joints="sbu"))
     assert shared.layout.joints == layouts.shared_joints("utd-mhad", "sbu")
     synthetic = {"classes": 3, "subjects": 4, "views": 2, "frames": 16, "seed": 0}
-    made = load_sets(DataOptions(layout="sbu", frames=16, joints="nw-ucla", synthetic=synthetic))
-    assert made.layout.joints == layouts.shared_joints("sbu", "nw-ucla")
+    sets = load_sets(DataOptions(layout="sbu", frames=16, joints="nw-ucla", synthetic=synthetic))
+    assert sets.layout.joints == layouts.shared_joints("sbu", "nw-ucla")
 
 
 def test_missing_joints_are_named(tmp_path):
@@ -252,8 +252,8 @@ def test_a_set_of_another_skeleton(tmp_path):
         with pytest.raises(ValueError, match=message):
             load_sets(DataOptions(path=folder, frames=16, **options))
     layouts.save({**layouts.get("ntu-rgb+d").to_dict(), "name": "mine"}, tmp_path / "mine.json")
-    made = {"layout": "nw-ucla", "frames": 16, "synthetic": {"classes": 2, "subjects": 4, "frames": 16}}
-    sets = load_sets(DataOptions(**made, to=str(tmp_path / "mine.json")))
+    settings = {"layout": "nw-ucla", "frames": 16, "synthetic": {"classes": 2, "subjects": 4, "frames": 16}}
+    sets = load_sets(DataOptions(**settings, to=str(tmp_path / "mine.json")))
     assert (sets.layout.name, sets.train.preprocessing.source) == ("mine", "nw-ucla")
 
 

@@ -102,8 +102,8 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, dataset):
     assert resumed.updates == whole.updates == 8
     for name, tensor in whole.state_dict().items():
         assert resumed.state_dict()[name].equal(tensor), name
-    for ours, theirs in zip(history, whole_history, strict=True):
-        assert ours["loss"] == theirs["loss"]
+    for row, whole_row in zip(history, whole_history, strict=True):
+        assert row["loss"] == whole_row["loss"]
     lines = [json.loads(line) for line in (tmp_path / "cut" / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
 

@@ -26,9 +26,9 @@ GROUPS = {
 def test_no_number_may_be_nan_or_infinite(group, value):
     fields = [field for field in dataclasses.fields(GROUPS[group]) if "float" in str(field.type)]
     for field in fields:
-        given = {"frames": value} if field.name == "synthetic" else value
+        chosen = {"frames": value} if field.name == "synthetic" else value
         with pytest.raises(ValueError, match=rf"^{group}\.{field.name}.*: expected a finite number.*, got -?(nan|inf)"):
-            GROUPS[group](**{field.name: given})
+            GROUPS[group](**{field.name: chosen})
 
 
 @pytest.mark.parametrize(

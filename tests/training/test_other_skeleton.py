@@ -27,8 +27,8 @@ def test_a_run_on_another_skeleton_goes_the_whole_way(tmp_path, capsys):
     layouts.save({**layouts.get("ntu-rgb+d").to_dict(), "name": "mine"}, tmp_path / "mine.json")
     chosen = in_groups(MethodOptions, {**SMALL, "synthetic": {}, "epochs": 1})
     (tmp_path / "small.yaml").write_text(json.dumps(chosen))
-    given = ["--config", tmp_path / "small.yaml", "--data.path", data, "--train.folder", tmp_path / "run"]
-    given += [
+    words = ["--config", tmp_path / "small.yaml", "--data.path", data, "--train.folder", tmp_path / "run"]
+    words += [
         "--data.to",
         tmp_path / "mine.json",
         "--data.y",
@@ -39,14 +39,14 @@ def test_a_run_on_another_skeleton_goes_the_whole_way(tmp_path, capsys):
         "unseen",
     ]
     page = load_page("skeletonclr")
-    page.train(parse_options(page.options, list(map(str, given))))
+    page.train(parse_options(page.options, list(map(str, words))))
     found = from_pretrained(tmp_path / "run" / "encoder")
     settings = found.preprocessing
     assert (settings.y, settings.coordinates, settings.nan, settings.source) == ("down", 3, "unseen", "utd-mhad")
     assert settings.to == found.layout
     assert (found.layout.name, found.encoder.in_channels) == ("mine", 3)
     (tmp_path / "mine.json").rename(tmp_path / "moved.json")
-    page.train(parse_options(page.options, [*map(str, given), "--train.epochs", "2"]))  # resumes without the file
+    page.train(parse_options(page.options, [*map(str, words), "--train.epochs", "2"]))  # resumes without the file
     assert "The skeleton's file no longer exists" in capsys.readouterr().out
     run, quick = str(tmp_path / "run"), ["--evaluate.accelerator", "cpu"]
     assert main(["evaluate", "knn", run, *quick]) == 0

@@ -34,9 +34,9 @@ def own(tmp_path):
 
     def train(method, *arguments):
         page = load_page(method)
-        given = ["--config", tmp_path / "small.yaml", "--data.path", tmp_path / "clips.npz"]
-        given += ["--train.folder", tmp_path / "run"]
-        return page.train(parse_options(page.options, [*map(str, given), *arguments]))
+        words = ["--config", tmp_path / "small.yaml", "--data.path", tmp_path / "clips.npz"]
+        words += ["--train.folder", tmp_path / "run"]
+        return page.train(parse_options(page.options, [*map(str, words), *arguments]))
 
     return train
 

@@ -43,9 +43,9 @@ def test_a_run_keeps_its_precision_on_another_machine(machine, tmp_path, capsys,
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert len(state["history"]) == 2
     assert state["options"]["train"]["precision"] == ("bf16-mixed" if first else "32-true")
-    told = capsys.readouterr().out
-    assert "the run's checkpoint has it" in told
-    assert ("which this machine emulates slowly" in told) == bool(first)
+    printed = capsys.readouterr().out
+    assert "the run's checkpoint has it" in printed
+    assert ("which this machine emulates slowly" in printed) == bool(first)
 
 
 def test_a_run_that_starts_again_goes_by_the_machine(machine, tmp_path):

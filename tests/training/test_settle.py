@@ -25,9 +25,9 @@ def test_the_queue_holds_a_batch():
 
 
 def test_a_queue_larger_than_the_set_is_told():
-    for size, told in ((64, False), (65, True)):
+    for size, warns in ((64, False), (65, True)):
         warning = queue_warning(options_of(MethodOptions, queue_size=size), clips=64)
-        assert (warning is not None) is told
+        assert (warning is not None) is warns
     assert "the queue holds 65 keys, but there are only 64 training clips" in warning
     assert queue_warning(options_of(MethodOptions, queue_size=65, exclude_own_keys=True), clips=64) is None
 

@@ -37,8 +37,10 @@ def method_of(name="skeletonclr", *, layout="ntu-rgb+d", **changes):
 
 
 def equal(one, other):
-    mine, theirs = one.state_dict(), other.state_dict()
-    return mine.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in mine.items())
+    one_state, other_state = one.state_dict(), other.state_dict()
+    return one_state.keys() == other_state.keys() and all(
+        value.equal(other_state[name]) for name, value in one_state.items()
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)

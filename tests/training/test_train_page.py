@@ -66,9 +66,9 @@ def test_every_run_writes_its_encoders(small, tmp_path, method, changes, folders
     built.load_state_dict(state["method"])
     for folder, stream in folders.items():
         found = from_pretrained(run / folder)
-        told = found.metadata["run"]
-        assert (told["method"], told["stream"], told["seed"]) == (method, stream, options.train.seed)
-        assert told["options"] == state["options"]
+        record = found.metadata["run"]
+        assert (record["method"], record["stream"], record["seed"]) == (method, stream, options.train.seed)
+        assert record["options"] == state["options"]
         trained = built.encoders()[stream].state_dict()
         assert all(value.equal(trained[name]) for name, value in found.encoder.state_dict().items())
 
@@ -187,10 +187,10 @@ def test_what_does_not_fit_is_refused_before_the_training(small, tmp_path, chang
 
 def test_the_recipe_for_own_clips_fits_the_set(tmp_path, capsys):
     path = write_set(tmp_path / "mine.npz")
-    given = ["--config", "small", "--data.path", path, "--train.folder", str(tmp_path / "run"), "--train.batch_size=4"]
-    given += ["--train.epochs", "1", "--train.min_steps", "5", "--encoder.base_channels=4", "--encoder.out_channels=16"]
+    words = ["--config", "small", "--data.path", path, "--train.folder", str(tmp_path / "run"), "--train.batch_size=4"]
+    words += ["--train.epochs", "1", "--train.min_steps", "5", "--encoder.base_channels=4", "--encoder.out_channels=16"]
     page = load_page("msmclr")
-    page.train(parse_options(page.options, given))
+    page.train(parse_options(page.options, words))
     assert "Warning" not in capsys.readouterr().out
     found = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (found["contrast"]["queue_size"], found["train"]["epochs"]) == (8, 2)  # 12 clips, 3 steps in an epoch
@@ -199,8 +199,8 @@ def test_the_recipe_for_own_clips_fits_the_set(tmp_path, capsys):
 def test_a_run_in_steps_resumes_and_its_config_makes_the_same_run(small, tmp_path):
     path = write_set(tmp_path / "mine.npz")
     page = load_page("msmclr")
-    given = {"path": path, "batch_size": 4, "nnm_epoch": "half", "epochs": 300, "schedule": "cosine"}
-    page.train(small(page, steps=4, **given))
+    changes = {"path": path, "batch_size": 4, "nnm_epoch": "half", "epochs": 300, "schedule": "cosine"}
+    page.train(small(page, steps=4, **changes))
     run = tmp_path / "run"
     found = yaml.safe_load((run / "config.yaml").read_text())["train"]
     assert (found["steps"], found["epochs"]) == (4, 2)  # 12 clips, 3 steps in an epoch
@@ -209,7 +209,7 @@ def test_a_run_in_steps_resumes_and_its_config_makes_the_same_run(small, tmp_pat
     page.train(parse_options(page.options, ["--config", str(run / "config.yaml")]))
     assert (run / "log.jsonl").read_text() == log
     with pytest.raises(ValueError, match=r"train.epochs is 2 there and 3 here"):
-        page.train(small(page, steps=7, **given))
+        page.train(small(page, steps=7, **changes))
 
 
 def test_steps_beside_the_least_number_of_steps_are_refused():
@@ -239,9 +239,9 @@ def test_a_prepared_set_trains(small, tmp_path, write):
     folder, settings = str(tmp_path / "set"), Preprocessing(frames=16, center=None)
     prepare(found.clips, out=folder, layout=found.layout, protocol=protocol, part=found.part, preprocessing=settings)
     assert np.isfinite(PLAIN.train(small(PLAIN, path=folder))["knn"])
-    told = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["data"]
-    assert told["split"] == {"xsub": "cross-subject", "xview": "cross-view"}[protocol]
-    assert told["center"] is None
+    record = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["data"]
+    assert record["split"] == {"xsub": "cross-subject", "xview": "cross-view"}[protocol]
+    assert record["center"] is None
     with pytest.raises(ValueError, match=r"data.frames: the set in .* was prepared with 16, not 20"):
         PLAIN.train(options_of(PLAIN.options, path=folder, frames=20))
 

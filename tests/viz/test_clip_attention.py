@@ -25,9 +25,9 @@ def nearest(t, stride, steps):
     ("t", "steps", "stride"), [(50, 13, None), (16, 16, None), (64, 16, None), (10, 1, None), (16, 3, 2)]
 )
 def test_a_frame_has_the_weights_of_its_nearest_step(t, steps, stride):
-    given = np.arange(steps * 25).reshape(steps, 25) / 100
-    (raster,) = rasters_of(clip_attention(waving(frames=t), given, layout="ntu-rgb+d", stride=stride, frames=2))
-    np.testing.assert_array_equal(raster, given[nearest(t, stride or -(-t // steps), steps)].T)
+    weights = np.arange(steps * 25).reshape(steps, 25) / 100
+    (raster,) = rasters_of(clip_attention(waving(frames=t), weights, layout="ntu-rgb+d", stride=stride, frames=2))
+    np.testing.assert_array_equal(raster, weights[nearest(t, stride or -(-t // steps), steps)].T)
 
 
 @pytest.mark.parametrize("t", [32, 50])
@@ -48,14 +48,14 @@ def test_steps_of_an_encoder_stand_where_they_are_drawn(t):
 @pytest.mark.parametrize("persons", [1, 2])
 def test_joints_have_the_colour_and_size_of_their_weight(persons):
     x = waving(persons=persons)
-    given = np.linspace(0, 1, persons * 8 * 25).reshape(persons, 8, 25)
-    figure = clip_attention(x, given, layout="ntu-rgb+d", frames=[1, 6])
+    weights = np.linspace(0, 1, persons * 8 * 25).reshape(persons, 8, 25)
+    figure = clip_attention(x, weights, layout="ntu-rgb+d", frames=[1, 6])
     for axes, frame in zip(figure.axes[:2], (1, 6), strict=True):
         assert len(axes.collections) == persons
         for person, dots in enumerate(axes.collections):
-            order = np.argsort(given[person, frame])
+            order = np.argsort(weights[person, frame])
             np.testing.assert_allclose(dots.get_offsets(), x[:2, frame, order, person].T)
-            np.testing.assert_allclose(dots.get_array(), given[person, frame, order])
+            np.testing.assert_allclose(dots.get_array(), weights[person, frame, order])
             assert (np.diff(dots.get_sizes()) > 0).all()
             assert dots.get_clim() == (0, 1)
     assert [axes.get_ylabel() for axes in figure.axes[2 : 2 + persons]] == (
@@ -87,18 +87,18 @@ def test_what_the_blocks_give_can_be_drawn():
     energy = energy_attention(feature_map)[0].mean(dim=1)
     _, (joint, _, _) = MsMAttention(16, layout="ntu-rgb+d")(feature_map, return_attention=True)
     frames = joint[0].mean(dim=1)[..., None].expand(-1, -1, 25)
-    for given in (soft, kept, kept_entries, energy, frames):
-        assert given.shape == (2, 4, 25)
-        drawn = rasters_of(clip_attention(x, given, layout="ntu-rgb+d", frames=2))
-        expected = given.detach().double().numpy()[:, nearest(16, 4, 4)].transpose(0, 2, 1)
+    for weights in (soft, kept, kept_entries, energy, frames):
+        assert weights.shape == (2, 4, 25)
+        drawn = rasters_of(clip_attention(x, weights, layout="ntu-rgb+d", frames=2))
+        expected = weights.detach().double().numpy()[:, nearest(16, 4, 4)].transpose(0, 2, 1)
         np.testing.assert_allclose(drawn, expected, rtol=1e-6)
     np.testing.assert_allclose(joint[0].mean(dim=1).sum(dim=-1).detach(), 1, rtol=1e-5)  # a share of what is given
 
 
 def test_limits_set_the_colours_and_nothing_is_written():
-    x, given = waving(), np.full((8, 25), 0.5)
-    x.flags.writeable = given.flags.writeable = False
-    figure = clip_attention(x, given, layout="ntu-rgb+d", limits=(0.4, 0.6), label="mask", flip_vertical=True)
+    x, weights = waving(), np.full((8, 25), 0.5)
+    x.flags.writeable = weights.flags.writeable = False
+    figure = clip_attention(x, weights, layout="ntu-rgb+d", limits=(0.4, 0.6), label="mask", flip_vertical=True)
     assert {dots.get_clim() for axes in figure.axes for dots in axes.collections if dots.get_clim()[0]} == {(0.4, 0.6)}
     assert figure.axes[-1].get_ylabel() == "mask"
 

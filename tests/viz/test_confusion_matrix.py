@@ -16,7 +16,7 @@ def test_counts_and_predictions_with_labels_give_the_same(draw):
     pairs = [(i, j) for (i, j), count in np.ndenumerate(COUNTS) for _ in range(count)]
     labels, predicted = torch.tensor(pairs).T
     names = ["a", "b", "c"]
-    given = draw(COUNTS, class_names=names), draw((predicted, labels), class_names=names)
+    figures = draw(COUNTS, class_names=names), draw((predicted, labels), class_names=names)
 
     def look(figure):
         axes = figure.axes[0]
@@ -26,8 +26,8 @@ def test_counts_and_predictions_with_labels_give_the_same(draw):
             [text.get_text() for text in axes.texts],
         )
 
-    assert look(given[0]) == look(given[1])
-    assert any(look(given[0]))
+    assert look(figures[0]) == look(figures[1])
+    assert any(look(figures[0]))
 
 
 @pytest.mark.parametrize(

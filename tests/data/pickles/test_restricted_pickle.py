@@ -97,8 +97,8 @@ def stacked(module, name):
 
 
 def array(shape, raw, *, dtype=b"\x8c\x02f4", state=b"(K\x03\x8c\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"):
-    made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
-    return made + b"(K\x01" + shape + b"cnumpy\ndtype\n(" + dtype + b"\x89\x88tR" + state + b"\x89" + raw + b"tb"
+    array_state = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
+    return array_state + b"(K\x01" + shape + b"cnumpy\ndtype\n(" + dtype + b"\x89\x88tR" + state + b"\x89" + raw + b"tb"
 
 
 TOUCH = f"open({str(TOUCHED)!r}, 'w')"

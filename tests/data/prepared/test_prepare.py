@@ -100,19 +100,19 @@ def test_a_prepared_clip_is_what_the_steps_give_by_hand(tmp_path):
         if options["align"]:
             left, right = NTU.index("shoulder_left"), NTU.index("shoulder_right")
             x = align_view(x, left=left, right=right, mode=options["align"])
-        made = ClipPreparation("ntu-rgb+d", **split(settings))(clip)
-        assert made.dtype == np.float32
-        np.testing.assert_array_equal(made, x[0])
+        prepared = ClipPreparation("ntu-rgb+d", **split(settings))(clip)
+        assert prepared.dtype == np.float32
+        np.testing.assert_array_equal(prepared, x[0])
 
 
 def test_denoising_comes_first_and_keeps_as_many_persons(tmp_path):
     path = tmp_path / "S001C001P001R001A001.skeleton"
     clip = write_ntu_skeleton(path, persons=4, frames=23, hidden={1: range(11, 23)})
     plain = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3))
-    made = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3), denoise=True)(clip)
-    np.testing.assert_array_equal(made, plain(denoise_bodies(clip, persons=3)))
-    assert made.any(axis=(0, 1, 2)).all()
-    assert not np.array_equal(made, plain(clip))
+    prepared = ClipPreparation("ntu-rgb+d", preprocessing=Preprocessing(persons=3), denoise=True)(clip)
+    np.testing.assert_array_equal(prepared, plain(denoise_bodies(clip, persons=3)))
+    assert prepared.any(axis=(0, 1, 2)).all()
+    assert not np.array_equal(prepared, plain(clip))
 
 
 def test_equals_the_released_preprocessing():
@@ -121,10 +121,10 @@ def test_equals_the_released_preprocessing():
         x = golden["raw_head"][0].astype(np.float32)
         clip = RawClip("0", x, (x != 0).any(axis=(0, 2)), 0, {})
         for frames in (50, 64):
-            made = ClipPreparation("ntu-rgb+d", **split({"frames": frames, "bodies": "first", "align": "official"}))(
-                clip
-            )
-            np.testing.assert_allclose(made, golden[f"t{frames}/sample0/position"], rtol=0, atol=3e-6)
+            prepared = ClipPreparation(
+                "ntu-rgb+d", **split({"frames": frames, "bodies": "first", "align": "official"})
+            )(clip)
+            np.testing.assert_allclose(prepared, golden[f"t{frames}/sample0/position"], rtol=0, atol=3e-6)
 
 
 def test_frames_are_never_cut_off_and_trailing_emptiness_is():
@@ -132,8 +132,8 @@ def test_frames_are_never_cut_off_and_trailing_emptiness_is():
     x[:, :10] = 1 + np.arange(10)[:, None, None]
     x[:, 14:20] = 15 + np.arange(6)[:, None, None]
     clip = RawClip("a", x, (x != 0).any(axis=(0, 2)), 0, {})
-    made = ClipPreparation("ntu-rgb+d", **split({"frames": 20, "center": None, "gaps": "interpolate"}))(clip)
-    np.testing.assert_allclose(made[0, :, 0, 0], np.arange(1, 21), rtol=1e-6)
+    prepared = ClipPreparation("ntu-rgb+d", **split({"frames": 20, "center": None, "gaps": "interpolate"}))(clip)
+    np.testing.assert_allclose(prepared[0, :, 0, 0], np.arange(1, 21), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

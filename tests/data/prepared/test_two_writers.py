@@ -91,8 +91,8 @@ def test_two_preparations_of_one_folder(tmp_path):
     for frames in (4, 6):
         settings = Preprocessing(frames=frames, persons=1)
         sources = namespace["sources"](tmp_path / "raw")
-        made = prepare(sources, out=tmp_path / f"set{frames}", layout="nw-ucla", preprocessing=settings, shard=2)
-        expected[frames] = made["sha256"]
+        manifest = prepare(sources, out=tmp_path / f"set{frames}", layout="nw-ucla", preprocessing=settings, shard=2)
+        expected[frames] = manifest["sha256"]
     whole = 0
     for i in range(50):
         out, other = tmp_path / f"out{i // 3}", rng.choice([4, 6])  # three pairs in a row on one folder
