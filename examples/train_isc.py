@@ -1,4 +1,4 @@
-"""ISC, assembled from blocks: the same clip as a sequence and as a graph, each with the other's keys (ACM MM 2021).
+"""ISC, assembled from blocks: clips as sequences and as graphs, each compared with the other's keys (ACM MM 2021).
 
     python train_isc.py --config synthetic_small --config isc_small
     python train_isc.py --config small --config isc_small --data.path clips.npz
@@ -44,21 +44,21 @@ def _encoder() -> EncoderOptions:
 
 @dataclass(kw_only=True)
 class Options(MethodOptions):
-    """All options; the defaults are those of the released code. The group ``encoder`` is the graph's."""
+    """All options. The defaults come from the released code. ``encoder`` sets the graph encoder."""
 
     data: DataOptions = field(default_factory=lambda: DataOptions(frames=64))
     train: TrainOptions = field(default_factory=_train)
     encoder: EncoderOptions = field(default_factory=_encoder)
     contrast: ContrastOptions = field(default_factory=lambda: ContrastOptions(queue_size=16384, shear_amplitude=1.0))
-    sequence_channels: int = 2048  # of the BiGRU, half for each direction
-    joint_ratio: float = 15 / 25  # share of the joints that are zero in a view that is not sheared
+    sequence_channels: int = 2048  # channels of the BiGRU, half for each direction
+    joint_ratio: float = 15 / 25  # share of joints to mask in views that are not sheared
     keep: Literal["graph", "sequence"] = "graph"  # the encoder that a run saves
 
 
 class ISC(nn.Module):
-    """Inter-skeleton contrast: the query of each representation finds the key of the other among the other's keys.
+    """Inter-skeleton contrast: the query of each representation is compared with the keys of the other.
 
-    ``L = L_Info(q_sequence, k_graph) + L_Info(q_graph, k_sequence)``.
+    The loss is ``L_Info(q_sequence, k_graph) + L_Info(q_graph, k_sequence)``.
 
     Axes: n clips, c coordinates, t frames, v joints, m persons.
     """
@@ -76,7 +76,7 @@ class ISC(nn.Module):
         self.keep, self.stream = keep, stream
 
     def forward(self, query: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
-        """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, against both banks as they are."""
+        """The loss of two views ``(n, c, t, v, m)`` of the clips ``ids``, against both current banks."""
         sequence_keys, graph_keys = self.sequence.keys(key, ids), self.graph.keys(key, ids)
         of_sequence = info_nce(self.graph.logits(self.sequence.query_branch(query), graph_keys))
         of_graph = info_nce(self.sequence.logits(self.graph.query_branch(query), sequence_keys))
@@ -84,20 +84,20 @@ class ISC(nn.Module):
         return Output(of_sequence + of_graph, [sequence_keys, graph_keys], metrics)
 
     def update(self, output: Output, *, step: int, total_steps: int) -> None:
-        """After the optimizer's step."""
+        """Update the key branches and the queues after the optimizer's step."""
         for contrast, keys in zip((self.sequence, self.graph), output.keys, strict=True):
             contrast.update(keys, step=step, total_steps=total_steps)
 
     def encoders(self) -> dict[str, nn.Module]:
-        """What a run saves."""
+        """The encoder that a run saves."""
         return {self.stream: backbone_of(self.graph if self.keep == "graph" else self.sequence)}
 
 
 def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates: int = 3) -> ISC:
-    """The blocks, put together as the options say."""
+    """Build the method from the options."""
     if options.encoder.kind == "bigru":
         raise ValueError(
-            "encoder.kind: expected 'stgcn' or 'dsta' for the graph, got 'bigru'; the other branch is a BiGRU already"
+            "encoder.kind: expected 'stgcn' or 'dsta' for the graph, got 'bigru'; the other branch is already a BiGRU"
         )
     clips: dict[str, Any] = {"layout": layout, "persons": persons, "coordinates": coordinates}
     encoder = dataclasses.replace(options.encoder, kind="bigru", out_channels=options.sequence_channels)
@@ -110,7 +110,7 @@ def build(options: Options, *, layout: SkeletonLayout, persons: int, coordinates
 
 
 class Views:
-    """Query and key: a crop of each clip, then half of the clips are sheared, and the others lack joints."""
+    """Query and key: each clip is cropped, then half of the clips are sheared and the others are masked."""
 
     def __init__(self, options: Options, *, layout: SkeletonLayout) -> None:
         self.crop, self.shear = RandomTemporalCrop(), RandomShear(options.contrast.shear_amplitude)
@@ -123,7 +123,7 @@ class Views:
         return [streams.convert(self.view(clips, generator), self.stream, layout=self.layout) for _ in range(2)]
 
     def view(self, clips: Tensor, generator: torch.Generator) -> Tensor:
-        """One view, of the joints."""
+        """One view of the joints."""
         cropped = self.crop(clips, generator=generator)
         chosen = torch.rand(len(clips), 1, 1, 1, 1, device=clips.device, generator=generator) < 0.5
         sheared, masked = (op(cropped, generator=generator) for op in (self.shear, self.mask))

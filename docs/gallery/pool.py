@@ -15,7 +15,7 @@ def pool_persons() -> Figure:
     x = torch.cat((x, torch.zeros_like(x)), dim=4)  # the second person is absent
     encoder = STGCN(LAYOUT, base_channels=8, out_channels=32)
     for _ in range(20):
-        encoder(x)  # until the running statistics are those of the clips
+        encoder(x)  # until the running statistics match the clips
     feature_map = encoder.eval()(x)
     masked, plain = pool(feature_map, person_mask(x)), pool(feature_map)
     absent = feature_map[:1, 1].mean(dim=(2, 3))  # what the encoder gives for somebody who is not there

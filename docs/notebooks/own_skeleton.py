@@ -61,7 +61,7 @@ except ValueError as error:
 # ## Clips of yours
 #
 # Arrays come in any order of axes and in any length; `from_arrays` pads them, `ArrayDataset` centers and resamples.
-# The names of these joints are those of the synthetic body, which stands in for a recording.
+# These joints have the names of the synthetic body, which stands in for a recording.
 
 # %%
 from skelblocks import ArrayDataset, synthetic_motion

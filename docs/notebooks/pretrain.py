@@ -63,7 +63,7 @@ def loss_of(clips):
 # %% [markdown]
 # ## Before
 #
-# An untrained encoder is the baseline that a trained one has to be compared with. Features are those of plain test
+# An untrained encoder is the baseline that a trained one has to be compared with. Features come from plain test
 # clips.
 
 # %%

@@ -51,7 +51,7 @@ def extract_features(
         pool: Called with the feature map, and with the person mask too where ``skip_absent`` is set.
         transform: Called with each batch on the device before the encoder, for instance to take the bone stream.
         skip_absent: Whether absent persons, found in the batch before ``transform``, are left out of the mean. By
-            default they count, as in the released codes, unless the encoder has ``absent="skip"``.
+            default they count, as in the released code, unless the encoder has ``absent="skip"``.
         precision: ``"own"``: of the encoder, or the caller's autocast. ``"bf16"``: bfloat16 for an encoder in float32,
             pooled and returned in float32. ``"auto"``: bfloat16 where the device computes in it itself, which is about
             twice as fast; the features differ in the third digit.

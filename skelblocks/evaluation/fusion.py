@@ -46,10 +46,10 @@ def fuse_scores(
 
     .. math:: s_{nc} = \sum_b w_b s^{(b)}_{nc}
 
-    Samples are matched by name, never by place: **the released codes** match by place, which is right as long as every
+    Samples are matched by name, never by place: **the released code** matches by place, which is right as long as every
     file lists its samples in one order. The default weights, 0.6, 0.6 and 0.4 for joint, bone and motion, come from
     AimCLR and MsMCLR (section 4.2 of both); the 0.4 for the motion of the bones comes from the released code of CTR-
-    GCN. Choose others beforehand or on held-out training clips: released codes of HiCLR and SkeAttnCLR try two settings
+    GCN. Choose others beforehand or on held-out training clips: the code of HiCLR and SkeAttnCLR tries two settings
     on the test set and report the better (HiCLR: equal weights, and these; SkeAttnCLR: equal weights, and 0.5, 0.5, 0.4
     for xsub or 1, 0.2, 0.2 for xview).
 
@@ -57,7 +57,7 @@ def fuse_scores(
         streams: The scores of each stream, all of the same samples and classes.
         weights: A number from 0 for each stream and for no other. Default: ``FUSION_WEIGHTS``, of which some may stay
             unused, as when there are two streams.
-        normalize: ``"none"`` adds the scores as they are, raw logits in the released codes. ``"softmax"`` turns those
+        normalize: ``"none"`` adds the scores as they are, raw logits in the released code. ``"softmax"`` turns those
             of each stream into probabilities first, so that no stream counts more for its larger logits.
 
     Returns:

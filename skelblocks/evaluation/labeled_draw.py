@@ -33,19 +33,19 @@ def labeled_draw(
     .. math:: \text{drawn}_c = \max(\text{minimum}, \operatorname{round}(\text{fraction} \cdot n_c))
 
     of the :math:`n_c` clips of class c, without replacement. AimCLR, CrossMoCo and SkeAttnCLR fine-tune on 1 % and 10 %
-    "randomly selected labeled data"; that the share is taken class by class is from their family's released codes. A
+    "randomly selected labeled data". The released code of related methods takes the share of each class. A
     class's draw depends on the seed, its label and the number of its clips, not on the other classes, and with one seed
     and rounding, the clips of a smaller fraction are among the clips of a larger one.
 
     Args:
         labels: Classes ``(n,)``, integers from 0. Only classes that occur are drawn from.
         fraction: Share of each class in [0, 1]. With 0, ``minimum`` clips are drawn of each.
-        minimum: The least number of clips a class. **The released codes** have 0: at 1 %, a class of at most 50 clips
+        minimum: The least number of clips a class. **The released code** has 0: at 1 %, a class of at most 50 clips
             has none there, so that it cannot be learned.
-        rounding: ``"half_even"`` is Python's ``round``, as in the released codes: 2.5 clips are 2, 3.5 are 4. Others:
+        rounding: ``"half_even"`` is Python's ``round``, as in the released code: 2.5 clips are 2, 3.5 are 4. Others:
             ``"down"``, ``"up"``.
-        generator: On any device; one number is drawn from it. Default: the global one of the CPU. The released codes
-            draw from Python's global generator, whose state depends on all that was drawn before.
+        generator: On any device; one number is drawn from it. Default: the global one of the CPU. The released code
+            draws from Python's global generator, whose state depends on all that was drawn before.
 
     Returns:
         Sorted positions in ``labels``, int64, on its device; the same ones on every device.

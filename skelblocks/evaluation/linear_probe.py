@@ -80,9 +80,9 @@ def linear_probe(
     """Train a linear layer with cross-entropy and SGD on features that do not change, and test it once, at the end.
 
     The defaults come from SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and HiCLR: weights drawn from N(0, 0.02), biases
-    zero, an incomplete last batch left out. **The released codes** test every five epochs and report the best test
-    result, which selects on the test set; this reports the last epoch's, and theirs with ``select="test"``. The encoder
-    is frozen there too, in evaluation mode, so that training on features extracted once is the same thing.
+    zero, an incomplete last batch left out. **The released code** tests every five epochs and reports the best test
+    result, which selects on the test set; this reports the last epoch's, or the best with ``select="test"``. The
+    encoder is frozen there too, in evaluation mode, so that training on features extracted once is the same thing.
 
     Args:
         train_features: ``(n, d)``, un-normalized, see :func:`~skelblocks.evaluation.extract_features`.

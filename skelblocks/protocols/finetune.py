@@ -79,7 +79,7 @@ def finetune(
             that are not in ``validation``.
         validation: Indices of the training clips that select the epoch; none may be in ``rows``.
         select: Which epoch to report: the ``"last"``, the best on ``"validation"``, or the best on ``"test"``, as
-            released codes do.
+            the released code does.
         seed: Random seed of the classifier's weights, the order of the clips, augmentation and dropout.
         accelerator: Where to train, as in pretraining, for instance ``"cpu"``.
         readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`.

@@ -26,7 +26,7 @@ _CHOICES = {
 class FinetuneOptions:
     """How the whole model is fine-tuned on labels.
 
-    The papers say little, and the released codes differ:
+    The papers say little, and the released code differs:
 
     - MsMCLR: rate 3 (!), no weight decay, 100 epochs, divided at 80.
     - HiCLR: rate 0.1, weight decay 1e-4, 70 epochs, warm-up 5, divided at 30 and 55.

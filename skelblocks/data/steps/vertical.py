@@ -18,7 +18,7 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.common_joints import common_names
 from skelblocks.layouts.made_joints import make_joint
 
-_CHUNK = 512  # clips looked at together
+_CHUNK = 512  # clips processed at a time
 
 
 def torso_height(

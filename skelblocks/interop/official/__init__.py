@@ -1,1 +1,1 @@
-"""Load and write checkpoints in the form of the released codes."""
+"""Load and write checkpoints in the form of the released code."""

@@ -36,7 +36,7 @@ def match_graph(
 ) -> tuple[Graph, ...]:
     """Compare the buffer ``A`` of an official encoder with our layouts and strategies.
 
-    The released codes say "spatial" to two graphs: ST-GCN's, in SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and PSTL,
+    The released code uses "spatial" for two graphs: ST-GCN's, in SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR and PSTL,
     is our ``"spatial"``; 2s-AGCN's, in SkeleMixCLR and SkeAttnCLR, our ``"agcn"``. Weights fit one of them only.
 
     Args:

@@ -1,4 +1,4 @@
-"""Tables of the names and shapes that the released codes give to the tensors of our blocks.
+"""Tables of the names and shapes that the released code gives to the tensors of our blocks.
 
 Axes: d embedding, k bank rows, o and i outputs and inputs of a layer.
 """

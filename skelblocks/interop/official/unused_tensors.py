@@ -1,4 +1,4 @@
-"""Tables of the tensors that the released codes save but never use."""
+"""Tables of the tensors that the released code saves but never uses."""
 
 from __future__ import annotations
 
