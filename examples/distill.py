@@ -133,7 +133,7 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
         device=device,
     )
     count = math.ceil(CALIBRATION / options.batch_size)
-    half = torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16")
+    half = torch.autocast(device.type, torch.bfloat16, enabled=options.half)
     with half:
         features = torch.cat([teacher(motion) for batch in itertools.islice(batches, count) for motion in batch])
     loss_of = FeatureDistillationLoss(features).to(device)

@@ -112,6 +112,10 @@ def serve(side: str, work: str, precision: str, *, small: bool) -> None:
     torch.set_num_threads(1)
     from benchmarks.speed.memory import peak_memory
 
+    if side == "ours":
+        from skelblocks._utils.keep_freed_memory import keep_freed_memory
+
+        keep_freed_memory()  # as the commands do
     makers = {"step": make_step, "features": make_features}
     function = makers[work](side, half=precision == "auto" and native(), small=small)
     for line in sys.stdin:

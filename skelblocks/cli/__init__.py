@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import skelblocks
+from skelblocks._utils.keep_freed_memory import keep_freed_memory
 from skelblocks.cli import (
     classify,
     copy,
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add(commands)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error; works with every command")
     args = parser.parse_args([word for word in words if word != "--debug"])
+    keep_freed_memory()
     try:
         with warnings_in_lines():
             args.run(args)

@@ -33,6 +33,7 @@ def build_encoder(
     dropout: float = 0.5,
     graph: Strategy = "spatial",
     absent: Absent = "compute",
+    checkpoint: bool = False,
 ) -> STGCN | DSTA | BiGRU:
     """Build one of the encoders. Settings that the encoder does not have are ignored, so one set works for all kinds.
 
@@ -48,6 +49,7 @@ def build_encoder(
         dropout: Dropout of ``"stgcn"`` and ``"dsta"``.
         graph: The adjacency of ``"stgcn"``, see ``strategy`` of :func:`skelblocks.layouts.adjacency`.
         absent: What ``"stgcn"`` and ``"dsta"`` do with absent persons, see :class:`STGCN`.
+        checkpoint: Whether ``"stgcn"`` runs its blocks again in backward, see :class:`STGCN`.
 
     Returns:
         The encoder: clips ``(n, in_channels, t, v, m)`` to feature maps ``(n, m, out_channels, t', v')``.
@@ -86,4 +88,5 @@ def build_encoder(
         dropout=dropout,
         strategy=graph,
         absent=absent,
+        checkpoint=checkpoint,
     )

@@ -12,7 +12,7 @@ Optimizer = Literal["sgd", "adam"]
 Schedule = Literal["step", "cosine", "plateau"]
 Mode = Literal["train", "eval"]
 Augment = Literal["none", "weak"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"]
 _CHOICES = {
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
@@ -57,7 +57,7 @@ class FinetuneOptions:
     warmup_epochs: float = 0.0  # epochs in which the rate rises from zero
     mode: Mode = "train"  # eval: frozen batch norms and no dropout, as in AimCLR, MsMCLR, SkeAttnCLR
     augment: Augment = "none"  # augmentation of training clips; weak: crop and shear
-    precision: Precision = "32-true"  # precision of the training
+    precision: Precision = "32-true"  # precision of the training; auto: bfloat16 where the machine has it
 
     def __post_init__(self) -> None:
         group = self._group

@@ -42,6 +42,7 @@ def build_backbone(
         dropout=chosen.dropout,
         graph=chosen.graph,
         absent=chosen.absent,
+        checkpoint=chosen.checkpoint,
     )
 
 

@@ -17,6 +17,7 @@ import torch
 
 import skelblocks
 from skelblocks._utils.escape import one_line
+from skelblocks._utils.keep_freed_memory import keep_freed_memory
 from skelblocks._utils.optional import require
 from skelblocks.distributed import is_main_process
 from skelblocks.training.errors import TrainingError
@@ -189,6 +190,7 @@ def run_main(page: Page[Any], arguments: Sequence[str] | None = None) -> None:
         SystemExit: The user made a mistake. Its message is one line, with the line of the user's own file if the error
             comes from there.
     """
+    keep_freed_memory()
     try:
         run_page(page, arguments)
     except USER_ERRORS as error:

@@ -12,11 +12,12 @@ import torch
 from typing_extensions import Self
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.native_bfloat16 import native_bfloat16
 from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.training.option_checks import check_count, check_finite, check_number
 
 START = ("teacher", "nothing")
-PRECISION = ("32", "bf16")
+PRECISION = ("32", "bf16", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class DistillOptions:
         weight_decay: Weight decay of AdamW.
         readout: Readout of the saved encoder, see :func:`~skelblocks.encoders.readout`. The student imitates the mean
             of the map, but ``"mean_std"`` gave better features on held-out training groups.
-        precision: ``"bf16"`` computes in bfloat16, which is twice as fast on many processors.
+        precision: ``"bf16"`` computes in bfloat16, which is twice as fast on many processors. ``"auto"`` does so
+            where the device computes in bfloat16 itself.
         device: Where to train.
         seed: Random seed.
     """
@@ -63,7 +65,7 @@ class DistillOptions:
     learning_rate: float | None = None
     weight_decay: float = 1e-3
     readout: Readout = "mean_std"
-    precision: Literal["32", "bf16"] = "bf16"
+    precision: Literal["32", "bf16", "auto"] = "bf16"
     device: str = "cpu"
     seed: int = 0
 
@@ -100,10 +102,18 @@ class DistillOptions:
             return self.learning_rate
         return 1e-3 if self.start == "teacher" else 4e-3
 
+    @property
+    def half(self) -> bool:
+        """Whether the computation is in bfloat16."""
+        if self.precision == "auto":
+            return native_bfloat16(torch.device(self.device)) is not None
+        return self.precision == "bf16"
+
     def to_dict(self) -> dict[str, Any]:
         """All options, for the record of the saved encoder. Files appear by name only."""
         named = {name: [Path(each).name for each in getattr(self, name)] for name in ("teacher", "motion")}
-        return {**asdict(self), **named, "layout": Path(self.layout).name, "learning_rate": self.highest_rate}
+        settled = {"learning_rate": self.highest_rate, "precision": "bf16" if self.half else "32"}
+        return {**asdict(self), **named, "layout": Path(self.layout).name, **settled}
 
     @classmethod
     def parse(cls, args: argparse.Namespace) -> Self:
@@ -171,7 +181,10 @@ def add_distill_options(parser: argparse.ArgumentParser) -> None:
         help="readout of the saved encoder (default: mean_std)",
     )
     parser.add_argument(
-        "--precision", choices=PRECISION, default="bf16", help="precision of the computation (default: bf16)"
+        "--precision",
+        choices=PRECISION,
+        default="bf16",
+        help="precision of the computation; auto: bf16 where the device has it (default: bf16)",
     )
     parser.add_argument("--device", default="cpu", help="where to train, such as cuda (default: cpu)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing pretrained folder in --out")

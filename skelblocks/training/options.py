@@ -134,9 +134,8 @@ class EncoderOptions:
     out_channels: int | None = None  # channels of the feature map; default: 256, for BiGRU 2048
     graph: Literal["spatial", "spatial_bfs", "agcn"] = "spatial"  # adjacency of ST-GCN
     dropout: float = 0.5  # dropout rate; BiGRU has no dropout
-    absent: Absent = (
-        "compute"  # absent persons: encode them, as in the released code, or skip them, with a map of zeros
-    )
+    absent: Absent = "compute"  # absent persons: encode them, as released code does, or skip them, with a map of zeros
+    checkpoint: bool = False  # ST-GCN: run each block again in backward; needs less than half of the memory
     initialization: Literal["official", "torch"] = "official"  # official: N(0, 0.02), as in released code
 
     def __post_init__(self) -> None:

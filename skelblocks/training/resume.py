@@ -11,8 +11,9 @@ from skelblocks.training.options import MethodOptions
 FORMAT = 2  # version of the checkpoint format; version 1 had options without groups
 # Options that may change on resume: where and how the run executes, its length, and its evaluation. The file of a set
 # or skeleton may move, because its content is compared separately. Steps are compared by the epochs they lead to.
+# Blocks that run again in backward give the same bits.
 _FREE = frozenset(
-    {"data.path", "data.layout", "data.joints", "train.start"}
+    {"data.path", "data.layout", "data.joints", "encoder.checkpoint", "train.start"}
     | {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
     | {"train.min_steps", "train.steps"}
 )

@@ -30,9 +30,11 @@ def test_sizes_of_the_maps(kind):
 
 
 def test_settings_reach_the_encoder():
-    stgcn = build_encoder("stgcn", layout="sbu", base_channels=8, dropout=0.25, graph="agcn", absent="skip")
+    stgcn = build_encoder(
+        "stgcn", layout="sbu", base_channels=8, dropout=0.25, graph="agcn", absent="skip", checkpoint=True
+    )
     assert (stgcn.base_channels, stgcn.dropout, stgcn.strategy) == (8, 0.25, "agcn")
-    assert stgcn.absent == "skip"
+    assert (stgcn.absent, stgcn.checkpoint) == ("skip", True)
     dsta = build_encoder("dsta", layout="sbu", frames=20, out_channels=64, dropout=0.25, absent="skip")
     assert (dsta.frames, dsta.dropout, dsta.absent) == (20, 0.25, "skip")
     assert dsta.layers == ((16, 16, 4, 1), (16, 32, 8, 2), (32, 32, 8, 1), (32, 64, 16, 2), (64, 64, 16, 1))

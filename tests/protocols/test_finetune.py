@@ -56,6 +56,16 @@ def buffers(module):
     return {name: value.clone() for name, value in module.named_buffers() if "running" in name or "tracked" in name}
 
 
+@pytest.mark.parametrize(("native", "same"), [(None, "32-true"), ("amx_bf16", "bf16-mixed")])
+def test_auto_precision_is_the_machines(monkeypatch, native, same):
+    monkeypatch.setattr("skelblocks.training.precision.native_bfloat16", lambda device: native)
+    found, expected = (
+        finetune(small_encoder(), small_sets(), options(epochs=1, precision=precision), accelerator="cpu").logits
+        for precision in ("auto", same)
+    )
+    assert found.equal(expected)
+
+
 def test_the_released_mode_freezes_batch_norms_and_dropout():
     sets, encoder = small_sets(), small_encoder(dropout=0.5)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}

@@ -35,6 +35,16 @@ def parse(*words):
     return DistillOptions.parse(parser.parse_args([*WORDS, *words]))
 
 
+@pytest.mark.parametrize(("native", "half"), [(None, False), ("amx_bf16", True)])
+def test_auto_precision_is_the_devices_and_is_recorded(monkeypatch, native, half):
+    monkeypatch.setattr("skelblocks.training.distill_options.native_bfloat16", lambda device: native)
+    chosen = parse("--precision", "auto")
+    assert chosen.half is half
+    assert chosen.to_dict()["precision"] == ("bf16" if half else "32")
+    assert parse().half
+    assert not parse("--precision", "32").half
+
+
 def motion(n=3, frames=16, layout="azure-kinect-32"):
     layout = layouts.get(layout)
     return Motion(next(motion_batches(batch_size=n, layout=layout, frames=frames)), layout)
