@@ -60,7 +60,7 @@ def knn_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolResult:
 def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor | None = None) -> ProtocolResult:
     """Train a linear classifier on the frozen features.
 
-    With ``options.evaluate.probe = "ridge"`` the classifier is :func:`~skelblocks.evaluation.ridge_probe`.
+    With the probe ``"ridge"`` the classifier is :func:`~skelblocks.evaluation.ridge_probe`.
     Cross-validation on the training clips chooses its regularization: over the groups of the split (subjects, views or
     folds) if there are several, else over single clips. The softmax of the saved classifier gives probabilities.
 
@@ -75,14 +75,15 @@ def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor
     rows = run.fit if rows is None else rows
     own = run.trained.restored(EvaluateOptions, "evaluate")
     select = options.evaluate.select
-    if options.evaluate.probe == "ridge":
+    probe = options.evaluate.probe or own.probe
+    if probe == "ridge":
         return _ridge(run, rows)
     result = linear_probe(
         run.train[rows],
         run.labels[0][rows],
         run.test,
         run.labels[1],
-        **probe_settings(options.evaluate.probe or own.probe, rate=own.probe_rate, milestone=own.probe_milestone),
+        **probe_settings(probe, rate=own.probe_rate, milestone=own.probe_milestone),
         num_classes=run.num_classes,
         validation=(run.train[run.held], run.labels[0][run.held]) if select == "validation" else None,
         select=select,

@@ -12,7 +12,7 @@ from skelblocks import streams
 from skelblocks.clips import ClipDataset, batches
 from skelblocks.encoders.readout import Readout
 from skelblocks.encoders.readout_encoder import ReadoutEncoder
-from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe
+from skelblocks.evaluation import extract_features, knn_accuracy, linear_probe, ridge_probe
 from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
 from skelblocks.training.options import EvaluateOptions
@@ -49,7 +49,7 @@ def clips_of(part: ClipDataset) -> Iterator[Tensor]:
 
 
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stream: Stream) -> dict[str, float]:
-    """Top-1 accuracy on the test clips in percent: cosine nearest neighbors, and a linear probe after its last epoch.
+    """Top-1 accuracy on the test clips in percent: cosine nearest neighbors, and a linear probe (SGD after its last epoch, or ridge).
 
     Args:
         encoder: The encoder; it does not change.
@@ -62,16 +62,19 @@ def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stre
     """
     train, test = frozen_features(encoder, sets, stream=stream, readout=options.readout)
     labels = sets.train.labels, sets.test.labels
-    probe = linear_probe(
-        train,
-        labels[0],
-        test,
-        labels[1],
-        **probe_settings(options.probe, rate=options.probe_rate, milestone=options.probe_milestone),
-        generator=torch.Generator().manual_seed(0),
-    )
     knn = knn_accuracy(train, labels[0], test, labels[1], k=min(options.neighbors, len(train)))
-    return {"knn": 100 * knn, "linear": 100 * probe.accuracy}
+    if options.probe == "ridge":
+        linear = ridge_probe(train, labels[0], test, labels[1]).accuracy
+    else:
+        linear = linear_probe(
+            train,
+            labels[0],
+            test,
+            labels[1],
+            **probe_settings(options.probe, rate=options.probe_rate, milestone=options.probe_milestone),
+            generator=torch.Generator().manual_seed(0),
+        ).accuracy
+    return {"knn": 100 * knn, "linear": 100 * linear}
 
 
 def probe_settings(probe: Literal["paper", "standardized"], *, rate: float, milestone: int) -> dict[str, Any]:

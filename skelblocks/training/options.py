@@ -176,7 +176,7 @@ class EvaluateOptions:
     """How a run measures its encoder's accuracies during training."""
 
     every: int = 10  # epochs between evaluations; 0: only after the last epoch
-    probe: Literal["paper", "standardized"] = "paper"  # settings of the linear probe, see `probe_settings`
+    probe: Literal["paper", "standardized", "ridge"] = "paper"  # linear probe: see `probe_settings` and `ridge_probe`
     probe_rate: float = 3.0  # learning rate of the papers' probe, which takes 100 epochs
     probe_milestone: int = 80  # epoch after which this rate is divided by ten
     neighbors: int = 20  # number of neighbors for the kNN accuracy
