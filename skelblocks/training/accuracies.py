@@ -49,7 +49,9 @@ def clips_of(part: ClipDataset) -> Iterator[Tensor]:
 
 
 def accuracies(encoder: nn.Module, sets: Sets, options: EvaluateOptions, *, stream: Stream) -> dict[str, float]:
-    """Top-1 accuracy on the test clips in percent: cosine nearest neighbors, and a linear probe (SGD after its last epoch, or ridge).
+    """Top-1 accuracy on the test clips in percent: cosine nearest neighbors, and a linear probe.
+
+    A probe that is trained by SGD counts after its last epoch.
 
     Args:
         encoder: The encoder; it does not change.
