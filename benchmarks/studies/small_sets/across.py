@@ -17,9 +17,9 @@ from benchmarks.studies.small_sets.sets import StudySet
 from skelblocks.data import ArrayDataset
 from skelblocks.encoders import STGCN
 from skelblocks.encoders.readout import Readout
-from skelblocks.training import MethodOptions, Sets
+from skelblocks.training import DataOptions, MethodOptions, Sets, load_sets
 
-READOUTS: tuple[Readout, ...] = ("mean", "mean_std")
+READOUTS: tuple[Readout, ...] = ("mean", "grid")
 ALL = "all"
 UNTRAINED = "none, untrained"
 _MARK = "across, "  # before the source in the name of a row
@@ -49,9 +49,9 @@ def run_across(places: list[StudySet], *, out: Path, seeds: int, method: str, st
             folder = out / "runs" / f"across-{method}-{source}-{seed}"
             arguments = ["--config", "small", "--data.path", str(file), "--data.split", "none"]
             options = chosen_options(method, arguments, seed=seed, folder=folder)
-            encoder = _encoder(source, options, method=method, file=file, steps=steps)
+            encoder = _encoder(source, options, method=method, steps=steps)
             for place in missing:
-                _judge(encoder, place, frames=options.data.frames, out=out, source=source, seed=seed)
+                _judge(encoder, place, data=options.data, out=out, source=source, seed=seed)
             print("across", source, seed, flush=True)
 
 
@@ -95,21 +95,22 @@ def _files(out: Path, place: StudySet, source: str, seed: int) -> Iterator[Path]
     return (out / "hits" / f"{place.label}={_MARK}{source}={kind}={seed}.npz" for kind in READOUTS)
 
 
-def _encoder(source: str, options: MethodOptions, *, method: str, file: Path, steps: int | None) -> nn.Module:
+def _encoder(source: str, options: MethodOptions, *, method: str, steps: int | None) -> nn.Module:
     if source == UNTRAINED:
         torch.manual_seed(options.train.seed)
         encoder = STGCN(TARGET, out_channels=options.encoder.out_channels or 256)
         return encoder.eval()
-    whole = ArrayDataset.from_file(file, layout=TARGET, preprocessing=options.data.preprocessing)
+    whole = load_sets(options.data).train
+    assert isinstance(whole, ArrayDataset)
     part = whole if source == ALL else whole.subset(whole.arrays["set"] == source)
     return fit(method, options, Sets(part, part), steps=steps)
 
 
-def _judge(encoder: nn.Module, place: StudySet, *, frames: int, out: Path, source: str, seed: int) -> None:
-    sets = place.clips(frames=frames, to=TARGET, missing="nearest")
+def _judge(encoder: nn.Module, place: StudySet, *, data: DataOptions, out: Path, source: str, seed: int) -> None:
+    sets = place.clips(frames=data.frames, align=data.align, to=TARGET, missing="nearest")
     features = describe(encoder, sets)
     train, test = sets.train.labels, sets.test.labels
     assert isinstance(train, torch.Tensor)
     assert isinstance(test, torch.Tensor)
     for kind, file in zip(READOUTS, _files(out, place, source, seed), strict=True):
-        save_hits(file, hits([features[kind]], train, test, groups=place.groups(sets)))
+        save_hits(file, hits([features[kind]], train, test, groups=place.groups(sets), counts=()))

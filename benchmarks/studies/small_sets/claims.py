@@ -15,7 +15,7 @@ from benchmarks.studies.small_sets.rows import describe
 from benchmarks.studies.small_sets.sets import StudySet
 from skelblocks.encoders.readout import Readout
 
-READOUTS: tuple[Readout, ...] = ("mean", "mean_std")
+READOUTS: tuple[Readout, ...] = ("mean", "mean_std", "grid")
 COLUMNS = {"all": "linear", "kNN-1": "kNN-1"}
 STEPS = 50
 FRAMES = 50
@@ -86,7 +86,7 @@ def run_claims(place: StudySet, *, weights: Path, out: Path, seeds: int, steps: 
             encoder = fit(variant.method, options, sets, weights=weights, steps=steps or STEPS)
             features = describe(encoder, sets)
             for kind, path in files.items():
-                save_hits(path, hits([features[kind]], train, test, groups=place.groups(sets)))
+                save_hits(path, hits([features[kind]], train, test, groups=place.groups(sets), counts=()))
             print(place.label, "claims", name, seed, flush=True)
 
 

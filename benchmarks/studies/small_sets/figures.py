@@ -35,7 +35,14 @@ def drawn_rows(labels: Tensor, count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.concatenate(rows))
 
 
-def hits(parts: Sequence[Part], labels: Tensor, wanted: Tensor, *, groups: NDArray[Any] | None) -> Hits:
+def hits(
+    parts: Sequence[Part],
+    labels: Tensor,
+    wanted: Tensor,
+    *,
+    groups: NDArray[Any] | None,
+    counts: Sequence[int] = COUNTS,
+) -> Hits:
     """Classify the test clips by features of one kind or of several together.
 
     Several kinds are joined late: the scores of their ridge classifiers are added, and for the nearest neighbor their
@@ -46,6 +53,7 @@ def hits(parts: Sequence[Part], labels: Tensor, wanted: Tensor, *, groups: NDArr
         labels: Of the training clips.
         wanted: Of the test clips.
         groups: Subjects, views or folds of the training clips, on which the ridge constant is chosen.
+        counts: Numbers of labeled clips a class, beside all.
     """
     classes = int(torch.cat([labels, wanted]).max()) + 1
 
@@ -61,7 +69,7 @@ def hits(parts: Sequence[Part], labels: Tensor, wanted: Tensor, *, groups: NDArr
         return (scores(rows).argmax(dim=1) == wanted).float().numpy()
 
     found: Hits = {"all": right(None)}
-    for count in COUNTS:
+    for count in counts:
         draws = [right(drawn_rows(labels, count, seed)) for seed in range(DRAWS)]
         found[str(count)] = np.mean(draws, axis=0, dtype=np.float32)
     bank, queries = (torch.cat([F.normalize(part[side], dim=1) for part in parts], dim=1) for side in (0, 1))
