@@ -188,7 +188,7 @@ def test_what_does_not_fit_is_refused_before_the_training(small, tmp_path, chang
 def test_the_recipe_for_own_clips_fits_the_set(tmp_path, capsys):
     path = write_set(tmp_path / "mine.npz")
     words = ["--config", "small", "--data.path", path, "--train.folder", str(tmp_path / "run"), "--train.batch_size=4"]
-    words += ["--train.epochs", "1", "--train.min_steps", "5", "--encoder.base_channels=4", "--encoder.out_channels=16"]
+    words += ["--train.steps=5", "--train.warmup_epochs=0", "--encoder.base_channels=4", "--encoder.out_channels=16"]
     page = load_page("msmclr")
     page.train(parse_options(page.options, words))
     assert "Warning" not in capsys.readouterr().out
