@@ -81,7 +81,7 @@ def save(figure: Figure, path: Path) -> None:
     palette = np.concatenate([frequent, np.reshape(rare, (-1, 3))[: COLORS // 2]]).astype(np.uint8)
     away = ((colors[:, None].astype(np.int64) - palette) ** 2).sum(axis=2)
     nearest = away.argmin(axis=1).astype(np.uint8)[where.reshape(picture.height, picture.width)]
-    small = Image.fromarray(nearest, mode="P")
+    small = Image.fromarray(nearest)
     small.putpalette(palette.tobytes())
     small.save(path, optimize=True)
 

@@ -29,11 +29,12 @@ SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.stem not in ("common
 SHRUNK = 8  # pixels a side that one pixel of a comparison stands for: fonts and smooth edges differ between machines
 LEVELS = 40  # of 256, by which a shrunk pixel may differ
 SHARE = 0.01  # of the shrunk pixels that may differ more
-# A network that was trained on another machine has other features, so these need only be of the same size and kind.
-TRAINED_SHARE = 0.35
-TRAINED = {
+# A network has other features on another machine, so these pictures need only be of the same size and kind.
+NETWORK_SHARE = 0.35
+NETWORKS = {
     *("attention_map", "class_accuracy", "clip_attention", "clip_attention_mhsam", "confusion_matrix", "curves"),
     *("embedding_scatter", "mhsam_sharpness", "msm_attention_options", "msm_attention_scales", "occlusion_map_eadm"),
+    "pool_persons",
 }
 
 
@@ -74,7 +75,7 @@ def difference(kept: Path, drawn: Path) -> str | None:
     if not kept.is_file():
         return "is not in docs/pictures"
     with Image.open(kept) as one, Image.open(drawn) as other:
-        sizes, trained = (one.size, other.size), kept.stem in TRAINED
+        sizes, network = (one.size, other.size), kept.stem in NETWORKS
         if any(abs(a - b) > 0.04 * max(a, b) for a, b in zip(*sizes, strict=True)):
             return f"has {sizes[1][0]} by {sizes[1][1]} pixels, in docs/pictures {sizes[0][0]} by {sizes[0][1]}"
         small = [max(1, side // SHRUNK) for side in one.size]
@@ -82,7 +83,7 @@ def difference(kept: Path, drawn: Path) -> str | None:
             np.asarray(each.convert("RGB").resize(small, Image.Resampling.BOX), dtype=np.int16) for each in (one, other)
         )
     share = float((np.abs(first - second).max(axis=-1) > LEVELS).mean())
-    if share > (TRAINED_SHARE if trained else SHARE):
+    if share > (NETWORK_SHARE if network else SHARE):
         return f"differs in {share:.1%} of its area"
     return None
 

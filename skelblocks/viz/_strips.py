@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, see, set_panel, window
+from skelblocks.viz._bodies import Bodies, Look, add_legend, draw_frame, groups_of, see, set_panel, window
 from skelblocks.viz._style import INK, finished, name_of, new_figure
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ Mask = Tensor | NDArray[np.bool_]
 
 LEGEND = 1.6  # inches at the right
 _HEIGHT = 2.1  # of one frame, in inches
+_ENTRY = 0.18  # of the legend
+_NARROWEST = 0.65  # of a frame, for the text below it
 _WIDEST = 7.0  # of a row of frames; with the legend, its text reads on a page 600 pixels wide
 
 
@@ -79,7 +81,8 @@ def panel_size(strips: Sequence[Strip]) -> tuple[float, float]:
     """Width and height of one frame, in inches; many frames are smaller."""
     low, high = strip_windows(strips)[0]
     width = _HEIGHT * float(np.clip((high - low)[0] / (high - low)[1], 0.4, 1.6))
-    shrunk = min(1.0, _WIDEST / (width * max(len(strip.frames) for strip in strips)))
+    columns = max(len(strip.frames) for strip in strips)
+    shrunk = min(1.0, max(_WIDEST, _NARROWEST * columns) / (width * columns))
     return shrunk * width, shrunk * _HEIGHT
 
 
@@ -87,9 +90,10 @@ def strips_figure(strips: Sequence[Strip], look: Look, *, fps: float | None, tit
     """A figure of strips and nothing else."""
     columns = max(len(strip.frames) for strip in strips)
     width, height = panel_size(strips)
+    entries = len(groups_of(look)[0]) + 3  # of the legend, with two persons and hidden joints
     figure = new_figure(
         width=max(width * columns, 2) + LEGEND + 0.3,
-        height=(height + 0.15) * len(strips) + (0.7 if title else 0.3),
+        height=max((height + 0.15) * len(strips), _ENTRY * entries) + (0.7 if title else 0.3),
         title=title,
     )
     draw_strips(figure, figure.add_gridspec(len(strips), columns), strips, look, fps=fps, size=height / 3)

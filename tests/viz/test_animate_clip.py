@@ -167,7 +167,7 @@ def test_without_imageio_ffmpeg_it_says_what_to_install(tmp_path, monkeypatch):
         ("no/clip.gif", {}, FileNotFoundError, "path: the folder .* does not exist"),
         ("clip.gif", {"fps": 60}, ValueError, "fps: expected at most 50 in a GIF, got 60"),
         ("clip.mp4", {"fps": -1}, ValueError, "fps: expected a number > 0"),
-        ("clip.gif", {"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: expected a person in it"),
+        ("clip.gif", {"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: expected a visible person"),
         ("clip.gif", {"color_by": "hand"}, ValueError, "color_by: expected one of"),
     ],
 )

@@ -107,7 +107,7 @@ def test_limits_set_the_colours_and_nothing_is_written():
     ("change", "message"),
     [
         ({"clip": np.ones((3, 8, 20, 1))}, r"clip: expected \(c, t, v=25, m\)"),
-        ({"clip": np.zeros((3, 8, 25, 1))}, "clip: expected a person in it"),
+        ({"clip": np.zeros((3, 8, 25, 1))}, "clip: expected a visible person"),
         (
             {"attention": np.ones((8, 10))},
             r"attention: expected \(t', v=25\) or \(m=1, t', v=25\), .* got shape \(8, 10\)",

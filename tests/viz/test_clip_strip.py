@@ -104,7 +104,7 @@ def test_nothing_is_written_and_pyplot_is_not_touched():
     [
         ({"clip": {}}, ValueError, "clip: expected at least one clip"),
         ({"clip": {"a": np.ones((3, 2, 14, 1))}}, ValueError, r"clip\['a'\]: expected \(c, t, v=15, m\)"),
-        ({"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: expected a person in it"),
+        ({"clip": np.zeros((3, 2, 15, 1))}, ValueError, "clip: expected a visible person"),
         ({"fps": 0}, ValueError, "fps: expected a number > 0"),
         ({"frames": [10]}, ValueError, "frames: expected integers in 0..9"),
         ({"hidden": np.zeros((10, 15))}, TypeError, "hidden: expected booleans, got float64"),

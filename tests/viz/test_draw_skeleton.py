@@ -164,7 +164,7 @@ def test_nothing_is_written_and_pyplot_is_not_touched():
         ({"frames": 0}, "frames: expected an integer >= 1"),
         ({"frames": [10]}, r"frames: expected integers in 0..9, got \[10\]"),
         ({"frames": []}, "frames: expected integers in"),
-        ({"clip": np.zeros((3, 10, 15, 1))}, "clip: expected a person in it"),
+        ({"clip": np.zeros((3, 10, 15, 1))}, "clip: expected a visible person"),
         ({"clip": np.full((3, 10, 15, 1), np.nan)}, "clip: expected finite numbers"),
     ],
 )

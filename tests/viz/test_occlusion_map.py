@@ -117,7 +117,7 @@ def test_nothing_is_written():
         ({"hidden": mask(0, 15)}, ValueError, r"hidden: expected \(s, v=15\)"),
         ({"hidden": mask(11, 15)}, ValueError, "hidden: .* at most the clip's 10 frames, got shape"),
         ({"hidden": mask(10, 15, 2)}, ValueError, r"hidden: .* \(s, v=15, m=1\)"),
-        ({"clip": torch.zeros(3, 10, 15, 1)}, ValueError, "clip: expected a person in it"),
+        ({"clip": torch.zeros(3, 10, 15, 1)}, ValueError, "clip: expected a visible person"),
         ({"frames": [10]}, ValueError, "frames: expected integers in"),
         ({"fps": 0}, ValueError, "fps: expected"),
     ],
