@@ -695,10 +695,10 @@ def test_methods_with_other_preprocessing_are_compared_on_the_same_clips(run):
 def test_a_prepared_set_must_have_the_encoders_preprocessing(run, tmp_path, settings, difference):
     write_nw_ucla(tmp_path / "raw", clips=24, seed=0)
     found = find_clips("nw-ucla", tmp_path / "raw", protocol="xview")
-    settings_object = Preprocessing(**{"frames": 16, **settings})
+    preprocessing = Preprocessing(**{"frames": 16, **settings})
     folder = str(tmp_path / "set")
     prepare(
-        found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, preprocessing=settings_object
+        found.clips, out=folder, layout=found.layout, protocol="xview", part=found.part, preprocessing=preprocessing
     )
     arguments = [run(layout=found.layout), "--data.path", folder, *QUICK]
     if difference is None:
@@ -745,10 +745,10 @@ def test_clips_of_another_skeleton_and_unit(tmp_path):
 def test_clips_are_preprocessed_as_the_encoders(tmp_path, settings):
     data = write_set(tmp_path / "mine.npz")
     encoder = STGCN("utd-mhad", base_channels=4, out_channels=16)
-    settings_object = Preprocessing(frames=16, **settings)
-    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=settings_object, stream="joint")
+    preprocessing = Preprocessing(frames=16, **settings)
+    save_pretrained(tmp_path / "mine", encoder=encoder, preprocessing=preprocessing, stream="joint")
     clips = loaded(tmp_path / "mine", path=data).sets.test.as_tensor()
-    whole = ArrayDataset.from_file(data, preprocessing=settings_object)
+    whole = ArrayDataset.from_file(data, preprocessing=preprocessing)
     assert clips.equal(whole.as_tensor()[whole.subjects % 2 == 0])
 
 
