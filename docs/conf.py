@@ -47,7 +47,7 @@ html_extra_path = [str(EXTRA.relative_to(HERE))]
 def _write_live_page(app: object) -> None:
     """Write the page that docs/explore.md links to, if it is missing or older than what it shows.
 
-    Pictures are not drawn here: ``make pictures`` draws those of ``docs/pictures``, which the repository keeps.
+    Pictures are not drawn here: ``make pictures`` draws the pictures in ``docs/pictures``, which the repository keeps.
     """
     script, page = HERE / "gallery" / "explore.py", EXTRA / "live" / "explore.html"
     package = Path(skelblocks.__file__).parent

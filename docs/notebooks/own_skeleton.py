@@ -102,7 +102,7 @@ viz.augmentation_strips(clips[0], ops, layout=layout, frames=5, color_by="part")
 # ## By name, and in a file
 #
 # `register` makes it known by its name, for this process; a dict of plain lists goes into JSON. A saved encoder holds
-# the whole layout, so that it opens where nobody has registered it.
+# the whole layout, so that it opens where it is not registered.
 
 # %%
 import json

@@ -32,7 +32,7 @@ def tempo(x: Tensor, speed: Tensor, start: Tensor) -> Tensor:
     """Play each clip at its own speed, with the same number of frames: frame i comes from ``start + speed * i``.
 
     Coordinates are interpolated linearly between frames. Beyond its ends, the clip is mirrored at its first and last
-    frame. If a person is absent in one of two frames, the nearer frame is used without interpolation, so that nobody
+    frame. If a person is absent in one of two frames, the nearer frame is used without interpolation, so that no person
     moves towards the origin.
 
     Args:

@@ -55,7 +55,7 @@ def cluster_scores(
 
     Args:
         features: ``(n, d)``, see :func:`~skelblocks.evaluation.extract_features`.
-        labels: ``(n,)``, integers from 0. They take no part in the clustering.
+        labels: ``(n,)``, integers from 0. The clustering does not use them.
         num_clusters: Default: the number of classes that occur in ``labels``. With fewer, whole classes count as wrong
             in the accuracy; with more, whole clusters do.
         seeds: One k-means run each, from k-means++ starts; the global generators are left alone.

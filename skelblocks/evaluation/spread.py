@@ -51,7 +51,7 @@ def uniformity(features: Tensor, *, sharpness: float = 2.0) -> float:
 
     Args:
         features: ``(n, d)``, of at least two clips.
-        sharpness: Of the potential, ``t`` in the paper, which takes 2.
+        sharpness: Sharpness of the potential, ``t`` in the paper, which uses 2.
 
     Returns:
         The logarithm of the mean of ``exp(-sharpness * squared distance)`` over pairs of different clips.

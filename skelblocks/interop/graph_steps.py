@@ -126,7 +126,7 @@ def _first_of(mask: Tensor) -> Tensor:
 
 
 def _of_first_person(values: Tensor, present: Tensor) -> Tensor:
-    """The values of the first person who is seen at all, ``(..., 1)``; zero where nobody is."""
+    """The values of the first person who is seen at all, ``(..., 1)``; zero if there is none."""
     return (values * _first_of(present.amax(dim=2, keepdim=True))).sum(dim=-1, keepdim=True)
 
 

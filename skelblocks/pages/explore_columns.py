@@ -71,7 +71,7 @@ def class_column(name: str, labels: NDArray[Any], class_names: Sequence[str]) ->
     """A column of classes, whether true or predicted.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         labels: ``(n,)``, -1 where there is none.
         class_names: One name for each class; a class beyond them is shown by its number.
     """
@@ -105,7 +105,7 @@ def check_color(color: str | None, names: Sequence[str]) -> None:
 
     Args:
         color: Name of a column, or None for the first.
-        names: Of the columns that there are.
+        names: Names of the existing columns.
 
     Example:
         >>> check_color("subjekt", ["class", "subject"])

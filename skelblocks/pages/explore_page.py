@@ -59,7 +59,7 @@ def explore_page(
 
     Args:
         dataset: The clips, at least three.
-        features: Of the clips in their order, ``(n, d)``.
+        features: Features of the clips, in their order, ``(n, d)``.
         maps: Ways to the plane, the first of which is shown first: ``"umap"`` (extra ``umap``), ``"tsne"`` or
             ``"pca"``. Features are scaled to unit length before.
         color: Name of the column that colors at first. Default: the class, or the first column.

@@ -29,7 +29,7 @@ class Scores(NamedTuple):
 
     Attributes:
         about: How the accuracies were measured, a sentence.
-        columns: Of the table, the first one for the names of the rows.
+        columns: Columns of the table; the first one names the rows.
         rows: Their cells as text.
         predicted: The predicted class of each clip, ``(n,)``, -1 for none. None: there is no confusion matrix.
         predictor: Name of the classifier, for the title of the matrix.
@@ -45,7 +45,7 @@ class Scores(NamedTuple):
 def neighbor_scores(features: Mapping[str, Tensor], labels: Tensor, *, k: int = 5) -> Scores:
     """Classify each clip by the other clips, without a split: a vote of its nearest neighbors.
 
-    Of classes with the same number of votes, the one with the nearest clip wins. Clips without a label take no part.
+    Of classes with the same number of votes, the one with the nearest clip wins. Clips without a label are left out.
 
     Args:
         features: Of all clips, ``(n, d)``, by the name of their row; the first row predicts.

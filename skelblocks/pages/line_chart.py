@@ -29,7 +29,7 @@ class ChartLine(NamedTuple):
     """One line.
 
     Attributes:
-        name: In the legend.
+        name: Name in the legend.
         style: Which color and dashes.
         points: The ``points`` of a polyline.
         only: The place of a line's only point, or None.
@@ -48,10 +48,10 @@ class LineChart(NamedTuple):
 
     Attributes:
         title: What it shows.
-        xlabel: Of the horizontal axis.
-        ylabel: Of the vertical axis.
-        width: Of the picture; all places are in these units.
-        height: Of the picture.
+        xlabel: Label of the horizontal axis.
+        ylabel: Label of the vertical axis.
+        width: Width of the picture; all positions are in these units.
+        height: Height of the picture.
         frame: Left, top, right and bottom of the diagram within the picture.
         xticks: Below it.
         yticks: Beside it.

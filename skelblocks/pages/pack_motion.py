@@ -41,7 +41,7 @@ def pack_motion(
         layout: The skeleton: a name, a dict or a layout.
         seen: Which joints are seen, ``(n, t, v, m)`` boolean; the others are drawn faintly. Default: all.
         frames: The most frames of a clip that are kept.
-        name: Of the data in the page. A page with motion of two skeletons gives each its own.
+        name: Name of the data in the page. A page with motion of two skeletons gives each its own.
 
     Returns:
         The data by name, to be given to :func:`render_page`.

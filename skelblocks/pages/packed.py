@@ -19,7 +19,7 @@ class Packed(NamedTuple):
     Attributes:
         text: The bytes, deflated (RFC 1950), in base64, which has no character that ends an HTML element.
         dtype: The numpy dtype of an array, little-endian, or ``"json"``.
-        shape: Of the array; empty for JSON.
+        shape: Shape of the array; empty for JSON.
     """
 
     text: str

@@ -164,8 +164,8 @@ def _load(chosen: DataOptions, expected: Preprocessing | None, *, layout: Skelet
 
 def _check_prepared(path: str, expected: Preprocessing) -> None:
     prepared = PreparedSet(path)
-    anybody = dataclasses.replace(expected, persons=None)
-    differing = prepared.preprocessing.differences(anybody, layout=prepared.layout)
+    any_persons = dataclasses.replace(expected, persons=None)
+    differing = prepared.preprocessing.differences(any_persons, layout=prepared.layout)
     if differing:
         raise ValueError(
             f"data.path: expected clips with the encoder's preprocessing, got {'; '.join(differing)} in {path!r}; "

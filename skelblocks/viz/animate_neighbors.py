@@ -26,8 +26,8 @@ def animate_neighbors(
 
     Args:
         dataset: The clips, n of them.
-        features: Of each clip ``(n, d)``, such as :func:`~skelblocks.evaluation.extract_features` or the command
-            ``embed`` gives.
+        features: Features of the clips ``(n, d)``, such as :func:`~skelblocks.evaluation.extract_features` or the
+            command ``embed`` gives.
         place: Index of the clip.
         path: File to write, ending in ``.gif`` or ``.mp4``.
         k: Number of neighbors.

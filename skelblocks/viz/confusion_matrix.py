@@ -71,8 +71,8 @@ def confusion_matrix(
     shown = np.ma.array(counts)
     if normalize is not None:
         total = counts.sum(axis=1 if normalize == "true" else 0, keepdims=True)
-        nobody = np.broadcast_to(total == 0, counts.shape)
-        shown = np.ma.array(counts / np.where(total, total, 1), mask=nobody)
+        empty = np.broadcast_to(total == 0, counts.shape)
+        shown = np.ma.array(counts / np.where(total, total, 1), mask=empty)
 
     side = float(np.clip(0.46 * len(names), 2.4, _WIDEST))
     pitch = 72 * side / len(names)

@@ -142,7 +142,7 @@ def _figure(
 
 
 def _draw_map(panel: Any, mask: NDArray[np.bool_], present: NDArray[np.bool_], look: Look, *, labeled: bool) -> None:
-    """Joints as rows, in the order of the bodies, frames as columns: 0 seen, 1 hidden, 2 nobody there."""
+    """Joints as rows, in the order of the bodies, frames as columns: 0 seen, 1 hidden, 2 no person."""
     groups, colors = groups_of(look)
     order = [joint for joints in groups.values() for joint in joints]
     values = np.where(present[:, None], mask, 2)[:, order].T

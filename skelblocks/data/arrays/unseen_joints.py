@@ -56,7 +56,7 @@ def place_unseen(
     known = ~known if seen is None else ~known & seen
     # Where all coordinates of a person are zero, time is padded or the person is absent.
     known &= ((clips != 0) & ~np.isnan(clips)).any(axis=(1, 3))[:, :, None]
-    somebody = known.any(axis=2)  # (n, t, m)
+    present = known.any(axis=2)  # (n, t, m)
     held = (clips != 0).any(axis=(1, 3))  # (n, t, m), NaN included
     odd = np.flatnonzero((~known & held[:, :, None]).any(axis=(1, 2, 3)))
     if not len(odd):
@@ -64,7 +64,7 @@ def place_unseen(
     placed = np.array(clips)
     for clip in odd.tolist():
         filled = fill_gaps(clips[clip], known[clip], how="interpolate", layout=layout)
-        absent = ~held[clip] | _long_gaps(somebody[clip])
+        absent = ~held[clip] | _long_gaps(present[clip])
         placed[clip] = np.where(absent[:, None], clips.dtype.type(0), filled)
     return SeenClips(placed, known)
 

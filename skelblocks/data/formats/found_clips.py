@@ -27,7 +27,7 @@ class FoundClips(NamedTuple):
             protocol.
         persons: The most that the set has in a clip.
         shard: Sources that make up a shard of a moderate size.
-        channels: Of a clip.
+        channels: Number of channels of a clip.
     """
 
     clips: list[Source]

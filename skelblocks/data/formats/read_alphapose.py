@@ -49,7 +49,7 @@ def read_alphapose(paths: Sequence[Path], *, name: str, options: PoseOptions) ->
 
     Frames are counted from 0 by the number in ``image_id``, whatever the order of the list. Where the images are called
     by more than a number (``img_0005.jpg``), the first one is frame 0. The list leaves out frames without persons; the
-    clip has them, with nobody seen.
+    clip has them, without a visible person.
 
     ``idx`` is a person's id if AlphaPose tracked: an integer, or a list whose first number differs between persons.
 

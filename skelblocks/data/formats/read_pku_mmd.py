@@ -33,7 +33,7 @@ class PkuMmdVideo(RawClips):
     other clips can be read.
 
     Attributes:
-        name: Of the video, such as ``"0002-L"`` or ``"A01N01-L"``.
+        name: Name of the video, such as ``"0002-L"`` or ``"A01N01-L"``.
         x: The whole video, ``(3, t, 25, 2)`` float32.
         intervals: ``(action, start, end)`` of the clips, counted from 1, the end included.
     """

@@ -48,7 +48,7 @@ class PreparedSet(ClipSet):
         origin: Arrays ``(n,)`` such as ``"subject"``, counted as in the original data set; -1 where it is not known.
         layout: The :class:`~skelblocks.layouts.SkeletonLayout` of the prepared clips.
         class_names: A tuple, empty if they are not known.
-        num_classes: Of the whole set, also for a part that lacks some of the classes.
+        num_classes: Number of classes of the whole set, also for a part that lacks some of them.
         manifest: All that the file says: counts, settings, hashes, rejected files with their reasons.
 
     Raises:

@@ -44,7 +44,7 @@ def recording_clips(
         no person is seen is left out. A clip of one person begins and ends with a frame that shows the person.
 
     Raises:
-        ClipFormatError: Another skeleton, nobody who stays, or no frame rate where one is needed.
+        ClipFormatError: The skeleton differs, no person remains, or a needed frame rate is unknown.
         ImportError: Scipy is not installed.
 
     Example:

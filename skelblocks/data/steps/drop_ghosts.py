@@ -58,7 +58,7 @@ def drop_ghosts(
         >>> x[:] = np.random.default_rng(0).uniform(0, 100, (2, 1, 17, 1))
         >>> seen = np.ones((40, 17, 2), dtype=bool)
         >>> x[..., 1], seen[:, :, 1] = x[..., 1] + 300, False
-        >>> seen[20:23, :, 1] = True  # somebody else, for three frames
+        >>> seen[20:23, :, 1] = True  # another person, for three frames
         >>> clip = RawClip("mine", x, seen, -1, {}, layout="coco-17", tracked=False)
         >>> tracks = follow_persons(clip)
         >>> int(tracks.max()), int(drop_ghosts(clip, tracks).max())

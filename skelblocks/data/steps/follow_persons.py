@@ -65,7 +65,7 @@ def follow_persons(
             choice.
 
     Returns:
-        ``(t, b)``: the number of each detection's person, from 0 in the order of their first frames; -1 where nobody
+        ``(t, b)``: the number of each detection's person, from 0 in the order of their first frames; -1 where no person
         is seen.
 
     Raises:

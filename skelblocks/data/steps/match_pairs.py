@@ -12,7 +12,7 @@ def match_pairs(rows: NDArray[np.int64], columns: NDArray[np.int64], costs: NDAr
     """Choose pairs, each row and each column at most once, such that the sum of ``cost - 1`` is minimal.
 
     A row without a partner so costs as much as a pair of cost 1, and pairs of a larger cost are never chosen. Rows and
-    columns that compete with nobody are settled at once; the others fall into small groups, each of which is one
+    columns without competitors are settled at once; the others fall into small groups, each of which is one
     problem for ``scipy.optimize.linear_sum_assignment``.
 
     Args:

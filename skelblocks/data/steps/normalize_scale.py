@@ -46,7 +46,7 @@ def body_length(
             a bone whose ends never are is left out. By default every joint of a person who is seen counts.
 
     Returns:
-        ``(...)`` float64, zero where no person is seen. With ``seen``, NaN where no bone of somebody can be measured,
+        ``(...)`` float64, zero where no person is seen. With ``seen``, NaN where no bone of a person can be measured,
         or one of the spine cannot.
 
     Raises:
@@ -56,7 +56,7 @@ def body_length(
 
     Example:
         >>> x = np.zeros((1, 2, 20, 1))
-        >>> x[0, 0, :3, 0] = 0.0, 0.2, 0.5  # hip center, spine and shoulder center; nobody in the second frame
+        >>> x[0, 0, :3, 0] = 0.0, 0.2, 0.5  # hip center, spine and shoulder center; no person in the second frame
         >>> body_length(x, layout="nw-ucla", by="spine").round(6).tolist()
         0.5
     """
@@ -78,8 +78,8 @@ def body_length(
         found = (
             each.sum(axis=-1) if by == "spine" else np.nansum(each, axis=-1) / np.where(bones_seen, bones_seen, np.nan)
         )
-        somebody: NDArray[np.float64] = np.where(present.any(axis=(-2, -1)), found, 0.0)
-        return somebody
+        measured: NDArray[np.float64] = np.where(present.any(axis=(-2, -1)), found, 0.0)
+        return measured
     lengths = lengths.sum(axis=-2)
     count = present.sum(axis=(-2, -1)) * (len(ends) if by == "bones" else 1)
     mean: NDArray[np.float64] = lengths.sum(axis=(-2, -1)) / np.maximum(count, 1)
@@ -108,11 +108,11 @@ def normalize_scale(
 
     Returns:
         The scaled clips, same shape and dtype. Absent persons and unseen frames stay zero, and so does a clip without
-        anybody.
+        persons.
 
     Raises:
         TypeError: ``x`` is not an array of floating-point numbers.
-        ValueError: As for :func:`body_length`, and for a clip with somebody whose length is zero, or not a finite
+        ValueError: As for :func:`body_length`, and for a clip with a person whose length is zero, or not a finite
             number; the message says which.
 
     Example:
@@ -137,8 +137,8 @@ def scale_to_body(
 ) -> NDArray[Any]:
     """:func:`normalize_scale` with names of the clips for its messages."""
     length = body_length(x, layout=layout, by=by, hip=hip, seen=seen)
-    somebody = (x != 0).any(axis=(-4, -3, -2, -1))
-    wrong = np.argwhere(somebody & ~(np.isfinite(length) & (length > 0)))
+    has_person = (x != 0).any(axis=(-4, -3, -2, -1))
+    wrong = np.argwhere(has_person & ~(np.isfinite(length) & (length > 0)))
     if len(wrong):
         place = tuple(wrong[0].tolist())
         shown = place if names is None else (names[place[0]],)
@@ -147,7 +147,7 @@ def scale_to_body(
         raise ValueError(
             f"x: expected bodies of a length > 0, got {length[place]} by={by!r} in {where}{more}; leave such clips out"
         )
-    scale = np.where(somebody, length, 1)[..., None, None, None, None]
+    scale = np.where(has_person, length, 1)[..., None, None, None, None]
     scaled: NDArray[Any] = (x / scale).astype(x.dtype, copy=False)
     return scaled
 

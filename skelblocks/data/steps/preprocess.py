@@ -140,6 +140,6 @@ def _around(joint: int, layout: SkeletonLayout) -> list[int]:
 
 
 def _cut(x: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
-    """The clips with zeros after their lengths, so that what stands there has no part in the body's length."""
+    """The clips with zeros after their lengths, so that these frames do not affect the body's length."""
     after = np.arange(x.shape[2]) >= lengths[:, None]
     return np.where(after[:, None, :, None, None], x.dtype.type(0), x) if after.any() else x

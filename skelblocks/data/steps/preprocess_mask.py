@@ -33,7 +33,7 @@ def preprocess_mask(
     Args:
         seen: ``(n, t, v, m)``, true where the joint is seen.
         layout: The skeleton of ``seen``: a name, a dict or a layout.
-        preprocessing: What is done to the clips.
+        preprocessing: Preprocessing of the clips.
         lengths: Frames of each clip, ``(n,)``. Default: all t.
 
     Returns:

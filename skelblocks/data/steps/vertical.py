@@ -87,9 +87,9 @@ def torso_weights(layout: str | Mapping[str, Any] | SkeletonLayout) -> NDArray[n
 
 
 def counts_down(heights: NDArray[np.floating]) -> bool:
-    """Whether the shoulders lie below the hips in most of the clips with somebody, by :func:`torso_height`."""
-    somebody = heights[np.isfinite(heights)]
-    return int((somebody < 0).sum()) * 2 > len(somebody)
+    """Whether the shoulders lie below the hips in most of the clips with a person, by :func:`torso_height`."""
+    measured = heights[np.isfinite(heights)]
+    return int((measured < 0).sum()) * 2 > len(measured)
 
 
 def with_known_y(

@@ -221,5 +221,5 @@ def _complaint(report: LoadReport, name: str) -> str:
         return f"{name}: expected an ST-GCN of {report.source}, got {lists}; it seems to be {kind}"
     return (
         f"{name}: expected exactly the tensors of {' or '.join((report.source, *report.alternatives))}, {lists}. Pass "
-        "another source=, or strict=False to be told in .report instead; what is missing would stay random"
+        "another source=, or strict=False to list them in .report instead; missing tensors would stay random"
     )

@@ -116,7 +116,7 @@ def head_keys(
     Args:
         names: The names in ``ProjectionHead.state_dict()``.
         prefix: Prefix of the official names with the dot, such as ``"encoder_q.fc."`` or ``"predictor.mlp."``.
-        form: Of the linear layers' weights.
+        form: Form of the linear layers' weights.
         bias: False leaves out the linear layers' biases, which SkeAttnCLR's heads do not have.
         nested: CrosSCLR's motion and bone, the joint stream's whole head inside of theirs.
 

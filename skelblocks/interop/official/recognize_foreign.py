@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-# Names of the methods that can be read, and what stands before them.
+# Names in the methods that can be read, and their prefixes.
 _PREFIXED = re.compile(r"(.*?\.)(encoder_[qk](_\w+)?|st_gcn_networks)\.")
 
 # What a network's tensors are called, and whose it is; the first that occurs decides.

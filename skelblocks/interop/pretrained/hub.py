@@ -83,7 +83,7 @@ def _hub_encoder() -> type[nn.Module]:
             feature_map: Tensor = self.encoder(x)
             return feature_map
 
-        # Not by way of the mixin, which reads the configuration before anybody has looked at its size and keys.
+        # Not through the mixin, which reads the configuration before its size and keys are checked.
         @classmethod
         def from_pretrained(
             cls,
