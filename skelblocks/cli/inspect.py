@@ -68,7 +68,7 @@ def add(commands: Any) -> None:
         "--labels", type=Path, help="label file of a PKU-MMD video, or the *_label.pkl of a position file"
     )
     parser.add_argument("--layout", help="skeleton, if the file does not name it: a name or a .json file")
-    parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips in this file")
+    parser.add_argument("--draw", type=Path, metavar="OUT.png", help="draw three clips to this file")
     add_page_options(parser)
     parser.set_defaults(run=run)
 

@@ -32,7 +32,8 @@ USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
 _WITHOUT_VALUE = ("--help", "--print_config", "--print-config")
 _FLAG = re.compile(r"(?<=^--)[a-z][^=]*")  # train.batch-size in "--train.batch-size=8"
 _ALIASES = {"--precision": "--train.precision", "--start": "--train.start", "--to": "--data.to"}
-_OPTION = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)  # a field of a dataclass, and the comment after it
+# A field of a dataclass, and the comment after it. The formatter puts the default of a long field on its own line.
+_OPTION = re.compile(r"^    (\w+): (?:.*\(\n)?.*?  # (.*)$", re.MULTILINE)
 
 
 def parse_options(kind: type[T], arguments: Sequence[str] | None = None, *, prog: str | None = None) -> T:
