@@ -218,8 +218,8 @@ class ArrayDataset(ClipSet):
 
         Raises:
             FileNotFoundError: The file does not exist.
-            ValueError: An array that is missing or wrong, or a layout that differs from the file's; also as for the class
-                raises.
+            ValueError: An array that is missing or wrong, or a layout that differs from the file's; also as
+                for the class.
 
         Example:
             >>> import tempfile
