@@ -78,8 +78,8 @@ def body_length(
         found = (
             each.sum(axis=-1) if by == "spine" else np.nansum(each, axis=-1) / np.where(bones_seen, bones_seen, np.nan)
         )
-        measured: NDArray[np.float64] = np.where(present.any(axis=(-2, -1)), found, 0.0)
-        return measured
+        result: NDArray[np.float64] = np.where(present.any(axis=(-2, -1)), found, 0.0)
+        return result
     lengths = lengths.sum(axis=-2)
     count = present.sum(axis=(-2, -1)) * (len(ends) if by == "bones" else 1)
     mean: NDArray[np.float64] = lengths.sum(axis=(-2, -1)) / np.maximum(count, 1)
