@@ -195,8 +195,8 @@ def test_wrong_shapes_say_what_was_expected(shape, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layers": []}, "layers: expected one row"),
-        ({"layers": [(4, 4, 1)]}, r"layers: expected one row \(in, out, inner, stride\)"),
+        ({"layers": []}, "layers: expected a row"),
+        ({"layers": [(4, 4, 1)]}, r"layers: expected a row \(in, out, inner, stride\)"),
         ({"layers": [(4, 4, 2, 0)]}, r"layers\[0\], stride: expected an integer >= 1, got 0"),
         (
             {"layers": [(4, 4, 2, 1), (5, 8, 2, 1)]},
