@@ -59,8 +59,8 @@ def test_copies_of_training_clips_are_not_tested(tmp_path):
         ({"path": "nowhere.npz"}, {}, FileNotFoundError, "there is no file"),
         ({"layout": "ntu-rgb+d"}, {}, ValueError, "'ntu-rgb\\+d' has 25 joints, the clips have 20"),
         ({"layout": "nw-ucla"}, {}, ValueError, "another order"),
-        ({"split": "is_train"}, {}, ValueError, "has no array 'is_train'; choose cross-subject, or none"),
-        ({}, {"subject": None}, ValueError, "has no array 'subject'; choose another split"),
+        ({"split": "is_train"}, {}, ValueError, "expected an array 'is_train', .* choose cross-subject, or none"),
+        ({}, {"subject": None}, ValueError, "expected an array 'subject', .* choose another split"),
         ({"train_ids": [9]}, {}, ValueError, "no clip has \\[9\\]"),
         (
             {},
@@ -126,7 +126,7 @@ def test_clips_that_hold_nothing_are_refused(tmp_path):
         (x * odd[:, None, None, None, None], "all 12 test clips of .* are zero"),
         (x * ~odd[:, None, None, None, None], "all 12 training clips of .* are zero"),
         (np.ones_like(x), "all 12 training clips of .* are zero after preprocessing"),  # every joint in one place
-        (np.where(odd[:, None, None, None, None], x[:1], x), "all 12 training clips of .* are the same"),
+        (np.where(odd[:, None, None, None, None], x[:1], x), "all 12 clips of .* are equal"),
     ):
         with pytest.raises(ValueError, match=message):
             load(clips)
@@ -176,7 +176,7 @@ def test_a_prepared_set_has_its_own_split(tmp_path):
     assert {*groups(load_sets(options).test, "cross-view")} == {3}
     assert load_sets(DataOptions(path=folder, frames=16, center=None, split="cross-view", train_ids=[1, 2, 4]))
     for ids in ([1], [1, 2, 3]):
-        with pytest.raises(ValueError, match=r"train_ids: the set in .* was prepared to train on \[1, 2\], not \[1"):
+        with pytest.raises(ValueError, match=r"train_ids: the set in .* was prepared with training ids \[1, 2\], not \[1"):
             load_sets(DataOptions(path=folder, frames=16, train_ids=ids))
     with pytest.raises(ValueError, match=r"split: the set in .* was prepared with 'cross-view', not 'cross-subject'"):
         load_sets(DataOptions(path=folder, frames=16, split="cross-subject"))
@@ -225,7 +225,7 @@ def test_missing_joints_are_named(tmp_path):
         load_sets(DataOptions(path=path, joints="tail"))
     two = {"joints": ["palm", "tip"], "edges": [[1, 0]], "center": 0, "swap": [0, 1]}
     layouts.register({"name": "two", "parts": {"all": [0, 1]}, "bodies": {"all": [0, 1]}, **two})
-    with pytest.raises(ValueError, match="'utd-mhad' and 'two' share no joint by name"):
+    with pytest.raises(ValueError, match="shares joint names with 'utd-mhad', got 'two'"):
         load_sets(DataOptions(path=path, joints="two"))
     with pytest.raises(ValueError, match="has no palm, tip; they share no joint by name"):
         match_joints(load_sets(DataOptions(path=path)), layouts.get("two"))

@@ -144,7 +144,7 @@ def test_two_backbones_both_start_from_one(official):
         ({"graph": "agcn"}, r"strategy is spatial there and agcn here; pass --encoder\.graph spatial"),
         ({"coordinates": 2}, r"in_channels is 3 there and 2 here; start from another encoder"),
         ({"layout": "sbu"}, r"'ntu-rgb\+d', got 'sbu'.* --data\.to ntu-rgb\+d"),
-        ({"kind": "dsta"}, r"has the encoder STGCN, this run DSTA; pass --encoder\.kind stgcn"),
+        ({"kind": "dsta"}, r"has the encoder STGCN, but this run has DSTA; pass --encoder\.kind stgcn"),
     ],
 )
 def test_an_encoder_that_does_not_fit_is_refused(official, changes, message):
