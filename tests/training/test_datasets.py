@@ -176,7 +176,7 @@ def test_a_prepared_set_has_its_own_split(tmp_path):
     assert {*groups(load_sets(options).test, "cross-view")} == {3}
     assert load_sets(DataOptions(path=folder, frames=16, center=None, split="cross-view", train_ids=[1, 2, 4]))
     for ids in ([1], [1, 2, 3]):
-        with pytest.raises(ValueError, match=r"train_ids: the set in .* was prepared with training ids \[1, 2\], not \[1"):
+        with pytest.raises(ValueError, match=r"train_ids: .* was prepared with training ids \[1, 2\], not \[1"):
             load_sets(DataOptions(path=folder, frames=16, train_ids=ids))
     with pytest.raises(ValueError, match=r"split: the set in .* was prepared with 'cross-view', not 'cross-subject'"):
         load_sets(DataOptions(path=folder, frames=16, split="cross-subject"))
