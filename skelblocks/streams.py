@@ -31,6 +31,7 @@ Order = Literal["graph", "index"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
+@explain_arguments
 def joint(x: Tensor) -> Tensor:
     """The joints themselves: the clip, without a copy.
 

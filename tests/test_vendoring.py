@@ -19,7 +19,17 @@ SECTION = PAGE.read_text(encoding="utf-8").split("## Copying a block")[1]
 ROWS = re.findall(r"^\| `(\w+)` \| `(\S+)` \| (.+?) \| (yes|-) \|$", SECTION, flags=re.MULTILINE)
 NEEDED = {"torch", "einops", "numpy", "typing_extensions"}  # the packages that the page names
 UTILS = [
-    f"_utils/{name}.py" for name in ("__init__", "checks", "autocast_off", "debug", "explain_arguments", "own_code")
+    f"_utils/{name}.py"
+    for name in (
+        "__init__",
+        "checks",
+        "autocast_off",
+        "axis_remedies",
+        "debug",
+        "did_you_mean",
+        "explain_arguments",
+        "own_code",
+    )
 ]
 USES = {
     "MsMAttention": """
@@ -74,7 +84,7 @@ def test_the_files_of_a_row_are_all_that_its_block_needs(tmp_path):
         package = f"mine_{block.lower()}.blocks"
         files = [*UTILS, file, *re.findall(r"`(\S+)`", others)]
         if layouts == "yes":
-            files += [f"_utils/{name}.py" for name in ("did_you_mean", "escape", "lazy", "whole_file")]
+            files += [f"_utils/{name}.py" for name in ("escape", "lazy", "whole_file")]
             files += [f"layouts/{path.name}" for path in (PACKAGE / "layouts").glob("*.py*")]
         for name in files:
             copy = tmp_path / package.replace(".", "/") / name

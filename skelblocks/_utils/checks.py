@@ -9,6 +9,9 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
+from skelblocks._utils.axis_remedies import axis_remedy, type_remedy
+from skelblocks._utils.did_you_mean import did_you_mean
+
 
 def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
     """Raise unless ``x`` is a tensor with the named axes.
@@ -28,20 +31,23 @@ def check_axes(x: Tensor, axes: str, *, name: str, **sizes: int) -> None:
         >>> check_axes(torch.zeros(2, 3, 50, 20, 1), "n c t v m", name="x", v=25)
         Traceback (most recent call last):
         ...
-        ValueError: x: expected (n, c, t, v=25, m), got shape (2, 3, 50, 20, 1); axis 'v' is 20, not 25
+        ValueError: x: expected (n, c, t, v=25, m), got shape (2, 3, 50, 20, 1); axis 'v' is 20, not 25; build the
+        module with the layout of these 20 joints, or bring the clips to its layout by layouts.remap
     """
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name}: expected a tensor, got {type(x).__name__}; convert it with torch.as_tensor({name})")
+        raise TypeError(f"{name}: expected a tensor, got {type(x).__name__}{type_remedy(x, name=name)}")
     expected = axes.split()
     shown = "(" + ", ".join(f"{a}={sizes[a]}" if a in sizes else a for a in expected) + ")"
     tail = expected[1:] if expected[0] == "..." else expected
     if x.ndim < len(tail) or (tail is expected and x.ndim != len(tail)):
         least = "at least " if tail is not expected else ""
-        raise ValueError(f"{name}: expected {least}{len(tail)} axes {shown}, got shape {tuple(x.shape)}")
+        remedy = axis_remedy(tuple(x.shape), tail, sizes, name=name)
+        raise ValueError(f"{name}: expected {least}{len(tail)} axes {shown}, got shape {tuple(x.shape)}{remedy}")
     for axis, got in zip(tail, x.shape[x.ndim - len(tail) :], strict=True):
         if axis in sizes and got != sizes[axis]:
             raise ValueError(
                 f"{name}: expected {shown}, got shape {tuple(x.shape)}; axis {axis!r} is {got}, not {sizes[axis]}"
+                f"{axis_remedy(tuple(x.shape), tail, sizes, name=name)}"
             )
 
 
@@ -169,14 +175,16 @@ def check_choice(value: object, choices: Iterable[object], *, name: str) -> None
     """Raise ``ValueError`` unless ``value`` is one of ``choices``.
 
     Example:
-        >>> check_choice("sum", ("mean", "none"), name="reduction")
+        >>> check_choice("means", ("mean", "none"), name="reduction")
         Traceback (most recent call last):
         ...
-        ValueError: reduction: expected one of 'mean', 'none', got 'sum'
+        ValueError: reduction: expected one of 'mean', 'none', got 'means' (did you mean 'mean'?)
     """
     options = list(choices)
     if value not in options:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {value!r}")
+        words = [option for option in options if isinstance(option, str)]
+        close = did_you_mean(value, words) if isinstance(value, str) else ""
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {value!r}{close}")
 
 
 def check_integer(value: int, *, name: str, least: int = 1) -> None:
@@ -212,6 +220,22 @@ def check_integers(values: Sequence[int], *, name: str, least: int = 1) -> None:
         raise ValueError(f"{name}: expected at least one integer >= {least}, got none")
     for value in values:
         check_integer(value, name=name, least=least)
+
+
+def check_generator(generator: object) -> None:
+    """Raise ``TypeError`` unless ``generator`` is None or a ``torch.Generator``.
+
+    Example:
+        >>> check_generator(0)
+        Traceback (most recent call last):
+        ...
+        TypeError: generator: expected a torch.Generator, got 0; pass torch.Generator().manual_seed(0)
+    """
+    if generator is None or isinstance(generator, torch.Generator):
+        return
+    shown = generator if isinstance(generator, int) else type(generator).__name__
+    seed = generator if isinstance(generator, int) else "seed"
+    raise TypeError(f"generator: expected a torch.Generator, got {shown}; pass torch.Generator().manual_seed({seed})")
 
 
 def check_number(value: float, *, name: str, least: float = 0.0) -> None:

@@ -6,15 +6,18 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from types import FunctionType
 from typing import Any, TypeVar
 
+from skelblocks._utils.checks import check_generator
 from skelblocks._utils.own_code import give_own_code
 
 T = TypeVar("T", bound=Callable[..., Any])
+_METHODS = ("__init__", "forward", "sample", "transform", "update", "enqueue")
 
 
 def explain_arguments(target: T) -> T:
-    """Give a function, or a module's constructor and ``forward``, an error that names the accepted arguments.
+    """Give a function, or a module's constructor and main methods, an error that names the accepted arguments.
 
     If a keyword-only argument is passed by position, Python's own message has only two counts and no name.
 
@@ -36,12 +39,17 @@ def explain_arguments(target: T) -> T:
         Traceback (most recent call last):
         ...
         TypeError: enqueue: expected arguments among keys, size, got sizes; did you mean size?
+        >>> enqueue(3)
+        Traceback (most recent call last):
+        ...
+        TypeError: enqueue: expected a value for size, got none; pass size=...
     """
     if not isinstance(target, type):
         return _explained(target, shown=target.__qualname__, bound=0)  # type: ignore[return-value]
-    for method in ("__init__", "forward"):
-        if method in vars(target):
-            setattr(target, method, _explained(vars(target)[method], shown=target.__qualname__, bound=1))
+    for method in _METHODS:
+        if isinstance(vars(target).get(method), FunctionType):
+            shown = target.__qualname__ + ("" if method in ("__init__", "forward") else f".{method}")
+            setattr(target, method, _explained(vars(target)[method], shown=shown, bound=1))
     return target
 
 
@@ -51,8 +59,13 @@ def _explained(function: Callable[..., Any], *, shown: str, bound: int) -> Calla
         return function
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     named = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    known = (*positional, *named, *getattr(function, "renamed", ()))
+    renamed = tuple(getattr(function, "renamed", ()))
+    known = (*positional, *named, *renamed)
     most = len(positional) + bound
+    required = [p.name for p in parameters if p.default is inspect.Parameter.empty]
+    by_place = [name for name in positional if name in required]
+    by_name = [name for name in named if name in required]
+    draws = "generator" in named
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -61,6 +74,11 @@ def _explained(function: Callable[..., Any], *, shown: str, bound: int) -> Calla
         for name in kwargs:
             if name not in known:
                 raise TypeError(_unknown(shown, (*positional, *named), got=name))
+        for name in (*by_place[max(0, len(args) - bound) :], *by_name):
+            if name not in kwargs and not any(old in kwargs for old in renamed):
+                raise TypeError(f"{shown}: expected a value for {name}, got none; pass {name}=...")
+        if draws:
+            check_generator(kwargs.get("generator"))
         return function(*args, **kwargs)
 
     give_own_code(call, function)

@@ -16,7 +16,10 @@ from skelblocks._utils.checks import check_axes, check_floating
 
 
 def clip_sizes(shape: Sequence[int]) -> tuple[int, int, int, int, int]:
-    """The five sizes of a batch of clips. Raise ``ValueError`` if ``shape`` does not have five."""
+    """The five sizes of a batch of clips. Raise an error if ``shape`` does not have five."""
+    given: object = shape
+    if isinstance(given, Tensor):
+        raise TypeError("shape: expected 5 sizes (n, c, t, v, m), got a tensor; pass x.shape")
     if len(shape) != 5:
         raise ValueError(f"shape: expected 5 sizes (n, c, t, v, m), got {tuple(shape)}; pass x.shape")
     n, c, t, v, m = shape

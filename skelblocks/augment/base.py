@@ -6,14 +6,17 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Generic
+from collections.abc import Callable, Sequence
+from functools import wraps
+from types import FunctionType
+from typing import Any, Generic, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict, TypeVar
 
-from skelblocks._utils.checks import check_axes
+from skelblocks._utils.checks import check_axes, check_generator
+from skelblocks._utils.own_code import give_own_code
 
 Params = TypeVar("Params")
 Out = TypeVar("Out", default=Tensor)
@@ -47,6 +50,11 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
         >>> RandomScale()(clips, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([4, 3, 50, 25, 2])
     """
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if isinstance(vars(cls).get("transform"), FunctionType):
+            cls.transform = _with_own_draws(cls)  # type: ignore[method-assign]
 
     @abstractmethod
     def sample(
@@ -90,10 +98,11 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
             The transformed clips.
 
         Raises:
-            TypeError: ``x`` is not a tensor.
+            TypeError: ``x`` is not a tensor, or the generator is none of torch's.
             ValueError: ``x`` is not ``(n, c, t, v, m)``, or the generator is on another kind of device.
         """
         check_axes(x, "n c t v m", name="x")
+        check_generator(generator)
         kind = x.device.type
         if generator is not None and kind != "meta" and generator.device.type != kind:
             raise ValueError(
@@ -101,3 +110,24 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
                 f"make it with torch.Generator({kind!r})"
             )
         return self.transform(x, self.sample(x.shape, device=x.device, generator=generator))
+
+
+def _with_own_draws(kind: type[RandomTransform[Any, Any]]) -> Callable[..., Any]:
+    """The ``transform`` of a class, which refuses the draws of another one."""
+    transform: Callable[..., Any] = vars(kind)["transform"]
+    bases = [get_args(base) for base in getattr(kind, "__orig_bases__", ()) if get_origin(base) is RandomTransform]
+    own = bases[0][0] if bases else None
+    if not isinstance(own, type):  # such as tuple[Any, ...]
+        return transform
+
+    @wraps(transform)
+    def checked(self: RandomTransform[Any, Any], x: Tensor, params: Any) -> Any:
+        if not isinstance(params, own):
+            raise TypeError(
+                f"params: expected the {own.__name__} of {kind.__name__}, got {type(params).__name__}; pass what "
+                "sample(x.shape) of the same transform returns"
+            )
+        return transform(self, x, params)
+
+    give_own_code(checked, transform)
+    return checked

@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.prefetch import prefetch
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.clips.sample import Sample
 
 
+@explain_arguments
 def batches(
     dataset: ClipDataset,
     batch_size: int,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
+@explain_arguments
 def person_mask(x: Tensor) -> Tensor:
     """Find the persons who are present, with any coordinate other than zero in any frame.
 

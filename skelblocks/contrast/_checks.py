@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_positive
+from skelblocks._utils.checks import check_axes, check_boolean, check_floating, check_positive, values_visible
 from skelblocks._utils.debug import debugging
 
 
@@ -30,6 +31,9 @@ def check_contrast(
         TypeError: a wrong dtype.
         ValueError: a wrong shape or range; in debug mode also NaN, infinite values, or a bank whose rows are not unit
             rows.
+
+    Warns:
+        UserWarning: a few rows of a bank on the CPU are not unit rows.
     """
     sizes: dict[str, int] = {}
     for name, x in embeddings.items():
@@ -45,6 +49,8 @@ def check_contrast(
             check_axes(exclude, "n k", name="exclude", n=sizes["n"], k=bank.shape[0])
         if debugging(bank):
             _check_unit_rows(bank, name=name)
+        elif values_visible(bank):
+            _warn_of_other_lengths(bank, name=name)
     if exclude is not None:
         check_boolean(exclude, name="exclude")
     check_positive(temperature, name="temperature")
@@ -67,6 +73,18 @@ def check_finite(x: Tensor, *, name: str) -> None:
         raise ValueError(
             f"{name}: expected finite numbers, got NaN or infinity in rows {shown}; check the clips of these rows for "
             "NaN, or lower the learning rate"
+        )
+
+
+def _warn_of_other_lengths(bank: Tensor, *, name: str) -> None:
+    """Look at a few rows alone, which costs next to nothing."""
+    some = torch.linalg.vector_norm(bank[:: max(1, bank.shape[0] // 4)].detach().float(), dim=1)
+    if ((some - 1).abs() > 0.02).logical_and(some != 0).any():
+        warnings.warn(
+            f"{name}: expected rows of length 1, got lengths from {some.min():.4g} to {some.max():.4g}; pass "
+            f"unit_rows({name})",
+            UserWarning,
+            stacklevel=4,
         )
 
 

@@ -47,6 +47,9 @@ def contrastive_logits(
         ValueError: sizes of ``n``, ``k`` or ``d`` differ, or ``temperature`` is not positive; in debug mode
             (:func:`skelblocks.debug`) also values that are not finite, or a bank without unit rows.
 
+    Warns:
+        UserWarning: a few rows of a bank on the CPU are not unit rows.
+
     Example:
         >>> query, key, bank = torch.tensor([[2.0, 0.0]]), torch.tensor([[5.0, 0.0]]), torch.eye(2)
         >>> contrastive_logits(query, key, bank, temperature=0.5)
@@ -81,7 +84,8 @@ class ContrastiveLogits(nn.Module):
         ValueError: ``temperature`` is not positive.
 
     Example:
-        >>> ContrastiveLogits(temperature=0.07)(torch.randn(4, 8), torch.randn(4, 8), torch.randn(32, 8)).shape
+        >>> bank = nn.functional.normalize(torch.randn(32, 8), dim=1)
+        >>> ContrastiveLogits(temperature=0.07)(torch.randn(4, 8), torch.randn(4, 8), bank).shape
         torch.Size([4, 33])
     """
 

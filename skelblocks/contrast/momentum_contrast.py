@@ -167,6 +167,7 @@ class MomentumContrast(nn.Module):
         Returns:
             ``(n, 1 + k)``, the positive in column 0.
         """
+        _check_keys(keys)
         bank = self.queue.bank
         return contrastive_logits(embedding, keys.embeddings, bank, temperature=self.temperature, exclude=keys.exclude)
 
@@ -180,9 +181,11 @@ class MomentumContrast(nn.Module):
             total_steps: Number of optimizer steps in the whole run; the cosine schedule needs it.
 
         Raises:
+            TypeError: ``keys`` is not :class:`Keys`.
             ValueError: the cosine schedule without ``step`` or ``total_steps``, or a step outside the run.
             RuntimeError: at the first call, the processes have different key branches or queues.
         """
+        _check_keys(keys)
         if world_size() > 1 and not self._processes_agree:
             # Each process normalizes its own clips, so the running statistics of the key branch may differ.
             check_same_state(self.key_branch, name="key_branch", buffers=False)
@@ -198,4 +201,12 @@ class MomentumContrast(nn.Module):
         return (
             f"temperature={self.temperature}, momentum_schedule={self.momentum_schedule!r}, "
             f"exclude_own_keys={self.exclude_own_keys}"
+        )
+
+
+def _check_keys(keys: object) -> None:
+    if not isinstance(keys, Keys):
+        raise TypeError(
+            f"keys: expected the Keys of this step, got {type(keys).__name__}; pass what calling the module or keys() "
+            "returns, or Keys(embeddings)"
         )

@@ -56,6 +56,7 @@ class MomentumEncoder(nn.Module):
         The same as for the encoder.
 
     Raises:
+        TypeError: ``encoder`` is not a module.
         ValueError: ``momentum`` outside ``[0, 1]``, or unknown ``buffers``.
 
     Example:
@@ -72,6 +73,7 @@ class MomentumEncoder(nn.Module):
 
     def __init__(self, encoder: nn.Module, *, momentum: float = 0.999, buffers: Buffers = "keep") -> None:
         super().__init__()
+        _check_module(encoder)
         check_choice(buffers, get_args(Buffers), name="buffers")
         self.momentum = _checked(momentum)
         self.buffer_policy: Buffers = buffers
@@ -87,10 +89,12 @@ class MomentumEncoder(nn.Module):
             momentum: Momentum for this call. Default: the module's.
 
         Raises:
+            TypeError: ``encoder`` is not a module.
             ValueError: names or shapes of its parameters or buffers differ from the copy's, ``momentum`` is outside
                 ``[0, 1]``, or a parameter or a used buffer contains NaN or infinity (only if the values can be read
                 without waiting for a device).
         """
+        _check_module(encoder)
         weight = 1 - (self.momentum if momentum is None else _checked(momentum))
         copied, encoder = _plain(self.encoder), _plain(encoder)
         averaged = _paired("parameters", copied.named_parameters(), encoder.named_parameters())
@@ -127,6 +131,17 @@ def _plain(encoder: nn.Module) -> nn.Module:
     """Unwrap a module from ``torch.compile``, which adds a prefix to its names."""
     inner = getattr(encoder, "_orig_mod", encoder)
     return inner if isinstance(inner, nn.Module) else encoder
+
+
+def _check_module(encoder: object) -> None:
+    if isinstance(encoder, nn.Module):
+        return
+    if isinstance(encoder, type):
+        raise TypeError(f"encoder: expected an nn.Module, got the class {encoder.__name__}; pass an instance of it")
+    raise TypeError(
+        f"encoder: expected an nn.Module, got {type(encoder).__name__}; pass the module itself, not its parameters or "
+        "its state dict"
+    )
 
 
 def _checked(momentum: float) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_integer, check_number
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.data.steps.check_array import check_array
 from skelblocks.data.steps.resample import clip_lengths, resample
@@ -36,6 +37,7 @@ class NearCopies(NamedTuple):
     distance: NDArray[np.float64]
 
 
+@explain_arguments
 def near_copies(
     clips: NDArray[Any] | ClipDataset,
     other: NDArray[Any] | ClipDataset | None = None,

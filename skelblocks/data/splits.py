@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.missing import refuse_missing
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name
@@ -41,6 +42,7 @@ _MOST_HEADING = 20  # lines
 _PART = re.compile("[SCPRA][0-9]{3}")
 
 
+@explain_arguments
 def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing: bool = False) -> NDArray[np.bool_]:
     """Mask of the clips of the training subjects.
 
@@ -63,6 +65,7 @@ def cross_subject(subjects: ArrayLike, train: Collection[int], *, allow_missing:
     return _held_out(subjects, train, allow_missing, name="subjects")
 
 
+@explain_arguments
 def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool = False) -> NDArray[np.bool_]:
     """Mask of the clips of the training cameras. NTU RGB+D trains on 2 and 3, NW-UCLA on 1 and 2.
 
@@ -85,6 +88,7 @@ def cross_view(views: ArrayLike, train: Collection[int], *, allow_missing: bool 
     return _held_out(views, train, allow_missing, name="views")
 
 
+@explain_arguments
 def protocol_split(
     protocol: Protocol, origin: Mapping[str, ArrayLike], *, allow_missing: bool = False
 ) -> NDArray[np.bool_]:
@@ -131,6 +135,7 @@ def protocol_split(
     return _held_out(origin[by], train, allow_missing, name=by)
 
 
+@explain_arguments
 def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "refuse") -> NDArray[np.bool_]:
     """Mask of the clips of PKU-MMD's training videos, for parts I and II, cross-subject and cross-view.
 
@@ -164,6 +169,7 @@ def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "ref
     return mask
 
 
+@explain_arguments
 def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
     """Iterate over the subjects in order. Yield each subject with the mask of all other subjects' clips, to train on.
 
@@ -187,6 +193,7 @@ def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np
     return ((subject, values != subject) for subject in there)
 
 
+@explain_arguments
 def read_missing_list(path: str | os.PathLike[str]) -> frozenset[str]:
     r"""Read the published list of NTU RGB+D clips without a usable skeleton: 302 names for 60 classes, 535 for 120.
 

@@ -21,13 +21,7 @@ def check_clips(x: Tensor, *, in_channels: int, joints: int, weight: Tensor) -> 
         ValueError: x: expected (n, c=3, t, v=25, m), got shape (8, 2, 50, 25, 3); axis 'c' is 2, not 3; if these are
         clips (n, m, t, v, c), call einops.rearrange(x, "n m t v c -> n c t v m")
     """
-    try:
-        check_axes(x, "n c t v m", name="x", c=in_channels, v=joints)
-    except ValueError as error:
-        remedy = _remedy(tuple(x.shape), in_channels=in_channels, joints=joints)
-        if remedy is None:
-            raise
-        raise ValueError(f"{error}; {remedy}") from None
+    check_axes(x, "n c t v m", name="x", c=in_channels, v=joints)
     check_weights_dtype(x, weight, name="x")
     check_filled(x, "n c t v m", name="x", filled="t")
 
@@ -61,18 +55,3 @@ def check_no_clips(feature_map: Tensor, *, name: str, instead: str) -> None:
             f"{name}: expected an encoder's map (n, m, c, t, v), got shape {tuple(feature_map.shape)}, which looks "
             f"like clips (n, c, t, v, m); pass encoder(x), or for a map of 3 persons use {instead}"
         )
-
-
-def _remedy(shape: tuple[int, ...], *, in_channels: int, joints: int) -> str | None:
-    """How to convert clips that have another common order of axes, or None if the order is not recognized."""
-    if len(shape) == 4 and (shape[1], shape[3]) == (in_channels, joints):
-        return "if these are clips (n, c, t, v) of one person, pass x[..., None]"
-    if len(shape) == 4 and (shape[0], shape[2]) == (in_channels, joints):
-        return "if this is one clip (c, t, v, m), pass x[None]"
-    if len(shape) == 5 and shape[3:] == (joints, in_channels):
-        order = "n m t v c" if shape[1] <= shape[2] else "n t m v c"  # fewer persons than frames
-    elif len(shape) == 5 and shape[2:4] == (joints, in_channels):
-        order = "n t v c m"
-    else:
-        return None
-    return f'if these are clips ({", ".join(order.split())}), call einops.rearrange(x, "{order} -> n c t v m")'

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_floating, check_integers
+from skelblocks._utils.explain_arguments import explain_arguments
 
 
+@explain_arguments
 @torch.no_grad()
 def accuracy(
     logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5), votes: bool | None = None

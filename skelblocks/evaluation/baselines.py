@@ -14,11 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 
 _LEAST_FRAMES = 9  # a kernel of MiniRocket has nine weights
 
 
+@explain_arguments
 def coordinate_features(clips: Tensor, *, frames: int = 25) -> Tensor:
     """Use the coordinates themselves as features, after resampling the clips to a few frames.
 
@@ -43,6 +45,7 @@ def coordinate_features(clips: Tensor, *, frames: int = 25) -> Tensor:
     return F.interpolate(series, size=frames, mode="linear", align_corners=frames > 1).flatten(1)
 
 
+@explain_arguments
 def mini_rocket_features(train: Tensor, test: Tensor, *, kernels: int = 10_000, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Describe clips by thousands of fixed convolutions over time (MiniRocket, Dempster et al., KDD 2021).
 

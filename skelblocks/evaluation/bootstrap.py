@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_integer, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.missing import refuse_missing
 
 Values = Tensor | NDArray[Any] | Sequence[Any]
@@ -51,6 +52,7 @@ class PairedInterval(NamedTuple):
     share_not_better: float
 
 
+@explain_arguments
 def bootstrap_interval(
     correct: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0, groups: Values | None = None
 ) -> Interval:
@@ -99,6 +101,7 @@ def bootstrap_interval(
     return Interval(estimate, float(low), float(high))
 
 
+@explain_arguments
 def paired_bootstrap(
     correct_a: Values,
     correct_b: Values,

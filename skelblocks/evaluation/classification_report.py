@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks.evaluation.accuracy import accuracy
 
@@ -100,6 +101,7 @@ class ClassificationReport:
         return "\n".join(lines) + "\n"
 
 
+@explain_arguments
 @torch.no_grad()
 def classification_report(
     scores: Tensor,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_integer, check_integers
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks._utils.unit_vectors import as_float64, unit_vectors
 from skelblocks.evaluation.accuracy import check_features, check_labels
@@ -35,6 +36,7 @@ class ClusterScores(NamedTuple):
     runs: tuple[tuple[float, float, float], ...]
 
 
+@explain_arguments
 @torch.no_grad()
 def cluster_scores(
     features: Tensor,

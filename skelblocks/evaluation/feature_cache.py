@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.locks import locked
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.encoders.pool import pool as mean_pool
@@ -29,6 +30,7 @@ FORMAT, VERSION = "skelblocks cached features", 2
 _WAIT = 60.0  # seconds for another process that writes the same entry
 
 
+@explain_arguments
 def cached_features(
     encoder: nn.Module,
     clips: Clips,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.person_mask import person_mask
 from skelblocks.encoders.pool import pool as mean_pool
 from skelblocks.encoders.present_persons import absent_of
@@ -20,6 +21,7 @@ from skelblocks.evaluation.frozen import Precision, autocast, frozen, half_preci
 Pool = Callable[..., Tensor]
 
 
+@explain_arguments
 @torch.no_grad()
 def extract_features(
     encoder: nn.Module,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from skelblocks._utils.checks import check_axes
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.batches import batches, gives_whole_batches
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.evaluation.describe_value import describe_value
@@ -26,6 +27,7 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 _HOOKS = frozenset({"_forward_hooks", "_forward_pre_hooks"})
 
 
+@explain_arguments
 def weights_fingerprint(module: nn.Module) -> str:
     """A sha256 over all that a module computes with: names, dtypes, shapes and bytes of its parameters and buffers.
 
@@ -57,6 +59,7 @@ def weights_fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
+@explain_arguments
 def data_fingerprint(clips: Clips) -> str:
     """A sha256 over clips: over their content, or for a prepared set over the digests in its manifest and its places.
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_number
+from skelblocks._utils.explain_arguments import explain_arguments
 
 #: The weights of :func:`fuse_scores` by stream. Joint, bone and motion: section 4.2 of AimCLR and of MsMCLR. Motion of
 #: the bones: the released code of CTR-GCN. No paper weights an acceleration: it gets the weight of the motions.
@@ -35,6 +36,7 @@ class StreamScores(NamedTuple):
     scores: Tensor
 
 
+@explain_arguments
 @torch.no_grad()
 def fuse_scores(
     streams: Mapping[str, StreamScores],

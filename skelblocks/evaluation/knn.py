@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_choice, check_integer, check_integers, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.contrast.unit_rows import unit_rows
 from skelblocks.evaluation.accuracy import check_features, check_labels
 
@@ -35,6 +36,7 @@ class Voting(TypedDict, total=False):
     chunk_size: int
 
 
+@explain_arguments
 @torch.no_grad()
 def knn_scores(
     query: Tensor,

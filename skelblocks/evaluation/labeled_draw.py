@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_integer, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.hashed_draws import key
 from skelblocks.evaluation.accuracy import check_labels
 
@@ -19,6 +20,7 @@ Rounding: TypeAlias = Literal["half_even", "down", "up"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 
+@explain_arguments
 @torch.no_grad()
 def labeled_draw(
     labels: Tensor,

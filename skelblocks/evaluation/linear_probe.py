@@ -22,6 +22,7 @@ from skelblocks._utils.checks import (
     check_number,
     check_positive,
 )
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.evaluation.accuracy import accuracy, check_features, check_labels
 
 Selection: TypeAlias = Literal["last", "validation", "test"]
@@ -57,6 +58,7 @@ class LinearProbeResult(NamedTuple):
     curves: Mapping[str, tuple[tuple[int, float], ...]]
 
 
+@explain_arguments
 def linear_probe(
     train_features: Tensor,
     train_labels: Tensor,

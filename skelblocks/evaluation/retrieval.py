@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_integer, check_integers
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.unit_vectors import as_float64, unit_vectors
 from skelblocks.contrast.unit_rows import unit_rows
 from skelblocks.evaluation.accuracy import check_features, check_labels
@@ -31,6 +32,7 @@ class RetrievalScores(NamedTuple):
     mean_average_precision: float
 
 
+@explain_arguments
 @torch.no_grad()
 def nearest_neighbors(
     query: Tensor, bank: Tensor, *, k: int, exclude_self: bool = False, chunk_size: int = 1024
@@ -83,6 +85,7 @@ def nearest_neighbors(
     return torch.cat(cosines), torch.cat(indices)
 
 
+@explain_arguments
 @torch.no_grad()
 def retrieval_scores(
     query: Tensor,

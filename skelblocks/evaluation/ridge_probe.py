@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.missing import refuse_missing
 from skelblocks.evaluation.accuracy import accuracy, check_labels
 from skelblocks.evaluation.softmax_temperature import softmax_temperature
@@ -43,6 +44,7 @@ class RidgeProbeResult(NamedTuple):
     validation: dict[float, float]
 
 
+@explain_arguments
 def ridge_probe(
     train_features: Tensor,
     train_labels: Tensor,

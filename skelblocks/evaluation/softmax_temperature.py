@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_axes, check_floating
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.evaluation.accuracy import check_labels
 
 _LEAST, _MOST, _STEPS = 1e-3, 1e3, 241
 _FINER = 41
 
 
+@explain_arguments
 @torch.no_grad()
 def softmax_temperature(scores: Tensor, labels: Tensor) -> float:
     """Find the temperature with which the softmax of scores gives the most probable labels.

@@ -10,11 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skelblocks._utils.checks import check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.evaluation.accuracy import check_features
 
 _ROWS = 1024  # of the distances at once
 
 
+@explain_arguments
 def alignment(features: Tensor, others: Tensor) -> float:
     """How far apart two views of the same clip are: the mean squared distance of their unit vectors.
 
@@ -42,6 +44,7 @@ def alignment(features: Tensor, others: Tensor) -> float:
     return float((_unit(features) - _unit(others)).square().sum(dim=1).mean())
 
 
+@explain_arguments
 def uniformity(features: Tensor, *, sharpness: float = 2.0) -> float:
     """How evenly clips lie on the sphere: the logarithm of the mean Gaussian potential of all pairs.
 
@@ -76,6 +79,7 @@ def uniformity(features: Tensor, *, sharpness: float = 2.0) -> float:
     return float(((total - n) / (n * (n - 1))).clamp(min=torch.finfo(unit.dtype).tiny).log())
 
 
+@explain_arguments
 def effective_rank(features: Tensor) -> float:
     """How many directions the features use: the exponential of the entropy of their singular values.
 

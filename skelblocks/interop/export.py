@@ -18,6 +18,7 @@ from torch.export import Dim, ExportedProgram
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.clips.preprocessing import Preprocessing
@@ -35,6 +36,7 @@ _LEAST_FRAMES = 5  # of ST-GCN: below, its map has one frame, which torch.export
 _LEAST_RECORDED = 2  # of a preparation, for the same reason
 
 
+@explain_arguments
 def export_program(
     encoder: nn.Module,
     *,
@@ -107,6 +109,7 @@ def export_program(
     )
 
 
+@explain_arguments
 @takes_input
 def export_onnx(
     encoder: nn.Module,
@@ -182,6 +185,7 @@ def export_onnx(
         written.save(str(place), external_data=False)
 
 
+@explain_arguments
 @takes_input
 def save_program(
     program: ExportedProgram,

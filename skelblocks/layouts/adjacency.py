@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
@@ -19,6 +20,7 @@ Strategy = Literal["uniform", "distance", "spatial", "spatial_bfs", "agcn"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
+@explain_arguments
 def adjacency(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     *,

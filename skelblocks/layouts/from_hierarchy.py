@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from skelblocks._utils.checks import check_integer
 from skelblocks._utils.did_you_mean import did_you_mean
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts.common_joints import common_name
 from skelblocks.layouts.describe_layout import BODIES, PARTS
 from skelblocks.layouts.mocap_names import mocap_names
@@ -20,6 +21,7 @@ _LIMBS = {  # joints that identify a limb, and the names of its halves
 }
 
 
+@explain_arguments
 def from_hierarchy(
     parents: Sequence[int], names: Sequence[str], *, name: str = "hierarchy", center: str | None = None
 ) -> SkeletonLayout:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.whole_file import whole_file
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
@@ -26,6 +27,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
+@explain_arguments
 def load(path: str | os.PathLike[str]) -> SkeletonLayout:
     """Read a layout from a JSON file with the dict of :meth:`SkeletonLayout.to_dict`. It is not registered.
 
@@ -71,6 +73,7 @@ def load(path: str | os.PathLike[str]) -> SkeletonLayout:
         raise ValueError(f"layout: {str(path)!r}: {error}") from error
 
 
+@explain_arguments
 def save(layout: str | Mapping[str, Any] | SkeletonLayout, path: str | os.PathLike[str]) -> None:
     """Write a layout to a JSON file, one key per line, for :func:`load` and for command lines.
 
@@ -92,6 +95,7 @@ def save(layout: str | Mapping[str, Any] | SkeletonLayout, path: str | os.PathLi
         place.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
+@explain_arguments
 def get_or_load(layout: str) -> SkeletonLayout:
     """Get the layout for a command-line argument: a file if it ends in ``.json``, or else a registered name.
 

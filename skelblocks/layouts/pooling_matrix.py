@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import Scale, SkeletonLayout
 
 
+@explain_arguments
 def pooling_matrix(
     layout: str | Mapping[str, Any] | SkeletonLayout,
     *,

@@ -7,11 +7,13 @@ from typing import Any
 
 from skelblocks import layouts
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts import SkeletonLayout
 
 _DESCRIBE = "define your layout in a file for layouts.load (--layout mine.json), or with layouts.register"
 
 
+@explain_arguments
 def recognize_layout(
     layout: str | Mapping[str, Any] | SkeletonLayout | None = None, *, num_joints: int, joint_names: Sequence[str] = ()
 ) -> SkeletonLayout:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from skelblocks._utils.did_you_mean import did_you_mean
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts.catalogue import ALIASES, CATALOGUE
 from skelblocks.layouts.skeleton_layout import SkeletonLayout
 
 _registry: dict[str, SkeletonLayout] = {layout.name: layout for layout in CATALOGUE}
 
 
+@explain_arguments
 def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
     """Get a layout from a name, a dict or a layout. Every block that takes a layout calls this function.
 
@@ -50,6 +52,7 @@ def get(layout: str | Mapping[str, Any] | SkeletonLayout) -> SkeletonLayout:
     return _registry[layout]
 
 
+@explain_arguments
 def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = False) -> SkeletonLayout:
     """Register a layout under its name, in this process.
 
@@ -78,6 +81,7 @@ def register(layout: SkeletonLayout | Mapping[str, Any], *, replace: bool = Fals
     return layout
 
 
+@explain_arguments
 def available() -> tuple[str, ...]:
     """The names that :func:`get` knows, in order of registration.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts.common_joints import COMMON_PARENTS, common_names
 from skelblocks.layouts.made_joints import Weights, make_joint
 from skelblocks.layouts.registry import get
@@ -24,6 +25,7 @@ MISSING: tuple[Missing, ...] = get_args(Missing)
 Clips = TypeVar("Clips", Tensor, NDArray[Any])
 
 
+@explain_arguments
 def remap(
     x: Clips,
     *,

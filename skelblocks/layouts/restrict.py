@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skelblocks._utils.did_you_mean import did_you_mean
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts.registry import get
 from skelblocks.layouts.skeleton_layout import JointGroup, SkeletonLayout
 
 
+@explain_arguments
 def restrict(
     layout: str | Mapping[str, Any] | SkeletonLayout, joints: Sequence[str], *, name: str | None = None
 ) -> SkeletonLayout:
@@ -74,6 +76,7 @@ def restrict(
     )
 
 
+@explain_arguments
 def shared_joints(
     a: str | Mapping[str, Any] | SkeletonLayout, b: str | Mapping[str, Any] | SkeletonLayout
 ) -> tuple[str, ...]:

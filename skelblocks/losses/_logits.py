@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from skelblocks._utils.checks import check_axes, check_floating, check_sequence
+from skelblocks._utils.checks import check_axes, check_floating, check_sequence, values_visible
 from skelblocks._utils.debug import debugging
+
+_FEW = 4  # rows, of which no four are unit embeddings or probabilities by chance
 
 
 def check_logits(logits: Tensor, *, name: str = "logits", like: Tensor | None = None) -> None:
@@ -21,7 +23,8 @@ def check_logits(logits: Tensor, *, name: str = "logits", like: Tensor | None = 
 
     Raises:
         TypeError: not a floating-point tensor.
-        ValueError: a wrong shape; in debug mode also NaN, infinity, probabilities or unit embeddings.
+        ValueError: a wrong shape; on the CPU, the first rows are probabilities or unit embeddings; in debug mode, any
+            row is, or there are NaN or infinity.
 
     Example:
         >>> check_logits(torch.zeros(4, 1))
@@ -39,6 +42,8 @@ def check_logits(logits: Tensor, *, name: str = "logits", like: Tensor | None = 
         )
     if debugging(logits):
         _check_values(logits.detach(), name=name)
+    elif logits.shape[0] >= _FEW and values_visible(logits):
+        _check_kind(logits[:_FEW].detach(), name=name)
 
 
 def check_logits_list(
@@ -96,6 +101,10 @@ def check_roles(trained: Mapping[str, Tensor], constant: Mapping[str, Tensor]) -
 def _check_values(logits: Tensor, *, name: str) -> None:
     if logits.isnan().any() or (logits == torch.inf).any():
         raise ValueError(f"{name}: expected numbers or -inf, got NaN or +inf; check the clips and weights for NaN")
+    _check_kind(logits, name=name)
+
+
+def _check_kind(logits: Tensor, *, name: str) -> None:
     if ((logits >= 0) & (logits <= 1)).all() and (logits.float().sum(dim=1) - 1).abs().max() < 1e-2:
         raise ValueError(
             f"{name}: expected logits, got rows that sum to 1, like probabilities; pass the values before the softmax"

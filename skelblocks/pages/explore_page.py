@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skelblocks._utils.checks import check_axes, check_choice, check_floating, check_integer
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips import ClipDataset
 from skelblocks.evaluation import nearest_neighbors
 from skelblocks.pages.explore_columns import (
@@ -39,6 +40,7 @@ _CLUSTERS = 10  # where the number of classes is not known
 _SCRIPTS = ("player.js", "markers.js", "scatter.js", "clip_panels.js", "selection.js", "confusion.js", "explore.js")
 
 
+@explain_arguments
 def explore_page(
     dataset: ClipDataset,
     features: Tensor,

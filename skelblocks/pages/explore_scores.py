@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.evaluation import nearest_neighbors
 from skelblocks.protocols.baselines import measure_baselines
 from skelblocks.protocols.evaluated_run import EvaluatedRun
@@ -42,6 +43,7 @@ class Scores(NamedTuple):
     predictor: str
 
 
+@explain_arguments
 def neighbor_scores(features: Mapping[str, Tensor], labels: Tensor, *, k: int = 5) -> Scores:
     """Classify each clip by the other clips, without a split: a vote of its nearest neighbors.
 
@@ -87,6 +89,7 @@ def neighbor_scores(features: Mapping[str, Tensor], labels: Tensor, *, k: int = 
     return Scores(about, columns, rows, predicted, f"{k} nearest neighbor{'s' if k > 1 else ''}")
 
 
+@explain_arguments
 def run_scores(run: EvaluatedRun, options: ProtocolOptions, *, baselines: bool = True) -> Scores:
     """Evaluate a run on its test clips by kNN and the linear protocol, as ``skelblocks evaluate`` does.
 

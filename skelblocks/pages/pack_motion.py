@@ -16,12 +16,14 @@ from torch import Tensor
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.pages.packed import Packed, pack_array, pack_json, unpack
 
 LEVELS = 1024  # steps along a clip's longest side
 
 
+@explain_arguments
 def pack_motion(
     clips: Tensor,
     *,
@@ -85,6 +87,7 @@ def pack_motion(
     return data
 
 
+@explain_arguments
 def unpack_motion(data: Mapping[str, Packed], *, name: str = "motion") -> Tensor:
     """Read the clips that :func:`pack_motion` packed, as the page shows them.
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
+
 _DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32")  # for which JavaScript has typed arrays
 
 
@@ -27,6 +29,7 @@ class Packed(NamedTuple):
     shape: tuple[int, ...] = ()
 
 
+@explain_arguments
 def pack_json(value: Any) -> Packed:
     """Pack dicts, lists, strings, numbers and None. The scripts read it by ``readData(name)``.
 
@@ -49,6 +52,7 @@ def pack_json(value: Any) -> Packed:
     return Packed(_deflated(text.encode("ascii")), "json")
 
 
+@explain_arguments
 def pack_array(array: NDArray[Any]) -> Packed:
     """Pack numbers. The scripts read them by ``readData(name)``, which gives ``{values, shape}``.
 
@@ -72,6 +76,7 @@ def pack_array(array: NDArray[Any]) -> Packed:
     return Packed(_deflated(little.tobytes()), name, tuple(array.shape))
 
 
+@explain_arguments
 def unpack(packed: Packed) -> Any:
     """Read what :func:`pack_json` or :func:`pack_array` packed.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import skelblocks
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks.pages.packed import Packed
 
@@ -19,6 +20,7 @@ _FRAME_STYLES, _FRAME_SCRIPTS = ("page.css",), ("theme.js", "data.js")
 _LONGEST = 200  # characters of a name in the text of a page
 
 
+@explain_arguments
 def render_page(
     template: str,
     *,

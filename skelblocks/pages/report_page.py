@@ -11,6 +11,7 @@ import torch
 
 import skelblocks
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.evaluation import PairedInterval, classification_report
 from skelblocks.pages.render_page import render_page
 from skelblocks.pages.report_facts import learning_curves, option_lines, run_names
@@ -22,6 +23,7 @@ from skelblocks.protocols.row_differences import COMPARED, row_differences, run_
 _LARGEST = 4_000_000  # bytes of a picture that goes into a page
 
 
+@explain_arguments
 def report_page(
     results: Results, *, title: str = "Report", command: str = "", pictures: str | Path | None = None
 ) -> str:

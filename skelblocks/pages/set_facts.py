@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips import ClipDataset, RawClip
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data import NearCopies, clip_lengths, near_copies, resample
@@ -53,6 +54,7 @@ class SetFacts:
     copies: NearCopies
 
 
+@explain_arguments
 def set_facts(clips: ClipDataset | Sequence[RawClip], *, threshold: float = 0.02) -> SetFacts:
     """Read every clip of a set once, and collect facts about the set.
 

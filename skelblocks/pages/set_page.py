@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips import ClipDataset, RawClip
 from skelblocks.data import clip_lengths, resample
 from skelblocks.layouts import SkeletonLayout
@@ -22,6 +23,7 @@ from skelblocks.pages.set_facts import SetFacts, finite_clip, set_facts
 _PLAYED, _LISTED, _SAMPLED, _FRAMES, _PERSONS, _DAMAGED = 200, 1000, 60, 64, 2, 20
 
 
+@explain_arguments
 def set_page(
     clips: ClipDataset | Sequence[RawClip],
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.whole_file import whole_file
 
 _SUFFIXES = (".html", ".htm")
@@ -44,6 +45,7 @@ def check_page_path(path: str | Path, *, name: str = "path", overwrite: bool = F
     return path
 
 
+@explain_arguments
 def write_page(path: str | Path, html: str, *, overwrite: bool = True) -> Path:
     """Write a page to a file atomically.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks.viz._style import INK, finished, name_of, new_figure, range_of_colors, to_array
 
@@ -22,6 +23,7 @@ _ROW = 4  # maps side by side
 _WIDEST = 7.8  # of a row, in inches
 
 
+@explain_arguments
 def attention_map(
     attention: Tensor | NDArray[Any] | Sequence[Tensor],
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.viz._confusion import Confusion, to_counts
 from skelblocks.viz._style import COLORS, INK, finished, new_figure, plain, title_of
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _NUMBERED = 30  # classes up to which a bar has room for a number
 
 
+@explain_arguments
 def class_accuracy(
     matrix: Confusion, *, class_names: Sequence[str] | None = None, sort: bool = True, title: str | None = None
 ) -> Figure:

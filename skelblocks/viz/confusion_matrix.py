@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks.viz._confusion import Confusion, to_counts
 from skelblocks.viz._style import INK, finished, new_figure
@@ -32,6 +33,7 @@ _SHARES: Mapping[Normalize | None, str] = {
 }
 
 
+@explain_arguments
 def confusion_matrix(
     matrix: Confusion,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.optional import require
 from skelblocks.viz._style import COLORS, INK, check_by_name, finished, name_of, new_figure, plain, title_of, to_array
 
@@ -21,6 +22,7 @@ _LEVELS = ("#555555", "#9a9a9a", "#8c564b", "#7a7a00")  # quieter than the curve
 _DASHES: tuple[Any, ...] = ("--", ":", "-.")
 
 
+@explain_arguments
 def curves(
     series: Mapping[str, Values | tuple[Values, Values]],
     *,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks import layouts
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.viz._bodies import ColorBy, Look, add_legend, draw_frame, frames_shown, see, set_panel, window
 from skelblocks.viz._style import INK, finished, new_figure
@@ -24,6 +25,7 @@ _HEIGHT = 3.0  # of one frame, in inches
 _WIDEST = 13.0  # of a row of frames
 
 
+@explain_arguments
 def draw_skeleton(
     clip: Tensor | NDArray[Any],
     *,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks._utils.checks import check_choice, check_integer, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.viz._style import (
     COLORS,
     INK,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _COLUMN = 20  # legend entries under each other
 
 
+@explain_arguments
 def embedding_scatter(
     features: Tensor | NDArray[Any],
     labels: Tensor | NDArray[Any] | Sequence[int],

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import NANS, Nan
 from skelblocks.data.steps.resample import clip_lengths
 from skelblocks.layouts import SkeletonLayout
@@ -32,6 +33,7 @@ class PaddedClips(NamedTuple):
     lengths: NDArray[np.int64]
 
 
+@explain_arguments
 def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     """Convert clips of this library to another order of axes; the inverse of :func:`from_axes`.
 
@@ -68,6 +70,7 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     return np.array(x.squeeze(axis=left_out).transpose([kept.index(axis) for axis in order]), order="C")
 
 
+@explain_arguments
 def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     """Convert clips from another order of axes to the order of this library.
 
@@ -95,6 +98,7 @@ def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     return np.array(_ordered(x, order), order="C")
 
 
+@explain_arguments
 def from_arrays(
     clips: Iterable[ArrayLike],
     axes: str,

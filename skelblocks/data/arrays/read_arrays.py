@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 
 KEYS: Mapping[str, str] = {
     "clips": "x",
@@ -28,6 +29,7 @@ KEYS: Mapping[str, str] = {
 }
 
 
+@explain_arguments
 def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None = None) -> dict[str, NDArray[Any]]:
     """Read the arrays of a set, and rename them by their purpose.
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.find_archives import find_position, find_pyskl
 from skelblocks.data.formats.found_clips import FoundClips, part_by_lists, part_by_origin
@@ -32,6 +33,7 @@ _VIDEOS_IN_A_SHARD = 32
 _SPLITS = {"xsub": "cross-subject*.txt", "xview": "cross-view*.txt"}
 
 
+@explain_arguments
 def find_clips(
     kind: RawSet,
     root: str | os.PathLike[str],

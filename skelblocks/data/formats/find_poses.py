@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, NoReturn, TypeAlias
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice, check_number, check_positive
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import PoseOptions
 from skelblocks.data.formats.frame_files import group_frames
@@ -39,6 +40,7 @@ class PoseSource(NamedTuple):
     read: Callable[[], list[RawClip]]
 
 
+@explain_arguments
 def find_poses(
     path: str | os.PathLike[str],
     *,

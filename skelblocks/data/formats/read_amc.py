@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_positive
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.asf_file import ROOT, AsfBone, AsfFile, parse_asf
 from skelblocks.data.formats.forward_kinematics import Floats, frame_blocks, joint_positions, rotation_matrices
@@ -60,6 +61,7 @@ def _words(head: bytes) -> list[str]:
     return [word for line in lines for word in line.split()[:2]]
 
 
+@explain_arguments
 def read_amc(
     path: str | os.PathLike[str],
     *,

@@ -14,6 +14,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.formats.bvh_file import BvhFile, parse_bvh
 from skelblocks.data.formats.forward_kinematics import Floats, frame_blocks, joint_positions, rotation_matrices
@@ -34,6 +35,7 @@ def looks_like_bvh(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:9].upper() == b"HIERARCHY"
 
 
+@explain_arguments
 def read_bvh(
     path: str | os.PathLike[str],
     *,

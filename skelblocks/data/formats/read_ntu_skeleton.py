@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 
 JOINTS = 25
@@ -24,6 +25,7 @@ _RANGES = {"setup": 32, "camera": 3, "subject": 106, "replication": 2, "action":
 _NAME = re.compile("".join(f"{letter}([0-9]{{3}})" for letter in "SCPRA"))
 
 
+@explain_arguments
 def parse_ntu_name(name: str) -> dict[str, int]:
     """Read where a clip comes from off its name.
 
@@ -51,6 +53,7 @@ def parse_ntu_name(name: str) -> dict[str, int]:
     return origin
 
 
+@explain_arguments
 def read_ntu_skeleton(path: str | os.PathLike[str]) -> RawClip:
     """Read one clip of NTU RGB+D 60 or 120 from its owners' ``.skeleton`` text.
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from einops import rearrange
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 
 _JOINTS = 20
@@ -22,6 +23,7 @@ _NAME = re.compile(r"a(?P<action>\d\d)_s(?P<subject>\d\d)_e(?P<replication>\d\d)
 _ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
 
+@explain_arguments
 def read_nw_ucla(path: str | os.PathLike[str]) -> RawClip:
     """Read a clip of NW-UCLA: ``a01_s01_e00_v01.json`` with ``skeletons``, t x 20 x 3, and ``label``.
 

@@ -15,6 +15,7 @@ import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.raw_clips import RawClips
 
@@ -66,6 +67,7 @@ class PkuMmdSplit(NamedTuple):
     validation: tuple[str, ...]
 
 
+@explain_arguments
 def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[str]) -> PkuMmdVideo:
     """Read a video of PKU-MMD and cut it into clips, from a label's first frame to its last.
 
@@ -97,6 +99,7 @@ def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[
     return PkuMmdVideo(Path(skeleton), Path(labels))
 
 
+@explain_arguments
 def read_pku_mmd_split(path: str | os.PathLike[str]) -> PkuMmdSplit:
     r"""Read ``cross-subject.txt``, ``cross-view.txt`` or part II's ``*_v2.txt``: a heading and a line of names, twice.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.formats.find_poses import OwnReader, find_poses
 from skelblocks.data.formats.pose_formats import PoseFormatName
 from skelblocks.layouts import SkeletonLayout
 
 
+@explain_arguments
 def read_poses(
     path: str | os.PathLike[str],
     *,

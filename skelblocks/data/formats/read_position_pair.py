@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.raw_clips import RawClips
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name
@@ -57,6 +58,7 @@ class PositionPair(RawClips):
         return PositionPair, self._call
 
 
+@explain_arguments
 def read_position_pair(
     position: str | os.PathLike[str], *, labels: str | os.PathLike[str], joints: int = 25
 ) -> PositionPair:
@@ -92,6 +94,7 @@ def read_position_pair(
     return PositionPair(Path(position), Path(labels), joints)
 
 
+@explain_arguments
 def read_position_labels(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Read ``*_label.pkl``: the pickle of names and labels, through :func:`~skelblocks.data.load_restricted`.
 

@@ -14,6 +14,7 @@ import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.raw_clips import RawClips
 from skelblocks.data.formats.read_position_pair import check_label, origin_of
@@ -90,6 +91,7 @@ class PysklClips(RawClips):
         return ClipFormatError(self._path, f"clip {name!r}: {reason}")
 
 
+@explain_arguments
 def read_pyskl(path: str | os.PathLike[str], *, joints: int | None = None, score: bool = True) -> PysklClips:
     """Read a pyskl pickle: a dict of ``annotations`` and ``split``, or the list of annotations alone.
 
@@ -120,6 +122,7 @@ def read_pyskl(path: str | os.PathLike[str], *, joints: int | None = None, score
     return PysklClips(Path(path), joints, score)
 
 
+@explain_arguments
 def to_pyskl(x: NDArray[Any]) -> NDArray[Any]:
     """Clips ``(..., c, t, v, m)`` as pyskl's keypoints ``(..., m, t, v, c)``, a copy.
 
@@ -134,6 +137,7 @@ def to_pyskl(x: NDArray[Any]) -> NDArray[Any]:
     return np.array(rearrange(x, "... c t v m -> ... m t v c"), order="C")
 
 
+@explain_arguments
 def from_pyskl(keypoint: NDArray[Any]) -> NDArray[Any]:
     """Pyskl's keypoints ``(..., m, t, v, c)`` as clips ``(..., c, t, v, m)``, a copy.
 

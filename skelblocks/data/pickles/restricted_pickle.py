@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.pickles.restricted_objects import ATOMS, MEND, RefusedError
 from skelblocks.data.pickles.restricted_unpickler import BoundedReader, RestrictedUnpickler
@@ -16,6 +17,7 @@ from skelblocks.data.pickles.restricted_unpickler import BoundedReader, Restrict
 _DEEPEST = 64
 
 
+@explain_arguments
 def load_restricted(file: str | os.PathLike[str] | IO[bytes]) -> Any:
     """Load a pickle that holds numpy arrays, builtin containers, numbers and strings, and refuse any other.
 

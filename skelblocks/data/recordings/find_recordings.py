@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from skelblocks import layouts
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import Y
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.find_poses import PoseSource
@@ -47,6 +48,7 @@ class FoundRecordings(NamedTuple):
     shard: int = _IN_A_SHARD
 
 
+@explain_arguments
 def find_recordings(
     sources: Sequence[PoseSource],
     *,

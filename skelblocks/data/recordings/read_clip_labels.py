@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path, PurePosixPath
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError
 from skelblocks.data.recordings.clip_labels import ClipLabels, LabelRow
 
@@ -19,6 +20,7 @@ _COLUMNS = (*_KEYS, *_TIMES[0], *_TIMES[1], "person", "subject", "label")
 _SUFFIXES = (".json", ".csv", ".txt", ".npy", ".npz", ".bvh", ".amc", ".asf")
 
 
+@explain_arguments
 def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str] | None = None) -> ClipLabels:
     r"""Read labels from a csv file with a header line.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from skelblocks import layouts
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.recordings.clip_labels import ClipLabels
 from skelblocks.data.recordings.recording_options import RecordingOptions
@@ -22,6 +23,7 @@ from skelblocks.data.steps.track_persons import choose_persons, gather_persons
 from skelblocks.layouts import SkeletonLayout
 
 
+@explain_arguments
 def recording_clips(
     clip: RawClip,
     *,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 
 Short = Literal["whole", "pad", "drop"]
 SHORT: tuple[Short, ...] = get_args(Short)
 
 
+@explain_arguments
 def window_bounds(
     frames: int, *, length: int | None, stride: int | None = None, short: Short = "whole"
 ) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.data.steps.check_array import check_array
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -24,6 +25,7 @@ _SPINE = ("spine_middle", "spine", "lower_back", "spine_naval", "spine1")
 _SMALL = 1e-6
 
 
+@explain_arguments
 def align_spine(
     x: NDArray[Any],
     *,

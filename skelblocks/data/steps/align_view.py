@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import ALIGNMENTS, Align
 from skelblocks.data.steps.check_array import check_array
 
 MODES = ALIGNMENTS
 
 
+@explain_arguments
 def align_view(x: NDArray[Any], *, left: int, right: int, mode: Align = "frame") -> NDArray[Any]:
     r"""Rotate about the second coordinate, the vertical, until ``right`` minus ``left`` lies along the first.
 

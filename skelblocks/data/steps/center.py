@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.deprecated import renamed_arguments
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import ORIGINS, PER, Origin, Per
 from skelblocks.data.steps.check_array import check_array
 
 
+@explain_arguments
 @renamed_arguments(body="origin")
 def center(
     x: NDArray[Any],

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 
 By = Literal["energy", "first"]
 BY = get_args(By)
 
 
+@explain_arguments
 def body_energy(clip: RawClip) -> NDArray[np.float64]:
     r"""A measure of each body's motion and extent, from the released preprocessing of 2s-AGCN.
 
@@ -48,6 +50,7 @@ def body_energy(clip: RawClip) -> NDArray[np.float64]:
     return energy
 
 
+@explain_arguments
 def choose_bodies(clip: RawClip, *, persons: int = 2, by: By = "energy") -> NDArray[np.float32]:
     """Make an array of a fixed number of persons from a clip of any number of bodies.
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.steps.choose_bodies import check_clip, file_order
 
 
+@explain_arguments
 def drop_short_bodies(clip: RawClip, *, frames: int = 11) -> RawClip:
     """Leave out bodies that are seen in few frames.
 
@@ -37,6 +39,7 @@ def drop_short_bodies(clip: RawClip, *, frames: int = 11) -> RawClip:
     return _keep(clip, clip.seen_persons.sum(axis=0) > frames)
 
 
+@explain_arguments
 def drop_wide_bodies(clip: RawClip, *, ratio: float = 0.8, share: float = 0.69754) -> RawClip:
     """Leave out bodies that are mostly wider than a person is.
 
@@ -69,6 +72,7 @@ def drop_wide_bodies(clip: RawClip, *, ratio: float = 0.8, share: float = 0.6975
     return _keep(clip, (frames == 0) | (1 - (frames - wide.sum(axis=0)) / np.maximum(frames, 1) < share))
 
 
+@explain_arguments
 def merge_bodies(clip: RawClip, *, persons: int = 2, ratio: float = 0.8) -> RawClip:
     r"""Join bodies that are seen one after the other into persons, those that move most first.
 
@@ -138,6 +142,7 @@ def merge_bodies(clip: RawClip, *, persons: int = 2, ratio: float = 0.8) -> RawC
     return clip._replace(x=x, seen=joints, order=merged, scores=scores)
 
 
+@explain_arguments
 def denoise_bodies(
     clip: RawClip, *, persons: int = 2, frames: int = 11, ratio: float = 0.8, share: float = 0.69754
 ) -> RawClip:

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_integer, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.steps.body_sizes import body_sizes
 from skelblocks.data.steps.follow_persons import renumber_tracks, skeleton_of
 from skelblocks.layouts import SkeletonLayout
 
 
+@explain_arguments
 def drop_ghosts(
     clip: RawClip,
     tracks: NDArray[np.int64],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.data.steps.check_array import check_array
 from skelblocks.data.steps.fill_joints import MAX_GAP, fill_joints
 from skelblocks.layouts import SkeletonLayout
@@ -20,6 +21,7 @@ How = Literal["keep", "interpolate", "hold", "repeat"]
 HOW = get_args(How)
 
 
+@explain_arguments
 def fill_gaps(
     x: NDArray[Any],
     seen: NDArray[np.bool_],

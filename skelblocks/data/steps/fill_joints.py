@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.data.steps.check_array import check_array
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -19,6 +20,7 @@ from skelblocks.layouts.recognize_layout import recognize_layout
 MAX_GAP = 10  # frames, a third of a second of most cameras
 
 
+@explain_arguments
 def fill_joints(
     x: NDArray[Any],
     seen: NDArray[np.bool_],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer, check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.steps.body_sizes import body_sizes
 from skelblocks.data.steps.match_pairs import match_pairs
@@ -34,6 +35,7 @@ class _Poses(NamedTuple):
     size: NDArray[np.float64]  # (d,)
 
 
+@explain_arguments
 def follow_persons(
     clip: RawClip,
     *,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import SCALES, Scale
 from skelblocks.data.steps.align_spine import HIP, find_joint
 from skelblocks.data.steps.check_array import check_array
@@ -20,6 +21,7 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
 
 
+@explain_arguments
 def body_length(
     x: NDArray[Any],
     *,
@@ -86,6 +88,7 @@ def body_length(
     return mean
 
 
+@explain_arguments
 def normalize_scale(
     x: NDArray[Any],
     *,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks import layouts
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.steps.align_view import align_view
 from skelblocks.data.steps.center import center
@@ -25,6 +26,7 @@ from skelblocks.layouts.made_joints import make_joint
 from skelblocks.layouts.remap import remap
 
 
+@explain_arguments
 def preprocess(
     x: NDArray[Any],
     *,

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks import layouts
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.steps.resample import resample_mask
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.remap import joint_sources
 
 
+@explain_arguments
 def preprocess_mask(
     seen: NDArray[np.bool_],
     *,

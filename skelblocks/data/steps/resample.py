@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skelblocks._utils.checks import check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.data.steps.check_array import check_array
 
 _CHUNK = 512  # clips read at once: bounds the copy of a set that is mapped from disk
 
 
+@explain_arguments
 def clip_lengths(x: NDArray[Any]) -> NDArray[np.int64]:
     """Frames up to the last one in which a person is seen, at least 1: the length of zero-padded clips.
 
@@ -40,6 +42,7 @@ def clip_lengths(x: NDArray[Any]) -> NDArray[np.int64]:
     return np.where(seen.any(axis=1), last, 1).astype(np.int64)
 
 
+@explain_arguments
 def resample(x: NDArray[Any], frames: int, *, length: ArrayLike | None = None) -> NDArray[Any]:
     r"""Stretch or shrink every clip to ``frames`` frames by linear interpolation.
 

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.checks import check_positive
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 
 _NO_RATE = "tells no frame rate, by which it could be resampled; say how it was recorded, with fps="
 _ROUNDING = 1e-9
 
 
+@explain_arguments
 def resample_rate(clip: RawClip, fps: float) -> RawClip:
     """Read a recording at another frame rate, by time.
 

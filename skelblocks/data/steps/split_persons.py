@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 
 
+@explain_arguments
 def split_persons(clip: RawClip, tracks: NDArray[np.int64]) -> list[RawClip]:
     """Cut a recording into one clip for each person, from the first to the last frame that shows the person.
 

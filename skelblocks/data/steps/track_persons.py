@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from skelblocks._utils.checks import check_choice, check_integer
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.steps.body_sizes import body_sizes
 from skelblocks.data.steps.choose_bodies import body_energy
@@ -23,6 +24,7 @@ Rank = Literal["size", "motion"]
 RANKS: tuple[Rank, ...] = get_args(Rank)
 
 
+@explain_arguments
 def track_persons(
     clip: RawClip,
     *,

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_integer, check_number, check_probability
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.hashed_draws import key, normal, uniform
 from skelblocks.data.synthetic.body_model import BENDING_JOINTS, body_joints
 from skelblocks.data.synthetic.everyday_moves import ALL_MOVES
@@ -26,6 +27,7 @@ _LIMBS = ("arm", "leg", "trunk", "whole")
 _CLASSES = 60
 
 
+@explain_arguments
 def mixed_motion(
     numbers: Tensor,
     *,
@@ -87,6 +89,7 @@ def mixed_motion(
     return rearrange(sense(x, joints, clip, noise=noise, occlusion=occlusion), "m v c n t -> n c t v m").contiguous()
 
 
+@explain_arguments
 def motion_batches(
     *,
     batch_size: int = 32,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skelblocks import layouts
 from skelblocks._utils.checks import check_axes
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.hashed_draws import key
 from skelblocks.data.synthetic.body_model import body_joints
 from skelblocks.data.synthetic.synthetic_classes import motion_classes
@@ -41,6 +42,7 @@ class SyntheticClips(NamedTuple):
         return self.views < self.views.max()
 
 
+@explain_arguments
 def synthetic_motion(
     layout: str | Mapping[str, Any] | layouts.SkeletonLayout = "ntu-rgb+d",
     *,
@@ -107,6 +109,7 @@ def synthetic_motion(
     return SyntheticClips(torch.cat(parts), labels, actors, cameras, names)
 
 
+@explain_arguments
 def sample_motion(
     labels: Tensor,
     subjects: Tensor,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from skelblocks._utils.checks import check_choice
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.interop.official.checkpoint_error import CheckpointError
 from skelblocks.interop.official.checkpoint_file import check_state_dict, read_state_dict
 from skelblocks.interop.official.load_report import LoadReport, shorten
@@ -27,6 +28,7 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.streams import Stream
 
 
+@explain_arguments
 def load_official(
     checkpoint: str | os.PathLike[str] | Mapping[str, Tensor],
     *,

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders import ProjectionHead
 from skelblocks.interop.official.official_checkpoint import OfficialCheckpoint
 from skelblocks.interop.pretrained.pretrained import Pretrained
 
 
+@explain_arguments
 def official_pretrained(loaded: OfficialCheckpoint, *, file: str | None = None) -> Pretrained:
     """Take the query side of a checkpoint: encoder, attention, and as head the classifier, or the projection head.
 

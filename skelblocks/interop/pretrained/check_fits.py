@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.clip_dataset import ClipDataset
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data.arrays.check_unit import check_unit
@@ -16,6 +17,7 @@ from skelblocks.layouts import SkeletonLayout, available
 _LOOKED_AT = 64  # clips of a prepared set
 
 
+@explain_arguments
 def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
     """Reject clips with another skeleton or preprocessing than the encoder's training clips.
 
@@ -42,7 +44,7 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
     check_same_skeleton(dataset.layout, pretrained.layout)
     if pretrained.preprocessing is None or dataset.preprocessing is None:
         whose = "the encoder's folder" if pretrained.preprocessing is None else "the data set"
-        warnings.warn(f"{whose} does not say how its clips were preprocessed; not compared", UserWarning, stacklevel=2)
+        warnings.warn(f"{whose} does not say how its clips were preprocessed; not compared", UserWarning, stacklevel=3)
         return
     check_same_preprocessing(dataset.preprocessing, pretrained.preprocessing, layout=pretrained.layout)
     check_prepared_unit(dataset, pretrained.preprocessing)

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.interop.pretrained import pretrained_files as files
 from skelblocks.interop.pretrained.config_checks import PretrainedFormatError
 from skelblocks.interop.pretrained.module_config import build_module
 from skelblocks.interop.pretrained.pretrained import Pretrained
 
 
+@explain_arguments
 def from_pretrained(folder: str | os.PathLike[str], *, device: torch.device | str | None = None) -> Pretrained:
     """Load what :func:`save_pretrained` wrote, in evaluation mode and in the dtype in which it was saved.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.interop.official.load_official import load_official
 from skelblocks.interop.official.official_pretrained import official_pretrained
 from skelblocks.interop.pretrained import pretrained_files as files
@@ -17,6 +18,7 @@ from skelblocks.interop.pretrained.pretrained import Pretrained
 _OF_A_RUN = "encoder"  # the pretrained folder that a run writes
 
 
+@explain_arguments
 def open_pretrained(path: str | os.PathLike[str], *, device: torch.device | str | None = None) -> Pretrained:
     """Open a pretrained folder, the folder of a run with one encoder, or a file that a method's authors have released.
 

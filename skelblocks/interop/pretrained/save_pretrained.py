@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.locks import locked
 from skelblocks._utils.whole_file import remove_partial_files
 from skelblocks.clips.preprocessing import Preprocessing
@@ -26,6 +27,7 @@ from skelblocks.streams import Stream
 _WAIT = 60.0  # seconds for another process that saves to the same folder
 
 
+@explain_arguments
 @takes_input
 def save_pretrained(
     folder: str | os.PathLike[str],
