@@ -24,7 +24,7 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
     parts = [each for each in listed if len(sought) > 2 and (sought in plain[each] or plain[each] in sought)]
     spelled = get_close_matches(sought, plain.values(), n=most, cutoff=0.6)
     near = [each for spelling in spelled for each in listed if plain[each] == spelling]
-    found = list(dict.fromkeys(words + parts + near))[:most]
+    found = list(dict.fromkeys(words + near + parts))[:most]
     return f" (did you mean {' or '.join(map(repr, found))}?)" if found else ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -11,9 +13,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks._utils.escape import escape
 from skelblocks.training.errors import TrainingError
 
+_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
+_ELSEWHERE = "choose a place that you may write to"
+_REMEDIES = {
+    errno.ENOENT: "check the name, and make the folder that it is in first",
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+    errno.ENOSPC: "free some space, or choose another disk",
+    errno.EDQUOT: "free some space, or choose another disk",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "name a folder, not a file",
+    errno.EEXIST: "choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 _USERS = (ValueError, TypeError, OSError, ImportError, TrainingError)  # errors that a user can fix
 
 
@@ -21,8 +38,14 @@ class Parser(argparse.ArgumentParser):
     """A parser that escapes control characters in its errors."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the message and exit with code 2."""
-        super().error(escape(message))
+        """Print the message, with a choice that may be meant, and exit with code 2."""
+        wrong = _CHOICE.search(message)
+        near = "" if wrong is None else did_you_mean(wrong[1], _names(wrong[2]))
+        super().error(f"{escape(message)}{near}; `{escape(self.prog)} --help` explains the arguments")
+
+
+def _names(listed: str) -> list[str]:
+    return [each.strip(" '") for each in listed.split(",")]
 
 
 def report(error: Exception, *, debug: bool) -> int:
@@ -51,12 +74,22 @@ def line_of(error: Exception) -> str:
         return f"not enough memory{': ' if message else ''}{message}"
     if isinstance(error, RecursionError):
         return "a file or an option is nested too deeply"
+    if isinstance(error, OSError) and error.errno is not None and told.startswith("[Errno"):
+        return _system_line(error)
     if isinstance(error, _USERS):
         return message or type(error).__name__
     return (
         f"{type(error).__name__}: {message}; this looks like an error in skelblocks: please report it with the output "
         "of --debug"
     )
+
+
+def _system_line(error: OSError) -> str:
+    """What the operating system has refused, and what to do about it."""
+    what = (error.strerror or type(error).__name__).lower()
+    place = f"{escape(os.fspath(error.filename))!r}: " if isinstance(error.filename, (str, os.PathLike)) else ""
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{place}{what}{'' if remedy is None else f'; {remedy}'}"
 
 
 @contextmanager

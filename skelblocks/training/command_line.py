@@ -24,8 +24,8 @@ from skelblocks.training.errors import TrainingError
 from skelblocks.training.option_files import check_file
 from skelblocks.training.options import options_from_dict
 from skelblocks.training.page import Page
-from skelblocks.training.pages import find_config
-from skelblocks.training.renamed_options import name_renamed
+from skelblocks.training.pages import config_names, find_config
+from skelblocks.training.parser_errors import plain_error
 
 T = TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
@@ -106,7 +106,7 @@ def parse_command(
         KeyError,
         TypeError,
     ) as error:  # the parser's errors for some unusual values
-        raise ValueError(name_renamed(" ".join(str(error).split()))) from error
+        raise ValueError(plain_error(str(error), [action.dest for action in parser._actions])) from error
     found = chosen.pop("_places", [])
     if places is not None and not found:
         raise ValueError(f"{places}: expected at least one, got none; name it on the command line")
@@ -175,7 +175,7 @@ def _with_configs(arguments: Sequence[str], *, groups: Collection[str]) -> list[
             found.append(argument)
             continue
         path = Path(name) if Path(name).exists() else find_config(name) or Path(name)
-        check_file(path, groups=groups)
+        check_file(path, groups=groups, carried=config_names())
         found.append(f"--config={path}" if equals and flag == "--config" else str(path))
     return found
 

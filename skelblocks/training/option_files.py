@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks._utils.optional import require
 
 _LARGEST = 1 << 20  # bytes
 _DEEPEST = 16  # levels of nested mappings and lists
 
 
-def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
+def check_file(path: Path, *, groups: Collection[str] = (), carried: Collection[str] = ()) -> None:
     """Raise ``ValueError`` for a file that is not YAML of options.
 
     The check finds files that are too large or too deep, that refer to themselves, that repeat an option, or that have
@@ -20,6 +21,7 @@ def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
     Args:
         path: The file.
         groups: The names of the groups.
+        carried: The names of the configurations that skelblocks carries, one of which may be meant.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -37,8 +39,10 @@ def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
     """
     yaml = require("yaml", extra="train")
     if not path.is_file():
+        near = did_you_mean(path.name.removesuffix(".yaml"), carried)
         raise FileNotFoundError(
-            f"config: expected a YAML file, got {str(path)!r}, which does not exist or is not a file; check the path"
+            f"config: expected a YAML file, got {str(path)!r}, which does not exist or is not a file{near}; "
+            "`skelblocks copy` lists the configurations of skelblocks"
         )
     if path.stat().st_size > _LARGEST:
         raise ValueError(f"config: expected at most {_LARGEST} bytes of options, got {path.stat().st_size} in {path}")
@@ -56,11 +60,19 @@ def check_file(path: Path, *, groups: Collection[str] = ()) -> None:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"config: {path} is not valid YAML: {reason}") from None
+        raise ValueError(
+            f"config: {path} is not valid YAML: {reason}; expected lines such as train: {{epochs: 10}}"
+        ) from None
     if values is None:
-        return
+        raise ValueError(
+            f"config: expected groups of options in {path}, got none; write some, such as train: {{epochs: 10}}, or "
+            "leave the file out"
+        )
     if not isinstance(values, dict):
-        raise ValueError(f"config: expected groups of options in {path}, got {type(values).__name__}")
+        raise ValueError(
+            f"config: expected groups of options in {path}, got {type(values).__name__}; write for instance "
+            "train: {epochs: 10}"
+        )
     for node in (root, *(node for _, node in root.value)):
         names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         twice = next((name for name in names if names.count(name) > 1), None)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import skelblocks
+from skelblocks._utils.did_you_mean import did_you_mean
+from skelblocks._utils.escape import escape
 from skelblocks.training.page import Page
 
 _PREFIX = "train_"
@@ -52,9 +54,10 @@ def load_page(name: str) -> Page[Any]:
     """
     path = Path(name) if name.endswith(".py") else pages_folder() / f"{_PREFIX}{name}.py"
     if not path.is_file():
+        near = did_you_mean(name, method_names()) or _not_a_page(name)
         raise FileNotFoundError(
-            f"page: expected a file or one of {', '.join(method_names())}, got {name!r}; `skelblocks copy msmclr .` "
-            "copies a page that you can edit"
+            f"page: expected a file or one of {', '.join(method_names())}, got {name!r}{near}; "
+            "`skelblocks copy msmclr .` copies a page that you can edit"
         )
     page = getattr(_import(path), "page", None)
     if not isinstance(page, Page):
@@ -75,6 +78,12 @@ def load_script(name: str) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"name: expected one of {', '.join(copies())}, got {name!r}")
     return _import(path)
+
+
+def _not_a_page(name: str) -> str:
+    if name.endswith(".py"):
+        return f" (looked in {escape(Path.cwd())})"
+    return ", whose name does not end in .py" if Path(name).exists() else ""
 
 
 def _import(path: Path) -> Any:
@@ -137,7 +146,9 @@ def copy_page(name: str, to: str | Path) -> Path:
     candidates = [folder / f"{_PREFIX}{name}.py", folder / f"{name}.py", find_config(name)]
     source = next((path for path in candidates if path is not None and path.is_file()), None)
     if source is None or ".." in Path(name).parts:
-        raise FileNotFoundError(f"name: expected one of {', '.join(copies())}, got {name!r}")
+        raise FileNotFoundError(
+            f"name: expected one of {', '.join(copies())}, got {name!r}{did_you_mean(name, copies())}"
+        )
     place = Path(to) / source.name if Path(to).is_dir() else Path(to)
     if place.exists():
         raise FileExistsError(f"to: {place} exists already; choose another place, or remove it first")
@@ -149,8 +160,11 @@ def copy_page(name: str, to: str | Path) -> Path:
 
 def copies() -> list[str]:
     """The names that :func:`copy_page` accepts: methods, other pages, configurations."""
-    folder = pages_folder()
-    pages = [path.stem for path in sorted(folder.glob("*.py")) if not path.stem.startswith(_PREFIX)]
-    configs = folder / "configs"
-    found = sorted(str(path.relative_to(configs).with_suffix("")) for path in configs.rglob("*.yaml"))
-    return [*method_names(), *pages, *found]
+    pages = [path.stem for path in sorted(pages_folder().glob("*.py")) if not path.stem.startswith(_PREFIX)]
+    return [*method_names(), *pages, *config_names()]
+
+
+def config_names() -> list[str]:
+    """The configurations of skelblocks."""
+    configs = pages_folder() / "configs"
+    return sorted(str(path.relative_to(configs).with_suffix("")) for path in configs.rglob("*.yaml"))

@@ -101,7 +101,11 @@ def test_the_traceback_is_behind_debug(tmp_path, capsys):
         (MemoryError("Unable to allocate 27 TiB"), "not enough memory: Unable to allocate 27 TiB"),
         (ValueError("a:\n  b\x1b[0m"), r"a: b\x1b[0m"),
         (ValueError(), "ValueError"),
-        (OSError(2, "No such file or directory", "x"), "[Errno 2] No such file or directory: 'x'"),
+        (
+            OSError(2, "No such file or directory", "x"),
+            "'x': no such file or directory; check the name, and make the folder that it is in first",
+        ),
+        (PermissionError(13, "Permission denied", "x"), "'x': permission denied; choose a place that you may write to"),
     ],
 )
 def test_errors_are_one_line(error, line):
