@@ -74,7 +74,7 @@ def line_of(error: Exception) -> str:
         return f"not enough memory{': ' if message else ''}{message}"
     if isinstance(error, RecursionError):
         return "a file or an option is nested too deeply"
-    if isinstance(error, OSError) and error.errno is not None and told.startswith("[Errno"):
+    if isinstance(error, OSError) and error.errno is not None and message.startswith("[Errno"):
         return _system_line(error)
     if isinstance(error, _USERS):
         return message or type(error).__name__

@@ -47,6 +47,7 @@ from skelblocks.pages.clip_sequences import ArrayClips, DatasetClips
 from skelblocks.viz import draw_skeleton
 
 _DRAWN, _LOOKED_AT = 3, 1000
+_DRAWN_AS = (".png", ".jpg", ".pdf", ".svg")
 _FLAT = {"coco-17", "openpose-18", "h36m-17"}  # skeletons in pictures, whose second coordinate grows downwards
 
 
@@ -77,6 +78,10 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     layout = None if args.layout is None else layouts.get_or_load(args.layout)
     check_page_options(args)
+    if args.draw is not None and args.draw.suffix.lower() not in _DRAWN_AS:
+        raise ValueError(
+            f"draw: expected a name that ends in {' or '.join(_DRAWN_AS)}, got {escape(args.draw.name)!r}; rename it"
+        )
     content = _open(args.path, args.labels, layout)
     if content.source is None and (args.html is not None or args.copies):
         raise ValueError(
@@ -189,7 +194,9 @@ def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
     if "labels" in arrays and arrays["labels"].dtype.kind == "i":
         facts["classes"] = _spread(arrays["labels"])
     skeleton = layout
-    if layout is None:
+    if layout is not None:
+        recognize_layout(layout, num_joints=clips.shape[3])  # it refuses a layout of other joints
+    else:
         known = [name for name in layouts.available() if layouts.get(name).num_joints == clips.shape[3]]
         try:
             skeleton = recognize_layout(

@@ -257,9 +257,13 @@ def _held_out(groups: ArrayLike, train: Collection[int], allow_missing: bool, *,
     refuse_missing(list(train), name="train")
     missing = sorted(set(train) - set(there))
     if missing and not allow_missing:
-        raise ValueError(f"train: no clip has {missing}; {name} has {there}; allow_missing=True accepts them")
+        raise ValueError(
+            f"train: no clip has {missing}; {name} has {there}; choose some of these; allow_missing=True accepts others"
+        )
     mask = np.isin(values, list(train))
     if mask.all() or not mask.any():
         part = "test" if mask.any() else "training"
-        raise ValueError(f"train: the {part} part is empty; {name} has {there}, train is {sorted(train)}")
+        raise ValueError(
+            f"train: the {part} part is empty; {name} has {there}, train is {sorted(train)}; choose some, but not all"
+        )
     return mask

@@ -73,7 +73,10 @@ def extract_features(
         torch.Size([10, 8])
     """
     if not isinstance(encoder, nn.Module):
-        raise TypeError(f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}")
+        raise TypeError(
+            f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}; pass the module, such as the .encoder of "
+            "what from_pretrained returns"
+        )
     check_integer(batch_size, name="batch_size")
     if isinstance(clips, Tensor):
         check_axes(clips, "n c t v m", name="clips")

@@ -170,7 +170,10 @@ def _held_out(sets: Sets, chosen: DataOptions, options: ProtocolOptions) -> Tens
     held = torch.from_numpy(np.isin(who, ids))
     if not held.any() or held.all() or not np.isin(ids, who).all():
         there = ", ".join(map(str, np.unique(who)))
-        raise ValueError(f"data.validation_ids: expected some but not all of {there}, got {ids}; choose other ids")
+        raise ValueError(
+            f"data.validation_ids: expected some but not all of {there}, got {ids}; choose other ids, such as "
+            f"--data.validation_ids [{str(there).partition(',')[0]}]"
+        )
     return held
 
 

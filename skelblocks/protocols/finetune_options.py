@@ -106,7 +106,7 @@ class SemiOptions(FinetuneOptions):
         if not shares or not all(0 < share <= 1 for share in shares) or len(set(shares)) < len(shares):
             raise ValueError(
                 f"semi.fractions: expected at least one fraction in (0, 1], without repeats, got {shares}; choose "
-                "others"
+                "others, such as 0.1 for 10 %"
             )
         check_count(self.draws, name="semi.draws")
         check_choice(self.protocol, ("finetune", "linear"), name="semi.protocol")

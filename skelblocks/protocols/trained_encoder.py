@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from skelblocks import layouts
+from skelblocks._utils.escape import escape
 from skelblocks.clips import Preprocessing
 from skelblocks.encoders.readout import Readout
 from skelblocks.interop import CheckpointError, Pretrained, from_pretrained
@@ -99,7 +100,7 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
         >>> open_encoder("runs/none")
         Traceback (most recent call last):
         ...
-        FileNotFoundError: runs: there is no folder 'runs/none'
+        FileNotFoundError: runs: there is no folder 'runs/none' (looked in ...)
     """
     text = str(folder)
     place, named = split_stream(text)
@@ -170,7 +171,7 @@ def split_stream(folder: str) -> tuple[Path, Stream | None]:
 def _pretrained_folder(place: Path, stream: str | None) -> Path:
     """The pretrained folder of a run, or the folder itself."""
     if not place.is_dir():
-        raise FileNotFoundError(f"runs: there is no folder {str(place)!r}")
+        raise FileNotFoundError(f"runs: there is no folder {str(place)!r} (looked in {escape(Path.cwd())})")
     if (place / CONFIG).is_file():
         return place
     single = place / ENCODER

@@ -96,7 +96,12 @@ def training_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_
         return _split_mask(whole.arrays["train"], data=options.path)
     name, values = _GROUPS[split][0], groups(whole, split)
     if values is None:
-        raise ValueError(f"data.split: expected an array {name!r}, but {options.path!r} has none; choose another split")
+        others = [other for other in _GROUPS if groups(whole, other) is not None]
+        others += ["is_train"] if "train" in whole.arrays else []
+        raise ValueError(
+            f"data.split: expected an array {name!r}, but {options.path!r} has none; choose another split: "
+            f"{' or '.join([*others, 'none'])}"
+        )
     there = np.unique(values).tolist()
     if values.dtype.kind not in "iufb" and (split == "cross-subject" or options.train_ids):
         raise ValueError(

@@ -21,14 +21,14 @@ from skelblocks.augment.random_camera import RandomCamera
 from skelblocks.clips.preprocessing import Preprocessing
 from skelblocks.data import preprocess
 from skelblocks.evaluation.features import extract_features
-from skelblocks.interop import Pretrained, from_pretrained, load_official
+from skelblocks.interop import Pretrained, load_official, open_pretrained
 from skelblocks.interop.pretrained.finish import finish_clips
 from skelblocks.layouts import SkeletonLayout, remap
 from skelblocks.training.motion_sets import Motion
 
 
 def open_teacher(path: str) -> Pretrained:
-    """Open a teacher: a released file or a pretrained folder.
+    """Open a teacher: a released file, a pretrained folder or the folder of a run.
 
     Raises:
         FileNotFoundError: The file or folder does not exist.
@@ -47,7 +47,7 @@ def open_teacher(path: str) -> Pretrained:
             f"teacher: there is no file or folder {escape(path)!r}; give released weights or a pretrained folder"
         )
     if place.is_dir():
-        found = from_pretrained(place)
+        found = open_pretrained(place)
         if found.preprocessing is None:
             raise ValueError(
                 f"teacher: {escape(path)!r} does not record how its clips were preprocessed; save it with "

@@ -92,7 +92,8 @@ def make_fabric(options: TrainOptions) -> Fabric:
             strategy=strategy,
         )
     except (ValueError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and type(error).__name__ != "MisconfigurationException":
+        absent = type(error).__name__ == "MisconfigurationException" or "backend found" in str(error)
+        if isinstance(error, RuntimeError) and not absent:
             raise
         raise ValueError(
             f"train.accelerator: {options.accelerator!r} is not available ({error}); try --train.accelerator cpu"

@@ -5,6 +5,7 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -36,16 +37,40 @@ def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np
     n = len(names)
     values: NDArray[Any] = np.asarray(labels)
     if not np.issubdtype(values.dtype, np.integer):
-        text = values.dtype.kind in "US"
-        remedy = "; numpy.unique(labels, return_inverse=True)[1] numbers the classes" if text else ""
+        remedy = ""
+        if values.dtype.kind in "US":
+            remedy = "; numpy.unique(labels, return_inverse=True)[1] numbers the classes"
+        elif values.ndim == 2 and values.shape[1] > 1:
+            remedy = "; for one column a class pass labels.argmax(axis=1)"
+        elif values.dtype.kind == "f" and (values == np.round(values)).all():
+            remedy = "; pass labels.astype(int)"
         raise TypeError(f"labels: expected integers, got {values.dtype}{remedy}")
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]  # the released preprocessing saves them as a column
     if values.shape != (n,):
-        raise ValueError(f"labels: expected one label per clip, shape ({n},), got shape {values.shape}")
+        raise ValueError(
+            f"labels: expected one label per clip, shape ({n},), got shape {values.shape}; list the labels in the order "
+            "of the clips"
+        )
     if values.min() < 0:
-        raise ValueError(f"labels: expected integers from 0, got {values.min()}")
+        raise ValueError(
+            f"labels: expected integers from 0, got {values.min()}; numpy.unique(labels, return_inverse=True)[1] "
+            "numbers the classes"
+        )
+    _warn_of_numbers_from_one(values)
     return values.astype(np.int64)
+
+
+def _warn_of_numbers_from_one(labels: NDArray[Any]) -> None:
+    """Numbers from 1 to the number of classes leave class 0 empty, and give each class the name of the next one."""
+    classes = np.unique(labels)
+    if len(classes) > 1 and classes[0] == 1 and classes[-1] == len(classes):
+        warnings.warn(
+            f"labels: expected integers from 0, got 1..{classes[-1]}, which leaves class 0 empty; subtract 1 if the "
+            "classes are numbered from 1",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def check_one_per_clip(arrays: Mapping[str, Any], n: int) -> None:
@@ -81,10 +106,16 @@ def mask_or_places(selection: ArrayLike, n: int) -> NDArray[np.int64]:
     chosen = np.asarray(selection)
     if chosen.dtype == bool:
         if chosen.shape != (n,):
-            raise ValueError(f"selection: expected a mask of shape ({n},), got {chosen.shape}")
+            raise ValueError(
+                f"selection: expected a mask of shape ({n},), got {chosen.shape}; compare an array of all clips, such "
+                "as dataset.subjects == 1"
+            )
         chosen = np.flatnonzero(chosen)
     if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
-        raise ValueError(f"selection: expected a mask or indices that select at least one clip, got {chosen!r}")
+        raise ValueError(
+            f"selection: expected a mask or indices that select at least one clip, got {chosen!r}; check the values that "
+            "you compare, such as dataset.subjects, which is None if the set has none"
+        )
     if chosen.min() < 0 or chosen.max() >= n:
         raise ValueError(f"selection: expected indices in 0..{n - 1}, got {chosen.min()}..{chosen.max()}")
     return chosen.astype(np.int64)

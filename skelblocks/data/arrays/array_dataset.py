@@ -158,7 +158,8 @@ class ArrayDataset(ClipSet):
         self.num_classes = len(self.class_names) or int(self.labels.max()) + 1
         if int(self.labels.max()) >= self.num_classes:
             raise ValueError(
-                f"labels: expected 0..{self.num_classes - 1}, one of class_names, got {int(self.labels.max())}"
+                f"labels: expected 0..{self.num_classes - 1}, one of class_names, got {int(self.labels.max())}; name "
+                "every class, and subtract 1 from labels that begin with 1"
             )
 
     def _take_groups(
@@ -255,8 +256,8 @@ class ArrayDataset(ClipSet):
         if "train" not in self.arrays:
             there = ", ".join(self.group_names) or "nothing to split by"
             raise ValueError(
-                f"split: expected an array 'is_train', but the file has {there}; name it with keys={{'train': ...}}, "
-                "or split with subset"
+                f"split: expected an array 'is_train', but the file has {there}; read all clips and choose some with "
+                "subset, or name the array with keys={'train': ...}; on a command line omit --part"
             )
         train = boolean_mask(self.arrays["train"], name="is_train", names=self.names)
         return self.subset(train if split == "train" else ~train)

@@ -57,7 +57,7 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     order = _order(axes)
     _refuse_masked(x, name="x")
     if not isinstance(x, np.ndarray):
-        raise TypeError(f"x: expected a numpy array, got {type(x).__name__}")
+        raise TypeError(f"x: expected a numpy array, got {type(x).__name__}; pass numpy.asarray(x)")
     if x.ndim != 5:
         raise ValueError(f"x: expected 5 axes (n, c, t, v, m), got shape {x.shape}")
     left_out = tuple(place for place, axis in enumerate(_ORDER) if axis not in order)
@@ -92,7 +92,7 @@ def from_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     order = _order(axes)
     _refuse_masked(x, name="x")
     if not isinstance(x, np.ndarray):
-        raise TypeError(f"x: expected a numpy array, got {type(x).__name__}")
+        raise TypeError(f"x: expected a numpy array, got {type(x).__name__}; pass numpy.asarray(x)")
     if x.ndim != len(order):
         raise ValueError(f"x: expected {len(order)} axes ({', '.join(order.lower())}), got shape {x.shape}")
     return np.array(_ordered(x, order), order="C")

@@ -67,7 +67,10 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
             raise ValueError("keys: a .npy file holds one array without a name; leave keys out")
         return {"clips": _load(path, mmap_mode="r")}
     if path.suffix != ".npz":
-        raise ValueError(f"path: expected a .npz or .npy file, got {path.name!r}")
+        raise ValueError(
+            f"path: expected a .npz or .npy file, got {path.name!r}; save clips (n, c, t, v, m) with numpy.savez, or "
+            "turn files of poses into a prepared set with skelblocks prepare"
+        )
     with _load(path) as file:
         try:
             _check_sizes(file.zip, path)

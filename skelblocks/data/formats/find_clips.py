@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -30,6 +32,7 @@ PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 _ANY_SKELETON = ("pyskl", "position")
 _VIDEO = re.compile(r"(\d{4}|A\d{2}N\d{2})-[LMR]")
 _VIDEOS_IN_A_SHARD = 32
+_LOOKED_AT = 1000
 _SPLITS = {"xsub": "cross-subject*.txt", "xview": "cross-view*.txt"}
 
 
@@ -122,7 +125,9 @@ def _find_pku(root: Path, protocol: str | None) -> FoundClips:
     labels = {path.stem: path for path in _unique(path for path in texts if labeled[path])}
     videos = _unique(path for path in texts if not labeled[path])
     if not videos:
-        raise FileNotFoundError(f"root: there are no files such as 0002-L.txt or A01N01-L.txt in {escape(root)!r}")
+        raise FileNotFoundError(
+            f"root: there are no files such as 0002-L.txt or A01N01-L.txt in {escape(root)!r}, {_there(root)}"
+        )
     clips: list[Source] = [(path.stem, partial(_read_pku, path, labels.get(path.stem))) for path in videos]
     return FoundClips(clips, "ntu-rgb+d", _pku_part(root, protocol), shard=_VIDEOS_IN_A_SHARD)
 
@@ -145,10 +150,19 @@ def _pku_part(root: Path, protocol: str | None) -> Part | None:
     return lambda names, origin: by_video([name.split("_")[0] for name in names], origin)
 
 
+def _there(root: Path) -> str:
+    """What is in a folder in place of the files of a set, and what to do."""
+    if root.is_file():
+        return "which is a file; name the folder that it is in"
+    kinds = Counter(path.suffix or path.name for path in islice(root.rglob("*"), _LOOKED_AT) if path.is_file())
+    shown = ", ".join(f"{count} {escape(kind)}" for kind, count in kinds.most_common(3))
+    return f"which has {shown or 'no file'}; check the folder and the kind of set"
+
+
 def _paths(root: Path, pattern: str) -> list[Path]:
     paths = _unique(root.rglob(pattern))
     if not paths:
-        raise FileNotFoundError(f"root: there are no files {pattern} in {escape(root)!r}")
+        raise FileNotFoundError(f"root: there are no files {pattern} in {escape(root)!r}, {_there(root)}")
     return paths
 
 

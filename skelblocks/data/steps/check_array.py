@@ -24,4 +24,17 @@ def check_array(x: NDArray[Any], *, name: str = "x") -> None:
             "set Preprocessing(nan='unseen') where a data set reads them, or fill them"
         )
     if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"{name}: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}")
+        raise TypeError(
+            f"{name}: expected a floating-point numpy array, got {getattr(x, 'dtype', type(x).__name__)}"
+            f"{_remedy(x, name=name)}"
+        )
+
+
+def _remedy(x: object, *, name: str) -> str:
+    if isinstance(x, np.ndarray):
+        return f"; pass {name}.astype(numpy.float32)" if x.dtype.kind in "iub" else ""
+    if hasattr(x, "numpy"):
+        return f"; pass {name}.numpy()"
+    if isinstance(x, (list, tuple)):
+        return f"; pass numpy.stack({name}) if all have one length, or from_arrays({name}, ...) if they have not"
+    return ""

@@ -140,7 +140,7 @@ def check_lengths(lengths: ArrayLike, n: int, t: int) -> NDArray[np.int64]:
 
 def _check_clips(x: NDArray[Any]) -> None:
     if not isinstance(x, np.ndarray):
-        raise TypeError(f"x: expected a numpy array, got {type(x).__name__}")
+        raise TypeError(f"x: expected a numpy array, got {type(x).__name__}; pass numpy.asarray(x)")
     if isinstance(x, np.ma.MaskedArray):
         check_array(x)
     if x.ndim != 5:

@@ -44,7 +44,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         >>> read_state_dict("no-such-file.pt")
         Traceback (most recent call last):
         ...
-        skelblocks.interop...CheckpointError: no-such-file.pt: expected a checkpoint file, there is none
+        skelblocks.interop...CheckpointError: no-such-file.pt: expected a checkpoint file, there is none; check the
+        name
     """
     path = Path(path)
     try:
@@ -56,7 +57,10 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             raise CheckpointError(f"{path}: expected a checkpoint file, got an empty one; copy or download it again")
         kind = _kind(path)
         if kind:
-            raise CheckpointError(f"{path}: expected a checkpoint that torch.save wrote, got {kind}")
+            raise CheckpointError(
+                f"{path}: expected a checkpoint that torch.save wrote, got {kind}; if the command also takes clips, "
+                "name the encoder first"
+            )
         _check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, on how old a file is; what is wrong with it is raised
@@ -64,7 +68,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     except CheckpointError:
         raise
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: expected a checkpoint file, there is none") from None
+        raise CheckpointError(f"{path}: expected a checkpoint file, there is none; check the name") from None
     except Exception as error:
         # Broken bytes surface as many kinds of errors, in torch, pickle and zipfile.
         raise CheckpointError(

@@ -54,8 +54,10 @@ def _check_there(folder: Path) -> None:
         inside = [path for path in sorted(folder.glob("*")) if (path / files.CONFIG).is_file()][:3]
         if inside:
             hint = f"; there is one in {', '.join(repr(escape(path)) for path in inside)}"
+        elif folder.is_file():
+            hint = "; it is a file: name a folder that save_pretrained wrote, or read released weights by load_official"
         elif folder.exists():
-            hint = ""
+            hint = "; name a folder that save_pretrained or a run has written, such as runs/demo/encoder"
         else:
             hint = "; there is no such folder, and HubEncoder.from_pretrained takes names on the hub"
         raise FileNotFoundError(
