@@ -74,8 +74,8 @@ def extract_features(
     """
     if not isinstance(encoder, nn.Module):
         raise TypeError(
-            f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}; pass the module, such as the .encoder of "
-            "what from_pretrained returns"
+            f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}; pass the module, such as the "
+            ".encoder of what from_pretrained returns"
         )
     check_integer(batch_size, name="batch_size")
     if isinstance(clips, Tensor):

@@ -194,6 +194,10 @@ class RunFolder:
             cause = error if isinstance(error, OSError) else error.__context__
             if not isinstance(cause, OSError):
                 raise
+            if self.path.is_file():
+                raise RunFolderError(
+                    f"train.folder: expected a folder, got the file {self.path}; choose another"
+                ) from error
             kept = "there is no checkpoint yet"
             with contextlib.suppress(OSError):
                 kept = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint.exists() else kept

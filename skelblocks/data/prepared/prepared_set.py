@@ -77,7 +77,12 @@ class PreparedSet(ClipSet):
         check_choice(part, (None, *PARTS), name="part")
         manifest = self.folder / files.MANIFEST
         if not manifest.is_file():
-            more = "; its preparation is unfinished: run it again" if (self.folder / files.UNFINISHED).is_dir() else ""
+            unfinished = (self.folder / files.UNFINISHED).is_dir()
+            more = (
+                "; its preparation is unfinished: run it again"
+                if unfinished
+                else "; name a folder that skelblocks prepare has written"
+            )
             raise FileNotFoundError(f"folder: there is no prepared set in {escape(self.folder)!r}{more}")
         self.manifest = files.read_json(manifest)
         index = self._open()
