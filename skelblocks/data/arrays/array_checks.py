@@ -49,8 +49,8 @@ def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np
         values = values[:, 0]  # the released preprocessing saves them as a column
     if values.shape != (n,):
         raise ValueError(
-            f"labels: expected one label per clip, shape ({n},), got shape {values.shape}; list the labels in the order "
-            "of the clips"
+            f"labels: expected one label per clip, shape ({n},), got shape {values.shape}; list the labels in the "
+            "order of the clips"
         )
     if values.min() < 0:
         raise ValueError(
@@ -113,8 +113,8 @@ def mask_or_places(selection: ArrayLike, n: int) -> NDArray[np.int64]:
         chosen = np.flatnonzero(chosen)
     if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
         raise ValueError(
-            f"selection: expected a mask or indices that select at least one clip, got {chosen!r}; check the values that "
-            "you compare, such as dataset.subjects, which is None if the set has none"
+            f"selection: expected a mask or indices that select at least one clip, got {chosen!r}; check the values "
+            "that you compare, such as dataset.subjects, which is None if the set has none"
         )
     if chosen.min() < 0 or chosen.max() >= n:
         raise ValueError(f"selection: expected indices in 0..{n - 1}, got {chosen.min()}..{chosen.max()}")
