@@ -22,7 +22,7 @@ from skelblocks.encoders import ReadoutEncoder
 from skelblocks.encoders.readout import Readout
 from skelblocks.evaluation import extract_features
 from skelblocks.evaluation.frozen import PRECISIONS, Precision
-from skelblocks.interop.pretrained.check_fits import check_fits
+from skelblocks.interop.pretrained.check_fits import check_fits, check_same_coordinates
 from skelblocks.interop.pretrained.pretrained import Pretrained
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
@@ -118,7 +118,9 @@ def open_clips(args: argparse.Namespace, pretrained: Pretrained) -> ClipDataset:
         )
     layout = _recorded_layout(path, args.layout, pretrained)
     settings = recorded_settings(args, pretrained.preprocessing, layout, pretrained.layout)
-    return ArrayDataset.from_file(path, layout=layout, split=args.part, preprocessing=settings)
+    dataset = ArrayDataset.from_file(path, layout=layout, split=args.part, preprocessing=settings)
+    check_same_coordinates(dataset, pretrained.encoder)
+    return dataset
 
 
 @torch.no_grad()

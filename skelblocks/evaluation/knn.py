@@ -5,6 +5,7 @@ Axes: n queries, k bank rows, d features, c classes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias, TypedDict, get_args, overload
 
@@ -226,6 +227,13 @@ def knn_accuracy(
     """
     check_features(train_features, "k d", name="train_features")
     check_features(test_features, "n d", name="test_features", d=train_features.shape[1])
+    if test_features.data_ptr() == train_features.data_ptr() and test_features.shape == train_features.shape:
+        warnings.warn(
+            "test_features: expected other clips than train_features, got the same tensor, so each clip is its own "
+            "nearest neighbor; split the clips, or leave each one out by nearest_neighbors(..., exclude_self=True)",
+            UserWarning,
+            stacklevel=3,
+        )
     check_labels(train_labels, name="train_labels", n=len(train_features))
     check_labels(test_labels, name="test_labels", n=len(test_features))
     several = k if isinstance(k, Iterable) else [k]

@@ -18,6 +18,7 @@ from skelblocks.encoders.readout import Readout
 from skelblocks.encoders.readout_encoder import ReadoutEncoder
 from skelblocks.evaluation import StreamScores, accuracy, cached_features, extract_features
 from skelblocks.evaluation.frozen import Precision
+from skelblocks.interop.pretrained.check_fits import check_same_coordinates
 from skelblocks.protocols.evaluated_clips import chosen_data, evaluated_sets, pretrained_apart
 from skelblocks.protocols.options import ProtocolOptions
 from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
@@ -129,6 +130,7 @@ def load_evaluated_run(
     trained.encoder.to(_device(options.evaluate.accelerator))
     chosen = chosen_data(trained, options.data)
     sets, chosen = evaluated_sets(trained, chosen, layout=options.data.layout, tell=keep)
+    check_same_coordinates(sets.train, trained.encoder)
     held = _held_out(sets, chosen, options)
     cache = trained.results_folder / "features" if keep else None
     readout = trained.readout if options.readout is None else options.readout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from torch import nn
 
 from skelblocks._utils.escape import escape
 from skelblocks._utils.explain_arguments import explain_arguments
@@ -42,6 +43,7 @@ def check_fits(dataset: ClipDataset, pretrained: Pretrained) -> None:
         these settings
     """
     check_same_skeleton(dataset.layout, pretrained.layout)
+    check_same_coordinates(dataset, pretrained.encoder)
     if pretrained.preprocessing is None or dataset.preprocessing is None:
         whose = "the encoder's folder" if pretrained.preprocessing is None else "the data set"
         warnings.warn(f"{whose} does not say how its clips were preprocessed; not compared", UserWarning, stacklevel=3)
@@ -74,6 +76,22 @@ def check_prepared_unit(dataset: ClipDataset, expected: Preprocessing) -> None:
         return
     places = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), _LOOKED_AT)).astype(int))
     check_unit(dataset.batch(places).numpy(), layout=dataset.layout, preprocessing=expected)
+
+
+def check_same_coordinates(dataset: ClipDataset, encoder: nn.Module) -> None:
+    """Refuse clips in a picture for an encoder of clips in space, and the reverse.
+
+    Raises:
+        ValueError: the number of coordinates differs.
+    """
+    expected, found = getattr(encoder, "in_channels", None), dataset[0].clip.shape[0]
+    if expected is not None and found != expected:
+        way = "adds a depth of zero" if expected > found else "omits the third"
+        flat = "; an encoder for flat clips, by skelblocks distill, is better" if expected > found else ""
+        raise ValueError(
+            f"clips: expected {expected} coordinates as for the encoder, got {found}; Preprocessing(coordinates="
+            f"{expected}) {way}, on a command line --coordinates {expected} or --data.coordinates {expected}{flat}"
+        )
 
 
 def check_same_skeleton(found: SkeletonLayout, expected: SkeletonLayout) -> None:
