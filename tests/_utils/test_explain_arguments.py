@@ -44,7 +44,7 @@ def test_a_right_call_passes_and_the_signature_is_kept():
         (lambda: info_nce(1, 2, 3), r"info_nce: expected 1 positional argument \(logits\), got 3"),
         (lambda: d3m_loss(1, 2, 3, 4), "d3m_loss: expected 2 positional arguments"),
         (lambda: draw(), r"draw: expected a value for x, got none; pass x=\.\.\."),
-        (lambda: MomentumQueue(8), r"MomentumQueue: expected a value for size, got none; pass size=\.\.\."),
+        (lambda: ContrastiveLogits(), r"ContrastiveLogits: expected a value for temperature, got none; pass temper"),
         (lambda: MomentumQueue(8, size=4).enqueue(), "MomentumQueue.enqueue: expected a value for keys, got none"),
         (lambda: contrastive_logits(1, 2), "contrastive_logits: expected a value for bank, got none; pass bank="),
         (lambda: ContrastiveLogits(0.07), r"ContrastiveLogits: expected 0 .* by name: temperature=\.\.\."),
