@@ -78,7 +78,8 @@ def values_visible(x: Tensor) -> bool:
     """
     if torch.compiler.is_compiling() or x.device.type != "cpu":
         return False
-    return not torch._C._functorch.is_batchedtensor(x)
+    # A gradient's wrapper may hold a batched tensor.
+    return not torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
 def check_sequence(xs: object, *, name: str) -> None:
