@@ -10,23 +10,21 @@ _COORDINATES = (2, 3)
 
 
 def type_remedy(x: object, *, name: str) -> str:
-    """How to turn ``x``, which is no tensor, into one; empty if that is not known.
+    """How to turn ``x``, which is no tensor, into one.
 
     Example:
         >>> import torch
         >>> type_remedy([torch.zeros(2)], name="clips")
-        '; pass torch.stack(clips)'
+        '; convert it with torch.stack(clips)'
     """
-    if hasattr(x, "__array__"):
-        return f"; pass torch.as_tensor({name})"
-    if isinstance(x, (list, tuple)) and x:
-        return f"; pass torch.{'stack' if all(isinstance(each, Tensor) for each in x) else 'as_tensor'}({name})"
+    if isinstance(x, (list, tuple)) and x and all(isinstance(each, Tensor) for each in x):
+        return f"; convert it with torch.stack({name})"
     bank = getattr(x, "bank", None) if isinstance(x, nn.Module) else None
     if isinstance(bank, Tensor):
         return "; pass the queue's tensor, queue.bank"
     if isinstance(x, nn.Module):
         return "; call the module, and pass what it returns"
-    return ""
+    return f"; convert it with torch.as_tensor({name})"
 
 
 def axis_remedy(shape: Sequence[int], axes: Sequence[str], sizes: Mapping[str, int], *, name: str) -> str:
