@@ -196,7 +196,7 @@ def test_a_bank_of_other_lengths_is_noticed():
 
 
 COMMANDS = {
-    "evalute linear run": r"invalid choice: 'evalute'.*did you mean 'evaluate'.*--help",
+    "eval linear run": r"invalid choice: 'eval'.*did you mean 'evaluate'.*--help",
     "": "required: COMMAND; .*--help",
     "train": "required: page.*`skelblocks train --help`",
     "train msmcrl": r"got 'msmcrl' \(did you mean 'msmclr'\?\)",
@@ -208,7 +208,7 @@ COMMANDS = {
     "train pstl --train.epochs 0": "train.epochs: expected an integer >= 1, got 0",
     "train pstl --data.split xsub": "data.split: expected one of 'cross-subject'.*, got xsub",
     "train pstl --data.stream bones": r"got bones \(did you mean 'bone'\?\)",
-    "train pstl --config smal": r"config: .*'smal'.*did you mean 'small'",
+    "train pstl --config aimclr_smal": r"config: .*'aimclr_smal'.*did you mean 'aimclr_small'",
     "train pstl --config words.txt": "config: expected groups of options in words.txt, got str; write for instance",
     "train pstl --config empty.yaml": "config: expected groups of options in empty.yaml, got none; write some",
     "train pstl --data.path nope.npz": "there is no file 'nope.npz' .looked in",

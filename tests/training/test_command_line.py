@@ -79,7 +79,7 @@ def test_every_option_has_a_text(method, capsys):
         (["--data.train_ids", "3"], r"data.train_ids: expected a list, such as \[1,2\], got 3"),
         (["--train.resume", "maybe"], "train.resume: expected true or false, got maybe"),
         (["--train.batch_size"], "expected one argument; write its value behind it"),
-        (["--config", "smal"], r"config: expected a YAML file, got 'smal'.*did you mean 'small'"),
+        (["--config", "aimclr_smal"], r"config: expected a YAML file, got 'aimclr_smal'.*did you mean 'aimclr_small'"),
         (["--train", "3"], "Unable to load config"),
         (["--train.epochs", "true"], "train.epochs"),
         (["--data.synthetic", "[" * 3000], "nested too deeply|expected a mapping"),
