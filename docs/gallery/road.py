@@ -20,7 +20,7 @@ LIMB = {joint: color for color, joints in zip(LIMBS, GROUPS.values(), strict=Tru
 INK, GRAY = "#1a202c", "#4a5568"
 KINDS = {"trained": "#cfe2f3", "momentum copy": "#d9ead3", "no weights": "#eceff1", "loss": "#f4cccc"}
 # Of docs/results.md: NW-UCLA, the neighbor column. A test compares them.
-RESULTS = {"raw coordinates": 46.1, "a random transform": 70.0, "released weights, MsMCLR": 81.2}
+RESULTS = {"raw coordinates": 46.1, "a random transform": 70.0, "adapted by MsMCLR": 81.2}
 
 
 def skeleton(axes: Axes, x: Tensor, *, left: float, bottom: float) -> None:
