@@ -42,6 +42,7 @@ class STGCNBlock(nn.Module):
         joints, see :class:`GraphConvolution`.
 
     Example:
+        >>> import torch
         >>> from skelblocks import layouts
         >>> block = STGCNBlock(16, out_channels=32, subsets=3, joints=25, stride=2)
         >>> block(torch.randn(2, 16, 25, 25), layouts.adjacency("ntu-rgb+d")).shape

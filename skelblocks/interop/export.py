@@ -109,8 +109,8 @@ def export_program(
     )
 
 
-@explain_arguments
 @takes_input
+@explain_arguments
 def export_onnx(
     encoder: nn.Module,
     path: str | os.PathLike[str],
@@ -185,8 +185,8 @@ def export_onnx(
         written.save(str(place), external_data=False)
 
 
-@explain_arguments
 @takes_input
+@explain_arguments
 def save_program(
     program: ExportedProgram,
     path: str | os.PathLike[str],

@@ -15,10 +15,10 @@ def check_reduction(reduction: Reduction) -> None:
     """Raise ``ValueError`` unless :func:`reduce_clips` supports the reduction.
 
     Example:
-        >>> check_reduction("median")
+        >>> check_reduction("max")
         Traceback (most recent call last):
         ...
-        ValueError: reduction: expected one of 'mean', 'sum', 'none', got 'median'
+        ValueError: reduction: expected one of 'mean', 'sum', 'none', got 'max'
     """
     check_choice(reduction, get_args(Reduction), name="reduction")
 

@@ -62,7 +62,7 @@ def curves(
         >>> len(figure.axes[0].lines)
         2
         >>> figure = curves({"kNN": [40, 60, 70]}, ylabel="accuracy, %", levels={"chance": 10}, from_zero=True)
-        >>> figure.axes[0].get_ylim()[0]
+        >>> float(figure.axes[0].get_ylim()[0])
         0.0
     """
     check_by_name(series, name="series", of="curves", example="{'loss': losses}")

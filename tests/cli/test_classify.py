@@ -190,7 +190,7 @@ def test_what_a_user_can_mend_is_one_line(folder, tmp_path, capsys):
         ((tmp_path / "none", clips), "there is no pretrained encoder in"),
         ((clips, clips), "clips.npz: expected a checkpoint"),
         ((folder, tmp_path / "none.npz"), "clips: there is no file or folder"),
-        ((folder, bad), "give --missing nearest to put each"),
+        ((folder, bad), "add --missing nearest to use the nearest joints"),
         ((folder, clips, "--top", 0), "top: expected an integer >= 1, got 0"),
         ((folder, clips, "--layout", "sbu"), "layout: "),
         ((folder, clips, "--device", "toaster"), "device: 'toaster' is not available"),

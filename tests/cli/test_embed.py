@@ -212,7 +212,7 @@ def test_a_set_that_does_not_fit(encoder, folder, prepared, arrays, tmp_path, ca
     for name, clips, message in [
         ("utd", prepared, "the skeleton of the encoder, 'utd-mhad', got 'nw-ucla', which has joints of its own"),
         ("silent", arrays, "does not record how to prepare clips"),
-        ("flat", prepared, "axis 'c' is 3, not 2"),
+        ("flat", prepared, "expected 2 coordinates as for the encoder, got 3"),
         ("encoder", tmp_path / "three.npz", "expected at most 2 persons"),
         ("encoder", tmp_path / "none.npz", "there is no file or folder"),
         ("encoder", tmp_path / "raw", "there is no prepared set in"),
@@ -288,7 +288,7 @@ def test_export_from_recorded_clips_to_probabilities(encoder, tmp_path, capsys):
         ("bare", ("--classifier",), "classifier: expected an encoder with a classifier"),
         ("bare", ("--preparation",), "does not record how clips are prepared"),
         ("whole", ("--y", "down"), "y: expected this option only with --preparation"),
-        ("whole", ("--map", "--classifier"), "map: expected it without --classifier"),
+        ("whole", ("--map", "--classifier"), "map: expected --map without --classifier"),
         ("whole", ("--preparation", "--persons", 2), "persons: expected at most the 1 of the preparation, got 2"),
         ("whole", ("--preparation", "--layout", "hand-21"), "add --missing nearest"),
         ("whole", ("--preparation", "--coordinates", 2), "align: expected 3 coordinates"),

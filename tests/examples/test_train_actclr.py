@@ -107,7 +107,7 @@ def test_views_are_ten(stream):
 def test_wrong_options_are_refused():
     with pytest.raises(ValueError, match=r"contrast\.exclude_own_keys: expected false, got true; lower max_similarity"):
         small_options(PAGE, exclude_own_keys=True)
-    with pytest.raises(ValueError, match=r"encoder\.kind: BiGRU's feature map has no joints, which the actionlet mask"):
+    with pytest.raises(ValueError, match=r"encoder\.kind: expected a feature map with joints for the actionlet mask"):
         small_method(PAGE, kind="bigru")
 
 

@@ -104,7 +104,7 @@ class TestOptions:
             parse(*words)
 
     def test_a_list_is_wanted(self):
-        with pytest.raises(ValueError, match=r"teacher: expected a list of at least one, got 'a.pt'"):
+        with pytest.raises(ValueError, match=r"teacher: expected a list with at least one entry, got 'a.pt'"):
             DistillOptions(teacher="a.pt", layout="coco-17")
 
 

@@ -106,7 +106,7 @@ def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
     with RunFolder(tmp_path / "run") as folder:
         folder.log([{"epoch": 1}])
         with (
-            pytest.raises(RunFolderError, match=r"another process trains in .*run; wait until it has ended"),
+            pytest.raises(RunFolderError, match=r"another process trains in .*run; wait until it ends"),
             RunFolder(tmp_path / "run"),
         ):
             pass

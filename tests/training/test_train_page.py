@@ -100,7 +100,7 @@ def test_every_encoder_trains_or_is_refused(method, kind, small):
     options = small(page, kind=kind, epochs=1, **own.get(method, {}))
     if kind == "bigru" and method in {"aimclr", "msmclr", "actclr", "skelemixclr"}:
         blocks = "EADM|MsM|the actionlet mask|the region pooling"
-        with pytest.raises(ValueError, match=rf"encoder.kind: BiGRU's feature map has no joints, which ({blocks})"):
+        with pytest.raises(ValueError, match=rf"encoder.kind: expected a feature map with joints for ({blocks})"):
             page.train(options)
     elif kind == "bigru" and method == "isc":
         with pytest.raises(ValueError, match=r"encoder\.kind: expected 'stgcn' or 'dsta' for the graph, got 'bigru'"):
@@ -225,7 +225,7 @@ def test_a_method_of_ones_own_names_its_streams(small):
             return {"joints": self}
 
     page = Page(name="mine", options=MethodOptions, build=lambda *_, **__: Nameless(), make_views=None)
-    with pytest.raises(ValueError, match=r"encoders: expected one for each of the streams joint, got joints"):
+    with pytest.raises(ValueError, match=r"encoders: expected one encoder for each of the streams joint, got joints"):
         page.train(small(page))
 
 

@@ -27,8 +27,8 @@ from skelblocks.streams import Stream
 _WAIT = 60.0  # seconds for another process that saves to the same folder
 
 
-@explain_arguments
 @takes_input
+@explain_arguments
 def save_pretrained(
     folder: str | os.PathLike[str],
     *,

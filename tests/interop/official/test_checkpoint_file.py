@@ -262,7 +262,7 @@ def test_a_file_of_another_kind_is_told_what_it_seems_to_be(tmp_path, content, k
 
 def test_archives_of_another_kind_are_told_what_they_seem_to_be(tmp_path):
     np.savez(tmp_path / "clips.npz", x=np.zeros(3))
-    with pytest.raises(CheckpointError, match=r"this is an \.npz file of NumPy"):
+    with pytest.raises(CheckpointError, match=r"got an \.npz file of NumPy"):
         read_state_dict(tmp_path / "clips.npz")
     with zipfile.ZipFile(tmp_path / "script.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("script/code/__torch__/linear.py", "def forward(self): ...")
