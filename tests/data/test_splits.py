@@ -76,7 +76,11 @@ def test_origins_of_names():
         ("ntu60-xview", {"camera": [0, 1]}, r"camera in 1\.\.3 .* got 0"),
         ("ntu60-xview", {"camera": [2, 3], "action": [60]}, r"one action per clip, shape \(2,\), got \(1,\)"),
         ("ntu60-xview", {"camera": [[1, 2]]}, r"camera: expected one per clip, shape \(n,\)"),
-        ("ntu60-xview", {"camera": [1, 2]}, r"train: no clip has \[3\]; camera has \[1, 2\]; choose some of these; allow_missing"),
+        (
+            "ntu60-xview",
+            {"camera": [1, 2]},
+            r"train: no clip has \[3\]; camera has \[1, 2\]; choose some of these; allow_missing",
+        ),
         ("ntu60-xview", {"camera": [2, 3]}, "the test part is empty"),
     ],
 )

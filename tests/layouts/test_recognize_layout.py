@@ -18,7 +18,8 @@ def test_joints_in_another_order_are_told_to_restrict(layout):
 @pytest.mark.parametrize("layout", [None, "ntu-rgb+d"])
 def test_a_part_of_a_skeleton_is_told_to_restrict(layout):
     with pytest.raises(
-        ValueError, match=r"(without some of them|some of the joints of|a part of).*; pass layouts\.restrict\('ntu-rgb\+d', names"
+        ValueError,
+        match=r"(without some of them|some of the joints of|a part of).*; pass layouts\.restrict\('ntu-rgb\+d', names",
     ):
         recognize_layout(layout, num_joints=13, joint_names=NTU[:13])
 

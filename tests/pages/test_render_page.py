@@ -69,7 +69,7 @@ def test_a_table_has_headers_and_text(monkeypatch):
 def test_pages_are_written_whole(tmp_path):
     html = render_page("base.html", title="A page")
     assert write_page(tmp_path / "page.html", html).read_text(encoding="utf-8") == html
-    with pytest.raises(FileExistsError, match="path: .* exists already"):
+    with pytest.raises(FileExistsError, match=r"path: .* exists already"):
         write_page(tmp_path / "page.html", html, overwrite=False)
     with pytest.raises(ValueError, match=r"ends in \.html, got 'page\.txt'"):
         write_page(tmp_path / "page.txt", html)

@@ -346,7 +346,9 @@ def test_a_label_outside_the_video_is_refused_alone(tmp_path):
     video = read_pku_mmd(skeletons[0], labels=labels[0])
     assert video[0].x.shape[1] == 90
     for i, interval in ((1, r"60\.\.91"), (2, r"0\.\.5"), (-1, r"9\.\.8")):
-        with pytest.raises(ClipFormatError, match=rf"line {i % 4 + 1}: expected frames within the video, 1\.\.90, .* {interval}"):
+        with pytest.raises(
+            ClipFormatError, match=rf"line {i % 4 + 1}: expected frames within the video, 1\.\.90, .* {interval}"
+        ):
             video[i]
     with pytest.raises(ClipFormatError, match="labels of video '0002-L'"):
         read_pku_mmd(skeletons[0], labels=labels[1])
