@@ -64,7 +64,7 @@ class ArrayDataset(ClipSet):
             :func:`~skelblocks.data.fill_joints` fills them. Samples then carry the mask of the preprocessed clips.
         preprocessing: Preprocessing of every clip: frames, center, alignment, persons, scale, another skeleton.
             Default: ``Preprocessing()``, 50 frames and the layout's center at the origin, as in the released
-                preprocessing.
+            preprocessing.
         names: One name per clip, for messages and reports. Default: its number.
         class_names: One name per class.
         subjects: Subject of each clip, for :func:`~skelblocks.data.cross_subject`.
