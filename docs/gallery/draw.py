@@ -53,7 +53,7 @@ def script_of(name: str) -> tuple[Path, list[str]]:
 
 
 def draw(names: Sequence[str], folder: Path) -> None:
-    """Run the scripts of these names, or all, in as many processes as there are cores."""
+    """Run the named scripts, or all, with one process for each core."""
     jobs: dict[Path, list[str]] = {}
     for script, pictures in map(script_of, names):
         jobs[script] = [] if not pictures or jobs.get(script) == [] else [*jobs.get(script, []), *pictures]

@@ -22,7 +22,7 @@ def clips(present, dtype=torch.float64):
 def encoder(kind):
     torch.manual_seed(0)
     model = ENCODERS[kind]().double()
-    model.train()(clips([[1, 1]] * 4))  # so that the running statistics are not those of a fresh module
+    model.train()(clips([[1, 1]] * 4))  # moves the running statistics away from their initial values
     return model.eval()
 
 

@@ -32,7 +32,7 @@ def encoder(kind, absent="skip"):
     torch.manual_seed(0)
     model = ENCODERS[kind](absent).double()
     with torch.no_grad():
-        model(clips([[1, 1]] * 4))  # so that the running statistics are not those of a fresh module
+        model(clips([[1, 1]] * 4))  # moves the running statistics away from their initial values
     return model
 
 

@@ -120,7 +120,7 @@ def _judge(place: StudySet, names: list[str], kind: str, seed: int, *, name: str
 
 
 def _complete(file: Path) -> bool:
-    """Whether the features of a row are there, those of an encoder by every readout."""
+    """Whether a row has its features; an encoder has features by every readout."""
     if not file.exists():
         return False
     with np.load(file) as arrays:

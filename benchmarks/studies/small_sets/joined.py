@@ -37,7 +37,7 @@ class Part(NamedTuple):
 def write_joined(path: Path, places: list[StudySet]) -> None:
     """Write the training clips of each set, and as many clips of synthetic motion as a small set has.
 
-    The arrays are those of a set of skelblocks' form, without labels, and ``set``, the name of the set of each clip.
+    It has the arrays of skelblocks' form without labels, and ``set``, which names the set of each clip.
 
     Args:
         path: The npz file to write.
