@@ -27,7 +27,7 @@ def accuracy(
     Args:
         logits: Scores ``(n, c)``.
         labels: True classes ``(n,)``, integers in 0..c-1.
-        topk: Each k; from c on the share is 1, unless the scores are votes.
+        topk: The values of k. From k = c on, the share is 1 unless the scores are votes.
         votes: Whether the scores are votes or probabilities, in which a class with 0 is not ranked. Default: yes if no
             score is negative and all rows have the same sum, which is true of
             :func:`~skelblocks.evaluation.knn_scores` and of a softmax, also after fusion.

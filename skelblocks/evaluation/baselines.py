@@ -26,7 +26,7 @@ def coordinate_features(clips: Tensor, *, frames: int = 25) -> Tensor:
 
     Args:
         clips: ``(n, c, t, v, m)``, prepared as for an encoder: centered, and turned if the views differ.
-        frames: To how many frames clips are resampled, linearly.
+        frames: Number of frames after linear resampling.
 
     Returns:
         ``(n, c * frames * v * m)``.
@@ -59,7 +59,7 @@ def mini_rocket_features(train: Tensor, test: Tensor, *, kernels: int = 10_000, 
     Args:
         train: Training clips ``(n, c, t, v, m)``, from which the thresholds are taken.
         test: Test clips, for another n.
-        kernels: About how many features to compute; sktime rounds down to a multiple of 84.
+        kernels: Number of features, which sktime rounds down to a multiple of 84.
         seed: Random seed of the draws.
 
     Returns:

@@ -43,7 +43,7 @@ class PairedInterval(NamedTuple):
         difference: Mean of a minus mean of b.
         low: Lower end of its confidence interval.
         high: Upper end.
-        share_not_better: Fraction of the resamples in which a is not better than b; small if a is surely better.
+        share_not_better: Fraction of the resamples in which a is not better than b; small if a is clearly better.
     """
 
     difference: float
@@ -62,14 +62,14 @@ def bootstrap_interval(
         \bar{x}^{(r)} = \frac{\sum_u w^{(r)}_u s_u}{\sum_u w^{(r)}_u n_u}, \qquad
         w^{(r)} \sim \operatorname{Multinomial}(U; 1/U, \dots, 1/U)
 
-    with :math:`s_u` and :math:`n_u` the sum and the number of the samples of unit u, of U units. A unit is a sample,
-    or, with ``groups``, all samples of a group. **Clips of one person are not independent**: in a test set of 20 people
-    who each perform everything, resampling clips gives an interval that is too narrow for "on other people". Pass the
-    subjects as ``groups`` to resample whole people; with few of them even that interval is somewhat too narrow.
+    Here :math:`s_u` and :math:`n_u` are the sum and the number of the samples of unit u, and U is the number of units.
+    A unit is a sample, or, with ``groups``, all samples of a group. **Clips of one person are not independent**: if 20
+    people perform every action, resampling clips gives an interval that is too narrow for other people. Pass the
+    subjects as ``groups`` to resample whole people. With few people, even this interval is somewhat too narrow.
 
     The interval covers only the choice of the test set, not the seed of the training; for seeds see
-    :func:`~skelblocks.evaluation.summarize_seeds`. Where every sample is right, it has no width. None of the papers of
-    this field gives intervals; the defaults are customary ones.
+    :func:`~skelblocks.evaluation.summarize_seeds`. If every sample is right, it has no width. No paper of this field
+    gives intervals; the defaults are the usual ones.
 
     Args:
         correct: One number for each sample, ``(n,)``: whether it was classified right, or any finite metric of it.
@@ -113,9 +113,9 @@ def paired_bootstrap(
 ) -> PairedInterval:
     """Bootstrap the difference of two means over the same test samples, each resampled together with its pair.
 
-    Two classifiers fail on much the same clips, so that the interval of the difference is narrower than the intervals
-    of the two accuracies suggest: these may overlap where this one is clear of 0. Differences within the rounding of
-    the values count as none.
+    Two classifiers often fail on the same clips. So the interval of the difference is narrower than the intervals of
+    the two accuracies suggest: these may overlap although the difference is clearly not 0. Differences within rounding
+    count as 0.
 
     Args:
         correct_a: ``(n,)``, as in :func:`bootstrap_interval`.

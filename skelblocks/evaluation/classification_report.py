@@ -26,12 +26,12 @@ class ClassMetrics:
         name: Name of the class.
         count: Number of its samples. With 0 the class never occurs: recall and F1 are None, and mean class accuracy
             leaves it out.
-        predicted: Number of samples, of whatever class, that were classified as it.
+        predicted: Number of samples of any class that were classified as this class.
         recall: Share of its samples that were recognized.
         precision: Share of the samples classified as it that belong to it; None if there were none.
         f1: Harmonic mean of precision and recall; 0 for a class that occurs and is never recognized.
-        confused_with: The other class that its samples were most often classified as (of several, the first); None if
-            all were recognized.
+        confused_with: The class with which its samples were most often confused (of several, the first); None if all
+            were recognized.
         confused_count: Number of these samples.
     """
 
@@ -113,15 +113,15 @@ def classification_report(
 ) -> ClassificationReport:
     """Compute accuracy, confusion matrix and the metrics of each class; needs scikit-learn (``skelblocks[eval]``).
 
-    A sample is classified as the class of its highest score, of equal ones as the one with the lower number, as in
-    :func:`accuracy`. The papers of this field report top-1, in places top-5. Mean class accuracy gives every class the
-    same weight; where classes differ in size, as in PKU-MMD, the two differ.
+    A sample is classified as the class of its highest score. Of equal scores, the class with the lower number counts,
+    as in :func:`accuracy`. The papers of this field report top-1 accuracy, and a few of them top-5. Mean class accuracy
+    gives every class the same weight, so it differs from top-1 if classes differ in size, as in PKU-MMD.
 
     Args:
         scores: ``(n, c)``: logits, probabilities or votes.
         labels: True classes ``(n,)``, integers in 0..c-1.
         class_names: One name for each class. Default: their numbers.
-        topk: Each k of the accuracies.
+        topk: The values of k of the accuracies.
         votes: Whether classes with score 0 are left out of the ranking, see :func:`accuracy`.
 
     Returns:
@@ -129,8 +129,8 @@ def classification_report(
 
     Raises:
         TypeError: The scores are not floating-point, the labels not integers, or the names not strings.
-        ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k
-            is below 1, or the names are not c different ones.
+        ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k is
+            below 1, or there are not c different names.
         ImportError: Scikit-learn is not installed.
 
     Example:

@@ -51,24 +51,24 @@ def cluster_scores(
     .. math:: \text{accuracy} = \frac{1}{n} \max_\pi \sum_c |\{i : y_i = c, \text{cluster}_i = \pi(c)\}|
 
     over all one-to-one assignments :math:`\pi` of clusters to classes; the mutual information is divided by the
-    arithmetic mean of the two entropies. None of the papers of this package reports clustering: these are the usual
-    measures of it. k-means finds another local optimum from every start, hence several seeds and their mean, not the
-    best of them.
+    arithmetic mean of the two entropies. No paper of the methods here reports clustering; these are the usual measures.
+    k-means finds another local optimum from every start, so the result is the mean over several seeds, not the best of
+    them.
 
     Args:
         features: ``(n, d)``, see :func:`~skelblocks.evaluation.extract_features`.
         labels: ``(n,)``, integers from 0. The clustering does not use them.
         num_clusters: Default: the number of classes that occur in ``labels``. With fewer, whole classes count as wrong
             in the accuracy; with more, whole clusters do.
-        seeds: One k-means run each, from k-means++ starts; the global generators are left alone.
-        normalize: Whether to scale features to unit length first, as the losses and kNN compare angles.
+        seeds: One k-means run for each seed, from k-means++ starts. The global generators are not used.
+        normalize: Whether to scale features to unit length first, because the losses and kNN compare angles.
 
     Returns:
         The :class:`ClusterScores`.
 
     Raises:
         ImportError: Scikit-learn is missing.
-        TypeError: Features that are not floating-point, labels or seeds that are not integers.
+        TypeError: Features are not floating-point, or labels or seeds are not integers.
         ValueError: Wrong axes, features that are not finite, no seeds, or more clusters than samples.
 
     Example:

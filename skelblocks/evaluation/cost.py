@@ -30,10 +30,10 @@ class ModelCost:
     """Result of :func:`model_cost`.
 
     Attributes:
-        parameters: Numbers in all parameters, each tensor once; a frozen key encoder's too.
-        trainable_parameters: Those that require a gradient.
-        buffers: Numbers in buffers, which are no parameters: running statistics, adjacency, queue.
-        macs: Multiplications with an addition, of one forward of the whole batch.
+        parameters: Number of parameters, with a frozen key encoder; each tensor counts once.
+        trainable_parameters: Number of parameters that require a gradient.
+        buffers: Number of values in buffers: running statistics, adjacency, queue.
+        macs: Multiplications with an addition in one forward of the whole batch.
         flops: What the convention calls floating-point operations.
         convention: The convention.
     """
@@ -56,35 +56,40 @@ def model_cost(
     convention: Convention = "torch",
     forward: Callable[..., object] | None = None,
 ) -> ModelCost:
-    """Count parameters, and the operations of one forward, of an encoder or of a whole method.
+    """Count the parameters and the operations of one forward pass, of an encoder or of a whole method.
 
-    A copy of the module runs once, in the module's own mode and without gradient, so that running statistics, queues,
-    training flags, gradients and the global random numbers stay as they are. What is counted is that forward, for the
-    batch that you pass: divide by its samples for the cost of a clip; a training step's backward is not in it.
+    A copy of the module runs once, in the module's own mode and without gradient. So running statistics, queues,
+    training flags, gradients and the global random numbers do not change. The count is for the batch that you pass:
+    divide by its size for the cost of a clip. It does not include the backward pass of a training step.
 
     **Two conventions.** ``"torch"`` is the convention of torch's ``FlopCounterMode``, which counts only matrix
-    products, convolutions and attention, 2 operations for each multiplication with its addition; ``macs`` is half.
-    Normalizations, activations, elementwise products and products with one vector are free. Fused attention and
-    recurrent kernels, which that counter overlooks, are taken apart for it.
+    products, convolutions and attention, with 2 operations for each multiplication with its addition; ``macs`` is half.
+    Normalizations, activations, elementwise products and products with one vector are free. That counter overlooks
+    fused attention and recurrent kernels, so they run in parts here.
 
-    ``"table9"`` gives table 9 of MsMCLR, which does not say how it counts: SkeletonCLR 1.5e2 G, CrosSCLR (J + M)
-    2.9e2, AimCLR and MsMCLR 2.2e2 are 145.8, 291.7, 218.8 and 221.0 G for query, strong and key forwards of **one
-    batch of 128 clips** of 50 frames and 2 persons, with 569,670,104 a clip and branch of encoder and head. They are
-    multiplications with their addition in convolution and linear layers, and 2 operations a number that is batch
-    normalized, as the tool thop counts; the product with the adjacency is left out, and a graph convolution's weights
-    are applied before it, as in the released code. The table calls this FLOPs, so ``macs`` and ``flops`` are the same
-    here. With all products, and 2 operations each, SkeletonCLR would have 313.6 G, and AimCLR 470.4; this package's
-    graph convolution gathers neighbors first and needs fewer.
+    ``"table9"`` reproduces table 9 of MsMCLR, which does not say how it counts. The numbers agree for the query, strong
+    and key forward of **one batch of 128 clips** of 50 frames and 2 persons, in G:
 
-    The table counts the parameters of query and key encoder together. Of the 0.23 M that it gives MsMCLR beyond
-    AimCLR, 0.198 M belong to a module of the released code that never runs; MsM attention itself has 16,672.
+    - SkeletonCLR: 1.5e2 in the table, 145.8 here.
+    - CrosSCLR (J + M): 2.9e2 in the table, 291.7 here.
+    - AimCLR and MsMCLR: 2.2e2 in the table, 218.8 and 221.0 here.
+
+    Encoder and head have 569,670,104 per clip and branch. These are multiplications with their addition in convolutions
+    and linear layers, and 2 operations for each number that is batch normalized, as the tool thop counts. The product
+    with the adjacency is left out, and the weights of a graph convolution are applied before it, as in the released
+    code. The table calls this FLOPs, so ``macs`` and ``flops`` are the same here. With all products, and 2 operations
+    each, SkeletonCLR would have 313.6 G, and AimCLR 470.4. This package's graph convolution gathers neighbors first and
+    needs fewer.
+
+    The table counts the parameters of query and key encoder together. MsMCLR has 0.23 M more than AimCLR there, of
+    which 0.198 M belong to a module of the released code that never runs. MsM attention itself has 16,672.
 
     Args:
-        module: Holds the parameters. It is copied, so it must deep-copy.
-        *example_inputs: What its forward takes, on its device. On the ``meta`` device, inputs and module, nothing is
-            computed, which is fast for big batches.
-        convention: ``"torch"`` or ``"table9"``. The latter sees layers that are called as modules, and this package's
-            graph convolution; not products written out as functions, as in attention.
+        module: The module to count. It is deep-copied.
+        *example_inputs: Inputs of its forward, on its device. If module and inputs are on the ``meta`` device, nothing
+            is computed, which is fast for large batches.
+        convention: ``"torch"`` or ``"table9"``. ``"table9"`` counts layers that are called as modules and this
+            package's graph convolution, but not products that are written as functions, as in attention.
         forward: Called as ``forward(module, *example_inputs)`` with the copy instead of the module, for keyword
             arguments, or to count a part of a method. Default: the module's own forward.
 

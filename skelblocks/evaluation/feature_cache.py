@@ -61,7 +61,7 @@ def cached_features(
         settings: Anything else that determines the values, in a form that JSON can hold: ``{"stream": "bone"}``. A
             function has no fingerprint: a ``transform`` must be named here as ``"transform"`` or ``"stream"``, a
             ``pool`` other than the mean as ``"pool"``.
-        batch_size: Clips at a time, where they do not come in batches.
+        batch_size: Clips per batch, if they do not come in batches.
         device: As for the extraction.
         pool: As for the extraction.
         transform: As for the extraction.
@@ -72,8 +72,8 @@ def cached_features(
         ``(n, c')``, on the device, in the encoder's dtype.
 
     Raises:
-        TypeError: An encoder that is no module, an iterator, settings that JSON cannot hold.
-        ValueError: A function that the settings do not name, clips that are others the second time, or what the
+        TypeError: The encoder is not a module, the clips are an iterator, or JSON cannot hold the settings.
+        ValueError: A function that the settings do not name, clips that differ between two passes, or what the
             extraction raises.
 
     Example:

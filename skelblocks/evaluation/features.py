@@ -43,24 +43,25 @@ def extract_features(
     :func:`~skelblocks.encoders.fold_batch_norm`, whose features are the same up to rounding.
 
     Args:
-        encoder: Maps ``(n, c, t, v, m)`` to a feature map ``(n, m, c', t', v')``, which is pooled, or to features
-            ``(n, c')``, which are taken as they are. Every submodule has its own training flag back afterwards, also
-            after an error. The encoder is not moved. While it runs, no other thread may use it in training mode.
+        encoder: Maps ``(n, c, t, v, m)`` to a feature map ``(n, m, c', t', v')``, which is pooled, or to pooled
+            features ``(n, c')``. Afterwards every submodule has its own training flag again, also after an error. The
+            encoder is not moved. While it runs, no other thread may use it in training mode.
         clips: A tensor ``(n, c, t, v, m)``, or batches of them: a ``DataLoader`` or another iterable of tensors or of
             tuples that begin with one. A loader must not shuffle, or the features lose their labels.
-        batch_size: Clips at a time, where ``clips`` is a tensor.
+        batch_size: Clips per batch, if ``clips`` is a tensor.
         device: Where to send each batch. Default: where the encoder's first parameter or buffer is.
-        pool: Called with the feature map, and with the person mask too where ``skip_absent`` is set.
+        pool: Called with the feature map, and with the person mask too if ``skip_absent`` is set.
         transform: Called with each batch on the device before the encoder, for instance to take the bone stream.
         skip_absent: Whether absent persons, found in the batch before ``transform``, are left out of the mean. By
             default they count, as in the released code, unless the encoder has ``absent="skip"``.
-        precision: ``"own"``: of the encoder, or the caller's autocast. ``"bf16"``: bfloat16 for an encoder in float32,
-            pooled and returned in float32. ``"auto"``: bfloat16 where the device computes in it itself, which is about
-            twice as fast; the features differ in the third digit.
+        precision: ``"own"`` computes in the encoder's precision, or under the caller's autocast. ``"bf16"`` computes in
+            bfloat16 if the encoder is in float32; features are pooled and returned in float32. ``"auto"`` computes in
+            bfloat16 if the device supports it in hardware, which is about twice as fast; the features differ in the
+            third digit.
 
     Returns:
-        ``(n, c')``, on the device, in the dtype that the encoder gives: its own, under autocast half precision.
-        A probe can be trained on them.
+        ``(n, c')``, on the device, in the dtype of the encoder's output, which is half precision under autocast. A
+        probe can be trained on them.
 
     Raises:
         TypeError: The encoder is not a module, a batch is not a tensor, or ``batch_size`` is not an integer.

@@ -29,12 +29,12 @@ _HOOKS = frozenset({"_forward_hooks", "_forward_pre_hooks"})
 
 @explain_arguments
 def weights_fingerprint(module: nn.Module) -> str:
-    """A sha256 over all that a module computes with: names, dtypes, shapes and bytes of its parameters and buffers.
+    """Compute a sha256 of what a module computes with: names, dtypes, shapes and bytes of its parameters and buffers.
 
-    What its submodules print, their classes, hooks and other attributes count as well, for the same weights may
-    stand in another architecture. Values count by their content, and functions by their name, code and defaults; the
-    methods of classes are not looked at. A module that counts its calls is therefore another after each. The device
-    and ``training`` do not count.
+    The classes of its submodules, their ``repr``, hooks and other attributes count too, because the same weights may
+    belong to another architecture. Values count by their content, and functions by their name, code and defaults. The
+    methods of classes, the device and ``training`` do not count. A module that counts its calls has another fingerprint
+    after each call.
 
     Raises:
         TypeError: Not a module.
@@ -61,12 +61,13 @@ def weights_fingerprint(module: nn.Module) -> str:
 
 @explain_arguments
 def data_fingerprint(clips: Clips) -> str:
-    """A sha256 over clips: over their content, or for a prepared set over the digests in its manifest and its places.
+    """Compute a sha256 of clips.
 
-    The same clips have the same fingerprint as a tensor, as a dataset and in batches of any size, prepared sets apart.
+    It covers their content, or for a prepared set, the digests in its manifest and the places of its clips. Except for
+    prepared sets, the same clips have the same fingerprint as a tensor, as a dataset and in batches of any size.
 
     Raises:
-        TypeError: An iterator, which could be read only once; a batch that is not a tensor.
+        TypeError: The clips are an iterator, which can be read only once, or a batch is not a tensor.
         ValueError: Wrong axes, batches of different shapes, or no clips.
 
     Example:

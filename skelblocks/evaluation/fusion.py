@@ -48,29 +48,29 @@ def fuse_scores(
 
     .. math:: s_{nc} = \sum_b w_b s^{(b)}_{nc}
 
-    Samples are matched by name, never by place: **the released code** matches by place, which is right as long as every
-    file lists its samples in one order. The default weights, 0.6, 0.6 and 0.4 for joint, bone and motion, come from
-    AimCLR and MsMCLR (section 4.2 of both); the 0.4 for the motion of the bones comes from the released code of CTR-
-    GCN. Choose others beforehand or on held-out training clips: the code of HiCLR and SkeAttnCLR tries two settings
-    on the test set and report the better (HiCLR: equal weights, and these; SkeAttnCLR: equal weights, and 0.5, 0.5, 0.4
-    for xsub or 1, 0.2, 0.2 for xview).
+    Samples are matched by name. **The released code** matches them by position, which is right only if all files list
+    their samples in the same order. The default weights, 0.6, 0.6 and 0.4 for joint, bone and motion, come from AimCLR
+    and MsMCLR (section 4.2 of both); the 0.4 for the motion of the bones comes from the released code of CTR-GCN.
+    Choose other weights beforehand or on held-out training clips. The code of HiCLR and SkeAttnCLR tries two settings
+    on the test set and reports the better one (HiCLR: equal weights, and these; SkeAttnCLR: equal weights, and 0.5,
+    0.5, 0.4 for xsub or 1, 0.2, 0.2 for xview).
 
     Args:
         streams: The scores of each stream, all of the same samples and classes.
-        weights: A number from 0 for each stream and for no other. Default: ``FUSION_WEIGHTS``, of which some may stay
-            unused, as when there are two streams.
-        normalize: ``"none"`` adds the scores as they are, raw logits in the released code. ``"softmax"`` turns those
-            of each stream into probabilities first, so that no stream counts more for its larger logits.
+        weights: A number of at least 0 for each stream, and for no other. Default: the entries of ``FUSION_WEIGHTS``
+            for these streams.
+        normalize: ``"none"`` adds the scores as they are, raw logits in the released code. ``"softmax"`` turns the
+            scores of each stream into probabilities first, so that no stream counts more because its logits are larger.
 
     Returns:
         The fused :class:`StreamScores`, with names in the first stream's order, on its device, in the widest dtype of
         the streams and in float32 at least.
 
     Raises:
-        TypeError: A stream that is no ``StreamScores``, names that are not strings, scores that are not floating-point.
-        ValueError: No stream, or one without a weight; a weight without a stream, below 0 or not finite, or all zero;
-            names that are given twice, missing in a stream or in that stream alone; wrong axes, no samples, another
-            number of classes, scores that are not finite, an unknown normalization.
+        TypeError: A stream is not a ``StreamScores``, names are not strings, or scores are not floating-point.
+        ValueError: There is no stream; a stream has no weight, or a weight no stream; a weight is below 0 or not
+            finite, or all are zero; a name is repeated, or is not in all streams; axes are wrong, there are no samples,
+            the numbers of classes differ, scores are not finite, or the normalization is unknown.
 
     Example:
         >>> joint = StreamScores(["a", "b"], torch.tensor([[1.0, 0.0], [0.0, 1.0]]))

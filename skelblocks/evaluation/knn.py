@@ -55,7 +55,7 @@ def knn_scores(
     .. math:: p_{nc} = \frac{\sum_{j \in N_k(n)} w_{nj} [y_j = c]}{\sum_{j \in N_k(n)} w_{nj}}, \qquad
         w_{nj} = e^{s_{nj} / \tau}
 
-    with the cosine :math:`s`. A class has 0 if none of the neighbors is of it, and more than 0 otherwise.
+    with the cosine :math:`s`. A class without a neighbor has 0, and every other class more.
     :func:`~skelblocks.evaluation.accuracy` ranks only classes with votes.
 
     Args:
@@ -64,7 +64,7 @@ def knn_scores(
         labels: Their classes, ``(k,)``, integers from 0.
         k: Numbers of neighbors that vote.
         num_classes: Default: one more than the highest label.
-        temperature: Divides the cosine in the exponential weights; 0.1 in both codes.
+        temperature: Divides the cosine in the exponential weights; 0.1 in the code of SkeleMixCLR and SkeAttnCLR.
         weights: ``"exponential"``, or ``"uniform"`` for one vote each.
         chunk_size: Queries at a time; memory is ``chunk_size * k`` numbers.
 
@@ -142,17 +142,16 @@ def knn_predict(
 ) -> Tensor | dict[int, Tensor]:
     """Give each query the class with the most votes among its k nearest bank rows, by cosine similarity.
 
-    AimCLR and SkeAttnCLR report kNN without its rule or k. **The code** of SkeleMixCLR and SkeAttnCLR has this rule,
-    takes the best of k = 10, 20 and 40, and looks at projected features of randomly cropped and sheared clips, for the
-    bank and for the queries; here the features are what you pass, and
-    :func:`~skelblocks.evaluation.extract_features` gives the encoder's own, of clips as they are. Choose k beforehand:
-    the best of several on the test set is not a result.
+    AimCLR and SkeAttnCLR report kNN accuracies without a rule or k. **The code** of SkeleMixCLR and SkeAttnCLR has this
+    rule. It reports the best of k = 10, 20 and 40, and compares projected features of randomly cropped and sheared
+    clips. Here you pass the features: :func:`~skelblocks.evaluation.extract_features` computes the encoder's features
+    of unchanged clips. Choose k beforehand: the best of several on the test set is not a result.
 
     Args:
         query: Features to classify, ``(n, d)``; their length does not matter.
         bank: Features of known class, ``(k, d)``.
         labels: Their classes, ``(k,)``, integers from 0.
-        k: Neighbors that vote, or several numbers of them. 20 is the middle one of those reported.
+        k: Number of neighbors that vote, or several numbers. 20 is the middle one of the three in the released code.
         num_classes: Default: one more than the highest label.
         **voting: ``temperature``, ``weights`` and ``chunk_size``, as in :func:`knn_scores`.
 
@@ -203,15 +202,14 @@ def knn_accuracy(
     k: int | Sequence[int] = 20,
     **voting: Unpack[Voting],
 ) -> float | dict[int, float]:
-    """Compute the fraction of test features that :func:`knn_predict` classifies correctly, with training features as
-    bank.
+    """Compute the share of test features that :func:`knn_predict` classifies correctly by the training features.
 
     Args:
         train_features: ``(k, d)``.
         train_labels: ``(k,)``.
         test_features: ``(n, d)``.
         test_labels: ``(n,)``; a class that no training feature has is always missed.
-        k: Neighbors that vote, or several numbers of them.
+        k: Number of neighbors that vote, or several numbers.
         **voting: ``temperature``, ``weights`` and ``chunk_size``, as in :func:`knn_scores`.
 
     Returns:

@@ -35,25 +35,26 @@ def labeled_draw(
     .. math:: \text{drawn}_c = \max(\text{minimum}, \operatorname{round}(\text{fraction} \cdot n_c))
 
     of the :math:`n_c` clips of class c, without replacement. AimCLR, CrossMoCo and SkeAttnCLR fine-tune on 1 % and 10 %
-    "randomly selected labeled data". The released code of related methods takes the share of each class. A
-    class's draw depends on the seed, its label and the number of its clips, not on the other classes, and with one seed
-    and rounding, the clips of a smaller fraction are among the clips of a larger one.
+    "randomly selected labeled data". The released code of related methods takes the share of each class. The draw of a
+    class depends on the seed, its label and the number of its clips, not on the other classes. With the same seed and
+    rounding, the clips of a smaller fraction are among the clips of a larger one.
 
     Args:
         labels: Classes ``(n,)``, integers from 0. Only classes that occur are drawn from.
         fraction: Share of each class in [0, 1]. With 0, ``minimum`` clips are drawn of each.
-        minimum: The least number of clips a class. **The released code** has 0: at 1 %, a class of at most 50 clips
-            has none there, so that it cannot be learned.
-        rounding: ``"half_even"`` is Python's ``round``, as in the released code: 2.5 clips are 2, 3.5 are 4. Others:
-            ``"down"``, ``"up"``.
-        generator: On any device; one number is drawn from it. Default: the global one of the CPU. The released code
-            draws from Python's global generator, whose state depends on all that was drawn before.
+        minimum: Smallest number of clips per class. **The released code** has 0: at 1 %, a class of at most 50 clips
+            gets none, so it cannot be learned.
+        rounding: ``"half_even"`` rounds like Python's ``round`` and the released code: 2.5 becomes 2, and 3.5 becomes
+            4. The others are ``"down"`` and ``"up"``.
+        generator: Source of randomness, on any device; one number is drawn from it. Default: torch's global generator
+            on the CPU. The released code draws from Python's global generator, whose state depends on all earlier
+            draws.
 
     Returns:
         Sorted positions in ``labels``, int64, on its device; the same ones on every device.
 
     Raises:
-        TypeError: Labels that are not integers, a ``minimum`` that is none.
+        TypeError: Labels or ``minimum`` are not integers.
         ValueError: Wrong axes, no labels, a fraction outside [0, 1], an unknown rounding, a class with fewer than
             ``minimum`` clips, or nothing to draw.
 

@@ -39,14 +39,14 @@ class LinearProbeResult(NamedTuple):
     """Result of :func:`linear_probe`.
 
     Attributes:
-        accuracy: Share of the test features classified right after the epoch taken, in [0, 1].
+        accuracy: Share of the test features that are classified correctly after the reported epoch, in [0, 1].
         logits: Test scores ``(n, c)``, for instance for the fusion of several streams.
         head: The classifier, for features as they were passed in.
         history: Mean training loss of each epoch.
-        epoch: The epoch taken, counted from 1.
+        epoch: The reported epoch, counted from 1.
         selected: How it was chosen, in words: ``"last epoch"``, ``"best on the validation set"`` or ``"best on the test
             set"``.
-        curves: For ``"validation"`` and ``"test"``, the epochs looked at and the accuracy after each.
+        curves: For ``"validation"`` and ``"test"``, the epochs that were tested and the accuracy after each.
     """
 
     accuracy: float
@@ -81,10 +81,10 @@ def linear_probe(
 ) -> LinearProbeResult:
     """Train a linear layer with cross-entropy and SGD on features that do not change, and test it once, at the end.
 
-    The defaults come from SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and HiCLR: weights drawn from N(0, 0.02), biases
-    zero, an incomplete last batch left out. **The released code** tests every five epochs and reports the best test
-    result, which selects on the test set; this reports the last epoch's, or the best with ``select="test"``. The
-    encoder is frozen there too, in evaluation mode, so that training on features extracted once is the same thing.
+    The defaults come from SkeletonCLR, CrosSCLR, AimCLR, MsMCLR and HiCLR: weights drawn from N(0, 0.02), biases zero,
+    an incomplete last batch left out. **The released code** tests every five epochs and reports the best result, which
+    selects on the test set. This function reports the last epoch, or the best with ``select="test"``. The released code
+    freezes the encoder in evaluation mode too, so training on features that were extracted once is the same.
 
     Args:
         train_features: ``(n, d)``, un-normalized, see :func:`~skelblocks.evaluation.extract_features`.
@@ -92,24 +92,25 @@ def linear_probe(
         test_features: ``(n, d)``, for another n.
         test_labels: ``(n,)``.
         validation: Features ``(n, d)`` and labels ``(n,)``, neither trained nor tested on.
-        select: Which epoch to report: the ``"last"``, the best on ``"validation"``, or the best on ``"test"``, an upper
-            bound on what an honest choice gives and no estimate of it. Of equals the later, as in the released code.
-        evaluate_every: Epochs between two looks at the validation set, and with ``select="test"`` at the test set; the
-            last epoch is looked at too. 5 in the released code.
-        epochs: 100; 150 in the released configurations of SkeleMixCLR and SkeAttnCLR, whose paper prints 100.
-        learning_rate: 3 for features of ST-GCN with 256 channels. Of features with a larger scale it makes the loss
-            explode: lower it, or set ``standardize``.
+        select: Which epoch to report: the ``"last"``, the best on ``"validation"``, or the best on ``"test"``, which is
+            more than an honest choice gives. Of equally good epochs the later one counts, as in the released code.
+        evaluate_every: Epochs between two tests on the validation set, or with ``select="test"`` on the test set. The
+            last epoch is always tested. 5 in the released code.
+        epochs: Number of epochs; 150 in the released configurations of SkeleMixCLR and SkeAttnCLR, whose paper prints
+            100.
+        learning_rate: Learning rate. 3 suits the features of an ST-GCN with 256 channels. If features have a larger
+            scale, the loss explodes: lower the rate, or set ``standardize``.
         milestones: After how many epochs the learning rate is multiplied by ``gamma``.
-        gamma: 0.1.
-        batch_size: 128. Fewer training features make one batch.
-        momentum: 0.9.
-        weight_decay: 0.
+        gamma: Factor of the learning rate at each milestone.
+        batch_size: Features per batch. If there are fewer, they form one batch.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of SGD.
         standardize: Whether to shift and scale every feature to mean 0 and deviation 1 over the training set first; not
-            done in the papers. A feature that is constant up to rounding is shifted alone. Standardizing is needed to
-            be fair to an untrained encoder, whose features are too small for the default learning rate to move
-            anything.
+            done in the papers. A feature that is constant up to rounding is only shifted. Standardize to compare with
+            an untrained encoder: its features are too small for the default learning rate.
         num_classes: Default: one more than the highest label.
-        generator: For the first weights and the order of the batches. Default: the global one.
+        generator: Source of randomness for the initial weights and the order of the batches. Default: torch's global
+            generator.
 
     Returns:
         The :class:`LinearProbeResult`, on the device of the training features.

@@ -24,8 +24,8 @@ class RetrievalScores(NamedTuple):
     """How well features retrieve clips of the query's class.
 
     Attributes:
-        recall: For each number of neighbors, the share of queries with at least one of their class among them.
-        mean_average_precision: Over the whole ranking, in (0, 1].
+        recall: For each number of neighbors, the share of queries with at least one neighbor of their class.
+        mean_average_precision: Mean average precision over the whole ranking, in (0, 1].
     """
 
     recall: dict[int, float]
@@ -39,17 +39,17 @@ def nearest_neighbors(
 ) -> tuple[Tensor, Tensor]:
     """Find the k bank rows of the largest cosine with each query, nearest first, and the cosines.
 
-    Of equal cosines the lower row comes first. They are multiples of 2 ** -24, the step of float32 just below 1, or of
-    2 ** -40 where an argument is float64, rounded from products in double precision. So copies of a row have equal
-    cosines, wherever they are in the bank, and every device finds the same neighbors; an error of the product's last
-    digits moves a cosine to another multiple too seldom to matter. The products are computed on CUDA for a query
-    there, and on the CPU for other devices, which may lack double precision.
+    Of equal cosines the lower row comes first. Cosines are computed in double precision and rounded to multiples of
+    ``2**-24``, the step of float32 just below 1, or of ``2**-40`` if an argument is float64. So copies of a row have
+    equal cosines, wherever they are in the bank, and every device finds the same neighbors: an error in the last digits
+    of a product hardly ever moves a cosine to another multiple. If the query is on CUDA, the products are computed
+    there. Otherwise they are computed on the CPU, because other devices may lack double precision.
 
     Args:
         query: Features ``(n, d)``; their length does not matter, and a zero feature has the cosine 0 with all.
         bank: Features ``(k, d)``.
         k: Number of neighbors.
-        exclude_self: Whether ``query`` is the bank, and row i is no neighbor of query i.
+        exclude_self: Whether ``query`` is the bank itself, so that row i is not a neighbor of query i.
         chunk_size: Queries at a time; memory is a few times ``chunk_size`` times the rows of the bank.
 
     Returns:
@@ -57,7 +57,7 @@ def nearest_neighbors(
         arguments, in float32 at least, also under autocast.
 
     Raises:
-        TypeError: Features that are not floating-point, a ``k`` or ``chunk_size`` that is no integer.
+        TypeError: Features are not floating-point, or ``k`` or ``chunk_size`` is not an integer.
         ValueError: Wrong axes, features that are not finite, fewer bank rows than neighbors, or, with
             ``exclude_self``, a bank of another length than ``query``.
 
@@ -102,8 +102,8 @@ def retrieval_scores(
     .. math:: \text{mAP} = \frac{1}{n} \sum_i \frac{1}{R_i} \sum_{r=1}^{k} [r \text{ is a hit}] \,
         \frac{\text{hits among the first } r}{r}
 
-    with :math:`R_i` hits of query i in all and the bank ranked by cosine as in :func:`nearest_neighbors`. None of the
-    papers of this package reports retrieval: these are the usual definitions of the field of retrieval.
+    Here query i has :math:`R_i` hits in all, and the bank is ranked by cosine as in :func:`nearest_neighbors`. No paper
+    of the methods here reports retrieval; these are the usual definitions.
 
     Args:
         query: Features ``(n, d)``.
@@ -111,7 +111,7 @@ def retrieval_scores(
         bank: Features ``(k, d)``.
         bank_labels: Their classes ``(k,)``.
         topk: The numbers of neighbors for the recall.
-        exclude_self: Whether ``query`` is the bank, and row i is not ranked for query i.
+        exclude_self: Whether ``query`` is the bank itself, so that row i is not ranked for query i.
         chunk_size: Queries at a time; memory is about 40 bytes times ``chunk_size`` times the rows of the bank.
 
     Returns:

@@ -26,14 +26,14 @@ class RidgeProbeResult(NamedTuple):
     """Result of :func:`ridge_probe`.
 
     Attributes:
-        accuracy: Share of the test features classified right, in [0, 1].
+        accuracy: Share of the test features that are classified correctly, in [0, 1].
         logits: Test scores ``(n, c)``, float32: near 1 for the class, near -1 for the others.
         head: The classifier, for features as they were passed in.
         constant: The regularization that cross-validation chose.
         temperature: ``softmax(logits / temperature)`` are probabilities, fitted to the held-out training clips, see
             :func:`~skelblocks.evaluation.softmax_temperature`.
-        validation: The cross-validated score of each constant: the accuracy over held-out groups, or without groups
-            minus the mean squared error.
+        validation: The cross-validated score of each constant: the accuracy over held-out groups, or without groups,
+            the negative mean squared error.
     """
 
     accuracy: float
@@ -58,10 +58,10 @@ def ridge_probe(
 ) -> RidgeProbeResult:
     """Fit a ridge classifier to standardized features; cross-validation on the training clips chooses its constant.
 
-    It has no learning rate and no epochs, and the constant adapts to the number and the scale of the features. That
-    makes it the probe to compare encoders, raw coordinates and random convolutions with each other: with a fixed
-    constant the order of such rows can change. Every class is a regression onto 1 and -1, as in
-    ``sklearn.linear_model.RidgeClassifierCV``, with which it agrees.
+    It has no learning rate and no epochs, and the constant adapts to the number and the scale of the features. So use
+    it to compare encoders, raw coordinates and random convolutions with each other: with a fixed constant, their order
+    can change. Every class is a regression onto 1 and -1, as in ``sklearn.linear_model.RidgeClassifierCV``, with which
+    it agrees.
 
     Args:
         train_features: ``(n, d)``.
@@ -69,9 +69,9 @@ def ridge_probe(
         test_features: ``(n, d)``, for another n.
         test_labels: ``(n,)``.
         groups: The subject of each training clip, ``(n,)``. Whole groups are then held out together, and the constant
-            with the best accuracy on them is chosen (of equal ones the largest). By default single clips are held out,
-            by the formula for leave-one-out, and the constant with the smallest squared error is chosen.
-        folds: Into how many parts the groups are divided; as many as there are groups if those are fewer.
+            with the best accuracy on them is chosen (of equally good ones, the largest). By default single clips are
+            held out, by the formula for leave-one-out, and the constant with the smallest squared error is chosen.
+        folds: Number of parts into which the groups are divided, at most the number of groups.
         constants: The values to choose from; 15 from 0.001 to 100,000 by default.
         num_classes: By default one more than the highest label.
 

@@ -17,7 +17,7 @@ class SeedSummary:
 
     Attributes:
         mean: Mean of the runs.
-        std: Sample standard deviation, with n - 1 below the fraction; None for one run, which has no spread to show.
+        std: Sample standard deviation, with n - 1 in the denominator; None for one run.
         n: Number of runs.
         min: Lowest value.
         max: Highest value.
@@ -58,9 +58,9 @@ def summarize_seeds(
 
     .. math:: \bar{x} = \frac{1}{n} \sum_i x_i, \qquad s = \sqrt{\frac{1}{n - 1} \sum_i (x_i - \bar{x})^2}
 
-    The deviation describes single runs. It does not shrink with n and is not a confidence interval of the mean, and
-    from three runs it is itself a rough estimate: give n with it, as ``str`` does. The papers of this field report one
-    run. For the part of the test set in the uncertainty, see :func:`~skelblocks.evaluation.bootstrap_interval`.
+    The deviation describes single runs. It does not shrink with n and is not a confidence interval of the mean. From
+    three runs it is a rough estimate, so print n with it, as ``str`` does. The papers of this field report one run. For
+    the uncertainty from the choice of test clips, see :func:`~skelblocks.evaluation.bootstrap_interval`.
 
     Args:
         values: One number for each run, or one dict of metrics for each run, all with the same keys.

@@ -22,12 +22,12 @@ _FINER = 41
 @explain_arguments
 @torch.no_grad()
 def softmax_temperature(scores: Tensor, labels: Tensor) -> float:
-    """Find the temperature with which the softmax of scores gives the most probable labels.
+    """Find the temperature for which the softmax of the scores makes the labels most likely.
 
     ``softmax(scores / temperature)`` then says how sure a classifier is, while the order of the classes stays as it is.
     The scores must come from clips that the classifier was not fitted to: it is overconfident on its own training
-    clips. This is temperature scaling (Guo et al., ICML 2017). A ridge classifier needs it, whose scores lie between -1
-    and 1.
+    clips. This is temperature scaling (Guo et al., ICML 2017). A ridge classifier needs it, because its scores lie near
+    -1 and 1.
 
     Args:
         scores: ``(n, c)``.

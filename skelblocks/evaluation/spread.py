@@ -18,11 +18,12 @@ _ROWS = 1024  # of the distances at once
 
 @explain_arguments
 def alignment(features: Tensor, others: Tensor) -> float:
-    """How far apart two views of the same clip are: the mean squared distance of their unit vectors.
+    """Measure how far apart two views of the same clip are: the mean squared distance of their unit vectors.
 
-    From 0, where both views have the same direction, to 4. It is the first of the two losses of Wang and Isola,
-    "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere" (ICML 2020),
-    with their exponent 2. Lower is better, but alone it is lowest where all clips have the same feature.
+    The result is between 0, where both views have the same direction, and 4. It is the first of the two losses of Wang
+    and Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere"
+    (ICML 2020), with their exponent 2. Lower is better, but the result is also lowest if all clips have the same
+    feature.
 
     Args:
         features: Features of one view ``(n, d)``.
@@ -46,11 +47,11 @@ def alignment(features: Tensor, others: Tensor) -> float:
 
 @explain_arguments
 def uniformity(features: Tensor, *, sharpness: float = 2.0) -> float:
-    """How evenly clips lie on the sphere: the logarithm of the mean Gaussian potential of all pairs.
+    """Measure how evenly clips lie on the sphere: the logarithm of the mean Gaussian potential of all pairs.
 
-    At most 0, where all clips have the same direction; lower is better. It is the second loss of Wang and Isola (ICML
-    2020). The sum of both is a criterion for an encoder that needs no labels: neighbors of features that lie evenly,
-    with views of one clip close together, tell clips apart.
+    The result is at most 0, its value if all clips have the same direction. Lower is better. It is the second loss of
+    Wang and Isola (ICML 2020). The sum of :func:`alignment` and uniformity compares encoders without labels: clips can
+    be told apart if their features are spread evenly and the views of one clip are close together.
 
     Args:
         features: ``(n, d)``, of at least two clips.
@@ -81,10 +82,11 @@ def uniformity(features: Tensor, *, sharpness: float = 2.0) -> float:
 
 @explain_arguments
 def effective_rank(features: Tensor) -> float:
-    """How many directions the features use: the exponential of the entropy of their singular values.
+    """Measure how many directions the features use: the exponential of the entropy of their singular values.
 
-    From 1, where they lie on a line, to at most ``min(n - 1, d)``. The mean is removed first. It is Roy and Vetterli's
-    measure (EUSIPCO 2007), which Garrido et al. use as RankMe (ICML 2023) to compare encoders without labels.
+    The result is between 1, for features on a line, and ``min(n - 1, d)``. The mean is removed first. It is Roy and
+    Vetterli's measure (EUSIPCO 2007), which Garrido et al. use as RankMe (ICML 2023) to compare encoders without
+    labels.
 
     Args:
         features: ``(n, d)``, of at least two clips.
