@@ -44,9 +44,9 @@ def animate_clip(
 ) -> Figure:
     """Write a clip, or several side by side, as a film: GIF or MP4, by the path's suffix.
 
-    A film ends at the last frame with a person. Of several clips, a shorter one is empty at the end. All frames and
-    clips have the same scale, and the view does not move. The file is written atomically, and replaces an existing
-    file.
+    A film ends at the last frame with a person. If several clips differ in length, the shorter ones are empty at the
+    end. All frames and clips have the same scale, and the view does not move. The file is written atomically, and
+    replaces an existing file.
 
     Args:
         clip: ``(c, t, v, m)``, or several by name. Persons and frames that are all zero are not drawn.
@@ -54,18 +54,19 @@ def animate_clip(
         layout: The skeleton: a name, a dict or a layout.
         fps: Frames per second; up to 50 in a GIF. 30 is what Kinect films at.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; for several clips, by name.
-        title: Title above all.
+        title: Title of the figure.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
             :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:
-        The figure, as it is in the first frame. Nothing is shown.
+        The figure with the first frame. Nothing is shown.
 
     Raises:
         ImportError: Matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
         FileNotFoundError: The path's folder does not exist.
         TypeError: As for :func:`~skelblocks.viz.clip_strip`.
-        ValueError: The suffix is another, ``fps`` is out of range, or as for :func:`~skelblocks.viz.clip_strip`.
+        ValueError: The suffix is neither ``.gif`` nor ``.mp4``, ``fps`` is out of range, or as for
+            :func:`~skelblocks.viz.clip_strip`.
 
     Example:
         >>> import tempfile, torch

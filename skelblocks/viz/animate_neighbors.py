@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def animate_neighbors(
     dataset: ClipDataset, features: Tensor, place: int, path: str | os.PathLike[str], *, k: int = 3, **options: Any
 ) -> Figure:
-    """Write a film of a clip and of its k nearest neighbors, side by side, each with its cosine.
+    """Write a film of a clip and its k nearest neighbors, side by side, each with its cosine.
 
     Args:
         dataset: The clips, n of them.
@@ -34,11 +34,12 @@ def animate_neighbors(
         **options: For :func:`~skelblocks.viz.animate_clip`: ``fps``, ``title`` and others.
 
     Returns:
-        The figure, as it is in the first frame.
+        The figure with the first frame.
 
     Raises:
         ImportError: Matplotlib is missing; for GIF, pillow; for MP4, imageio-ffmpeg.
-        ValueError: Features of another number of clips, an index that does not exist, or fewer other clips than k.
+        ValueError: The number of features is not the number of clips, the index does not exist, or there are fewer than
+            k other clips.
 
     Example:
         >>> import pathlib, tempfile, torch

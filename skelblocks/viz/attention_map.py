@@ -33,28 +33,28 @@ def attention_map(
     limits: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw attention matrices side by side, in one scale of colors.
+    """Draw attention matrices side by side, with one color scale.
 
-    Row i shows what token i attends to. Of the matrices that ``MsMAttention(..., return_attention=True)`` gives, pass
-    one sample's: ``[weights[0, 0] for weights in attention]``, with the scales as names.
+    Row i shows what token i attends to. ``MsMAttention(..., return_attention=True)`` returns the matrices of a batch.
+    Pass the matrices of one person, ``[weights[0, 0] for weights in attention]``, with the scales as names.
 
     Args:
         attention: ``(t, t)`` or ``(s, t, t)``, or a sequence of ``(t, t)``.
         names: A name for each map.
-        xlabel: What the columns are.
-        ylabel: What the rows are.
-        limits: Numbers of the palest and of the darkest color; default, 0 or less and the greatest. A soft mask may
-            hardly vary: give its range.
-        title: Title above all.
+        xlabel: Label of the columns.
+        ylabel: Label of the rows.
+        limits: Values of the palest and the darkest color. Default: from 0, or the smallest value if that is negative,
+            to the largest value. If the values hardly vary, as in a soft mask, pass their range.
+        title: Title of the figure.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
 
     Raises:
         ImportError: Matplotlib is missing.
-        TypeError: The maps do not hold numbers, or come as a dict.
-        ValueError: The axes differ, there is not one name for each map, the limits are in the wrong order, or a number
-            is not finite.
+        TypeError: The maps do not hold numbers, or are in a dict.
+        ValueError: The axes differ, the number of names differs from the number of maps, the limits are in the wrong
+            order, or a number is not finite.
 
     Example:
         >>> import torch

@@ -34,22 +34,23 @@ def augmentation_strips(
     title: str | None = None,
     **look: Unpack[LookOptions],
 ) -> Figure:
-    """Draw a clip in a row and what each transform makes of it in a row below, all at one scale, each around its
-    own middle.
+    """Draw a clip in the top row, and what each transform makes of it in a row below.
+
+    All rows have one scale, and each is drawn around its own middle.
 
     Joints that a transform sets to zero are gray, at their place in the original clip. If the transform changes the
     number of frames, this place is unknown: the joints are then at zero, and the row has its own frames.
 
     Args:
         clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn.
-        transforms: By name, what is called as ``transform(clips, generator=generator)`` with clips
-            ``(1, c, t, v, m)`` and gives clips: the random modules of ``skelblocks.augment``, their compositions, or a
-            function of your own.
+        transforms: Transforms by name: random modules of ``skelblocks.augment``, compositions of them, or functions of
+            your own. Each is called as ``transform(clips, generator=generator)`` with clips ``(1, c, t, v, m)`` and
+            returns clips.
         layout: The skeleton: a name, a dict or a layout.
         frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
-        seed: Seed of the generator. Each transform gets its own generator, so that none depends on the others.
-        fps: Frames per second, for times in seconds below the frames; default, frame numbers.
-        title: Title above all.
+        seed: Random seed. Each transform gets its own generator, so its draws do not depend on the other transforms.
+        fps: Frames per second, to label the frames with times in seconds. Default: frame numbers.
+        title: Title of the figure.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
             :func:`~skelblocks.viz.draw_skeleton`.
 

@@ -24,15 +24,15 @@ _NUMBERED = 30  # classes up to which a bar has room for a number
 def class_accuracy(
     matrix: Confusion, *, class_names: Sequence[str] | None = None, sort: bool = True, title: str | None = None
 ) -> Figure:
-    """Draw the accuracy of each class, its recall, with the classes' mean as a line.
+    """Draw the accuracy (recall) of each class as a bar, and the mean of the classes as a line.
 
-    With up to 30 classes, each bar has its number. A class without samples has no bar and does not count in the mean;
-    its name says so.
+    With up to 30 classes, each bar shows its number. A class without samples has no bar and does not count in the mean,
+    and its label says so.
 
     Args:
         matrix: As in :func:`confusion_matrix`: counts ``(c, c)``, or the tuple ``(predicted, labels)``.
         class_names: One name for each class. Default: their numbers.
-        sort: Best class first, instead of in their order.
+        sort: Whether to draw the best class first. Default: the order of the classes.
         title: Title above the diagram.
 
     Returns:

@@ -40,32 +40,33 @@ def clip_attention(
     title: str | None = None,
     **view: Unpack[ViewOptions],
 ) -> Figure:
-    """Draw weights of joints in frames: on skeletons, with larger and darker joints, and below as a raster.
+    """Draw a weight for each joint and frame: on skeletons, with larger and darker joints, and as a raster below.
 
-    Weights of a feature map have fewer frames than the clip. Each frame shows the weights of the nearest step,
-    unsmoothed: step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are
-    centered. Note that a step has seen many frames around it, and a joint of a feature map has seen its neighbors.
+    Weights of a feature map have fewer frames than the clip. Each frame shows the weights of the nearest step, without
+    smoothing. Step i stands at frame ``i * stride``, where the strided convolutions of this package's encoders are
+    centered. A step has seen many frames around it, and a joint of a feature map has seen its neighbors.
 
-    What the blocks give for sample 0 of a feature map ``(n, m, c, t', v)``:
+    To draw sample 0 of a feature map ``(n, m, c, t', v)``, pass:
 
-    - MHSAM, a soft mask, averaged over channels: ``mask(feature_map)[0].mean(dim=1)``.
-    - EADM, what is kept: ``_, (joints, steps) = drop(feature_map, return_masks=True)``, then
-      ``joints[0, :, None, :] & steps[0, :, :, None]``; with ``variant="official"`` ``entries[0].float().mean(dim=1)``
-      times the joints. What decides it: ``energy_attention(feature_map)[0].mean(dim=1)``.
-    - MsM attention, one matrix ``(n, m, t', t')`` a scale, knows frames alone:
-      ``_, (joint, part, body) = attend(feature_map, return_attention=True)``, then what each frame is given by the
-      others, the same for all joints, ``joint[0].mean(dim=1)[..., None].expand(-1, -1, v)``.
+    - The soft mask of MHSAM, averaged over channels: ``mask(feature_map)[0].mean(dim=1)``.
+    - What EADM keeps: ``_, (joints, steps) = drop(feature_map, return_masks=True)``, then
+      ``joints[0, :, None, :] & steps[0, :, :, None]``. With ``variant="official"``, use
+      ``entries[0].float().mean(dim=1)`` times the joints. The attention that decides this is
+      ``energy_attention(feature_map)[0].mean(dim=1)``.
+    - How much the frames attend to each frame in MsM attention, which has one matrix ``(n, m, t', t')`` per scale and
+      the same weight for all joints: ``_, (joint, part, body) = attend(feature_map, return_attention=True)``, then
+      ``joint[0].mean(dim=1)[..., None].expand(-1, -1, v)``.
 
     Args:
-        clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn, gray in the raster.
+        clip: ``(c, t, v, m)``. Persons and frames that are all zero are not drawn, and are gray in the raster.
         attention: ``(m, t', v)``, or ``(t', v)`` for all persons; numbers or booleans.
         layout: The skeleton: a name, a dict or a layout.
-        stride: Frames of the clip between two of the attention. Default: ``ceil(t / t')``.
+        stride: Frames of the clip between two frames of the attention. Default: ``ceil(t / t')``.
         frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
-        limits: Numbers of the palest and of the darkest color; default, 0 or less and the greatest. A soft mask may
-            hardly vary: give its range.
-        label: What the numbers are.
-        title: Title above all.
+        limits: Values of the palest and the darkest color. Default: from 0, or the smallest value if that is negative,
+            to the largest value. If the values hardly vary, as in a soft mask, pass their range.
+        label: Label of the color scale.
+        title: Title of the figure.
         **view: ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:

@@ -30,8 +30,9 @@ def clip_strip(
     title: str | None = None,
     **look: Unpack[LookOptions],
 ) -> Figure:
-    """Draw frames of a clip side by side in one row, or of several clips in a row each, all at one scale, each around
-    its own middle.
+    """Draw frames of a clip side by side in a row, or of several clips in one row each.
+
+    All clips have one scale, and each is drawn around its own middle.
 
     :func:`~skelblocks.viz.draw_skeleton` breaks a long row and draws larger.
 
@@ -40,9 +41,9 @@ def clip_strip(
         layout: The skeleton: a name, a dict or a layout.
         frames: Number of frames of each clip, spread evenly up to the last one with a person in it, or a list of
             frames.
-        fps: Frames per second, for times in seconds below the frames; default, frame numbers.
+        fps: Frames per second, to label the frames with times in seconds. Default: frame numbers.
         hidden: Joints to draw in gray, ``(t, v)`` or ``(t, v, m)`` boolean; for several clips, by name.
-        title: Title above all.
+        title: Title of the figure.
         **look: ``color_by``, ``axes``, ``view``, ``flip_vertical`` and ``image_size``, as in
             :func:`~skelblocks.viz.draw_skeleton`.
 
@@ -52,7 +53,7 @@ def clip_strip(
     Raises:
         ImportError: Matplotlib is missing.
         TypeError: A clip does not hold numbers, several clips are not in a dict, ``hidden`` is not boolean, or it is a
-            dict where the clip is none.
+            dict although the clip is not.
         ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` or a name
             in ``hidden`` is unknown, ``hidden`` has another shape, a clip is empty, a number is not finite, or ``fps``
             is not positive.

@@ -33,15 +33,14 @@ def curves(
     levels: Mapping[str, float] | None = None,
     from_zero: bool = False,
 ) -> Figure:
-    """Draw one or several curves in one diagram.
+    """Draw one or several curves in a diagram.
 
     Args:
-        series: By name, either the values, which then belong to steps 1, 2, 3, ..., or ``(steps, values)`` as a tuple
-            of two.
-        xlabel: What the steps are.
-        ylabel: What the values are.
+        series: Curves by name. Each is its values at steps 1, 2, 3, ..., or a tuple ``(steps, values)``.
+        xlabel: Label of the steps.
+        ylabel: Label of the values.
         title: Title above the diagram.
-        log: Whether the values go up by powers of ten.
+        log: Whether the axis of the values is logarithmic.
         levels: Values to compare the curves with, by name, such as chance or an untrained encoder. Each is a dashed
             horizontal line.
         from_zero: Whether the axis of the values begins at 0, as an honest picture of accuracies does. Default: it
@@ -54,8 +53,8 @@ def curves(
         ImportError: Matplotlib is missing.
         TypeError: ``series`` is not a dict, or values are not numbers.
         ValueError: There is no curve, a curve has no values, the steps do not match the values, a number is not finite,
-            a value is not positive with ``log``, a curve and a level have the same name, or ``from_zero`` meets
-            ``log`` or a negative value.
+            a value is not positive with ``log``, a curve and a level have the same name, or ``from_zero`` is set
+            together with ``log`` or for a negative value.
 
     Example:
         >>> figure = curves({"loss": [3.0, 2.0, 1.5], "kNN": ([1, 3], [0.2, 0.6])}, title="Pre-training")

@@ -42,22 +42,22 @@ def draw_skeleton(
     """Draw some frames of a clip side by side, at one scale.
 
     Args:
-        clip: ``(c, t, v, m)``, or one frame ``(c, v, m)``; of a batch, ``clips[i]``. Persons and frames that are all
-            zero are not drawn.
+        clip: ``(c, t, v, m)``, or one frame ``(c, v, m)``. From a batch, pass ``clips[i]``. Persons and frames that are
+            all zero are not drawn.
         layout: The skeleton: a name, a dict or a layout.
         frames: Number of frames, spread evenly up to the last one with a person in it, or a list of frames.
-        color_by: ``"body"`` or ``"part"`` for a color each, of the layout's partitions; the second person is then
-            dashed and hollow. None for a color a person.
-        axes: Which coordinate goes to the right and which up; of three, which goes to the right, away and up:
-            ``(0, 2, 1)`` for Kinect coordinates.
-        view: With three axes, from how many degrees to the right and above the body is seen; from far away, so that
-            what is near is not larger.
+        color_by: ``"body"`` or ``"part"`` gives each body or part of the layout a color, and draws the second person
+            dashed and hollow. None gives each person a color.
+        axes: The coordinates that point to the right and up, or with three, to the right, away and up: ``(0, 2, 1)``
+            for Kinect coordinates.
+        view: With three axes, the point of view: degrees to the right and degrees above. Near parts of the body are not
+            drawn larger.
         flip_vertical: Whether the last of the axes counts downwards, as image coordinates do.
         image_size: Width and height of the picture, in pixels. The panels then show the whole picture, with its aspect
-            ratio, and y counts downwards. By default they show as much as the persons take.
-        hidden: Joints to draw in gray, such as those that an occlusion or a mask takes away: ``(t, v)`` boolean, or
-            ``(t, v, m)`` if not for all persons alike.
-        title: Title above all.
+            ratio, and y counts downwards. By default they are just large enough for the persons.
+        hidden: Joints to draw in gray, such as joints that a mask hides: boolean ``(t, v)``, or ``(t, v, m)`` if
+            persons differ.
+        title: Title of the figure.
 
     Returns:
         The figure; ``figure.savefig(path)`` writes it. Nothing is shown.
@@ -66,8 +66,8 @@ def draw_skeleton(
         ImportError: Matplotlib is missing.
         TypeError: The clip does not hold numbers, or ``hidden`` is not boolean.
         ValueError: The axes or joints are not the layout's, ``axes`` or ``frames`` do not exist, ``color_by`` is
-            unknown, ``image_size`` is not two numbers above 0 or there are three axes, ``hidden`` has another shape,
-            the clip is empty, or a number is not finite.
+            unknown, ``image_size`` is not two numbers above 0 or is given with three axes, ``hidden`` has another
+            shape, the clip is empty, or a number is not finite.
 
     Example:
         >>> import torch

@@ -49,9 +49,9 @@ def embedding_scatter(
 ) -> Figure:
     """Draw every sample as a point, with the color and shape of its class.
 
-    t-SNE, as in the figures of AimCLR and MsMCLR, shows which samples are neighbors, and so does UMAP; sizes of
-    clusters and distances between them mean nothing in either. Features are scaled to unit length first, since the
-    losses and kNN compare angles.
+    t-SNE, as in the figures of AimCLR and MsMCLR, and UMAP show which samples are neighbors. The sizes of clusters and
+    the distances between them mean nothing. Features are scaled to unit length first, because the losses and kNN
+    compare angles.
 
     Args:
         features: ``(n, d)``, at least three.
@@ -60,9 +60,10 @@ def embedding_scatter(
             None for points ``(n, 2)`` that were computed elsewhere, drawn where they are.
         class_names: One name for each class, for the legend; only classes that occur are listed. Default: their
             numbers.
-        perplexity: About how many neighbors t-SNE looks at; at most a third of n is used, which t-SNE needs.
-        neighbors: How many neighbors UMAP looks at, less than n. 15 is umap-learn's own default.
-        seed: For t-SNE and UMAP; the global generators are left alone. Another version of either draws another picture.
+        perplexity: About how many neighbors t-SNE considers. At most a third of n is used, because t-SNE needs that.
+        neighbors: Number of neighbors that UMAP considers, less than n. 15 is umap-learn's own default.
+        seed: Random seed of t-SNE and UMAP. The global generators are not used. Another version of either package draws
+            another picture.
         title: Title above the diagram.
 
     Returns:

@@ -39,25 +39,26 @@ def occlusion_map(
     title: str | None = None,
     **view: Unpack[ViewOptions],
 ) -> Figure:
-    """Draw which joints are hidden in which frames, and with a clip, what is left of the bodies.
+    """Draw which joints are hidden in which frames, and if you pass a clip, what is left of the bodies.
 
-    What is hidden of sample 0, with the blocks of this package:
+    To draw what a block hides in sample 0, pass:
 
-    - A random transform that sets joints to zero: ``transform(torch.ones(1, c, t, v, m))[0, 0] == 0``.
-    - ``CentralSpatialMask``, which gives the joints it keeps: ``~torch.isin(torch.arange(v), kept[0]).expand(t, v)``.
-    - EADM, of a feature map ``(n, m, c, s, v)``: ``_, (joints, steps) = drop(feature_map, return_masks=True)``, then
+    - For a random transform that sets joints to zero: ``transform(torch.ones(1, c, t, v, m))[0, 0] == 0``.
+    - For ``CentralSpatialMask``, which returns the joints to keep:
+      ``~torch.isin(torch.arange(v), kept[0]).expand(t, v)``.
+    - For EADM on a feature map ``(n, m, c, s, v)``: ``_, (joints, steps) = drop(feature_map, return_masks=True)``, then
       ``~(joints[0, :, None, :] & steps[0, :, :, None]).permute(1, 2, 0)``.
 
     Args:
         hidden: True where a joint is hidden, ``(s, v)``, or ``(s, v, m)`` with a mask for each person.
-        clip: The clip that it belongs to, ``(c, t, v, m)``. With fewer mask frames than frames, as an encoder has, the
-            i-th stands at frame ``i * ceil(t / s)``, and a frame has the mask of the nearest one; more mask frames are
-            refused. Absent persons get no map, frames without them are pale.
+        clip: The clip of the mask, ``(c, t, v, m)``. If the mask has fewer frames, as after an encoder, its i-th frame
+            stands at frame ``i * ceil(t / s)`` of the clip, and each frame has the mask of the nearest one. Absent
+            persons get no map, and frames without them are pale.
         layout: The skeleton: a name, a dict or a layout. Joints are ordered by its bodies.
-        frames: Number of the clip's frames below the map, spread evenly up to the last one with a person in it, or a
-            list of frames.
-        fps: Frames per second, for times in seconds below the bodies; default, frame numbers.
-        title: Title above all.
+        frames: Number of frames to draw below the map, spread evenly up to the last one with a person in it, or a list
+            of frames.
+        fps: Frames per second, to label the frames with times in seconds. Default: frame numbers.
+        title: Title of the figure.
         **view: ``axes``, ``view`` and ``flip_vertical``, as in :func:`~skelblocks.viz.draw_skeleton`.
 
     Returns:

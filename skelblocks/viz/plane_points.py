@@ -32,8 +32,8 @@ def plane_points(
     Args:
         features: Finite numbers.
         method: ``"tsne"``, ``"umap"`` or ``"pca"``.
-        perplexity: About how many neighbors t-SNE looks at; at most a third of n is used, which t-SNE needs.
-        neighbors: How many neighbors UMAP looks at, less than n.
+        perplexity: About how many neighbors t-SNE considers. At most a third of n is used, because t-SNE needs that.
+        neighbors: Number of neighbors that UMAP considers, less than n.
         seed: For t-SNE and UMAP.
 
     Example:
