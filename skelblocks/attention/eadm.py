@@ -151,19 +151,23 @@ class EADM(nn.Module):
     AimCLR uses it in pre-training only, after the query encoder, on the extremely augmented branch only. The result is
     pooled and passed through the shared head.
 
-    **How to choose a margin.** The attention lies between ``sigmoid(1/2) = 0.622`` and 1: a margin of 0.622 would drop
-    everything, a margin of 1 nothing, and both raise an error. Averages over many entries lie close together:
+    **How to choose a margin.** The attention lies between ``sigmoid(1/2) = 0.622`` and 1; a margin outside this range
+    raises an error. Averages over many entries lie close together, so small changes of the margin matter. For 256 x 13
+    x 25 independent normal numbers, a margin of 0.67 drops all joints but one, and 0.68 drops none. The maps of an
+    untrained ST-GCN (synthetic clips, strongly augmented, 27 setups) vary more: joints between 0.63 and 0.76, frames
+    between 0.64 and 0.67.
 
-    - The average over a whole row is at most ``sigmoid(3/4) = 0.679``. With a larger margin, at least one joint and one
-      frame always pass.
-    - For 256 x 13 x 25 independent normal numbers, the averages of joints are in 0.670 to 0.678. A margin of 0.67 drops
-      all but one joint, 0.675 drops one of six, 0.68 drops none.
-    - For the maps of an untrained ST-GCN (synthetic clips, strongly augmented, 27 setups), joints are in 0.63 to 0.76
-      and frames in 0.64 to 0.67. A margin of 0.66 drops a third to a half of the joints and half to three quarters of
-      the frames; 0.7 drops 1 to 3 % of the joints and no frame; 0.9 drops nothing.
+    ======  ==================  ======================
+    margin  joints dropped      frames dropped
+    ======  ==================  ======================
+    0.66    a third to a half   half to three quarters
+    0.7     1 to 3 %            none
+    0.9     none                none
+    ======  ==================  ======================
 
     So with the default margin, the paper's second mask has no effect on such maps, while the second mask of the
-    released code drops a tenth of the entries.
+    released code drops a tenth of the entries. Above ``sigmoid(3/4) = 0.679``, the largest possible average over a
+    whole row, at least one joint and one frame always pass.
 
     Args:
         keep_margin: Joints and frames whose average attention is at least this are dropped. The paper gives no number;
@@ -172,7 +176,7 @@ class EADM(nn.Module):
             eq. 3. ``"official"`` is the released code: the second mask drops single entries by their own attention;
             counts are over the whole batch, so that a clip's scale depends on the other clips; and the variance is
             unbiased. If nothing passes, the released code divides by zero; here every row keeps something.
-        regularization: See :func:`energy_attention`.
+        regularization: Added to the variance in :func:`energy_attention`; 1e-4 in the released code.
         always: Drop in evaluation mode too, as the released code does. By default, evaluation returns the map
             unchanged.
         absent: ``"skip"`` after an encoder that skips absent persons: rows of zeros are not computed and stay zero,

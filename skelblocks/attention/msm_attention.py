@@ -42,11 +42,11 @@ class MsMAttention(nn.Module):
 
     **Tokens attend mostly to themselves.** Query and key are the same, so a token's similarity to itself is its squared
     length, which grows with ``sqrt(d)`` after scaling. On noise the softmax is the identity. On features of trained
-    encoders (``benchmarks/studies/attention_diagonal.py``, three runs like ``make demo``, 8 frames, so uniform
-    attention is 0.125) a frame gives itself 0.3 to 0.8 of its weight at joints, and 0.3 to 0.6 at parts and bodies;
-    with ``segment=8`` it is 0.7 to 0.98. To make frames attend to each other, pass a smaller ``scale`` or
-    ``similarity="cosine"`` (below 0.2 in these runs); neither is in the paper. All frames give a large weight to the
-    last frame, because its zero-padded difference is large; ``boundary`` changes that.
+    encoders, a frame gives itself 0.3 to 0.8 of its weight, and 0.7 to 0.98 with ``segment=8``
+    (``benchmarks/studies/attention_diagonal.py``, three runs like ``make demo``, 8 frames, so uniform attention is
+    0.125). To make frames attend to each other, pass a smaller ``scale`` or ``similarity="cosine"`` (below 0.2 in these
+    runs); neither is in the paper. All frames give a large weight to the last frame, because its zero-padded difference
+    is large; ``boundary`` changes that.
 
     Args:
         channels: c of the feature map.

@@ -98,7 +98,7 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
             The transformed clips.
 
         Raises:
-            TypeError: ``x`` is not a tensor, or the generator is none of torch's.
+            TypeError: ``x`` is not a tensor, or ``generator`` is not a ``torch.Generator``.
             ValueError: ``x`` is not ``(n, c, t, v, m)``, or the generator is on another kind of device.
         """
         check_axes(x, "n c t v m", name="x")

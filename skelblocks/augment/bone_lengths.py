@@ -109,7 +109,8 @@ class RandomBoneLengths(RandomTransform[BoneLengthsParams]):
 
     Args:
         layout: A name, a dict or a layout.
-        on_absent_persons: See :func:`bone_lengths`; True is the released code.
+        on_absent_persons: Whether a person who is absent in the partner shrinks to a point, as in the released code. By
+            default the person is not changed.
 
     Shape:
         ``(n, c, t, v, m)``, n at least 2, c 2 or 3, to the same.

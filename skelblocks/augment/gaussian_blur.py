@@ -106,8 +106,8 @@ class RandomGaussianBlur(RandomTransform[GaussianBlurParams]):
         sigma: Smallest and largest width, in frames.
         p: Probability that a clip is blurred.
         taps: Length of the kernel, odd.
-        normalize: Whether the weights sum to one; False is the released code.
-        padding: ``"replicate"``; ``"zeros"`` is the released code.
+        normalize: Whether the weights sum to one. False in the released code.
+        padding: ``"replicate"``, or ``"zeros"`` as in the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.

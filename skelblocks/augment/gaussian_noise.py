@@ -75,7 +75,7 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
     Args:
         std: Standard deviation, in the clip's length unit (meters in NTU RGB+D).
         p: Probability that a clip gets noise.
-        on_absent_persons: See :func:`gaussian_noise`; True is the released code.
+        on_absent_persons: Whether absent persons (all zeros) get noise too, as in the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.

@@ -83,7 +83,7 @@ class LearnableJointMask(RandomTransform[LearnableJointMaskParams]):
         ratio: Ratio of joints to hide: ``int(ratio * v)`` in each frame, 2 of 25 by default.
         same_on_batch: Whether all clips of a batch get the same mask, as in the released code. By default each clip has
             its own. The persons of a clip always share one mask.
-        on_absent_persons: See :func:`fill_joints`; True is the released code.
+        on_absent_persons: Whether absent persons (all zeros) get the value too, as in the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.

@@ -133,7 +133,7 @@ class MotionTemporalMask(RandomTransform[MotionTemporalMaskParams]):
             one frame. 30 of 50 in the released code.
         same_on_batch: Use the same places among the slow frames for all samples, as in the released code. By default
             each sample has its own draws.
-        across_absence: See :func:`frame_motion`; True is the released code.
+        across_absence: Whether a person who appears or vanishes counts as motion, as in the released code.
 
     Shape:
         ``(n, c, t, v, m)`` to ``(n, c, s, v, m)``: 30 of 50 frames, 38 of 64. Because it shortens the clip, place it

@@ -94,10 +94,9 @@ def _turn(x: Tensor, angles: Tensor) -> Tensor:
 
 @explain_arguments
 class RandomCamera(RandomTransform[CameraParams]):
-    """Project each clip with its own random camera.
+    """Project each clip with its own random camera, to train an encoder of 2-D keypoints on 3-D clips.
 
-    It turns 3-D clips into 2-D training data for an encoder of 2-D keypoints. The camera looks at the mean of the first
-    person, see :func:`project`.
+    The camera looks at the mean of the first person, see :func:`project`.
 
     Args:
         yaw: Largest angle to either side, in degrees.

@@ -121,7 +121,8 @@ class RandomRegionSwap(RandomTransform[RegionSwapParams, Mixed]):
             has 7 to 11 of 16.
         stride: Frames per block, the product of the encoder's strides in time; 4 in the released code of both.
         same_on_batch: Use one region for the whole batch, as the released code does, instead of one per clip.
-        on_absent_persons: See :func:`region_swap`; True is the released code. The returned mask does not depend on it.
+        on_absent_persons: Whether to swap persons who are absent in one of the two clips, as the released code does.
+            :func:`region_swap` explains it. The returned mask does not depend on it.
 
     Shape:
         ``(n, c, t, v, m)``, n at least 2, to :class:`Mixed`: clips of that shape, ``(n,)`` and ``(n, blocks, v)``.

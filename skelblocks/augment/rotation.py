@@ -102,7 +102,7 @@ class RandomRotation(RandomTransform[RotationParams]):
 
     Raises:
         TypeError: an angle is not a number.
-        ValueError: an angle is negative, not finite, or a whole number of degrees in radians.
+        ValueError: an angle is negative, not finite, or apparently in radians.
 
     Example:
         >>> rotating = RandomRotation()

@@ -91,7 +91,8 @@ class RandomSpatialFlip(RandomTransform[SpatialFlipParams]):
     Args:
         layout: A name, a dict or a layout.
         p: Probability that a clip is flipped; 0.5 in the released code.
-        mirror_axis: See :func:`spatial_flip`; None is the released code.
+        mirror_axis: The coordinate from left to right, for a true mirror image: 0 for NTU RGB+D. None, as in the
+            released code, only swaps joints.
 
     Shape:
         ``(n, c, t, v, m)`` to the same.

@@ -72,10 +72,10 @@ def compare(query: Tensor, key: Tensor, bank: Tensor, *, temperature: float, exc
 
 @explain_arguments
 class ContrastiveLogits(nn.Module):
-    """Module form of :func:`contrastive_logits`, which keeps the temperature.
+    """Compare queries with their keys and with the bank: the module form of :func:`contrastive_logits`.
 
     Args:
-        temperature: See :func:`contrastive_logits`.
+        temperature: Divides the similarities. 0.07 in AimCLR, 0.2 in SkeAttnCLR.
 
     Shape:
         ``query`` ``(n, d)``, ``key`` ``(n, d)``, ``bank`` ``(k, d)`` to ``(n, 1 + k)``.

@@ -22,7 +22,7 @@ class MomentumEncoder(nn.Module):
 
     .. math:: \theta_k \leftarrow m\, \theta_k + (1 - m)\, \theta_q
 
-    as in AimCLR (eq. 2) and MoCo; CrossMoCo's eq. 1 misses the first :math:`m`. The copy starts **equal** to the
+    as in AimCLR (eq. 2) and MoCo; CrossMoCo's eq. 1 lacks the first :math:`m`. The copy starts **equal** to the
     encoder. In the released code of SkeletonCLR, CrosSCLR, AimCLR, MsMCLR, HiCLR, SkeleMixCLR and SkeAttnCLR it does
     not: there the trainer initializes the query and key encoders separately after the copy, and the difference takes a
     few thousand steps to disappear. To reproduce that, initialize ``encoder`` again after building this module.
@@ -32,8 +32,8 @@ class MomentumEncoder(nn.Module):
     so the released code silently skips the update on more than one GPU.
 
     The copy has its own buffers. In training mode its batch-norm layers normalize with the key batch and keep their own
-    running statistics. Its mode does not follow the encoder's. Keep the weights in float32: a bfloat16 weight is too
-    coarse to change by a thousandth. Autocast keeps weights in float32.
+    running statistics. ``train()`` and ``eval()`` of the encoder do not change its mode. Keep the weights in float32:
+    a bfloat16 weight is too coarse to change by a thousandth. Autocast keeps weights in float32.
 
     **The copy never takes NaN or infinity.** If the encoder contains such a value, :meth:`update` raises on the CPU and
     changes nothing. On another device or in a compiled graph it cannot raise without waiting for the values, so it

@@ -38,8 +38,8 @@ class MomentumQueue(nn.Module):
 
     Args:
         features: d, the size of the embedding. 128 in the papers.
-        size: k. 32768 in SkeletonCLR, AimCLR (section 4.2) and SkeAttnCLR; 16384 in CrossMoCo. It does not have to be a
-            multiple of the batch size, as in the released code.
+        size: k. 32768 in SkeletonCLR, AimCLR (section 4.2) and SkeAttnCLR; 16384 in CrossMoCo. Unlike in the released
+            code, it need not be a multiple of the batch size.
         generator: Source of the random unit rows that fill the bank at first. The bank is created on its device.
             Default: torch's global generator.
 

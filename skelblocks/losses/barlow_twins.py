@@ -67,15 +67,15 @@ def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: flo
 
 @explain_arguments
 class BarlowTwinsLoss(nn.Module):
-    """Module form of :func:`barlow_twins_loss`, which keeps the settings.
+    """Make two views agree and features uncorrelated: the module form of :func:`barlow_twins_loss`.
 
     It has no state, so the loss is the same in ``train()`` and ``eval()``. PSTL's released code standardizes both views
     with a ``BatchNorm1d(affine=False)``, whose running statistics never affect the loss. Drop the entries ``bn.*`` of
     its checkpoints.
 
     Args:
-        off_diagonal_weight: See :func:`barlow_twins_loss`.
-        eps: See :func:`barlow_twins_loss`.
+        off_diagonal_weight: Weight of the correlations between different features. 2e-4 in PSTL.
+        eps: Added to the variances, for features that are constant over the batch.
 
     Shape:
         ``first`` ``(n, d)`` and ``second`` ``(n, d)`` to a scalar.

@@ -129,7 +129,7 @@ def cross_momentum_contrast(
 
 @explain_arguments
 class CrossMomentumContrastLoss(nn.Module):
-    """Module form of :func:`cross_momentum_contrast`, which keeps the settings.
+    """Compare each encoder's query with the other encoder's keys: the module form of :func:`cross_momentum_contrast`.
 
     Args:
         temperature: Divides the similarities. :func:`cross_momentum_contrast` explains all arguments.

@@ -167,14 +167,14 @@ def cross_view_mining(
 
 @explain_arguments
 class CrossViewMiningLoss(nn.Module):
-    """Module form of :func:`cross_view_mining`, which keeps the settings.
+    """Train each view with neighbors that the other views select: the module form of :func:`cross_view_mining`.
 
     Args:
-        temperature: See :func:`cross_view_mining`.
-        top_k: See :func:`cross_view_mining`.
-        context: See :func:`cross_view_mining`.
-        reduction_over_positives: See :func:`~skelblocks.losses.nearest_neighbor_loss`.
-        reduction: See :func:`cross_view_mining`.
+        temperature: The temperature by which all logits were divided. 0.07 in CrosSCLR.
+        top_k: Number of neighbors that one view selects for another. 1 in CrosSCLR.
+        context: Whether to add columns with the products of two views' similarities.
+        reduction_over_positives: ``"mean"`` or ``"sum"`` over a clip's positives.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
         ``logits_per_view``, each ``(n, 1 + k)``, to a scalar; ``(n,)`` for ``reduction="none"``.

@@ -151,7 +151,7 @@ def d3m_loss_from_embeddings(
 
 @explain_arguments
 class D3MLoss(nn.Module):
-    """Module form of :func:`d3m_loss`.
+    """Make students learn the teacher's distribution over positive and bank: the module form of :func:`d3m_loss`.
 
     Args:
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.

@@ -95,7 +95,9 @@ def _standardized(x: Tensor, mean: Tensor | None, deviation: Tensor | None) -> T
 
 @explain_arguments
 class FeatureDistillationLoss(nn.Module):
-    """Module form of :func:`feature_distillation_loss`, which computes and stores the teacher's statistics.
+    """Make a student's features equal a teacher's: the module form of :func:`feature_distillation_loss`.
+
+    It computes and stores the teacher's mean and deviation.
 
     Args:
         teacher_features: ``(n, d)``, the teacher's features of the training clips.

@@ -62,7 +62,7 @@ def hierarchical_d3m_loss(logits_chain: Sequence[Tensor], *, reduction: Reductio
 
 @explain_arguments
 class HierarchicalD3MLoss(nn.Module):
-    """Module form of :func:`hierarchical_d3m_loss`.
+    """Make each view learn from the next weaker one: the module form of :func:`hierarchical_d3m_loss`.
 
     Args:
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.

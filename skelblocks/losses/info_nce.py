@@ -106,7 +106,9 @@ def info_nce_from_embeddings(
 
 @explain_arguments
 class InfoNCELoss(nn.Module):
-    """Module form of :func:`info_nce`, or, with a temperature, of :func:`info_nce_from_embeddings`.
+    """Find the positive among the negatives: the module form of :func:`info_nce`.
+
+    With a temperature it is the module form of :func:`info_nce_from_embeddings`.
 
     Args:
         temperature: With a number, the module takes query, key and bank: 0.07 in AimCLR and MsMCLR's code, 0.2 in

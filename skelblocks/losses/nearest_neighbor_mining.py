@@ -204,13 +204,13 @@ def nearest_neighbor_mining(
 
 @explain_arguments
 class NearestNeighborLoss(nn.Module):
-    """Module form of :func:`nearest_neighbor_mining`, which keeps the settings.
+    """InfoNCE whose positives are the key and its neighbors: the module form of :func:`nearest_neighbor_mining`.
 
     Args:
-        top_k: See :func:`nearest_neighbor_mask`.
-        neighbors: See :func:`nearest_neighbor_mining`.
-        reduction_over_positives: See :func:`nearest_neighbor_loss`.
-        reduction: See :func:`nearest_neighbor_loss`.
+        top_k: Number of neighbors that each branch selects. 1 in AimCLR.
+        neighbors: Which branches select them: ``"all"``, or ``"others"`` for only the students.
+        reduction_over_positives: ``"mean"`` (released code) or ``"sum"`` (AimCLR's eq. 9) over a clip's positives.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
         ``query_logits`` ``(n, 1 + k)`` and ``student_logits``, each ``(n, 1 + k)``, to a scalar; ``(n,)`` for

@@ -64,7 +64,7 @@ def negative_cosine_loss(prediction: Tensor, target: Tensor, *, reduction: Reduc
 
 @explain_arguments
 class NegativeCosineLoss(nn.Module):
-    """Module form of :func:`negative_cosine_loss`.
+    """Make a prediction point in the direction of its target: the module form of :func:`negative_cosine_loss`.
 
     Args:
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.

@@ -83,12 +83,12 @@ def relative_tempo_loss(
 
 @explain_arguments
 class RelativeTempoLoss(nn.Module):
-    """Module form of :func:`relative_tempo_loss`, which keeps the settings.
+    """Rank the key at the clip's own tempo above another: the module form of :func:`relative_tempo_loss`.
 
     Args:
-        temperature: See :func:`relative_tempo_loss`.
-        margin: See :func:`relative_tempo_loss`.
-        reduction: See :func:`relative_tempo_loss`.
+        temperature: Divides the similarities. 0.07 in RVTCLR's released code.
+        margin: Required difference of the two similarities after this division. 1 in the released code.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
         ``query``, ``own`` and ``other``, each ``(n, d)``, to a scalar; ``(n,)`` for ``reduction="none"``.

@@ -95,14 +95,14 @@ def salient_contrast(
 
 @explain_arguments
 class SalientContrastLoss(nn.Module):
-    """Module form of :func:`salient_contrast`, which keeps the settings.
+    """Contrast salient and non-salient embeddings: the module form of :func:`salient_contrast`.
 
     Args:
-        temperature: See :func:`salient_contrast`.
-        mu: See :func:`salient_contrast`.
-        hard_negative: See :func:`salient_contrast`.
-        detach_negative: See :func:`salient_contrast`.
-        reduction: See :func:`salient_contrast`.
+        temperature: Divides the similarities. 0.2 in SkeAttnCLR.
+        mu: Weight of the salient loss; the other loss has ``1 - mu``. 0.5 in the paper.
+        hard_negative: Whether the query's two embeddings are negatives of each other.
+        detach_negative: Whether this extra negative is constant, as in the released code.
+        reduction: Reduction over the clips: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
         ``query_salient``, ``query_non_salient``, ``key_salient``, ``key_non_salient``, each ``(n, d)``, and ``bank``
