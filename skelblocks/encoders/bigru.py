@@ -20,7 +20,7 @@ from skelblocks.encoders._clips import check_clips
 
 @explain_arguments
 class BiGRU(nn.Module):
-    r"""Read the frames with a bidirectional GRU; the joints of all persons in a frame form one vector.
+    r"""Encode the frames with a bidirectional GRU; the joints of all persons in a frame form one vector.
 
     .. math:: h^{l,\rightarrow}_t = \operatorname{GRU}\big(x^l_t, h^{l,\rightarrow}_{t-1}\big), \quad
         h^{l,\leftarrow}_t = \operatorname{GRU}\big(x^l_t, h^{l,\leftarrow}_{t+1}\big), \quad

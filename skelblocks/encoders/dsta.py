@@ -47,7 +47,7 @@ class DSTA(nn.Module):
         num_subsets: Parallel attention maps; 3 in the released code. The "number of heads" in table 14, 8, belongs to
             the released soft mask, see ``MHSAM``.
         dropout: 0.5 in table 14, which does not say where. The released network applies it to the last shortcut of each
-            block, in training (there 0 unless set; HiCLR pre-trains with 0.5).
+            block, in training (its default is 0; HiCLR pre-trains with 0.5).
         absent: ``"compute"``, or ``"skip"`` to encode present persons only; see :class:`STGCN`.
 
     Shape:

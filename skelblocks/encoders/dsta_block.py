@@ -92,7 +92,7 @@ def decoupled_attention(
 
 @explain_arguments
 class DSTABlock(nn.Module):
-    r"""Spatial attention and feed-forward, then temporal attention and feed-forward, each with a shortcut.
+    r"""One block of DSTA: spatial attention and feed-forward, then temporal attention and feed-forward, with shortcuts.
 
     .. math:: h = \sigma(r_1(x) + W_o(\operatorname{Attention}(x))), \qquad y = \sigma(r_2(x) + W_f(h))
 

@@ -14,7 +14,7 @@ from skelblocks.encoders._batch_of_one import check_not_alone
 
 @explain_arguments
 class Predictor(nn.Module):
-    """Linear, batch normalization, ReLU, linear, from an embedding to an embedding of the same size.
+    """Predict the embedding of another view: linear, batch normalization, ReLU, linear.
 
     Only the online branch has a predictor, after its projection head. This asymmetry, together with a constant target,
     keeps the embeddings from collapsing without negatives. See :func:`~skelblocks.losses.negative_cosine_loss`.

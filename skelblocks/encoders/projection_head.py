@@ -13,7 +13,9 @@ from skelblocks._utils.explain_arguments import explain_arguments
 
 @explain_arguments
 class ProjectionHead(nn.Module):
-    """Linear, ReLU, linear. The head is used in pre-training only; evaluation uses the feature before it.
+    """Map a pooled feature to an embedding: linear, ReLU, linear.
+
+    The head is used in pre-training only. Evaluation uses the feature before it.
 
     With ``batch_norm`` it is the MLP that turns ST-GCN into CrossMoCo's ST-MLP (section III-B, fig. 3: two linear
     layers, batch normalization and ReLU between them): ``nn.Sequential(encoder, Pool(), head)``. The paper does not say

@@ -17,7 +17,7 @@ from skelblocks.encoders.skip_frames import skip_frames
 
 @explain_arguments
 class STGCNBlock(nn.Module):
-    r"""Graph convolution, temporal convolution over nine frames, residual.
+    r"""One block of ST-GCN: graph convolution, temporal convolution over nine frames, residual.
 
     .. math:: y = \operatorname{ReLU}\Big(\operatorname{Dropout}\big(\operatorname{BN}(\operatorname{Conv}_{9 \times 1}(
         \operatorname{ReLU}(\operatorname{BN}(\operatorname{GraphConv}(x)))))\big) + r(x)\Big)
