@@ -36,19 +36,20 @@ from skelblocks.data import (
     read_ntu_skeleton,
     read_nw_ucla,
     read_pku_mmd,
+    read_poses,
     read_position_labels,
     read_position_pair,
     read_pyskl,
     recognize_layout,
 )
 from skelblocks.data.arrays.array_checks import UNLABELED
+from skelblocks.data.formats.pose_formats import read_head, tell_format
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.pages.clip_sequences import ArrayClips, DatasetClips
+from skelblocks.pages.clip_sequences import ArrayClips, DatasetClips, is_upside_down
 from skelblocks.viz import draw_skeleton
 
-_DRAWN, _LOOKED_AT = 3, 1000
+_DRAWN, _LOOKED_AT, _NAMED = 3, 1000, 20
 _DRAWN_AS = (".png", ".jpg", ".pdf", ".svg")
-_FLAT = {"coco-17", "openpose-18", "h36m-17"}  # skeletons in pictures, whose second coordinate grows downwards
 
 
 class _Content(NamedTuple):
@@ -78,10 +79,13 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     layout = None if args.layout is None else layouts.get_or_load(args.layout)
     check_page_options(args)
-    if args.draw is not None and args.draw.suffix.lower() not in _DRAWN_AS:
-        raise ValueError(
-            f"draw: expected a name that ends in {' or '.join(_DRAWN_AS)}, got {escape(args.draw.name)!r}; rename it"
-        )
+    if args.draw is not None:
+        require("matplotlib", extra="viz")
+        if args.draw.suffix.lower() not in _DRAWN_AS:
+            raise ValueError(
+                f"draw: expected a name that ends in {' or '.join(_DRAWN_AS)}, got {escape(args.draw.name)!r}; rename "
+                "it"
+            )
     content = _open(args.path, args.labels, layout)
     if content.source is None and (args.html is not None or args.copies):
         raise ValueError(
@@ -112,7 +116,7 @@ def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Co
     if path.suffix == ".skeleton":
         return _raw([read_ntu_skeleton(path)], "NTU RGB+D", layout or "ntu-rgb+d")
     if path.suffix == ".json":
-        return _raw([read_nw_ucla(path)], "NW-UCLA", layout or "nw-ucla")
+        return _json(path, layout)
     if path.suffix == ".txt":
         if labels is None:
             raise ValueError(
@@ -148,7 +152,7 @@ def _folder(path: Path) -> _Content:
     facts = {
         "kind": "prepared set",
         "axes": f"(n, c, t, v, m) = {(len(dataset), *dataset.shape)}",
-        "classes": _spread(dataset.labels.numpy()),
+        "classes": _spread(dataset.labels.numpy(), dataset.class_names),
         "protocol": f"{manifest['protocol']}: {manifest.get('parts')}",
         "origin": {name: len(np.unique(values)) for name, values in dataset.origin.items()},
         "rejected": len(manifest["rejected"]),
@@ -170,6 +174,14 @@ def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _
         return one.name, one.x
 
     return _Content(facts, len(clips), clip, layouts.get(layout), InspectedSource(clips))
+
+
+def _json(path: Path, layout: SkeletonLayout | None) -> _Content:
+    kind = tell_format(read_head(path))
+    if kind is None:
+        return _raw([read_nw_ucla(path)], "NW-UCLA", layout or "nw-ucla")
+    clips = read_poses(path, layout=layout)
+    return _raw(clips, kind, layout or clips[0].layout or "coco-17")
 
 
 def _readable(clips: Sequence[RawClip]) -> Iterator[RawClip]:
@@ -210,13 +222,16 @@ def _arrays(path: Path, layout: SkeletonLayout | None) -> _Content:
     return _Content(facts, len(clips), lambda i: (str(names[i]), np.asarray(clips[i])), skeleton, source)
 
 
-def _spread(labels: NDArray[Any]) -> str:
+def _spread(labels: NDArray[Any], names: Sequence[str] = ()) -> str:
     unlabeled = int((labels == UNLABELED).sum())
     classes, counts = np.unique(labels[labels != UNLABELED], return_counts=True)
     without = f"{unlabeled} clips have no label" if unlabeled else ""
     if not len(classes):
         return without or "none"
     numbers = f"{len(classes)}, numbered {classes[0]}..{classes[-1]}, with {counts.min()} to {counts.max()} clips each"
+    if names and len(classes) <= _NAMED:
+        counted = zip(classes.tolist(), counts.tolist(), strict=True)
+        numbers = f"{len(classes)}: " + ", ".join(f"{names[number]} ({count})" for number, count in counted)
     return f"{numbers}; {without}" if without else numbers
 
 
@@ -266,15 +281,15 @@ def _draw(content: _Content, path: Path) -> None:
 
 
 def _figures(content: _Content) -> Iterator[Any]:
-    if content.layout is None or content.clip is None:
+    if content.layout is None or content.clip is None or content.source is None:
         return
+    flip = is_upside_down(content.source.clips, content.layout)
     for i in range(content.n):
         try:
             name, clip = content.clip(i)
         except ClipFormatError:
             continue
         if clip.any() and np.isfinite(clip).all():
-            flip = content.layout.name in _FLAT
             yield draw_skeleton(clip, layout=content.layout, title=name, flip_vertical=flip)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks._utils.escape import escape
+from skelblocks._utils.optional import require
 from skelblocks.clips import RawClip
 from skelblocks.data import PreparedSet
 from skelblocks.data.split_mask import boolean_mask
@@ -85,6 +86,7 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
 def check_page_options(args: argparse.Namespace) -> None:
     """Reject impossible options before the work begins."""
     if args.html is not None:
+        require("jinja2", extra="pages")
         check_page_path(args.html, name="html", overwrite=args.overwrite)
     if not 0 <= args.threshold < 1:
         raise ValueError(f"threshold: expected a number from 0 to below 1, got {args.threshold}")

@@ -78,7 +78,11 @@ def _add_reading(group: Any) -> None:
         metavar=("WIDTH", "HEIGHT"),
         help="size of the pictures in pixels, for coordinates from 0 to 1",
     )
-    group.add_argument("--recorded-fps", type=float, help="frames per second of the recordings")
+    group.add_argument(
+        "--recorded-fps",
+        type=float,
+        help="frames per second of the recordings; a column fps of the labels gives each its own",
+    )
     group.add_argument("--min-score", type=float, help="treat joints with a lower score as unseen (default: by format)")
 
 
@@ -127,8 +131,9 @@ def _add_windows(group: Any) -> None:
     group.add_argument(
         "--labels",
         type=Path,
-        help="a CSV file with the header clip,label or file,label or file,start,end,label (in frames) or "
-        "file,start_seconds,end_seconds,label; columns person and subject are optional; an empty label means unknown",
+        help="CSV file with the header clip,label or file,label or file,start,end,label (in frames) or "
+        "file,start_seconds,end_seconds,label; columns person, subject and fps (the recording's frame rate) are "
+        "optional; an empty label means unknown",
     )
     group.add_argument("--split", choices=SPLITS, help="test on some recordings or subjects (default: no split)")
     group.add_argument(
@@ -239,7 +244,7 @@ def run(args: argparse.Namespace) -> None:
             min_seen=args.min_seen,
         )
     show_prepared(manifest, args.out, split="--split and --test")
-    _show_labels(args.out, labels)
+    _show_labels(args, labels)
 
 
 def _options(args: argparse.Namespace) -> RecordingOptions:
@@ -327,12 +332,37 @@ def _source_settings(args: argparse.Namespace, options: RecordingOptions) -> dic
     }
 
 
-def _show_labels(out: Path, labels: ClipLabels) -> None:
-    """Print how many clips have labels, and which labeled clips are not in the set."""
+def _show_labels(args: argparse.Namespace, labels: ClipLabels) -> None:
+    """Print how many clips have labels, and what about the labels may surprise."""
     if labels.path is None:
         return
-    prepared = PreparedSet(out)
+    prepared, path = PreparedSet(args.out), escape(labels.path)
     print(f"{int((prepared.labels >= 0).sum())} of {len(prepared)} clips have labels.")
     absent = sorted(set(labels.clips) - set(prepared.names))
     if absent:
-        print(f"{len(absent)} clips in {escape(labels.path)} are not in the set, such as {escape(absent[0])}.")
+        print(f"{len(absent)} clips in {path} are not in the set, such as {escape(absent[0])}.")
+    if labels.unread:
+        print(f"Columns of {path} that are not read: {', '.join(map(escape, labels.unread))}.")
+    rates = sorted(set(labels.fps.values()))
+    if len(rates) > 1 and args.fps is None:
+        shown = ", ".join(f"{rate:g}" for rate in rates)
+        print(f"The recordings have {shown} frames per second; --fps {rates[0]:g} brings all to one rate.")
+    several = _recordings_of_several(prepared, labels)
+    if several:
+        print(
+            f"{several} recordings show several persons, who all get the recording's label. --persons 1 keeps one in "
+            "each window; a column person labels them one by one."
+        )
+
+
+def _recordings_of_several(prepared: PreparedSet, labels: ClipLabels) -> int:
+    """How many recordings have one label and clips of several persons."""
+    if "person" not in prepared.group_names:
+        return 0
+    names = prepared.origin_names["recording"]
+    persons: dict[int, set[int]] = {}
+    recordings = prepared.groups("recording").tolist()
+    for recording, person in zip(recordings, prepared.groups("person").tolist(), strict=True):
+        persons.setdefault(recording, set()).add(person)
+    several = [names[recording] for recording, there in persons.items() if len(there) > 1]
+    return sum(any(row.person is None and row.label >= 0 for row in labels.files.get(name, ())) for name in several)

@@ -24,10 +24,11 @@ def show_prepared(manifest: Mapping[str, Any], out: Path, *, split: str = "--pro
         print(f"The set has no training part, which training needs; choose one with {split}.")
     reasons = Counter(entry["reason"] for entry in manifest["rejected"])
     if reasons:
-        print(
-            f"{len(manifest['rejected'])} clips left out; {escape(out / 'manifest.json')} lists each with its reason:"
-        )
+        count = len(manifest["rejected"])
+        clips = f"{count} clip{'' if count == 1 else 's'}"
+        print(f"{clips} left out; {escape(out / 'manifest.json')} lists each with its reason:")
     for reason, count in reasons.most_common(5):
-        print(f"  {count}  {escape(reason)}")
+        name = next(entry["name"] for entry in manifest["rejected"] if entry["reason"] == reason)
+        print(f"  {count}  {'such as ' if count > 1 else ''}{escape(name)}: {escape(reason)}")
     if len(reasons) > 5:
         print(f"  and {len(reasons) - 5} more reasons")

@@ -5,15 +5,19 @@ Axes: n samples, c coordinates, t frames, v joints, m persons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skelblocks.clips import ClipDataset, RawClip, RawClips
+from skelblocks.clips.raw_clip import ClipFormatError
+from skelblocks.data.steps.vertical import counts_down, torso_height, torso_weights
+from skelblocks.layouts import SkeletonLayout
 
 UNLABELED = -1
+_MEASURED = 50  # clips
 
 
 class DatasetClips(RawClips):
@@ -26,6 +30,7 @@ class DatasetClips(RawClips):
     def __init__(self, dataset: ClipDataset) -> None:
         self.dataset = dataset
         self.groups = {name: dataset.groups(name) for name in dataset.group_names}
+        self.group_names: Mapping[str, Sequence[str]] = getattr(dataset, "origin_names", {})
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -84,6 +89,33 @@ class ArrayClips(RawClips):
             label=UNLABELED if self.labels is None else int(self.labels[index]),
             origin={name: values[index].item() for name, values in self.groups.items()},
         )
+
+
+def is_upside_down(clips: Sequence[RawClip], layout: SkeletonLayout) -> bool:
+    """Whether clips of two coordinates count the second one downwards, as pictures do.
+
+    A data set whose preprocessing turned its clips upright says so. Otherwise the shoulders and hips of up to 50 clips
+    decide; a skeleton without them is taken for one in a picture.
+
+    Args:
+        clips: The clips.
+        layout: Their skeleton.
+    """
+    known = clips.dataset.preprocessing if isinstance(clips, DatasetClips) else None
+    if known is not None and known.y != "up":
+        return False
+    heights = []
+    for place in np.unique(np.linspace(0, len(clips) - 1, min(len(clips), _MEASURED)).astype(int)).tolist():
+        try:
+            clip = clips[place]
+        except ClipFormatError:
+            continue
+        if len(clip.x) != 2:
+            return False
+        if torso_weights(layout) is None:
+            return True
+        heights.append(torso_height(clip.x[None], layout=layout, seen=clip.seen_joints[None]))
+    return bool(heights) and counts_down(np.concatenate(heights))
 
 
 def _of_persons(x: NDArray[Any]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from skelblocks.layouts import SkeletonLayout
 from skelblocks.pages.set_facts import SetFacts
 
 _ROWS, _BINS = 150, 10
+_PLACES = ("start", "stop", "start_ms", "stop_ms")  # where a clip lies in its recording, which groups nothing
 
 
 class BarChart(NamedTuple):
@@ -38,6 +39,7 @@ def set_charts(
     layout: SkeletonLayout | None,
     class_names: Sequence[str] = (),
     train: NDArray[np.bool_] | None = None,
+    group_names: Mapping[str, Sequence[str]] | None = None,
 ) -> list[BarChart]:
     """Tabulate the clips by class, subject, view and other groups, their lengths, and the joints that are not seen.
 
@@ -46,12 +48,18 @@ def set_charts(
         layout: The skeleton, for the names of the joints.
         class_names: Names of the classes.
         train: Mask of the training clips; the tables count them apart.
+        group_names: Names of the numbers of a group, such as of the subjects.
 
     Returns:
         The tables.
     """
     charts = [_by_group("class", facts.labels, train, class_names)] if (facts.labels >= 0).any() else []
-    charts += [_by_group(name, values, train) for name, values in facts.groups.items()]
+    named = group_names or {}
+    charts += [
+        _by_group(name, values, train, named.get(name, ()), number=False)
+        for name, values in facts.groups.items()
+        if name not in _PLACES
+    ]
     charts.append(_lengths(facts.lengths))
     joints = layout.joints if layout is not None and layout.num_joints == len(facts.unseen) else ()
     names = joints or tuple(map(str, range(len(facts.unseen))))
@@ -63,13 +71,18 @@ def set_charts(
 
 
 def _by_group(
-    name: str, values: NDArray[np.generic], train: NDArray[np.bool_] | None, class_names: Sequence[str] = ()
+    name: str,
+    values: NDArray[np.generic],
+    train: NDArray[np.bool_] | None,
+    names: Sequence[str] = (),
+    *,
+    number: bool = True,
 ) -> BarChart:
     there, counts = np.unique(values, return_counts=True)
     rows: list[list[object]] = []
     for value, count in zip(there[:_ROWS].tolist(), counts[:_ROWS].tolist(), strict=True):
-        named = isinstance(value, int) and 0 <= value < len(class_names)
-        label = f"{value} {class_names[value]}" if named else value
+        named = isinstance(value, int) and 0 <= value < len(names)
+        label = (f"{value} {names[value]}" if number else names[value]) if named else value
         unknown = isinstance(value, int) and not isinstance(value, bool) and value < 0
         row: list[object] = ["not known" if unknown else label]
         if train is not None:

@@ -13,7 +13,7 @@ from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips import ClipDataset, RawClip
 from skelblocks.data import clip_lengths, resample
 from skelblocks.layouts import SkeletonLayout
-from skelblocks.pages.clip_sequences import DatasetClips
+from skelblocks.pages.clip_sequences import DatasetClips, is_upside_down
 from skelblocks.pages.pack_motion import pack_motion
 from skelblocks.pages.packed import Packed, pack_json
 from skelblocks.pages.render_page import render_page
@@ -66,10 +66,11 @@ def set_page(
         sequence = clips
     else:
         sequence, layout, class_names = DatasetClips(clips), layout or clips.layout, class_names or clips.class_names
+    group_names = sequence.group_names if isinstance(sequence, DatasetClips) else {}
     facts = facts or set_facts(sequence, threshold=threshold)
     if train is not None and train.shape != (len(facts.names),):
         raise ValueError(f"train: expected a boolean for each of {len(facts.names)} clips, got shape {train.shape}")
-    pairs = _pairs(facts, train)
+    pairs = _pairs(facts, train, group_names)
     samples = _samples(facts, class_names)
     data = _motion(sequence, facts, pairs, samples, layout)
     played = [pair for pair in pairs if pair["clips"]]
@@ -89,7 +90,7 @@ def set_page(
             "count": len(facts.copies.first),
             "samples": samples if data else [],
             "has_motion": bool(data),
-            "charts": set_charts(facts, layout=layout, class_names=class_names, train=train),
+            "charts": set_charts(facts, layout=layout, class_names=class_names, train=train, group_names=group_names),
         },
     )
 
@@ -129,7 +130,9 @@ def _facts(facts: SetFacts, layout: SkeletonLayout | None, train: NDArray[np.boo
     return found
 
 
-def _pairs(facts: SetFacts, train: NDArray[np.bool_] | None) -> list[dict[str, Any]]:
+def _pairs(
+    facts: SetFacts, train: NDArray[np.bool_] | None, group_names: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
     """The pairs that are listed, those across training and test first."""
     first, second, distance = facts.copies
     order = np.arange(len(first)) if train is None else np.argsort(train[first] == train[second], kind="stable")
@@ -137,7 +140,9 @@ def _pairs(facts: SetFacts, train: NDArray[np.bool_] | None) -> list[dict[str, A
     for k in order[:_LISTED].tolist():
         i, j = int(first[k]), int(second[k])
         differs = [
-            f"{name} {values[i]}, {values[j]}" for name, values in facts.groups.items() if values[i] != values[j]
+            f"{name} {_named(values[i], group_names.get(name, ()))}, {_named(values[j], group_names.get(name, ()))}"
+            for name, values in facts.groups.items()
+            if values[i] != values[j]
         ]
         if facts.labels[i] != facts.labels[j]:
             differs.insert(0, f"label {facts.labels[i]}, {facts.labels[j]}")
@@ -148,6 +153,12 @@ def _pairs(facts: SetFacts, train: NDArray[np.bool_] | None) -> list[dict[str, A
             {"of": [i, j], "names": names, "clips": [], "distance": f"{distance[k]:.4f}", "differs": "; ".join(differs)}
         )
     return pairs
+
+
+def _named(value: Any, names: Sequence[str]) -> object:
+    """The name of a number, if there is one."""
+    numbered = isinstance(value, (int, np.integer)) and 0 <= value < len(names)
+    return names[int(value)] if numbered else value
 
 
 def _samples(facts: SetFacts, class_names: Sequence[str]) -> list[dict[str, Any]]:
@@ -179,24 +190,24 @@ def _motion(
     for sample in samples:
         sample["clip"] = place[sample["of"]]
     shown = [_shown(sequence[int(facts.places[i])]) for i in wanted]
+    turned = -1 if is_upside_down(sequence, layout) else 1
     c, t, m = (max(x.shape[axis] for x, _ in shown) for axis in (0, 1, 3))
     clips = torch.zeros(len(shown), c, t, layout.num_joints, m)
     masks = torch.zeros(len(shown), t, layout.num_joints, m, dtype=torch.bool)
     for row, mask, (x, seen) in zip(clips, masks, shown, strict=True):
         row[: x.shape[0], : x.shape[1], :, : x.shape[3]] = torch.from_numpy(x)
+        row[1] *= turned
         mask[: x.shape[1], :, : x.shape[3]] = torch.from_numpy(seen)
     return pack_motion(clips, layout=layout, seen=masks, frames=_FRAMES)
 
 
 def _shown(clip: RawClip) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """At most 64 frames of the persons who are seen longest, upright also if they are in a picture."""
+    """At most 64 frames of the persons who are seen longest."""
     x, seen, _ = finite_clip(clip)
     longest = np.argsort(-(x != 0).any(axis=(0, 2)).sum(axis=0), kind="stable")[:_PERSONS]
     x, seen = x[..., np.sort(longest)], seen[..., np.sort(longest)]
     length = int(clip_lengths(x[None])[0])
     frames = min(length, _FRAMES)
     small = resample(x[None], frames, length=length)[0].astype(np.float32)
-    if len(small) == 2:
-        small[1] *= -1  # the second coordinate of a picture counts downwards
     nearest = ((np.arange(frames) + 0.5) * (length / frames)).astype(np.int64)
     return small, seen[nearest]

@@ -169,7 +169,7 @@ def _check_prepared(path: str, expected: Preprocessing) -> None:
     if differing:
         raise ValueError(
             f"data.path: expected clips with the encoder's preprocessing, got {'; '.join(differing)} in {path!r}; "
-            "prepare the set again with these settings"
+            "prepare the set again, as by 'skelblocks prepare poses --for ENCODER --overwrite'"
         )
     check_prepared_unit(prepared, expected)
 

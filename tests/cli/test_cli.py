@@ -36,7 +36,7 @@ def test_from_a_shell(raw, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "5 clips (3, 50, 25, 2), 4 train, 1 test, 0 neither" in result.stdout
     assert "The set has no training part" not in result.stdout
-    assert "1 clips left out" in result.stdout
+    assert "1 clip left out" in result.stdout
     assert "6 of 6 files: 5 clips, 1 rejected" in result.stderr
     result = subprocess.run(
         [sys.executable, "-m", "skelblocks", "inspect", str(tmp_path / "none")],

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from skelblocks._utils.optional import require
 from skelblocks.cli import main
 from skelblocks.data import PreparedSet, Preprocessing
 from skelblocks.encoders import STGCN, ProjectionHead
@@ -157,11 +158,48 @@ def test_a_finished_set_is_left_and_one_of_other_settings_is_not_taken_for_it(ro
     assert not prepare(root, "--window", 30, "--overwrite")
 
 
+def test_labels_with_frame_rates_and_more_columns(root, capsys):
+    labels = write_labels(root, "file,size,fps,label\nday1/walk,9,50,walk\nday1/sit,9,25,sit\nday2/walk,9,25,\n")
+    assert not run("prepare", "poses", "--root", root, "--out", root.parent / "set", "--window", "none", *labels)
+    printed = capsys.readouterr().out
+    assert "labels.csv that are not read: size." in printed
+    assert "The recordings have 25, 50 frames per second; --fps 25 brings all to one rate." in printed
+    assert "2 recordings show several persons" in printed
+    prepared = PreparedSet(root.parent / "set")
+    assert prepared.groups("stop_ms").tolist() == [1600, 1600, 800, 800, 1600, 1600]
+    assert not prepare(root, *labels, "--fps", 25, "--persons", 1, "--overwrite")
+    printed = capsys.readouterr().out
+    assert "brings all to one rate" not in printed
+    assert "several persons" not in printed
+
+
+def test_a_set_from_pictures_is_shown_upright_and_with_names(root, capsys, monkeypatch):
+    labels = write_labels(root, "file,label,subject\nday1/walk,walk,ann\nday1/sit,stand,bob\nday2/walk,walk,ann\n")
+    assert not prepare(root, *labels, "--frames", 10)
+    flips = []
+
+    def draw(*_, flip_vertical, **__):
+        flips.append(flip_vertical)
+        return require("matplotlib.pyplot", extra="viz").figure(figsize=(1, 1))
+
+    monkeypatch.setattr("skelblocks.cli.inspect.draw_skeleton", draw)
+    page, picture = root.parent / "set.html", root.parent / "set.png"
+    assert not run("inspect", root.parent / "set", "--draw", picture, "--html", page)
+    assert not run("inspect", root / "day1" / "walk.json", "--draw", picture)  # as the estimator has written it
+    assert flips == [False, False, False, True]
+    assert "2: stand (2), walk (4)" in capsys.readouterr().out
+    html = page.read_text(encoding="utf-8")
+    assert ">bob<" in html
+    assert "Clips by start" not in html
+
+
 def test_recordings_that_cannot_be_read_are_listed(root, capsys):
     (root / "broken.json").write_text('[{"image_id": "0.jpg", "category_id": 1, "keypoints": [1, 2], "idx": 1}]')
-    write_recording(root / "empty.json", persons=0)
+    write_recording(root / "empty.json", frames=0)
     assert not prepare(root)
-    assert "2 clips left out" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 clips left out" in printed
+    assert "empty: expected a file of poses, got an empty list: the pose tool found no person" in printed
     manifest = json.loads((root.parent / "set" / "manifest.json").read_text())
     assert sorted(entry["name"] for entry in manifest["rejected"]) == ["broken", "empty"]
 

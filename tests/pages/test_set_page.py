@@ -164,12 +164,14 @@ def test_without_a_skeleton_nothing_plays(arrays):
     assert "clip 9" in html
 
 
-def test_pictures_stand_upright(arrays):
-    x = arrays["clips"][:, :2, :, :17]
-    html = set_page(ArrayClips({**arrays, "clips": x}), title="a", layout=layouts.get("coco-17"))
+@pytest.mark.parametrize("y", ["up", "down"])
+def test_pictures_stand_upright(arrays, y):
+    x, _ = layouts.remap(arrays["clips"][:, :2], source="ntu-rgb+d", target="coco-17", axis=3, missing="nearest")
+    drawn = x.copy() * np.array([1, -1 if y == "down" else 1])[:, None, None, None]
+    html = set_page(ArrayClips({**arrays, "clips": drawn}), title="a", layout=layouts.get("coco-17"))
     motion, shown = unpack_motion(data_of(html)), unpack(data_of(html)["shown"])
     place = shown["pairs"][0]["clips"][0]
-    np.testing.assert_allclose(motion[place][1, :12], -x[2][1, :12], atol=0.01)
+    np.testing.assert_allclose(motion[place][1, :12], x[2][1, :12], atol=0.01)
 
 
 def test_hostile_names_are_text(arrays):

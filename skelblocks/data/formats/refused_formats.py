@@ -41,6 +41,8 @@ def explain_refusal(head: bytes) -> str:
             "got a pickle, which can run code and is not opened; 'skelblocks prepare pyskl' reads pyskl's pickles; "
             "save others as .npz without objects"
         )
+    if head.strip() in (b"[]", b"{}"):
+        return "got an empty list: the pose tool found no person"
     if {"box", "keypoints", "visible"} <= json_keys(head):
         return "got the result of Ultralytics' to_json, which does not say frames; write it with save_txt=True"
     if head[4:8] == b"ftyp" or head.startswith((b"\x1aE\xdf\xa3", b"RIFF")):

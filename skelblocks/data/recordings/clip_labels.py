@@ -49,6 +49,8 @@ class ClipLabels:
         files: Lines of each recording.
         subjects: Number of each recording's subject.
         subject_names: By number.
+        fps: Frame rate of each recording that has one.
+        unread: Columns of the file that are not read.
     """
 
     path: Path | None = None
@@ -57,6 +59,8 @@ class ClipLabels:
     files: Mapping[str, tuple[LabelRow, ...]] = field(default_factory=dict)
     subjects: Mapping[str, int] = field(default_factory=dict)
     subject_names: tuple[str, ...] = ()
+    fps: Mapping[str, float] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     def pieces(self, name: str) -> tuple[LabelRow, ...]:
         """The lines that label pieces of a recording."""

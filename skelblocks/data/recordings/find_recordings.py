@@ -127,7 +127,8 @@ def load_recording(
     """Read a recording and cut it into clips. A file with several recordings gives the clips of all."""
     clips: list[RawClip] = []
     for clip in _read(source):
-        located = clip._replace(origin={**clip.origin, **origin})
+        fps = labels.fps.get(source.name, clip.fps)
+        located = clip._replace(origin={**clip.origin, **origin}, fps=fps)
         clips += recording_clips(located, layout=layout, options=options, labels=labels)
     return clips
 

@@ -16,7 +16,7 @@ from skelblocks.data.recordings.clip_labels import ClipLabels, LabelRow
 _LARGEST = 1 << 26  # bytes
 _KEYS = ("clip", "file")
 _TIMES = (("start", "end"), ("start_seconds", "end_seconds"))
-_COLUMNS = (*_KEYS, *_TIMES[0], *_TIMES[1], "person", "subject", "label")
+_COLUMNS = (*_KEYS, *_TIMES[0], *_TIMES[1], "person", "subject", "fps", "label")
 _SUFFIXES = (".json", ".csv", ".txt", ".npy", ".npz", ".bvh", ".amc", ".asf")
 
 
@@ -34,8 +34,9 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
     ``file,start_seconds,end_seconds,label`` the same in seconds
     ======================================== ==========================================================================
 
-    Two more columns are optional: ``person`` is the number of the person that the label is for, and ``subject``
-    identifies that person across recordings. An empty label, or -1, means that the class is unknown.
+    Three more columns are optional: ``person`` is the number of the person that the label is for, ``subject``
+    identifies that person across recordings, and ``fps`` is the frame rate of the recording. Other columns are not
+    read. An empty label, or -1, means that the class is unknown.
 
     Args:
         path: The file, in UTF-8.
@@ -74,6 +75,7 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
     clips: dict[str, LabelRow] = {}
     files: dict[str, list[LabelRow]] = {}
     subjects: dict[str, int] = {}
+    fps: dict[str, float] = {}
     for line, cells in lines:
         entry = _entry(path, line, cells, numbers)
         key = "clip" if "clip" in cells else "file"
@@ -91,8 +93,22 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
             subject = subject_names.index(cells["subject"])
             if subjects.setdefault(name, subject) != subject:
                 raise ClipFormatError(path, f"file {escape(name)!r} has two subjects", line=line)
-    kept = {name: tuple(some) for name, some in files.items()}
-    return ClipLabels(path, tuple(known), clips, kept, subjects, tuple(subject_names))
+        if cells.get("fps"):
+            rate = _number(path, line, "fps", cells["fps"])
+            if rate == 0 or fps.setdefault(name, rate) != rate:
+                raise ClipFormatError(
+                    path, f"fps: expected one rate > 0 for file {escape(name)!r}, got {rate:g}", line=line
+                )
+    return ClipLabels(
+        path=path,
+        class_names=tuple(known),
+        clips=clips,
+        files={name: tuple(some) for name, some in files.items()},
+        subjects=subjects,
+        subject_names=tuple(subject_names),
+        fps=fps,
+        unread=tuple(name for name in header if name not in _COLUMNS),
+    )
 
 
 def recording_name(file: str) -> str:
@@ -131,13 +147,15 @@ def _check_header(path: Path, header: list[str]) -> None:
     keys = [key for key in _KEYS if key in header]
     times = [pair for pair in _TIMES if set(pair) & set(header)]
     whole = all(set(pair) <= set(header) for pair in times)
-    right = len(keys) == 1 and "label" in header and len(times) <= 1 and whole and not set(header) - set(_COLUMNS)
-    if not right or len(set(header)) != len(header) or (times and keys == ["clip"]):
+    right = len(keys) == 1 and "label" in header and len(times) <= 1 and whole
+    of_files = times or "fps" in header
+    if not right or len(set(header)) != len(header) or (of_files and keys == ["clip"]):
         shown = escape(",".join(header), longest=80) if header else "nothing"
         raise ClipFormatError(
             path,
             "expected a header such as 'clip,label', 'file,label', 'file,start,end,label' or "
-            f"'file,start_seconds,end_seconds,label', with 'person' or 'subject' optionally, got {shown!r}",
+            f"'file,start_seconds,end_seconds,label', with 'person', 'subject' or 'fps' optionally, got {shown!r}; "
+            "rename its columns",
             line=1,
         )
 

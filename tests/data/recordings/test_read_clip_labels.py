@@ -48,6 +48,12 @@ def test_seconds_need_a_frame_rate(read):
         labels.label("x", file="a", start=30, stop=75)
 
 
+def test_recordings_have_frame_rates_and_other_columns_are_named(read):
+    labels = read("video size,file,fps,label\n1080,a,25,walk\n720,b.json,29.97,sit\n,c,,sit\n")
+    assert labels.fps == {"a": 25.0, "b": 29.97}
+    assert labels.unread == ("video size",)
+
+
 def test_persons_and_clips_have_labels_of_their_own(read):
     labels = read("file,person,label\na,0,push\na,1,fall\n")
     assert [labels.class_names[labels.label("x", file="a", start=0, stop=9, person=p)] for p in (0, 1)] == [
@@ -85,6 +91,10 @@ def test_whole_numbers_sort_by_value_and_a_classifier_has_its_own_order(read):
         ("file,start,end,label\na,1,,walk\n", "line 2: end: expected a number >= 0, got ''"),
         ("file,person,label\na,0.5,walk\n", "line 2: person: expected a whole number"),
         ("file,label,subject\na,walk,x\na,sit,y\n", "line 3: file 'a' has"),
+        ("file,fps,label\na,0,walk\n", "line 2: fps: expected one rate > 0 for file 'a', got 0"),
+        ("file,person,fps,label\na,0,25,walk\na,1,30,walk\n", "line 3: fps: expected one rate"),
+        ("file,fps,label\na,fast,walk\n", "line 2: fps: expected a number >= 0, got 'fast'"),
+        ("clip,fps,label\na,25,walk\n", "line 1: expected a header"),
         ('file,label\na,"walk\n', "broken csv"),
         (b"file,label\na,\xff\n", "expected text in UTF-8"),
     ],
