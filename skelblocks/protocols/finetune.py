@@ -8,16 +8,20 @@ import os
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.optional import require
+from skelblocks.encoders import ReadoutEncoder
 from skelblocks.encoders.readout import Readout
 from skelblocks.evaluation import accuracy
 from skelblocks.protocols.finetune_options import FinetuneOptions
 from skelblocks.protocols.finetune_steps import FinetuneSteps
 from skelblocks.protocols.labeled_clips import LabeledClips, choose_clips, labeled_clips
+from skelblocks.protocols.refit import refit
 from skelblocks.streams import Stream
 from skelblocks.training.datasets import Sets
 
@@ -64,8 +68,13 @@ def finetune(
     seed: int = 0,
     accelerator: str = "auto",
     readout: Readout = "mean",
+    groups: ArrayLike | None = None,
 ) -> FinetuneResult:
     """Train a copy of an encoder and a linear layer on its pooled map, by cross-entropy.
+
+    With ``options.classifier="ridge"`` the linear layer serves the training alone. In the end, a ridge classifier is
+    fitted to the trained encoder's features of the same clips, see :func:`~skelblocks.evaluation.ridge_probe`. It may
+    have a richer readout than the training (``options.readout``).
 
     The linear layer's weights are drawn from N(0, 0.02). Every draw is a function of seed, epoch and step; the global
     random state does not change.
@@ -82,13 +91,16 @@ def finetune(
             the released code does.
         seed: Random seed of the classifier's weights, the order of the clips, augmentation and dropout.
         accelerator: Where to train, as in pretraining, for instance ``"cpu"``.
-        readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`.
+        readout: How the feature map becomes one vector, see :func:`~skelblocks.encoders.readout`. The training has the
+            same one, unless ``options.readout`` names another, which takes ``options.classifier="ridge"``.
+        groups: The subject of each training clip, by which the ridge classifier's constant is chosen.
 
     Returns:
         The accuracy, the scores and the model.
 
     Raises:
-        ValueError: Clips have no labels; ``rows`` or ``validation`` are missing, overlap or leave nothing; ``select``
+        ValueError: Clips have no labels; ``options.readout`` is another than ``readout`` and the classifier is the
+            trained linear layer; ``rows`` or ``validation`` are missing, overlap or leave nothing; ``select``
             is unknown; or several processes run.
         NonFiniteLossError: The loss is not finite.
 
@@ -104,6 +116,7 @@ def finetune(
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ValueError("finetune: expected one process, got several; start it without torchrun")
     check_choice(select, get_args(Select), name="select")
+    _check_readout(options, readout)
     train, held = choose_clips(sets.train, rows=rows, validation=validation, select=select)
     test = labeled_clips(sets.test)
     steps = FinetuneSteps(
@@ -114,11 +127,27 @@ def finetune(
         stream=stream,
         seed=seed,
         accelerator=accelerator,
-        readout=readout,
+        readout=options.readout or readout,
     )
     watched = {"last": None, "validation": held, "test": test}[select]
     history, epoch = _train(steps, train, watched, select=select)
-    logits = steps.scores(test)
+    if options.classifier == "linear":
+        logits, model = steps.scores(test), steps.plain.cpu()
+    else:
+        own = None if groups is None else np.asarray(groups)[train.rows.numpy()]
+        body, head = steps.plain.children()
+        assert isinstance(body, ReadoutEncoder)
+        assert isinstance(head, nn.Linear)
+        model, logits = refit(
+            body.encoder,
+            train,
+            test,
+            readout=readout,
+            layout=sets.layout,
+            stream=stream,
+            groups=own,
+            num_classes=head.out_features,
+        )
     return FinetuneResult(
         accuracy=_percent(logits, test.labels),
         logits=logits,
@@ -126,8 +155,17 @@ def finetune(
         epoch=epoch,
         selected=SELECTED[select],
         history=history,
-        model=steps.plain.cpu(),
+        model=model.cpu(),
     )
+
+
+def _check_readout(options: FinetuneOptions, readout: Readout) -> None:
+    """The trained linear layer can only classify features of the readout with which it was trained."""
+    if options.classifier == "linear" and options.readout not in (None, readout):
+        raise ValueError(
+            f"finetune.readout: expected {readout!r}, the evaluation's readout, with finetune.classifier='linear', got "
+            f"{options.readout!r}; leave it out, or choose --finetune.classifier ridge"
+        )
 
 
 def _train(

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 from skelblocks._utils.checks import check_choice
+from skelblocks.encoders.readout import READOUTS, Readout
 from skelblocks.training.option_checks import check_count, check_finite, check_number
 
 Optimizer = Literal["sgd", "adam"]
 Schedule = Literal["step", "cosine", "plateau"]
 Mode = Literal["train", "eval"]
 Augment = Literal["none", "weak"]
+Classifier = Literal["linear", "ridge"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"]
 _CHOICES = {
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
     "mode": get_args(Mode),
     "augment": get_args(Augment),
+    "classifier": get_args(Classifier),
     "precision": get_args(Precision),
 }
 
@@ -57,6 +60,8 @@ class FinetuneOptions:
     warmup_epochs: float = 0.0  # epochs in which the rate rises from zero
     mode: Mode = "train"  # eval: frozen batch norms and no dropout, as in AimCLR, MsMCLR, SkeAttnCLR
     augment: Augment = "none"  # augmentation of training clips; weak: crop and shear
+    readout: Readout | None = None  # readout below the linear layer during training; default: the evaluation's
+    classifier: Classifier = "linear"  # ridge: in the end, a ridge classifier is fitted to the encoder's features
     precision: Precision = "32-true"  # precision of the training; auto: bfloat16 where the machine has it
 
     def __post_init__(self) -> None:
@@ -68,6 +73,7 @@ class FinetuneOptions:
             check_count(epoch, name=f"{group}.milestones")
         for name, choices in _CHOICES.items():
             check_choice(getattr(self, name), choices, name=f"{group}.{name}")
+        check_choice(self.readout, (None, *READOUTS), name=f"{group}.readout")
         check_number(self.learning_rate, name=f"{group}.learning_rate", above=0)
         if self.start_rate is not None:
             check_number(self.start_rate, name=f"{group}.start_rate", least=0)

@@ -12,6 +12,7 @@ from skelblocks.protocols.finetune import finetune
 from skelblocks.protocols.finetune_options import FinetuneOptions
 from skelblocks.protocols.frozen_protocols import linear_protocol
 from skelblocks.protocols.options import ProtocolOptions
+from skelblocks.training.dataset_split import groups
 
 
 def finetune_protocol(run: EvaluatedRun, options: ProtocolOptions) -> ProtocolResult:
@@ -67,8 +68,12 @@ def _finetuned(
         seed=options.evaluate.seed,
         accelerator=options.evaluate.accelerator,
         readout=run.readout,
+        groups=groups(run.sets.train, run.data.split),
     )
-    result = run.result(name, found.logits, selected=found.selected, epoch=found.epoch, history=found.history)
+    selected = found.selected
+    if how.classifier == "ridge":
+        selected += ", then a ridge classifier, constant by cross-validation on the training clips"
+    result = run.result(name, found.logits, selected=selected, epoch=found.epoch, history=found.history)
     model, head = found.model.children()
     assert isinstance(model, ReadoutEncoder)
     assert isinstance(head, nn.Linear)

@@ -20,11 +20,13 @@ class LabeledClips(NamedTuple):
         take: Function from indices of these clips to the clips, ``(n, c, t, v, m)``.
         labels: Labels ``(n,)``.
         names: Names of the clips.
+        rows: Indices of the clips in the set.
     """
 
     take: Callable[[Tensor], Tensor]
     labels: Tensor
     names: tuple[str, ...]
+    rows: Tensor
 
 
 def labeled_clips(dataset: ClipDataset, rows: Tensor | None = None) -> LabeledClips:
@@ -55,9 +57,9 @@ def labeled_clips(dataset: ClipDataset, rows: Tensor | None = None) -> LabeledCl
     for length in dataset.shape:
         size *= length
     if size > _IN_MEMORY:
-        return LabeledClips(take, labels, names)
+        return LabeledClips(take, labels, names, rows)
     clips = take(torch.arange(len(rows)))
-    return LabeledClips(lambda places: clips[places], labels, names)
+    return LabeledClips(lambda places: clips[places], labels, names, rows)
 
 
 def choose_clips(

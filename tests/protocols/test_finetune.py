@@ -7,7 +7,8 @@ from saved_run import small_encoder, small_sets
 from torch import nn
 
 from skelblocks import streams
-from skelblocks.encoders import build_encoder, pool
+from skelblocks.encoders import ReadoutEncoder, build_encoder, pool
+from skelblocks.evaluation import ridge_probe
 from skelblocks.protocols import FinetuneOptions, SemiOptions, finetune
 from skelblocks.training.errors import NonFiniteLossError
 from skelblocks.training.order import derive_seed
@@ -241,3 +242,46 @@ def test_the_encoder_may_have_a_rate_of_its_own():
     assert head.bias.abs().max() > 0
     with pytest.raises(ValueError, match=r"finetune\.start_rate: expected a finite number >= 0, got -1"):
         options(start_rate=-1)
+
+
+def test_a_ridge_classifier_takes_the_place_of_the_trained_layer():
+    sets, encoder = small_sets(), small_encoder(dropout=0.0)
+    subjects = np.arange(len(sets.train)) % 2
+    found = finetune(encoder, sets, options(classifier="ridge", readout="mean"), readout="thirds", groups=subjects)
+    body, head = found.model.children()
+    trained = finetune(encoder, sets, options()).model[0].encoder
+    for name, value in trained.state_dict().items():  # the training is the same
+        assert value.equal(body.encoder.state_dict()[name]), name
+
+    def described(part):
+        with torch.no_grad():
+            return ReadoutEncoder(trained, "thirds")(part.batch(range(len(part))))
+
+    labels = sets.train.labels, sets.test.labels
+    wanted = ridge_probe(described(sets.train), labels[0], described(sets.test), labels[1], groups=subjects)
+    assert (100 * wanted.accuracy) == pytest.approx(found.accuracy)
+    torch.testing.assert_close(found.logits, wanted.logits / wanted.temperature, rtol=1e-4, atol=1e-5)
+    clips = sets.test.batch(range(len(sets.test)))
+    torch.testing.assert_close(found.model(clips), found.logits, rtol=1e-4, atol=1e-4)
+    assert head.in_features == 3 * trained.out_channels
+
+
+def test_the_ridge_classifier_sees_the_labeled_rows_alone():
+    sets, rows, subjects = small_sets(), [0, 3, 5, 7, 8, 10], np.arange(12) % 3
+    spoilt = copy.copy(sets.train)
+    spoilt.labels = spoilt.labels.clone()
+    spoilt.labels[[1, 2, 4, 6]] = -1
+    one, two = (
+        finetune(small_encoder(), sets._replace(train=part), options(classifier="ridge"), rows=rows, groups=subjects)
+        for part in (sets.train, spoilt)
+    )
+    assert one.logits.equal(two.logits)
+    own = sets._replace(train=sets.train.subset(rows))
+    assert finetune(small_encoder(), own, options(classifier="ridge"), groups=subjects[rows]).logits.equal(one.logits)
+
+
+def test_a_readout_of_the_training_needs_a_classifier_fitted_afterwards():
+    with pytest.raises(ValueError, match=r"finetune\.readout: expected 'mean'.*classifier ridge"):
+        finetune(small_encoder(), small_sets(), options(readout="thirds"))
+    with pytest.raises(ValueError, match=r"finetune\.readout: expected one of"):
+        options(readout="middle")

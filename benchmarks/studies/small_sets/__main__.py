@@ -25,7 +25,7 @@ from torch import Tensor
 from benchmarks.studies.small_sets.across import run_across
 from benchmarks.studies.small_sets.claims import run_claims
 from benchmarks.studies.small_sets.figures import Part, hits, save_hits
-from benchmarks.studies.small_sets.rows import READOUTS, Features, Row, Study
+from benchmarks.studies.small_sets.rows import CLASSIFIERS, READOUTS, Features, Row, Study
 from benchmarks.studies.small_sets.sets import StudySet, study_sets
 from benchmarks.studies.small_sets.table import write_tables
 from skelblocks._utils.whole_file import whole_file
@@ -71,9 +71,14 @@ def _run(place: StudySet, chosen: argparse.Namespace) -> None:
         for kind in ("mean",) if row.name == "minirocket" else READOUTS:
             _judge(place, [row.name], kind, row.seed, name=row.name, out=chosen.out)
     for seed in range(chosen.seeds) if "finetuned" in chosen.rows else ():
-        file = chosen.out / "hits" / f"{place.label}=fine-tuned=classifier={seed}.npz"
-        if not file.exists():
-            save_hits(file, {"all": study.finetuned(seed)})
+        files = {
+            name: chosen.out / "hits" / f"{place.label}=fine-tuned=classifier: {name}={seed}.npz"
+            for name in CLASSIFIERS
+        }
+        if not all(file.exists() for file in files.values()):
+            for name, found in study.finetuned(seed).items():
+                save_hits(files[name], found)
+            print(place.label, "fine-tuned", seed, flush=True)
     if "claims" in chosen.rows:
         run_claims(place, weights=chosen.weights, out=chosen.out, seeds=chosen.seeds, steps=chosen.steps)
     if "together" in chosen.rows:

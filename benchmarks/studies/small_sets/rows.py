@@ -14,25 +14,26 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.studies.small_sets.figures import Hits
 from benchmarks.studies.small_sets.sets import StudySet
 from skelblocks import streams
 from skelblocks.clips import batches
-from skelblocks.encoders import STGCN, ReadoutPool, initialize_official
+from skelblocks.encoders import STGCN, ReadoutEncoder, ReadoutPool, initialize_official
 from skelblocks.encoders.readout import LAST_BLOCKS, OF_BLOCKS, Readout
 from skelblocks.evaluation import coordinate_features, mini_rocket_features
-from skelblocks.protocols import FinetuneOptions, finetune
+from skelblocks.protocols import ProtocolOptions, finetune
+from skelblocks.protocols.labeled_clips import labeled_clips
+from skelblocks.protocols.refit import refit
 from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
-from skelblocks.training import Sets
+from skelblocks.training import Sets, parse_options
 
 READOUTS: tuple[Readout, ...] = ("mean", "mean_std", "thirds", "blocks", "blocks_std", "grid")
 METHODS = ("skeletonclr", "aimclr", "msmclr")
 STREAMS = ("joint", "bone", "motion")
-FINETUNE_EPOCHS = 20
+CLASSIFIERS = ("linear", "ridge", "both")
 Features = dict[str, tuple[Tensor, Tensor]]
 """By readout, the features of the training clips and of the test clips."""
 
@@ -97,14 +98,29 @@ class Study:
             for method in methods:
                 yield Row(f"nothing, {method}", seed, self._trained(method, "small", seed, start=False))
 
-    def finetuned(self, seed: int) -> NDArray[np.float32]:
-        """Which test clips the released weights classify right after fine-tuning on all labels."""
-        sets = self.place.clips(frames=50, to="ntu-rgb+d", missing="nearest")
-        how = FinetuneOptions(epochs=FINETUNE_EPOCHS, batch_size=32, learning_rate=0.1, start_rate=0.01)
-        how = replace(how, schedule="cosine", mode="eval", augment="weak", precision="bf16-mixed", warmup_epochs=1)
-        found = finetune(open_encoder(self.weights).encoder, sets, how, seed=seed, accelerator="cpu")
-        right = found.logits.argmax(dim=1) == sets.test.labels
-        return right.float().numpy()
+    def finetuned(self, seed: int) -> dict[str, Hits]:
+        """Which test clips the released weights classify right after fine-tuning on all labels.
+
+        Returns:
+            By classifier: the trained linear layer, the ridge classifier of ``evaluate/adapt.yaml``, and the mean of
+            the probabilities of both.
+        """
+        how = parse_options(ProtocolOptions, ["--config", "evaluate/adapt"]).finetune
+        sets = self.place.clips(frames=50, align="official", to="ntu-rgb+d", missing="nearest")
+        how = replace(how, classifier="linear", precision="bf16-mixed")
+        trained = finetune(
+            open_encoder(self.weights).encoder, sets, how, seed=seed, accelerator="cpu", readout=how.readout or "mean"
+        )
+        body = trained.model[0]
+        assert isinstance(body, ReadoutEncoder)
+        train, test = labeled_clips(sets.train), labeled_clips(sets.test)
+        layout = sets.layout
+        _, scores = refit(
+            body.encoder, train, test, readout="grid", layout=layout, stream="joint", groups=self.place.groups(sets)
+        )
+        shares = {"linear": trained.logits.softmax(1), "ridge": scores.softmax(1)}
+        shares["both"] = shares["linear"] + shares["ridge"]
+        return {name: {"all": (share.argmax(dim=1) == test.labels).float().numpy()} for name, share in shares.items()}
 
     def of_encoder(self, path: str | Path) -> Features:
         """The features of a saved encoder for this set's clips."""
