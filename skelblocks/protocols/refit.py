@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks.encoders import ReadoutEncoder
 from skelblocks.encoders.readout import Readout
-from skelblocks.evaluation import ridge_probe
+from skelblocks.evaluation.ridge_probe import ridge_probe
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.protocols.labeled_clips import LabeledClips
 from skelblocks.streams import Stream
