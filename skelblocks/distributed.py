@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from itertools import chain
 
 import torch
@@ -26,6 +27,8 @@ __all__ = [
     "weigh_loss",
     "world_size",
 ]
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")  # of batch normalization
 
 
 def world_size() -> int:
@@ -140,27 +143,38 @@ def check_same_state(module: nn.Module, *, name: str = "module", buffers: bool =
         buffers: Whether to compare buffers too. Running statistics of batch normalization may differ on purpose.
 
     Raises:
-        RuntimeError: the values of a process differ from rank 0.
+        RuntimeError: the values of a process differ from rank 0. The message names the tensors that differ.
 
     Example:
         >>> check_same_state(nn.Linear(2, 2))
     """
     if world_size() == 1:
         return
-    state = [*module.parameters(), *(module.buffers() if buffers else ())]
+    state = dict(chain(module.named_parameters(), module.named_buffers() if buffers else ()))
     if not state:
         return
-    digest = hashlib.sha256()
-    for tensor in state:
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    checksum = torch.tensor([list(digest.digest())], dtype=torch.uint8, device=state[0].device)
-    checksums = gather_keys(checksum)
-    others = [rank for rank in range(world_size()) if not checksums[rank].equal(checksums[0])]
-    if others:
-        raise RuntimeError(
-            f"{name}: expected the same values on every process, got values that differ from rank 0 on ranks {others}; "
-            "call skelblocks.distributed.broadcast_module_state(module) on every process before training"
-        )
+    device = next(iter(state.values())).device
+    digests = [_digest(tensor) for tensor in state.values()]
+    checksums = _gather_digests([hashlib.sha256(b"".join(digests)).digest()], device)
+    others = [rank for rank, checksum in enumerate(checksums) if checksum != checksums[0]]
+    if not others:
+        return
+    by_name = _gather_digests(digests, device)  # of all processes, one after the other
+    same_names = len(by_name) == len(state) * world_size()
+    differing = [key for i, key in enumerate(state) if same_names and len(set(by_name[i :: len(state)])) > 1]
+    statistics = all(key.rpartition(".")[2] in _STATISTICS for key in differing)
+    shown = ", ".join(differing[:3]) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+    remedy = (
+        "these statistics of batch normalization differ once each process has trained on its own clips, so check "
+        "before training, or pass buffers=False"
+        if differing and statistics
+        else "call skelblocks.distributed.broadcast_module_state(module) on every process before training"
+    )
+    raise RuntimeError(
+        f"{name}: expected the same values on every process, got values that differ from rank 0 on ranks {others}"
+        + (f", in {shown}" if differing else "")
+        + f"; {remedy}"
+    )
 
 
 @explain_arguments
@@ -202,6 +216,16 @@ def weigh_loss(loss: Tensor, *, count: int) -> Tensor:
     if not total:
         raise ValueError("count: expected a clip in at least one process, got 0 in all; skip this batch")
     return loss * (count * world_size() / total.item())
+
+
+def _digest(tensor: Tensor) -> bytes:
+    flat = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return hashlib.sha256(flat.numpy().tobytes()).digest()
+
+
+def _gather_digests(digests: Sequence[bytes], device: torch.device) -> list[bytes]:
+    rows = torch.tensor([list(digest) for digest in digests], dtype=torch.uint8, device=device)
+    return [bytes(row) for row in gather_keys(rows).tolist()]
 
 
 def _running() -> bool:

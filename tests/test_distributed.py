@@ -62,14 +62,17 @@ def check_equal_starts(rank):
     broadcast_module_state(contrast.query_branch)  # as DistributedDataParallel does
     keys = contrast.keys(torch.randn(2 + rank, 4), torch.arange(2 + rank))
     before = {name: tensor.clone() for name, tensor in contrast.state_dict().items()}
-    with pytest.raises(RuntimeError, match=r"key_branch: .* on ranks \[1\]; call .*broadcast_module_state"):
+    with pytest.raises(RuntimeError, match=r"key_branch: .* on ranks \[1\], in .*weight.*; call .*broadcast_module_state"):
         contrast.update(keys, step=1, total_steps=2)
     assert all(tensor.equal(before[name]) for name, tensor in contrast.state_dict().items())
     broadcast_module_state(contrast)
     contrast.key_branch(torch.randn(4, 4))  # running statistics of its own
     check_same_state(contrast.key_branch, buffers=False)
-    with pytest.raises(RuntimeError, match="module: expected the same values on every process"):
+    with pytest.raises(RuntimeError, match=r"ranks \[1\], in \S*running_mean, \S*running_var; .* pass buffers=False"):
         check_same_state(contrast.key_branch)
+    different = nn.Linear(2 + rank, 2)
+    with pytest.raises(RuntimeError, match=r"on ranks \[1\], in weight, bias; call .*broadcast_module_state"):
+        check_same_state(different)
     contrast.update(keys, step=1, total_steps=2)
     check_same_state(contrast.queue)
     assert contrast.queue.ids.tolist() == [0, 1, 0, 1, 2, -1, -1]

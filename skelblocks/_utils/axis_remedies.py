@@ -52,6 +52,8 @@ def axis_remedy(shape: Sequence[int], axes: Sequence[str], sizes: Mapping[str, i
     ):
         return f"; if its axes are exchanged, pass {name}.T"
     if wanted == "c t v" and len(shape) >= 3:
+        if (sizes.get("v"), sizes.get("c")) == shape[-2:]:
+            return f'; if its channels are last, call einops.rearrange({name}, "... t v c -> ... c t v")'
         c, _, v = shape[-3:]
         if sizes.get("v", v) != v:
             return f"; build the block with the layout of these {v} joints"

@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from skelblocks import layouts
+from skelblocks._utils.autocast_off import autocast_off
 from skelblocks._utils.checks import check_axes, check_choice, check_filled, check_integer, check_weights_dtype
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.attention.motion_attention import Normalization, Similarity, check_options, motion_attention
@@ -172,7 +173,8 @@ class MsMAttention(nn.Module):
         b, _, t, _ = rows.shape
         features = rearrange(rows, "b c t v -> (b t) v c")  # a view for channels-last strides, as from the encoder
         # Sum, then divide by the number of joints: weights such as 1/3 are not exact in any dtype.
-        sums = torch.bmm(members.mT.to(rows.dtype).expand(b * t, -1, -1), features)
+        with autocast_off(rows):  # all scales keep the dtype of the map
+            sums = torch.bmm(members.mT.to(rows.dtype).expand(b * t, -1, -1), features)
         pooled = sums / members.sum(dim=0).to(sums.dtype)[:, None]
         return rearrange(pooled, "(b t) p c -> b c t p", b=b, t=t)
 

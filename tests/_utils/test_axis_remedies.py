@@ -55,6 +55,10 @@ def test_feature_maps_and_matrices():
         check_axes(torch.zeros(8, 32), "k d", name="bank", d=8)
     with pytest.raises(ValueError, match=r"axis 'd' is 16, not 8$"):
         check_axes(torch.zeros(32, 16), "k d", name="bank", d=8)
+    x = torch.randn(2, 4, 15, 64)
+    with pytest.raises(ValueError, match="if its channels are last, call einops") as error:
+        check_axes(x, "... c t v", name="x", c=64, v=15)
+    assert eval(str(error.value).rpartition("einops.")[2], {"x": x, "rearrange": rearrange}).shape == (2, 64, 4, 15)
     with pytest.raises(ValueError, match="build the block for 8 channels"):
         check_axes(torch.zeros(2, 8, 4, 15), "... c t v", name="x", c=64, v=15)
     with pytest.raises(ValueError, match="layout of these 15 joints"):

@@ -317,6 +317,14 @@ def test_autocast_stays_finite_where_features_are_large(dtype):
         assert (y - full).norm() < 0.02 * full.norm()
 
 
+def test_all_scales_keep_the_dtype_of_the_map_under_autocast():
+    attend = MsMAttention(8, layout="ntu-rgb+d")
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs = attend(torch.randn(2, 8, 4, 25).to(dtype))
+        assert [y.dtype for y in outputs] == [dtype] * 3
+
+
 def test_groups_of_long_clips_stay_finite_in_float16():
     z = torch.randn(1, 64, 64, 25).half()  # 102,400 features a token: more than float16 can count
     attended, weights = motion_attention(z, segment=1)

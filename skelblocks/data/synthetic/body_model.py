@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from skelblocks.layouts import SkeletonLayout, from_hierarchy
-from skelblocks.layouts.common_joints import COMMON_PARENTS, common_name
+from skelblocks.layouts.common_joints import COMMON_PARENTS, common_name, common_names
 
 
 class Bone(NamedTuple):
@@ -99,7 +99,9 @@ def _place(joint: str) -> int | None:
 def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
     """For each joint of a layout its place in :data:`JOINTS`, by its name.
 
-    Case, spaces and hyphens do not matter, and ``left_hand`` is as good as ``hand_left``.
+    Case, spaces and hyphens do not matter, and ``left_hand`` means the same as ``hand_left``. Names of bones, as in
+    motion capture files (``LeftUpLeg``), and sides of one letter (``l_hip``) are recognized if the hips, knees,
+    shoulders and elbows of both sides have such names.
 
     Raises:
         ValueError: The layout has joints whose names the body does not know.
@@ -110,6 +112,8 @@ def body_joints(layout: SkeletonLayout) -> tuple[int, ...]:
         ['pelvis', 'spine', 'neck', 'head']
     """
     places = [_place(joint) for joint in layout.joints]
+    if None in places:
+        places = [_place(name) for name in common_names(layout)]
     unknown = [joint for joint, place in zip(layout.joints, places, strict=True) if place is None]
     if unknown:
         raise ValueError(

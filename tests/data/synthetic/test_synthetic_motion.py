@@ -83,6 +83,21 @@ def test_joint_names_are_read_in_other_spellings():
     assert names == ["shoulder_left", "elbow_left", "wrist_left"]
 
 
+@pytest.mark.parametrize(
+    ("spelling", "limbs"),
+    [("l_{}", ["shoulder", "elbow", "hip", "knee"]), ("Left{}", ["Arm", "ForeArm", "UpLeg", "Leg"])],
+)
+def test_joint_names_of_skeletons_named_by_one_letter_or_by_bones(spelling, limbs):
+    left = [spelling.format(limb) for limb in limbs]
+    right = [name.replace("Left", "Right").replace("l_", "r_", 1) for name in left]
+    layout = layouts.from_hierarchy([-1, 0, 1, 0, 3, 0, 5, 0, 7], ["pelvis", *left, *right], name="mine")
+    names = [JOINTS[place] for place in body_joints(layout)]
+    assert names == [
+        "pelvis",
+        *(f"{limb}_{side}" for side in ("left", "right") for limb in ("shoulder", "elbow", "hip", "knee")),
+    ]
+
+
 @pytest.mark.parametrize("frames", [1, 16, 50, 64, 120])
 def test_any_number_of_frames_and_a_batch_of_one(frames):
     one = torch.ones(1, dtype=torch.long)
