@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_run import write_set
 
 from benchmarks.studies.small_sets import across, claims
 from benchmarks.studies.small_sets.figures import save_hits
+from benchmarks.studies.small_sets.finetuned import run_finetuned
 from benchmarks.studies.small_sets.joined import training_part, write_joined
 from benchmarks.studies.small_sets.sets import study_sets
 from benchmarks.studies.small_sets.table import collect
@@ -101,3 +103,23 @@ def test_both_studies_run_and_do_nothing_twice(places, tmp_path):
     assert "across all" not in study("across", places)
     row = "| CrossMoCo: occlusion in place of shear and crop | utd-mhad | mean_std | 1 |"
     assert row in study("claims", places[:1])
+
+
+def test_fine_tuned_streams_are_fused_by_name(tmp_path, places):
+    class Tuned:
+        place = places[0]
+
+        def finetuned(self, seed, *, stream):
+            labels = self.place.clips(frames=50).test.labels
+            right = torch.eye(3)[labels]
+            # Joint and motion agree on a wrong class with 1.0 together, which bone's 0.6 cannot outvote.
+            share = {"joint": right.roll(1, dims=1), "bone": right, "motion": right.roll(1, dims=1)}[stream]
+            return {"linear": share, "ridge": right, "both": (share + right) / 2}
+
+    run_finetuned(Tuned(), out=tmp_path, seeds=1, streams=("joint", "bone", "motion"))
+    found = collect(tmp_path / "hits")["utd-mhad"]
+    means = {row: float(seeds[0]["all"].mean()) for row, seeds in found.items()}
+    assert means["fine-tuned | classifier: linear"] == 0
+    assert means["fine-tuned, bone | classifier: linear"] == 1
+    assert means["fine-tuned, three streams | classifier: linear"] == 0
+    assert means["fine-tuned, three streams | classifier: ridge"] == 1

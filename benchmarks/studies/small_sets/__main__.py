@@ -25,13 +25,15 @@ from torch import Tensor
 from benchmarks.studies.small_sets.across import run_across
 from benchmarks.studies.small_sets.claims import run_claims
 from benchmarks.studies.small_sets.figures import Part, hits, save_hits
-from benchmarks.studies.small_sets.rows import CLASSIFIERS, READOUTS, Features, Row, Study
+from benchmarks.studies.small_sets.finetuned import run_finetuned
+from benchmarks.studies.small_sets.rows import READOUTS, Features, Row, Study
 from benchmarks.studies.small_sets.sets import StudySet, study_sets
 from benchmarks.studies.small_sets.table import write_tables
 from skelblocks._utils.whole_file import whole_file
+from skelblocks.streams import Stream
 
 KINDS = ("baselines", "frozen", "adapted", "streams", "nothing", "finetuned", "together")
-OTHER_KINDS = ("across", "claims")
+OTHER_KINDS = ("finetuned-streams", "across", "claims")
 _ROWS = f"which rows (default: {', '.join(KINDS)})"
 _STREAMS = ("", ", bone", ", motion")
 
@@ -70,15 +72,9 @@ def _run(place: StudySet, chosen: argparse.Namespace) -> None:
             print(place.label, row.name, row.seed, flush=True)
         for kind in ("mean",) if row.name == "minirocket" else READOUTS:
             _judge(place, [row.name], kind, row.seed, name=row.name, out=chosen.out)
-    for seed in range(chosen.seeds) if "finetuned" in chosen.rows else ():
-        files = {
-            name: chosen.out / "hits" / f"{place.label}=fine-tuned=classifier: {name}={seed}.npz"
-            for name in CLASSIFIERS
-        }
-        if not all(file.exists() for file in files.values()):
-            for name, found in study.finetuned(seed).items():
-                save_hits(files[name], found)
-            print(place.label, "fine-tuned", seed, flush=True)
+    if {"finetuned", "finetuned-streams"} & {*chosen.rows}:
+        streams: tuple[Stream, ...] = ("joint", "bone", "motion") if "finetuned-streams" in chosen.rows else ("joint",)
+        run_finetuned(study, out=chosen.out, seeds=chosen.seeds, streams=streams)
     if "claims" in chosen.rows:
         run_claims(place, weights=chosen.weights, out=chosen.out, seeds=chosen.seeds, steps=chosen.steps)
     if "together" in chosen.rows:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmarks.studies.small_sets.figures import Hits
 from benchmarks.studies.small_sets.sets import StudySet
 from skelblocks import streams
 from skelblocks.clips import batches
@@ -28,6 +27,7 @@ from skelblocks.protocols import ProtocolOptions, finetune
 from skelblocks.protocols.labeled_clips import labeled_clips
 from skelblocks.protocols.refit import refit
 from skelblocks.protocols.trained_encoder import TrainedEncoder, open_encoder
+from skelblocks.streams import Stream
 from skelblocks.training import Sets, parse_options
 
 READOUTS: tuple[Readout, ...] = ("mean", "mean_std", "thirds", "blocks", "blocks_std", "grid")
@@ -98,29 +98,27 @@ class Study:
             for method in methods:
                 yield Row(f"nothing, {method}", seed, self._trained(method, "small", seed, start=False))
 
-    def finetuned(self, seed: int) -> dict[str, Hits]:
-        """Which test clips the released weights classify right after fine-tuning on all labels.
+    def finetuned(self, seed: int, *, stream: Stream = "joint") -> dict[str, Tensor]:
+        """Probabilities of the test clips, after the released weights were fine-tuned on all labels.
 
         Returns:
-            By classifier: the trained linear layer, the ridge classifier of ``evaluate/adapt.yaml``, and the mean of
-            the probabilities of both.
+            By classifier, ``(n, classes)``: the trained linear layer, the ridge classifier of ``evaluate/adapt.yaml``,
+            and the mean of both.
         """
         how = parse_options(ProtocolOptions, ["--config", "evaluate/adapt"]).finetune
-        sets = self.place.clips(frames=50, align="official", to="ntu-rgb+d", missing="nearest")
         how = replace(how, classifier="linear", precision="bf16-mixed")
+        sets = self.place.clips(frames=50, align="official", to="ntu-rgb+d", missing="nearest")
+        encoder = open_encoder(self.weights).encoder
         trained = finetune(
-            open_encoder(self.weights).encoder, sets, how, seed=seed, accelerator="cpu", readout=how.readout or "mean"
+            encoder, sets, how, stream=stream, seed=seed, accelerator="cpu", readout=how.readout or "mean"
         )
         body = trained.model[0]
         assert isinstance(body, ReadoutEncoder)
         train, test = labeled_clips(sets.train), labeled_clips(sets.test)
-        layout = sets.layout
-        _, scores = refit(
-            body.encoder, train, test, readout="grid", layout=layout, stream="joint", groups=self.place.groups(sets)
-        )
-        shares = {"linear": trained.logits.softmax(1), "ridge": scores.softmax(1)}
-        shares["both"] = shares["linear"] + shares["ridge"]
-        return {name: {"all": (share.argmax(dim=1) == test.labels).float().numpy()} for name, share in shares.items()}
+        groups = self.place.groups(sets)
+        _, scores = refit(body.encoder, train, test, readout="grid", layout=sets.layout, stream=stream, groups=groups)
+        found = {"linear": trained.logits.softmax(dim=1), "ridge": scores.softmax(dim=1)}
+        return {**found, "both": (found["linear"] + found["ridge"]) / 2}
 
     def of_encoder(self, path: str | Path) -> Features:
         """The features of a saved encoder for this set's clips."""
