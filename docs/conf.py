@@ -31,7 +31,6 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # or the fields of a NamedTuple would be described twice
-doctest_global_setup = "import torch\nimport skelblocks"
 doctest_test_doctest_blocks = ""  # the docstrings' examples run with the tests
 exclude_patterns = ["_build"]
 html_theme = "furo"
