@@ -143,4 +143,4 @@ if __name__ == "__main__":
     parser.add_argument("--channels", type=int, default=128, help="channels of the map; released files have 256")
     args = parser.parse_args()
     accuracy = main(args.epochs, args.folder, start=args.start, channels=args.channels)
-    print(f"kNN accuracy {accuracy:.1f} %")
+    print(f"kNN accuracy {accuracy:.1f} % on 10 classes, where chance is 10 %")

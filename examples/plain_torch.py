@@ -86,7 +86,8 @@ def main() -> None:
     pretrain(contrast, train, epochs=args.epochs, batch_size=args.batch_size, device=args.device)
     encoder = next(contrast.query_branch.children())
     bank, features = (extract_features(encoder, part.as_tensor()).cpu() for part in (train, test))
-    print(f"kNN accuracy {100 * knn_accuracy(bank, train.labels, features, test.labels, k=5):.1f} %")
+    accuracy, classes = 100 * knn_accuracy(bank, train.labels, features, test.labels, k=5), len(set(train.labels.tolist()))
+    print(f"kNN accuracy {accuracy:.1f} % on {classes} classes, where chance is {100 / classes:.1f} %")
     save_pretrained(f"{args.folder}/encoder", encoder=encoder, preprocessing=PREPROCESSING, overwrite=True)
     print(f"The encoder is in {args.folder}/encoder")
 
