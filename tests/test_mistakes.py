@@ -1,9 +1,11 @@
-"""Eighty mistakes that newcomers make: each gets an error, and nearly all errors say how to mend them.
+"""Mistakes that newcomers make: each gets an error, and nearly all errors say how to mend them.
 
 The first half is Python, the second half commands. A row has what the user does, and what the message must say.
 """
 
+import json
 import shlex
+import sys
 
 import numpy as np
 import pytest
@@ -39,10 +41,11 @@ from skelblocks import (
     streams,
     synthetic_motion,
 )
+from skelblocks.augment import EstimatorNoise, RandomCamera, RandomGaussianNoise
 from skelblocks.cli import main
 from skelblocks.clips import Preprocessing
 from skelblocks.data import ArrayDataset, PreparedSet
-from skelblocks.evaluation import accuracy, fuse_scores, labeled_draw, model_cost, nearest_neighbors
+from skelblocks.evaluation import accuracy, fuse_scores, labeled_draw, linear_probe, model_cost, nearest_neighbors
 from skelblocks.losses import InfoNCELoss, barlow_twins_loss
 from skelblocks.testing import write_nw_ucla
 from skelblocks.viz import confusion_matrix
@@ -132,11 +135,25 @@ IN_PYTHON = {
     "radians": (lambda: RandomRotation(np.pi / 6), "main_angle: expected degrees, got 0.52.*; pass 30"),
     "clips for a shape": (lambda: RandomShear().sample(CLIPS), r"shape: .*got a tensor; pass x\.shape"),
     "a class in Compose": (lambda: Compose([RandomShear]), r"got the class RandomShear; pass an instance"),
+    "degrees for a shear": (lambda: RandomShear(30), r"amplitude: expected at most 5, got 30; .*math\.radians"),
+    "pixels for bones": (
+        lambda: EstimatorNoise("sbu", jitter=5),
+        "jitter: expected at most 2, in lengths of a",
+    ),
+    "radians for a camera": (lambda: RandomCamera(yaw=np.pi / 2), "yaw: expected degrees, got 1.57.*; pass 90"),
     "percent for a ratio": (lambda: RandomJointMask((10, 30)), r"0 <= low <= high <= 1, got \(10, 30\)"),
     "flip without layout": (lambda: RandomSpatialFlip(), r"layout, got none; pass layout="),
     "labels as words": (lambda: dataset(labels=list("ab") * 4), r"labels: expected integers, .*numpy\.unique"),
     "labels as columns": (lambda: dataset(labels=np.eye(8)), r"pass labels\.argmax\(axis=1\)"),
     "labels beyond the names": (lambda: dataset(labels=[1, 2] * 4, class_names="ab"), "got 2; .*subtract 1"),
+    "dates for labels": (
+        lambda: dataset(labels=20180412 + np.arange(8)),
+        r"labels: expected the numbers of classes, .*got 20180419 for 8 clips, .*numpy\.unique",
+    ),
+    "dates for labels of features": (
+        lambda: linear_probe(FEATURES, 20180412 + LABELS, FEATURES, LABELS),
+        r"train_labels: expected the numbers of classes, .*train_labels\.unique\(return_inverse=True\)",
+    ),
     "list for an array": (lambda: ArrayDataset(list(CLIPS.numpy()), layout="sbu"), r"got list; pass numpy\.stack"),
     "tensor for an array": (lambda: ArrayDataset(CLIPS, layout="sbu"), r"pass clips\.numpy\(\)"),
     "clips with NaN": (
@@ -159,6 +176,7 @@ IN_PYTHON = {
         r"feature map \(n, m, c, t, v\), pass pool\(",
     ),
     "one number for topk": (lambda: accuracy(FEATURES, LABELS, topk=5), r"topk: .*got 5; pass \(5,\)"),
+    "five of four classes": (lambda: accuracy(FEATURES[:, :4], LABELS, topk=(1, 5)), r"topk: .*1\.\.4, .*got 5"),
     "a list of scores": (lambda: fuse_scores([FEATURES, FEATURES]), "expected a dict of StreamScores.*; pass for"),
     "a dict without the module": (lambda: extract_features({"encoder": 1}, CLIPS), "Module, got dict; pass the module"),
     "a class to count": (lambda: model_cost(STGCN, CLIPS), "module: expected a torch.nn.Module, got type; pass"),
@@ -188,6 +206,21 @@ def test_numbers_from_one_are_noticed():
 def test_neighbors_among_the_same_clips_are_noticed():
     with pytest.warns(UserWarning, match=r"got the same tensor, .*; split the clips, or .*exclude_self=True"):
         knn_accuracy(FEATURES, LABELS, FEATURES, LABELS, k=1)
+
+
+def test_exchanged_axes_are_noticed():
+    with pytest.warns(UserWarning, match=r"read as .*three persons; .*rearrange\(x, \"n m t v c -> n c t v m\"\)"):
+        RandomShear()(CLIPS.permute(0, 4, 2, 3, 1))
+
+
+def test_noise_for_pixels_on_clips_in_meters_is_noticed():
+    with pytest.warns(UserWarning, match=r"std: 20 is larger than the whole clip, which extends over .*; pass"):
+        RandomGaussianNoise(20)(CLIPS)
+
+
+def test_a_probe_that_diverges_is_noticed():
+    with pytest.warns(UserWarning, match=r"learning_rate: with 3 the probe does not converge: .*; lower learning"):
+        linear_probe(1000 * FEATURES, LABELS, FEATURES, LABELS, epochs=2)
 
 
 def test_a_bank_of_other_lengths_is_noticed():
@@ -234,6 +267,8 @@ COMMANDS = {
     "classify run clips.npz --out l.csv": "a classifier .*; .*`skelblocks evaluate linear`",
     "classify run clips.npz --out l.txt": r"ends in \.csv or \.json, got 'l\.txt'",
     "explore run --out x.txt": r"ends in \.html, got 'x\.txt'",
+    "explore some.npz clips.npz --out x.html": "other clips: they are of 20 clips, and the set has 24; name the",
+    "explore other.npz clips.npz --out x.html": "24 of 24 have another label, such as '0', which has 7 there",
     "explore run --out x.html --map tsn": "invalid choice: 'tsn'.*did you mean 'tsne'",
     "export folder --out x.onnx": "no pretrained encoder in 'folder'.*; name a folder",
     "export run --out x.pth": r"ends in \.pt2 or \.onnx, got 'x\.pth'",
@@ -247,6 +282,8 @@ COMMANDS = {
     "prepare ntu60 --root raw --missing-list no.txt --out s": "'no.txt': no such file or directory; check the name",
     "prepare nw-ucla --root raw --out raw": "out: 'raw' holds files that .*; choose another folder",
     "prepare nw-ucla --root raw --out s --to coco": "no layout is named 'coco' .did you mean 'coco-17'",
+    "prepare poses --root two --out s": "1 of openpose with body-25 .* and 1 of alphapose .*; choose one .*--format",
+    "prepare poses --root two --format openpose --labels l.csv --out s": "line 2: there is no recording 'b'; there",
     "copy msmcrl": r"got 'msmcrl' \(did you mean .*'msmclr'",
     "copy msmclr words.txt": "words.txt .*; choose another",
 }
@@ -262,6 +299,15 @@ def place(tmp_path_factory):
     (folder / "folder").mkdir()
     (folder / "words.txt").write_text("hello")
     (folder / "empty.yaml").write_text("# nothing\n")
+    features = np.ones((24, 2), dtype=np.float32)
+    np.savez(folder / "some.npz", embeddings=features[:20], names=list(map(str, range(20))))
+    np.savez(folder / "other.npz", embeddings=features, names=list(map(str, range(24))), labels=np.full(24, 7))
+    (folder / "two").mkdir()
+    people = {"people": [{"pose_keypoints_2d": [float(i) for i in range(75)]}]}
+    (folder / "two" / "run_000_keypoints.json").write_text(json.dumps(people))
+    entry = {"image_id": "0.jpg", "category_id": 1, "keypoints": [float(i) for i in range(51)], "score": 2.5}
+    (folder / "two" / "walk.json").write_text(json.dumps([entry]))
+    (folder / "l.csv").write_text("file,label\nb,walk\n")
     return folder
 
 
@@ -280,6 +326,16 @@ def test_on_the_command_line(command, place, monkeypatch, capsys):
     with pytest.raises(ValueError, match=COMMANDS[command]):
         raise ValueError(" ".join(said.split()))
     assert sorted(place.iterdir()) == before  # nothing is left behind
+
+
+@pytest.mark.parametrize("command", ["explore run --out x.html", "inspect clips.npz --html x.html"])
+def test_a_page_without_jinja2_fails_before_the_work(command, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.setattr("skelblocks.cli.explore._open", None)
+    monkeypatch.setattr("skelblocks.cli.inspect._open", None)
+    assert main(command.split()) == 1
+    assert 'pip install "skelblocks[pages]"' in capsys.readouterr().err
 
 
 def test_encoders_for_flat_clips_are_named(place, monkeypatch, capsys):

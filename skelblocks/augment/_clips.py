@@ -5,6 +5,8 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from numbers import Real
 
@@ -46,6 +48,25 @@ def check_index(x: Tensor, *, name: str) -> None:
     """Raise ``TypeError`` unless ``x`` is int64, the dtype of torch's indices."""
     if x.dtype != torch.int64:
         raise TypeError(f"{name}: expected a torch.int64 tensor, got {x.dtype}; convert it with {name}.long()")
+
+
+def refuse_radians(angle: float, *, name: str) -> None:
+    """Raise ``ValueError`` for a number such as pi / 6, which is hardly meant in degrees."""
+    degrees = math.degrees(angle)
+    if 0 < degrees <= 360 and abs(degrees - round(degrees)) < 1e-9:
+        whole = round(degrees)
+        raise ValueError(f"{name}: expected degrees, got {angle}, which is {whole} degrees in radians; pass {whole}")
+
+
+def warn_of_exchanged_axes(x: Tensor) -> None:
+    """Warn about clips ``(n, 2, t, v, 3)``, which can also be ``(n, m, t, v, c)``: two persons in space."""
+    if not torch.compiler.is_compiling() and x.shape[1] == 2 and x.shape[4] == 3:
+        warnings.warn(
+            f"x: shape (n, {', '.join(map(str, x.shape[1:]))}) is read as (n, c, t, v, m), two coordinates of three "
+            'persons; if its axes are (n, m, t, v, c), call einops.rearrange(x, "n m t v c -> n c t v m")',
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def check_ratio(value: float, interval: str, *, name: str) -> None:

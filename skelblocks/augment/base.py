@@ -17,6 +17,7 @@ from typing_extensions import TypedDict, TypeVar
 
 from skelblocks._utils.checks import check_axes, check_generator
 from skelblocks._utils.own_code import give_own_code
+from skelblocks.augment._clips import warn_of_exchanged_axes
 
 Params = TypeVar("Params")
 Out = TypeVar("Out", default=Tensor)
@@ -102,6 +103,7 @@ class RandomTransform(nn.Module, ABC, Generic[Params, Out]):
             ValueError: ``x`` is not ``(n, c, t, v, m)``, or the generator is on another kind of device.
         """
         check_axes(x, "n c t v m", name="x")
+        warn_of_exchanged_axes(x)
         check_generator(generator)
         kind = x.device.type
         if generator is not None and kind != "meta" and generator.device.type != kind:

@@ -20,6 +20,8 @@ from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.augment.fill_unseen import fill_unseen
 from skelblocks.layouts import SkeletonLayout, get
 
+_LARGEST = 2.0  # lengths of a mean bone
+
 
 class EstimatorNoiseParams(NamedTuple):
     """Normal draws ``jitter (n, c, t, v, m)`` and ``bias (n, c, 1, v, m)``; uniform draws in [0, 1) for all others.
@@ -68,8 +70,8 @@ class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
 
     Raises:
         TypeError: an argument of the wrong type.
-        ValueError: a negative deviation, a share outside [0, 1], a run below 1, or distances that are not
-            ``0 < smallest <= largest``.
+        ValueError: a deviation that is negative or above 2, a share outside [0, 1], a run below 1, or distances that
+            are not ``0 < smallest <= largest``.
 
     Example:
         >>> noise = EstimatorNoise("coco-17")
@@ -93,6 +95,11 @@ class EstimatorNoise(RandomTransform[EstimatorNoiseParams]):
         super().__init__()
         for name, length in (("jitter", jitter), ("bias", bias)):
             check_number(length, name=name)
+            if length > _LARGEST:
+                raise ValueError(
+                    f"{name}: expected at most {_LARGEST:g}, in lengths of a mean bone, got {length:g}; divide by the "
+                    "length of a mean bone"
+                )
         for name, share in (("missing", missing), ("swapped", swapped), ("dropped", dropped)):
             check_probability(share, name=name)
         check_integer(run, name="run")

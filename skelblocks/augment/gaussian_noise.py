@@ -5,6 +5,7 @@ Axes: n samples, c channels, t frames, v joints, m persons.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from einops import repeat
 from torch import Tensor
 from typing_extensions import Unpack
 
-from skelblocks._utils.checks import check_axes, check_number, check_probability
+from skelblocks._utils.checks import check_axes, check_number, check_probability, values_visible
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, clip_sizes
 from skelblocks.augment.base import DrawOptions, RandomTransform
@@ -73,7 +74,8 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
     AimCLR. AS-CAL has ``std=0.05, p=1``.
 
     Args:
-        std: Standard deviation, in the clip's length unit (meters in NTU RGB+D).
+        std: Standard deviation, in the clip's length unit (meters in NTU RGB+D). A warning says so if it is larger than
+            the clip.
         p: Probability that a clip gets noise.
         on_absent_persons: Whether absent persons (all zeros) get noise too, as in the released code.
 
@@ -108,9 +110,25 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
     def transform(self, x: Tensor, params: GaussianNoiseParams) -> Tensor:
         """Add the noise of these draws."""
         check_clips(x)
+        _warn_of_noise_larger_than_a_clip(x, self.std)
         std = (params.gate < self.p).to(x.dtype) * self.std
         return gaussian_noise(x, params.noise, std, on_absent_persons=self.on_absent_persons)
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         return f"std={self.std}, p={self.p}, on_absent_persons={self.on_absent_persons}"
+
+
+def _warn_of_noise_larger_than_a_clip(x: Tensor, std: float) -> None:
+    """Warn if the first clip is smaller than the noise, as clips in meters are with a ``std`` for pixels."""
+    if not values_visible(x) or not len(x):
+        return
+    low, high = x[0].detach().aminmax()
+    size = float(high - low)
+    if 0 < size < std:
+        warnings.warn(
+            f"std: {std:g} is larger than the whole clip, which extends over {size:.3g}, so noise hides the motion; "
+            f"pass a std in the unit of the clips, such as {0.005 * size:.2g}",
+            UserWarning,
+            stacklevel=2,
+        )

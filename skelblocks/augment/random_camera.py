@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 
 from skelblocks._utils.checks import check_axes, check_choice, check_number
 from skelblocks._utils.explain_arguments import explain_arguments
-from skelblocks.augment._clips import check_clips, clip_sizes, map_coordinates, uncast_bmm
+from skelblocks.augment._clips import check_clips, clip_sizes, map_coordinates, refuse_radians, uncast_bmm
 from skelblocks.augment.base import DrawOptions, RandomTransform
 from skelblocks.clips.person_mask import person_mask
 
@@ -111,8 +111,8 @@ class RandomCamera(RandomTransform[CameraParams]):
 
     Raises:
         TypeError: an angle or a distance is not a number.
-        ValueError: an angle is negative or not finite, an unknown projection, or the distances are not
-            ``0 < smallest <= largest``.
+        ValueError: an angle is negative, not finite or a whole number of degrees in radians, an unknown projection, or
+            the distances are not ``0 < smallest <= largest``.
 
     Example:
         >>> filming = RandomCamera(yaw=180.0)
@@ -132,6 +132,7 @@ class RandomCamera(RandomTransform[CameraParams]):
         super().__init__()
         for name, angle in (("yaw", yaw), ("pitch", pitch), ("roll", roll)):
             check_number(angle, name=name)
+            refuse_radians(angle, name=name)
         check_choice(projection, get_args(Projection), name="projection")
         self.yaw = yaw
         self.pitch = pitch

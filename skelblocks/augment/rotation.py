@@ -5,7 +5,6 @@ Axes: n samples, c coordinates (2 or 3), t frames, v joints, m persons.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from skelblocks.augment._clips import (
     check_coordinates,
     clip_sizes,
     map_coordinates,
+    refuse_radians,
     uncast_bmm,
 )
 from skelblocks.augment.base import DrawOptions, RandomTransform
@@ -116,7 +116,7 @@ class RandomRotation(RandomTransform[RotationParams]):
         super().__init__()
         for name, angle in (("main_angle", main_angle), ("minor_angle", minor_angle)):
             check_number(angle, name=name)
-            _refuse_radians(angle, name=name)
+            refuse_radians(angle, name=name)
         self.main_angle = main_angle
         self.minor_angle = minor_angle
         self.two_sided = two_sided
@@ -141,11 +141,3 @@ class RandomRotation(RandomTransform[RotationParams]):
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         return f"main_angle={self.main_angle}, minor_angle={self.minor_angle}, two_sided={self.two_sided}"
-
-
-def _refuse_radians(angle: float, *, name: str) -> None:
-    """Raise ``ValueError`` for a number such as pi / 6, which is hardly meant in degrees."""
-    degrees = math.degrees(angle)
-    if 0 < degrees <= 360 and abs(degrees - round(degrees)) < 1e-9:
-        whole = round(degrees)
-        raise ValueError(f"{name}: expected degrees, got {angle}, which is {whole} degrees in radians; pass {whole}")

@@ -18,6 +18,8 @@ from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.augment._clips import check_clips, check_coordinates, clip_sizes, map_coordinates
 from skelblocks.augment.base import DrawOptions, RandomTransform
 
+LARGEST = 5.0  # amplitude
+
 
 class ShearParams(NamedTuple):
     """Uniform draws in [-1, 1): the off-diagonal entries of each sample's shear matrix, row by row.
@@ -67,7 +69,7 @@ class RandomShear(RandomTransform[ShearParams]):
 
     Raises:
         TypeError: ``amplitude`` is not a number.
-        ValueError: ``amplitude`` is negative or not finite.
+        ValueError: ``amplitude`` is negative or above 5, where nothing of the motion is left.
 
     Example:
         >>> shearing = RandomShear(0.5)
@@ -80,6 +82,11 @@ class RandomShear(RandomTransform[ShearParams]):
     def __init__(self, amplitude: float = 0.5) -> None:
         super().__init__()
         check_number(amplitude, name="amplitude")
+        if amplitude > LARGEST:
+            raise ValueError(
+                f"amplitude: expected at most {LARGEST:g}, got {amplitude:g}; an entry is the tangent of an angle, so "
+                f"for degrees pass math.tan(math.radians(...)), and for percent divide by 100; 0.5 is usual"
+            )
         self.amplitude = amplitude
 
     def sample(self, shape: Sequence[int], **where: Unpack[DrawOptions]) -> ShearParams:

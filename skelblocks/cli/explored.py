@@ -108,11 +108,12 @@ def explored_features(args: argparse.Namespace, *, most: int) -> Explored:
             "clips: expected the clips of these features, which the page animates, got none; name the embedded set "
             "after the features"
         )
-    features, names = _read_features(args.encoder)
+    features, names, labels = _read_features(args.encoder)
     dataset = _open_without_encoder(args)
     places = _places_of(names, dataset.names, file=args.encoder)
     if not np.array_equal(places, np.arange(len(dataset))):
         dataset = dataset.subset(places)
+    _check_labels(labels, dataset, file=args.encoder)
     chosen = chosen_places(len(dataset), args, most=most)
     if chosen is not None:
         dataset, features = dataset.subset(chosen), features[chosen]
@@ -179,7 +180,7 @@ def _check_color(args: argparse.Namespace, dataset: ClipDataset, *, predicted: b
     check_color(args.color, [*names, CLUSTER, *([PREDICTED] if predicted else [])])
 
 
-def _read_features(path: Path) -> tuple[Tensor, list[str]]:
+def _read_features(path: Path) -> tuple[Tensor, list[str], NDArray[Any] | None]:
     expected = f"expected an .npz file with the arrays {', '.join(_ARRAYS)}, as skelblocks embed writes it"
     try:
         found: dict[str, NDArray[Any]] = read_arrays(path, keys={"clips": "embeddings"})
@@ -196,7 +197,7 @@ def _read_features(path: Path) -> tuple[Tensor, list[str]]:
         )
     if not np.isfinite(features).all():
         raise ValueError(f"encoder: expected finite embeddings, got NaN or infinity in {escape(path)!r}")
-    return torch.from_numpy(features.astype(np.float32)), [str(name) for name in names.tolist()]
+    return torch.from_numpy(features.astype(np.float32)), [str(name) for name in names.tolist()], found.get("labels")
 
 
 def _open_without_encoder(args: argparse.Namespace) -> ClipDataset:
@@ -214,6 +215,12 @@ def _places_of(names: list[str], there: tuple[str, ...], *, file: Path) -> NDArr
     """Indices in the set of the clips that have features."""
     if tuple(names) == there:
         return np.arange(len(there))
+    numbers = tuple(map(str, range(len(names))))
+    if tuple(names) == numbers and there[: len(names)] == numbers:  # clips without names of their own
+        raise ValueError(
+            f"clips: the features in {escape(file)!r} belong to other clips: they are of {len(names)} clips, and the "
+            f"set has {len(there)}; name the set that was embedded, with the same --part"
+        )
     place = {name: i for i, name in enumerate(there)}
     if len(place) < len(there):
         raise ValueError(
@@ -227,3 +234,18 @@ def _places_of(names: list[str], there: tuple[str, ...], *, file: Path) -> NDArr
             f"{f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''}; name the set that was embedded"
         )
     return np.array([place[name] for name in names])
+
+
+def _check_labels(labels: NDArray[Any] | None, dataset: ClipDataset, *, file: Path) -> None:
+    """Raise if the clips have other labels than the embedded ones. Clips without names are matched by number alone."""
+    if labels is None or labels.shape != (len(dataset),) or labels.dtype.kind not in "iu":
+        return
+    own = dataset.labels.numpy()
+    other = np.flatnonzero((labels != own) & (labels >= 0) & (own >= 0))
+    if len(other):
+        first = int(other[0])
+        raise ValueError(
+            f"clips: the features in {escape(file)!r} belong to other clips: {len(other)} of {len(own)} have another "
+            f"label, such as {escape(dataset.names[first])!r}, which has {labels[first]} there and {own[first]} here; "
+            "name the set that was embedded"
+        )

@@ -88,6 +88,7 @@ def check_page_options(args: argparse.Namespace) -> None:
     if args.html is not None:
         require("jinja2", extra="pages")
         check_page_path(args.html, name="html", overwrite=args.overwrite)
+        require("jinja2", extra="pages")  # fail before the clips are read
     if not 0 <= args.threshold < 1:
         raise ValueError(f"threshold: expected a number from 0 to below 1, got {args.threshold}")
     if args.train_ids is not None and args.split not in _GROUPS:

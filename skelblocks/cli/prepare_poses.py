@@ -340,7 +340,14 @@ def _show_labels(args: argparse.Namespace, labels: ClipLabels) -> None:
     print(f"{int((prepared.labels >= 0).sum())} of {len(prepared)} clips have labels.")
     absent = sorted(set(labels.clips) - set(prepared.names))
     if absent:
-        print(f"{len(absent)} clips in {path} are not in the set, such as {escape(absent[0])}.")
+        print(
+            f"{len(absent)} clips in {path} are not in the set, such as {escape(absent[0])!r}; the set has clips "
+            f"such as {escape(prepared.names[0])!r}."
+        )
+    unused = _unused_lines(prepared, labels)
+    if unused:
+        count = "1 line" if len(unused) == 1 else f"{len(unused)} lines"
+        print(f"No clip has the label of {count} in {path}, such as {unused[0]}; check frames, seconds and persons.")
     if labels.unread:
         print(f"Columns of {path} that are not read: {', '.join(map(escape, labels.unread))}.")
     rates = sorted(set(labels.fps.values()))
@@ -366,3 +373,15 @@ def _recordings_of_several(prepared: PreparedSet, labels: ClipLabels) -> int:
         persons.setdefault(recording, set()).add(person)
     several = [names[recording] for recording, there in persons.items() if len(there) > 1]
     return sum(any(row.person is None and row.label >= 0 for row in labels.files.get(name, ())) for name in several)
+
+
+def _unused_lines(prepared: PreparedSet, labels: ClipLabels) -> list[str]:
+    """The lines with a label of recordings that have no clip with a label."""
+    numbers = set(prepared.groups("recording")[prepared.labels.numpy() >= 0].tolist())
+    found = {name for number, name in enumerate(prepared.origin_names["recording"]) if number in numbers}
+    return [
+        f"line {row.line} of {escape(name)!r}"
+        for name, rows in labels.files.items()
+        for row in rows
+        if row.label >= 0 and name not in found
+    ]

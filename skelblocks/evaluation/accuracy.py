@@ -13,11 +13,14 @@ from torch import Tensor
 from skelblocks._utils.checks import check_axes, check_floating, check_integers
 from skelblocks._utils.explain_arguments import explain_arguments
 
+_USUAL = (1, 5)
+_MANY = 10_000  # classes
+
 
 @explain_arguments
 @torch.no_grad()
 def accuracy(
-    logits: Tensor, labels: Tensor, *, topk: Sequence[int] = (1, 5), votes: bool | None = None
+    logits: Tensor, labels: Tensor, *, topk: Sequence[int] | None = None, votes: bool | None = None
 ) -> dict[int, float]:
     """Compute the fraction of samples whose class is among the k highest scores, for each k.
 
@@ -27,7 +30,7 @@ def accuracy(
     Args:
         logits: Scores ``(n, c)``.
         labels: True classes ``(n,)``, integers in 0..c-1.
-        topk: The values of k. From k = c on, the share is 1 unless the scores are votes.
+        topk: The values of k, at most c. Default: 1 and 5, or 1 alone with fewer than five classes.
         votes: Whether the scores are votes or probabilities, in which a class with 0 is not ranked. Default: yes if no
             score is negative and all rows have the same sum, which is true of
             :func:`~skelblocks.evaluation.knn_scores` and of a softmax, also after fusion.
@@ -38,7 +41,7 @@ def accuracy(
     Raises:
         TypeError: The scores are not floating-point, or the labels or a k are not integers.
         ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k
-            is below 1, or a vote is negative.
+            is not in 1..c, or a vote is negative.
 
     Example:
         >>> logits = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.4, 0.1]])
@@ -51,7 +54,13 @@ def accuracy(
     check_floating(logits, name="logits")
     n, c = logits.shape
     check_labels(labels, name="labels", n=n, num_classes=c)
+    topk = [k for k in _USUAL if k == 1 or k <= c] if topk is None else topk
     check_integers(topk, name="topk")
+    if max(topk) > c:
+        raise ValueError(
+            f"topk: expected integers in 1..{c}, the number of classes, got {max(topk)}, for which any scores are "
+            "right; leave it out"
+        )
     if not logits.isfinite().all():
         raise ValueError("logits: expected finite scores, got NaN or infinity; find out where they come from")
     if votes and (logits < 0).any():
@@ -87,6 +96,24 @@ def check_labels(labels: Tensor, *, name: str, n: int, num_classes: int | None =
     if low < 0 or (num_classes is not None and high >= num_classes):
         most = "from 0" if num_classes is None else f"in 0..{num_classes - 1}"
         raise ValueError(f"{name}: expected classes {most}, got {low}..{high}")
+
+
+def check_class_numbers(labels: Tensor, *, name: str) -> None:
+    """Raise if labels cannot be class numbers, because they are far larger than the number of samples.
+
+    Example:
+        >>> check_class_numbers(torch.tensor([20180412, 20180413]), name="labels")
+        Traceback (most recent call last):
+        ...
+        ValueError: labels: expected the numbers of classes, from 0, got 20180413 for 2 samples, and memory is needed
+        for each class; number the classes with labels.unique(return_inverse=True)[1], or pass num_classes
+    """
+    high = int(labels.max())
+    if high >= max(_MANY, len(labels)):
+        raise ValueError(
+            f"{name}: expected the numbers of classes, from 0, got {high} for {len(labels)} samples, and memory is "
+            f"needed for each class; number the classes with {name}.unique(return_inverse=True)[1], or pass num_classes"
+        )
 
 
 def check_features(features: Tensor, axes: str, *, name: str, **sizes: int) -> None:

@@ -108,7 +108,7 @@ def classification_report(
     labels: Tensor,
     *,
     class_names: Sequence[str] | None = None,
-    topk: Sequence[int] = (1, 5),
+    topk: Sequence[int] | None = None,
     votes: bool | None = None,
 ) -> ClassificationReport:
     """Compute accuracy, confusion matrix and the metrics of each class; needs scikit-learn (``skelblocks[eval]``).
@@ -121,7 +121,7 @@ def classification_report(
         scores: ``(n, c)``: logits, probabilities or votes.
         labels: True classes ``(n,)``, integers in 0..c-1.
         class_names: One name for each class. Default: their numbers.
-        topk: The values of k of the accuracies.
+        topk: The values of k of the accuracies, see :func:`accuracy`.
         votes: Whether classes with score 0 are left out of the ranking, see :func:`accuracy`.
 
     Returns:
@@ -130,7 +130,7 @@ def classification_report(
     Raises:
         TypeError: The scores are not floating-point, the labels not integers, or the names not strings.
         ValueError: The axes differ, there are no samples, a label is outside the classes, a score is not finite, a k is
-            below 1, or there are not c different names.
+            not in 1..c, or there are not c different names.
         ImportError: Scikit-learn is not installed.
 
     Example:

@@ -16,7 +16,7 @@ from typing_extensions import Unpack
 from skelblocks._utils.checks import check_choice, check_integer, check_integers, check_positive
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.contrast.unit_rows import unit_rows
-from skelblocks.evaluation.accuracy import check_features, check_labels
+from skelblocks.evaluation.accuracy import check_class_numbers, check_features, check_labels
 
 Weighting: TypeAlias = Literal["exponential", "uniform"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
@@ -87,6 +87,8 @@ def knn_scores(
     if num_classes is not None:
         check_integer(num_classes, name="num_classes")
     check_labels(labels, name="labels", n=rows, num_classes=num_classes)
+    if num_classes is None:
+        check_class_numbers(labels, name="labels")
     check_choice(weights, WEIGHTINGS, name="weights")
     check_positive(temperature, name="temperature")
     check_integer(chunk_size, name="chunk_size")

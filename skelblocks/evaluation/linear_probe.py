@@ -5,9 +5,10 @@ Axes: n samples, d features, c classes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
-from math import isfinite
+from math import isfinite, log
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import torch
@@ -23,7 +24,7 @@ from skelblocks._utils.checks import (
     check_positive,
 )
 from skelblocks._utils.explain_arguments import explain_arguments
-from skelblocks.evaluation.accuracy import accuracy, check_features, check_labels
+from skelblocks.evaluation.accuracy import accuracy, check_class_numbers, check_features, check_labels
 
 Selection: TypeAlias = Literal["last", "validation", "test"]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
@@ -99,7 +100,7 @@ def linear_probe(
         epochs: Number of epochs; 150 in the released configurations of SkeleMixCLR and SkeAttnCLR, whose paper prints
             100.
         learning_rate: Learning rate. 3 suits the features of an ST-GCN with 256 channels. If features have a larger
-            scale, the loss explodes: lower the rate, or set ``standardize``.
+            scale, the loss grows, and a warning says so: lower the rate, or set ``standardize``.
         milestones: After how many epochs the learning rate is multiplied by ``gamma``.
         gamma: Factor of the learning rate at each milestone.
         batch_size: Features per batch. If there are fewer, they form one batch.
@@ -168,7 +169,21 @@ def linear_probe(
             history.append(loss)
             if epoch % evaluate_every == 0 or epoch == epochs:
                 choice.look(epoch, weight)
+        _warn_of_divergence(history[choice.epoch - 1], choice.epoch, classes=classes, learning_rate=learning_rate)
         return choice.report(tuple(history))
+
+
+def _warn_of_divergence(loss: float, epoch: int, *, classes: int, learning_rate: float) -> None:
+    """Warn if the loss is above the loss of equal scores for all classes, which weights of zero would reach."""
+    if loss <= log(max(classes, 2)):
+        return
+    warnings.warn(
+        f"learning_rate: with {learning_rate:g} the probe does not converge: in epoch {epoch} the training loss is "
+        f"{loss:.3g}, and without any features it would be {log(classes):.3g}; lower learning_rate, or pass "
+        "standardize=True (--evaluate.probe standardized)",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _check_sets(sets: Mapping[str, tuple[Tensor, Tensor]], num_classes: int | None) -> None:
@@ -178,6 +193,8 @@ def _check_sets(sets: Mapping[str, tuple[Tensor, Tensor]], num_classes: int | No
     for part, (features, labels) in sets.items():
         check_features(features, "n d", name=f"{part}_features", d=sets["train"][0].shape[1])
         check_labels(labels, name=f"{part}_labels", n=len(features), num_classes=num_classes)
+        if num_classes is None:
+            check_class_numbers(labels, name=f"{part}_labels")
 
 
 def _standardization(x: Tensor, *, rounding: float) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from skelblocks._utils.checks import check_axes, check_floating, check_integer
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks._utils.missing import refuse_missing
-from skelblocks.evaluation.accuracy import accuracy, check_labels
+from skelblocks.evaluation.accuracy import accuracy, check_class_numbers, check_labels
 from skelblocks.evaluation.softmax_temperature import softmax_temperature
 
 CONSTANTS = tuple(float(value) for value in np.logspace(-3, 5, 15))
@@ -206,3 +206,5 @@ def _check(
         if not bool(features.isfinite().all()):
             raise ValueError(f"{name}_features: expected finite numbers, got NaN or infinite ones; look for bad clips")
         check_labels(labels, name=f"{name}_labels", n=len(features), num_classes=num_classes)
+        if num_classes is None:
+            check_class_numbers(labels, name=f"{name}_labels")

@@ -21,11 +21,12 @@ from skelblocks._utils.keep_freed_memory import keep_freed_memory
 from skelblocks._utils.optional import require
 from skelblocks.distributed import is_main_process
 from skelblocks.training.errors import TrainingError
-from skelblocks.training.option_files import check_file
+from skelblocks.training.option_files import read_option_file
 from skelblocks.training.options import options_from_dict
 from skelblocks.training.page import Page
 from skelblocks.training.pages import config_names, find_config
 from skelblocks.training.parser_errors import plain_error
+from skelblocks.training.replaced_options import reset_replaced, set_in_file, set_in_words
 
 T = TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, TrainingError)
@@ -40,7 +41,8 @@ def parse_options(kind: type[T], arguments: Sequence[str] | None = None, *, prog
     """Read options from ``--config FILE`` (repeatable, later files win), then from ``--group.name VALUE``.
 
     ``--config NAME`` reads a configuration that comes with skelblocks. ``--train.batch-size`` is the same as
-    ``--train.batch_size``. ``--help`` shows the comments after the fields of the dataclasses.
+    ``--train.batch_size``. ``--train.epochs`` replaces the ``train.steps`` of a file, and the other way round.
+    ``--help`` shows the comments after the fields of the dataclasses.
 
     Args:
         kind: A dataclass, whose fields may be dataclasses.
@@ -95,7 +97,9 @@ def parse_command(
         parser.add_argument("_places", nargs="*", metavar=places, help=f"{places}, at least one")
         words = _places_first(words)
     try:
-        chosen = parser.parse_args(_with_configs(words, groups=_groups(kind))).as_dict()
+        names = [action.dest for action in parser._actions]
+        arguments = reset_replaced(kind, _sources(words, groups=_groups(kind), options=names))
+        chosen = parser.parse_args(arguments).as_dict()
     except RecursionError:
         raise ValueError(
             "options: expected plain values and lists of them, got one that is nested too deeply; write it flat"
@@ -164,20 +168,27 @@ def _unaliased(argument: str) -> str:
     return _ALIASES.get(name, name) + equals + value
 
 
-def _with_configs(arguments: Sequence[str], *, groups: Collection[str]) -> list[str]:
-    """Replace names of configurations that come with skelblocks by their paths, and check each file."""
-    found, expected = [], False
-    for argument in arguments:
+def _sources(
+    arguments: Sequence[str], *, groups: Collection[str], options: Collection[str]
+) -> list[tuple[list[str], set[str]]]:
+    """Check each configuration file, and divide the arguments into files and what stands between them.
+
+    Names of configurations that come with skelblocks are replaced by their paths.
+    """
+    sources: list[tuple[list[str], set[str]]] = []
+    words: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
         flag, equals, value = argument.partition("=")
-        name = argument if expected else value if flag == "--config" and equals else None
-        expected = argument == "--config"
+        name = None if flag != "--config" else value if equals else next(remaining, None)
         if name is None:
-            found.append(argument)
+            words.append(argument)
             continue
         path = Path(name) if Path(name).exists() else find_config(name) or Path(name)
-        check_file(path, groups=groups, carried=config_names())
-        found.append(f"--config={path}" if equals and flag == "--config" else str(path))
-    return found
+        values = read_option_file(path, groups=groups, carried=config_names())
+        sources += [(words, set_in_words(words, options=options)), ([f"--config={path}"], set_in_file(values))]
+        words = []
+    return [*sources, (words, set_in_words(words, options=options))]
 
 
 def run_main(page: Page[Any], arguments: Sequence[str] | None = None) -> None:

@@ -1,9 +1,10 @@
-"""Check YAML files of options before they are parsed."""
+"""Read YAML files of options, and check them before they are parsed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from skelblocks._utils.did_you_mean import did_you_mean
 from skelblocks._utils.optional import require
@@ -12,8 +13,8 @@ _LARGEST = 1 << 20  # bytes
 _DEEPEST = 16  # levels of nested mappings and lists
 
 
-def check_file(path: Path, *, groups: Collection[str] = (), carried: Collection[str] = ()) -> None:
-    """Raise ``ValueError`` for a file that is not YAML of options.
+def read_option_file(path: Path, *, groups: Collection[str] = (), carried: Collection[str] = ()) -> dict[str, Any]:
+    """Read a YAML file of options. Raise ``ValueError`` for any other file.
 
     The check finds files that are too large or too deep, that refer to themselves, that repeat an option, or that have
     a value in place of a group.
@@ -22,6 +23,9 @@ def check_file(path: Path, *, groups: Collection[str] = (), carried: Collection[
         path: The file.
         groups: The names of the groups.
         carried: The names of the configurations that skelblocks carries, one of which may be meant.
+
+    Returns:
+        The content of the file.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -32,7 +36,7 @@ def check_file(path: Path, *, groups: Collection[str] = (), carried: Collection[
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     place = Path(folder) / "deep.yaml"
         ...     _ = place.write_text("[" * 2000 + "]" * 2000)
-        ...     check_file(place)  # doctest: +IGNORE_EXCEPTION_DETAIL
+        ...     read_option_file(place)  # doctest: +IGNORE_EXCEPTION_DETAIL
         Traceback (most recent call last):
         ...
         ValueError: config: /tmp/x/deep.yaml is nested more than 16 deep
@@ -81,3 +85,4 @@ def check_file(path: Path, *, groups: Collection[str] = (), carried: Collection[
     for name in groups:
         if not isinstance(values.get(name, {}), dict):
             raise ValueError(f"config: expected options of the group {name!r} in {path}, got {values[name]!r}")
+    return values

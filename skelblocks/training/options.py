@@ -72,7 +72,7 @@ class DataOptions:
 class TrainOptions:
     """How a method is trained. Defaults: section 4.2 of AimCLR and MsMCLR, then their released code."""
 
-    epochs: int = 300  # passes over the training clips
+    epochs: int = 300  # passes over the training clips; replaces train.steps of a configuration
     min_steps: int = 0  # train for more epochs if train.epochs gives fewer steps
     steps: int | None = None  # replaces epochs and min_steps: train until this number of steps, in whole epochs
     batch_size: int = 128  # clips per step, over all processes
@@ -83,6 +83,7 @@ class TrainOptions:
     schedule: Literal["step", "cosine"] = "step"  # schedule of the learning rate
     milestones: list[int] = field(default_factory=lambda: [250])  # epochs after which schedule=step divides by ten
     warmup_epochs: float = 0.0  # epochs in which the learning rate rises from zero
+    warmup_steps: int | None = None  # the same in steps; beside warmup_epochs, the shorter one counts
     seed: int = 0  # random seed of weights, order, views and dropout
     workers: int = 0  # loader processes; 0: a thread reads batches ahead
     checkpoint_every: int = 1  # epochs between checkpoints
@@ -107,6 +108,8 @@ class TrainOptions:
             check_number(getattr(self, name), name=f"train.{name}", least=0)
         for name in ("learning_rate", "timeout"):
             check_number(getattr(self, name), name=f"train.{name}", above=0)
+        if self.warmup_steps is not None:
+            check_count(self.warmup_steps, name="train.warmup_steps", least=0)
         if self.steps is not None:
             check_count(self.steps, name="train.steps")
             if self.min_steps:
@@ -168,7 +171,7 @@ class ContrastOptions:
             check_count(self.queue_size, name="contrast.queue_size")
         check_number(self.temperature, name="contrast.temperature", above=0)
         check_number(self.key_momentum, name="contrast.key_momentum", least=0, most=1)
-        check_number(self.shear_amplitude, name="contrast.shear_amplitude", least=0)
+        check_number(self.shear_amplitude, name="contrast.shear_amplitude", least=0, most=5)
 
 
 @dataclass(kw_only=True)

@@ -10,12 +10,12 @@ from skelblocks.training.options import MethodOptions
 
 FORMAT = 2  # version of the checkpoint format; version 1 had options without groups
 # Options that may change on resume: where and how the run executes, its length, and its evaluation. The file of a set
-# or skeleton may move, because its content is compared separately. Steps are compared by the epochs they lead to.
-# Blocks that run again in backward give the same bits.
+# or skeleton may move, because its content is compared separately. The steps of a run and of its warm-up are compared
+# by the epochs that they lead to. Blocks that run again in backward give the same bits.
 _FREE = frozenset(
     {"data.path", "data.layout", "data.joints", "encoder.checkpoint", "train.start"}
     | {f"train.{name}" for name in ("accelerator", "checkpoint_every", "folder", "resume", "timeout", "workers")}
-    | {"train.min_steps", "train.steps"}
+    | {"train.min_steps", "train.steps", "train.warmup_steps"}
 )
 _LENGTH = frozenset({"train.epochs"})
 

@@ -20,6 +20,7 @@ def settle(options: T, *, clips: int) -> T:
     ``train.epochs`` grows until the run has ``train.min_steps`` steps, because on a small set a few dozen epochs can be
     too few steps to learn anything. ``train.steps`` sets the epochs instead, rounded up to whole epochs. The method's
     default milestones then move to the same fraction of the run; other milestones stay as they are.
+    ``train.warmup_steps`` sets or shortens ``train.warmup_epochs``.
 
     Args:
         options: The run's options.
@@ -56,12 +57,21 @@ def settle(options: T, *, clips: int) -> T:
             f"train.batch_size: expected at most the {size} rows of the queue, got {train.batch_size}; enlarge "
             "contrast.queue_size"
         )
+    train = _with_warmup(train, clips=clips)
     if train.steps is None:
         epochs = max(train.epochs, math.ceil(train.min_steps / (clips // train.batch_size)))
         train = dataclasses.replace(train, epochs=epochs)
     else:
         train = _in_steps(train, train.steps, usual=_usual(options), clips=clips)
     return dataclasses.replace(options, train=train, contrast=dataclasses.replace(contrast, queue_size=size))
+
+
+def _with_warmup(train: TrainOptions, *, clips: int) -> TrainOptions:
+    """Count ``warmup_steps`` in epochs."""
+    if train.warmup_steps is None:
+        return train
+    epochs = train.warmup_steps / (clips // train.batch_size)
+    return dataclasses.replace(train, warmup_epochs=min(train.warmup_epochs or epochs, epochs))
 
 
 def _usual(options: MethodOptions) -> TrainOptions:
@@ -90,7 +100,8 @@ def _in_steps(train: TrainOptions, steps: int, *, usual: TrainOptions, clips: in
     if train.warmup_epochs >= epochs:
         raise ValueError(
             f"train.warmup_epochs: expected fewer than the {epochs} epochs of train.steps={steps} with {clips} "
-            f"clips, got {train.warmup_epochs}; shorten the warm-up, or raise train.steps"
+            f"clips, got {train.warmup_epochs:g}; shorten the warm-up, for instance by "
+            f"train.warmup_steps={steps // 10}, or raise train.steps"
         )
     milestones = train.milestones
     if milestones == usual.milestones:
@@ -106,6 +117,23 @@ def queue_warning(options: MethodOptions, *, clips: int) -> str | None:
     return (
         f"Warning: the queue holds {size} keys, but there are only {clips} training clips, so older keys of the same "
         "clips will be among the negatives. Choose contrast.queue_size=auto, or contrast.exclude_own_keys=true."
+    )
+
+
+def warmup_warning(options: MethodOptions) -> str | None:
+    """A warning about a warm-up that is as long as the run, or None.
+
+    Example:
+        >>> warmup_warning(MethodOptions(train=TrainOptions(epochs=3, warmup_epochs=5)))
+        'Warning: the warm-up of 5 epochs is as long as the run of 3, so the learning rate stays below
+        train.learning_rate. Choose a smaller train.warmup_epochs, or train longer.'
+    """
+    train = options.train
+    if train.warmup_epochs < train.epochs:
+        return None
+    return (
+        f"Warning: the warm-up of {train.warmup_epochs:g} epochs is as long as the run of {train.epochs}, so the "
+        "learning rate stays below train.learning_rate. Choose a smaller train.warmup_epochs, or train longer."
     )
 
 

@@ -29,7 +29,7 @@ from skelblocks.training.pictures import draw_run, save_picture
 from skelblocks.training.precision import ChosenPrecision, check_same_precision, choose_precision, with_precision
 from skelblocks.training.run_folder import LAYOUT, RunFolder, kept_layout
 from skelblocks.training.save_encoders import save_encoders
-from skelblocks.training.settle import queue_warning, settle
+from skelblocks.training.settle import queue_warning, settle, warmup_warning
 from skelblocks.training.start_from import Started, start_from
 from skelblocks.training.start_weights import open_start
 
@@ -143,8 +143,7 @@ def _with_machine_precision(options: T, place: str) -> tuple[T, ChosenPrecision 
 def _settled(options: T, sets: Sets, *, folder: str) -> T:
     """The options with all values that depend on the clips, in the form that config.yaml records."""
     options = settle(options, clips=len(sets.train))
-    warning = queue_warning(options, clips=len(sets.train))
-    if warning is not None:
+    for warning in filter(None, (queue_warning(options, clips=len(sets.train)), warmup_warning(options))):
         tell(warning)
     data = dataclasses.replace(options.data, split=split_of(options.data))
     if sets.train.preprocessing is not None:  # a prepared set has its own preprocessing

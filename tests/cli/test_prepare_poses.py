@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -191,6 +192,48 @@ def test_a_set_from_pictures_is_shown_upright_and_with_names(root, capsys, monke
     html = page.read_text(encoding="utf-8")
     assert ">bob<" in html
     assert "Clips by start" not in html
+
+
+def test_recordings_of_two_skeletons_are_refused(root, capsys):
+    for t in range(3):
+        people = {"people": [{"pose_keypoints_2d": [float(i + t) for i in range(75)]}]}
+        (root / f"run_{t:012}_keypoints.json").write_text(json.dumps(people))
+    assert prepare(root) == 1
+    message = "got 3 of alphapose with coco-17 in 2-D, such as 'day1/sit' and 1 of openpose with body-25 in 2-D"
+    assert message in capsys.readouterr().err
+    assert not (root.parent / "set").exists()
+    assert not prepare(root, "--format", "alphapose")
+    assert "coco-17" in (root.parent / "set" / "manifest.json").read_text()
+
+
+def test_two_formats_with_one_skeleton_are_read(root):
+    entries = json.loads((root / "day1" / "walk.json").read_text())
+    frames = [{"image_id": t, "category_id": 1, "keypoints": entry["keypoints"]} for t, entry in enumerate(entries)]
+    (root / "run.json").write_text(json.dumps(frames))
+    (root / "broken.npz").write_text("no array")
+    assert not prepare(root)
+    manifest = json.loads((root.parent / "set" / "manifest.json").read_text())
+    assert [entry["name"] for entry in manifest["rejected"]] == ["broken"]
+    assert "run" in {name.split("_")[0] for name in PreparedSet(root.parent / "set").names}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "clip,label\nday1/sit,stand\n",
+            "1 clips in .* are not in the set, such as 'day1/sit'; the set has clips such as 'day1/sit_00000-00020_p0'",
+        ),
+        (
+            "file,start,end,label\nday1/sit,900,950,stand\n",
+            "of 1 line in .*, such as line 2 of 'day1/sit'; check",
+        ),
+        ("file,person,label\nday1/sit,7,stand\nday1/walk,0,walk\n", "label of 1 line in .*, such as line 2 of"),
+    ],
+)
+def test_labels_that_no_clip_has_are_named(root, text, message, capsys):
+    assert not prepare(root, "--window", 20, "--frames", 10, *write_labels(root, text))
+    assert re.search(message, capsys.readouterr().out)
 
 
 def test_recordings_that_cannot_be_read_are_listed(root, capsys):

@@ -37,6 +37,40 @@ def test_files_and_the_command_line_in_their_order(tmp_path):
     assert parse_options(MethodOptions, ["--train.folder=--of-my-own"]).train.folder == "--of-my-own"
 
 
+IN_STEPS = "train: {steps: 1000, batch_size: 32, warmup_epochs: 3, warmup_steps: 200}"
+IN_EPOCHS = "train: {epochs: 40, min_steps: 400}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        (IN_STEPS, "--train.epochs 3", {"epochs": 3, "steps": None, "warmup_steps": 200}),
+        (IN_STEPS, "--train {epochs: 3}", {"epochs": 3, "steps": None}),
+        (IN_STEPS, "--train.epochs 3 --train.steps 9", {"epochs": 3, "steps": 9}),
+        (IN_STEPS, "--train.min_steps 8", {"epochs": 300, "steps": None, "min_steps": 8}),
+        (IN_STEPS, "--train.batch_size 8", {"epochs": 300, "steps": 1000}),
+        (IN_STEPS, "--train.warmup-epochs 5", {"steps": 1000, "warmup_epochs": 5, "warmup_steps": None}),
+        (IN_STEPS, "--train.warmup_steps 5", {"steps": 1000, "warmup_epochs": 0, "warmup_steps": 5}),
+        (IN_EPOCHS, "--train.steps 9", {"epochs": 300, "steps": 9, "min_steps": 0}),
+        (IN_EPOCHS, "--train.steps null", {"epochs": 40, "steps": None, "min_steps": 400}),
+        ("train.epochs: 40", "--train.steps 9", {"epochs": 300, "steps": 9}),
+    ],
+)
+def test_the_command_line_replaces_the_length_in_a_file(config, text, words, expected):
+    words = re.split(r" (?![^{]*})", words)
+    chosen = parse_options(MethodOptions, ["--config", config(text), *words]).train
+    assert {name: getattr(chosen, name) for name in expected} == expected
+
+
+def test_a_later_file_replaces_the_length_in_an_earlier_one(tmp_path):
+    (tmp_path / "a.yaml").write_text(IN_STEPS)
+    (tmp_path / "b.yaml").write_text(IN_EPOCHS)
+    a, b = (f"--config={tmp_path / name}" for name in ("a.yaml", "b.yaml"))
+    for words, epochs, steps in (([a, b], 40, None), ([b, a], 150, 1000), ([a, b, "--train.steps=7"], 150, 7)):
+        chosen = parse_options(load_page("pstl").options, words).train
+        assert (chosen.epochs, chosen.steps) == (epochs, steps)
+
+
 def test_carried_configurations_go_by_name():
     chosen = parse_options(load_page("msmclr").options, ["--config", "utd_mhad", "--config=aimclr_small"][:2])
     assert chosen.data.layout == "utd-mhad"

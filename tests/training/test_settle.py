@@ -1,8 +1,12 @@
+import dataclasses
+from pathlib import Path
+
 import pytest
 from small_run import options_of
 
-from skelblocks.training import MethodOptions, load_page, settle
-from skelblocks.training.settle import queue_warning, shares_of_the_run
+from skelblocks.training import MethodOptions, load_page, parse_options, settle
+from skelblocks.training.resume import check_same_run
+from skelblocks.training.settle import queue_warning, shares_of_the_run, warmup_warning
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,35 @@ def test_what_does_not_go_with_steps_is_refused(changes, message):
         settle(options, clips=100)
 
 
+@pytest.mark.parametrize(
+    ("clips", "changes", "epochs"),
+    [
+        (320, {"warmup_steps": 5}, 0.5),
+        (320, {"warmup_steps": 5, "warmup_epochs": 3}, 0.5),
+        (320, {"warmup_steps": 50, "warmup_epochs": 3}, 3),
+        (320, {"warmup_steps": 0}, 0),
+        (100, {"warmup_steps": 5}, 5 / 3),
+    ],
+)
+def test_a_warm_up_in_steps_is_at_most_as_long_as_one_in_epochs(clips, changes, epochs):
+    settled = settle(options_of(MethodOptions, batch_size=32, queue_size="auto", **changes), clips=clips)
+    assert settled.train.warmup_epochs == epochs
+    assert settle(settled, clips=clips) == settled
+
+
+@pytest.mark.parametrize(("clips", "warmup"), [(320, 3), (4300, 200 / 134), (100_000, 200 / 3125)])
+def test_the_small_recipe_fits_large_sets(clips, warmup):
+    settled = settle(parse_options(load_page("msmclr").options, ["--config", "small"]), clips=clips)
+    assert settled.train.warmup_epochs == warmup < settled.train.epochs
+    assert warmup_warning(settled) is None
+
+
+def test_a_warm_up_as_long_as_the_run_is_noticed():
+    assert "the warm-up of 2 epochs is as long as the run of 2" in warmup_warning(
+        options_of(MethodOptions, epochs=2, warmup_epochs=2)
+    )
+
+
 def test_shares_of_the_run_are_told_by_the_options_choices():
     aimclr = load_page("aimclr").options
     assert shares_of_the_run(aimclr()) == ["nnm_epoch"]
@@ -82,3 +115,14 @@ def test_shares_of_the_run_are_told_by_the_options_choices():
     # A set, a joint or a folder may be called so.
     named = options_of(MethodOptions, path="half", center="cosine", joints="half", folder="half", layout="cosine")
     assert shares_of_the_run(named) == []
+
+
+def test_a_run_begun_before_the_warm_up_was_in_steps_resumes():
+    options = options_of(MethodOptions, steps=400, batch_size=32, queue_size="auto", warmup_epochs=3)
+    saved = settle(options, clips=320).to_dict()
+    del saved["train"]["warmup_steps"]
+    mine = settle(dataclasses.replace(options, train=dataclasses.replace(options.train, warmup_steps=200)), clips=320)
+    check_same_run({"format": 2, "options": saved}, mine.to_dict(), checkpoint=Path("c.pt"), fixed_length=True)
+    shorter = settle(dataclasses.replace(mine, train=dataclasses.replace(mine.train, warmup_steps=20)), clips=320)
+    with pytest.raises(ValueError, match=r"train\.warmup_epochs is 3.* there and 2"):
+        check_same_run({"format": 2, "options": saved}, shorter.to_dict(), checkpoint=Path("c.pt"), fixed_length=True)

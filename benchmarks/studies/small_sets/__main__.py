@@ -34,6 +34,8 @@ from skelblocks.streams import Stream
 
 KINDS = ("baselines", "frozen", "adapted", "streams", "nothing", "finetuned", "together")
 OTHER_KINDS = ("finetuned-streams", "across", "claims")
+# These rows start from --weights.
+OF_WEIGHTS = frozenset({"frozen", "adapted", "streams", "finetuned", "finetuned-streams", "claims"})
 _ROWS = f"which rows (default: {', '.join(KINDS)})"
 _STREAMS = ("", ", bone", ", motion")
 
@@ -53,6 +55,7 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     if chosen.command == "run":
+        _check(parser, chosen)
         named = [each.partition("=") for each in chosen.set]
         places = [study_sets(name, path) for name, _, path in named]
         for place in (place for parts in places for place in parts):
@@ -61,6 +64,24 @@ def main() -> None:
             lasts = [parts[-1] for parts in places]
             run_across(lasts, out=chosen.out, seeds=chosen.seeds, method=chosen.methods[0], steps=chosen.steps)
     write_tables(chosen.out)
+
+
+def _check(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """End the program, before any work, if an option is missing or names a file that does not exist."""
+    if not chosen.set:
+        parser.error("--set: expected at least one NAME=FILE, got none; add a set")
+    for each in chosen.set:
+        name, _, path = each.partition("=")
+        if not name or not Path(path).is_file():
+            parser.error(f"--set: expected NAME=FILE with a file that exists, got {each!r}; correct it")
+    needing = [kind for kind in chosen.rows if kind in OF_WEIGHTS]
+    if needing and chosen.weights is None:
+        parser.error(
+            f"--weights: expected weights to start from for the rows {', '.join(needing)}, got none; add --weights "
+            "PATH, or choose other --rows, such as baselines and nothing"
+        )
+    if chosen.weights is not None and not chosen.weights.exists():
+        parser.error(f"--weights: there is no file or folder {str(chosen.weights)!r}; check the path")
 
 
 def _run(place: StudySet, chosen: argparse.Namespace) -> None:

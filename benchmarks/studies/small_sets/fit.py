@@ -97,4 +97,5 @@ def in_steps(train: TrainOptions, steps: int, *, clips: int) -> TrainOptions:
         (6, 0, 0.6)
     """
     epochs = math.ceil(steps / (clips // train.batch_size))
-    return replace(train, epochs=epochs, min_steps=0, steps=None, warmup_epochs=round(0.1 * epochs, 2))
+    warmup = round(0.1 * epochs, 2)
+    return replace(train, epochs=epochs, min_steps=0, steps=None, warmup_epochs=warmup, warmup_steps=None)

@@ -16,6 +16,7 @@ from skelblocks._utils.missing import refuse_missing
 from skelblocks.data.steps.check_array import check_array
 
 UNLABELED = -1
+_MANY_CLASSES = 10_000
 Part = Literal["train", "test"]
 
 
@@ -29,8 +30,8 @@ def check_clips(clips: NDArray[Any], *, masked: bool = False) -> None:
         raise ValueError(f"clips: expected 5 axes (n, c, t, v, m), none empty, got shape {clips.shape}{hint}")
 
 
-def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np.int64]:
-    """One label per clip; ``UNLABELED`` if the set has no labels."""
+def checked_labels(labels: ArrayLike | None, names: Sequence[str], *, named: bool = False) -> NDArray[np.int64]:
+    """One label per clip; ``UNLABELED`` if the set has no labels. ``named`` classes may be more than the clips."""
     if labels is None:
         return np.full(len(names), UNLABELED)
     refuse_missing(labels, name="labels", names=names)
@@ -56,6 +57,11 @@ def checked_labels(labels: ArrayLike | None, names: Sequence[str]) -> NDArray[np
         raise ValueError(
             f"labels: expected integers from 0, got {values.min()}; numpy.unique(labels, return_inverse=True)[1] "
             "numbers the classes"
+        )
+    if not named and values.max() >= max(_MANY_CLASSES, n):
+        raise ValueError(
+            f"labels: expected the numbers of classes, from 0, got {values.max()} for {n} clips, and classifiers need "
+            "memory for each class; numpy.unique(labels, return_inverse=True)[1] numbers the classes"
         )
     _warn_of_numbers_from_one(values)
     return values.astype(np.int64)

@@ -154,7 +154,7 @@ class ArrayDataset(ClipSet):
         refuse_missing(names_or_numbers, name="names")
         self.names: tuple[str, ...] = tuple(map(str, names_or_numbers))
         self.class_names: tuple[str, ...] = tuple(map(str, () if class_names is None else class_names))
-        self.labels = torch.from_numpy(checked_labels(labels, self.names))
+        self.labels = torch.from_numpy(checked_labels(labels, self.names, named=bool(self.class_names)))
         self.num_classes = len(self.class_names) or int(self.labels.max()) + 1
         if int(self.labels.max()) >= self.num_classes:
             raise ValueError(

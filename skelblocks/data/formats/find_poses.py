@@ -17,7 +17,7 @@ from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import PoseOptions
 from skelblocks.data.formats.frame_files import group_frames
 from skelblocks.data.formats.mocap_formats import without_skeletons
-from skelblocks.data.formats.pose_formats import POSE_FORMATS, PoseFormat, PoseFormatName, read_head, tell_format
+from skelblocks.data.formats.pose_formats import POSE_FORMATS, PoseFormatName, read_head, tell_format
 from skelblocks.data.formats.refused_formats import explain_refusal
 from skelblocks.layouts import SkeletonLayout
 
@@ -33,11 +33,13 @@ class PoseSource(NamedTuple):
         name: Its path below the folder, without a suffix unless another has the same; of the path itself the last part.
         paths: Its files.
         read: Gives its clips. Raises :class:`~skelblocks.data.ClipFormatError` where the files cannot be read.
+        format: The format of the files; None if it is unknown, or a function reads them.
     """
 
     name: str
     paths: tuple[Path, ...]
     read: Callable[[], list[RawClip]]
+    format: str | None = None
 
 
 @explain_arguments
@@ -126,25 +128,25 @@ def _raise(error: OSError) -> NoReturn:
 
 def _sources(files: Iterable[Path], root: Path, kind: str, options: PoseOptions) -> list[PoseSource]:
     sources = []
-    alone: list[Path] = []
-    recordings: dict[Path, list[tuple[str, list[Path], PoseFormat]]] = {}
+    alone: dict[Path, str | None] = {}
+    recordings: dict[Path, list[tuple[str, list[Path], str]]] = {}
     for (folder, prefix, _), group in group_frames(files).items():
         head = read_head(max(group, key=lambda file: file.stat().st_size))  # the smallest may hold no persons
         name = tell_format(head) if kind == _AUTO else kind
-        known = None if name is None else POSE_FORMATS[name]
-        if known is not None and known.one_frame(head):
-            recordings.setdefault(folder, []).append((prefix.rstrip("_-. "), group, known))
+        if name is not None and POSE_FORMATS[name].one_frame(head):
+            recordings.setdefault(folder, []).append((prefix.rstrip("_-. "), group, name))
             continue
-        alone += [file for file in group if known is not None or file == root or _is_wanted(file)]
+        alone |= {file: name for file in group if name is not None or file == root or _is_wanted(file)}
     same_name = Counter(file.with_suffix("") for file in alone)
-    for file in alone:
+    for file, name in alone.items():
         clip = _name(file, root, suffix=same_name[file.with_suffix("")] > 1)
-        sources.append(PoseSource(clip, (file,), partial(_read_one, file, clip, kind, options)))
+        sources.append(PoseSource(clip, (file,), partial(_read_one, file, clip, kind, options), name))
     for folder, groups in recordings.items():
-        for prefix, group, known in groups:
+        for prefix, group, name in groups:
             path = group[0] if len(group) == 1 else folder if len(groups) == 1 or not prefix else folder / prefix
             clip = _name(path, root)
-            sources.append(PoseSource(clip, tuple(group), partial(known.read, group, name=clip, options=options)))
+            read = partial(POSE_FORMATS[name].read, group, name=clip, options=options)
+            sources.append(PoseSource(clip, tuple(group), read, name))
     return sources
 
 

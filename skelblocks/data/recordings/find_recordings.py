@@ -60,7 +60,8 @@ def find_recordings(
 ) -> FoundRecordings:
     """Set up how recordings become clips, for :func:`~skelblocks.data.prepare`.
 
-    All recordings must have the skeleton and the number of coordinates of the first one that can be read.
+    All recordings must have the skeleton and the number of coordinates of the first one that can be read. Two formats
+    with different skeletons are refused.
 
     Args:
         sources: The recordings, from :func:`~skelblocks.data.find_poses`.
@@ -76,7 +77,7 @@ def find_recordings(
     Raises:
         ClipFormatError: No recording can be read, or the labels name a recording that does not exist.
         OSError: No recording can be read.
-        ValueError: An argument has an invalid value.
+        ValueError: An argument has an invalid value, or the recordings are of two formats with different skeletons.
 
     Example:
         >>> import tempfile, pathlib
@@ -94,6 +95,7 @@ def find_recordings(
     labels = ClipLabels() if labels is None else labels
     names = tuple(source.name for source in sources)
     _check_labels(labels, names)
+    _check_formats(sources)
     first = _first(sources)
     if first.layout is None and layout is None:
         raise ClipFormatError(
@@ -148,6 +150,30 @@ def _first(sources: Iterable[PoseSource]) -> RawClip:
             reason = reason or error
     assert reason is not None
     raise reason
+
+
+def _check_formats(sources: Sequence[PoseSource]) -> None:
+    """Raise if recordings of different formats have different skeletons, so that most would be left out."""
+    by_format: dict[str, list[PoseSource]] = {}
+    for source in sources:
+        if source.format is not None:
+            by_format.setdefault(source.format, []).append(source)
+    if len(by_format) < 2:
+        return
+    found: dict[tuple[str, int], str] = {}
+    for name, group in by_format.items():
+        try:
+            clip = _first(group)
+        except (ClipFormatError, OSError):  # it is listed among the recordings that cannot be read
+            continue
+        joints = f"{clip.x.shape[2]} joints" if clip.layout is None else clip.layout
+        shown = f"{len(group)} of {name} with {joints} in {len(clip.x)}-D, such as {escape(group[0].name)!r}"
+        found.setdefault((joints, len(clip.x)), shown)
+    if len(found) > 1:
+        raise ValueError(
+            f"sources: expected recordings of one skeleton, got {' and '.join(found.values())}; choose one format with "
+            "--format (format=), or keep them in different folders"
+        )
 
 
 def _check_labels(labels: ClipLabels, names: Sequence[str]) -> None:
