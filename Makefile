@@ -41,7 +41,7 @@ docs: $(STAMP)
 	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(RUN) -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
 
-pictures: $(STAMP)  ## Draw docs/pictures: all of them, or ONLY="road viz", which are scripts of docs/gallery or pictures.
+pictures: $(STAMP)  ## Draw docs/pictures: all of them, or ONLY="road viz", which are scripts of docs/gallery or pictures. ONLY=pages needs Chromium and selenium.
 	$(RUN) docs/gallery/draw.py $(ONLY)
 
 pictures-check: $(STAMP)  ## Say which of docs/pictures no longer look as they are drawn; test-full does it too.

@@ -71,7 +71,11 @@ def save(figure: Figure, path: Path) -> None:
         )
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI, facecolor="white")
-    picture = Image.open(drawn).convert("RGB")
+    save_small(Image.open(drawn).convert("RGB"), path)
+
+
+def save_small(picture: Image.Image, path: Path) -> None:
+    """Write a picture with a palette of colors."""
     # The most frequent colors, which fill areas, stay as they are; the others stand for thin lines and smooth edges.
     colors, where, counts = np.unique(
         np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True, return_counts=True

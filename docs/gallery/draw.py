@@ -2,6 +2,7 @@
 
     python docs/gallery/draw.py                        # all pictures, into docs/pictures
     python docs/gallery/draw.py viz pool_persons       # the pictures of a script, or some pictures
+    python docs/gallery/draw.py pages                  # screenshots of pages, which need Chromium and selenium
     python docs/gallery/draw.py --check                # draw into a temporary folder, and compare
 
 ``make pictures`` and ``make pictures ONLY="viz pool_persons"`` do the same.
@@ -25,7 +26,8 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 KEPT = HERE.parent / "pictures"
-SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.stem not in ("common", "draw", "explore"))
+SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.stem not in ("common", "draw", "explore", "pages"))
+IN_A_BROWSER = HERE / "pages.py"  # runs only by its name, because a page looks different in every browser
 SHRUNK = 8  # pixels a side that one pixel of a comparison stands for: fonts and smooth edges differ between machines
 LEVELS = 40  # of 256, by which a shrunk pixel may differ
 SHARE = 0.01  # of the shrunk pixels that may differ more
@@ -40,7 +42,7 @@ NETWORKS = {
 
 def script_of(name: str) -> tuple[Path, list[str]]:
     """The script of this name, and no picture; or the script that draws the picture of this name, and the picture."""
-    for script in SCRIPTS:
+    for script in (*SCRIPTS, IN_A_BROWSER):
         if script.stem == name:
             return script, []
     for script in SCRIPTS:

@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> None:
     check_integer(args.top, name="top")
     check_integer(args.batch_size, name="batch-size")
     if args.out.suffix not in _SUFFIXES:
-        raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(args.out.name)!r}")
+        raise ValueError(
+            f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(args.out.name)!r}; rename it"
+        )
     check_free(args.out, overwrite=args.overwrite)
     pretrained = open_pretrained(args.encoder, device=chosen_device(args.device))
     names = _class_names(pretrained, args.encoder)

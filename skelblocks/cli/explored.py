@@ -188,22 +188,26 @@ def _read_features(path: Path) -> tuple[Tensor, list[str], NDArray[Any] | None]:
         why = str(error).split(": ", 1)[-1].split(" for the clips")[0]
         raise ValueError(f"encoder: {expected}; {why}") from error
     if "names" not in found:
-        raise ValueError(f"encoder: {expected}, but {escape(path.name)!r} has no array 'names'")
+        raise ValueError(
+            f"encoder: {expected}, but {escape(path.name)!r} has no array 'names'; name the file that embed wrote"
+        )
     features, names = found["clips"], found["names"]
     if features.ndim != 2 or features.dtype.kind != "f" or names.shape != features.shape[:1]:
         raise ValueError(
             f"encoder: expected floating-point embeddings (n, d) and n names, got {features.dtype} {features.shape} "
-            f"and names {names.shape}"
+            f"and names {names.shape}; name the file that skelblocks embed wrote"
         )
     if not np.isfinite(features).all():
-        raise ValueError(f"encoder: expected finite embeddings, got NaN or infinity in {escape(path)!r}")
+        raise ValueError(
+            f"encoder: expected finite embeddings, got NaN or infinity in {escape(path)!r}; look for bad clips"
+        )
     return torch.from_numpy(features.astype(np.float32)), [str(name) for name in names.tolist()], found.get("labels")
 
 
 def _open_without_encoder(args: argparse.Namespace) -> ClipDataset:
     path: Path = args.clips
     if not path.exists():
-        raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r}")
+        raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r}; check the path")
     if path.is_dir():
         return PreparedSet(path, part=args.part)
     settings = Preprocessing(y=args.y or "up", coordinates=args.coordinates)

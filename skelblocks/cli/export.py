@@ -57,7 +57,9 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     if args.out.suffix not in _SUFFIXES:
-        raise ValueError(f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(args.out.name)!r}")
+        raise ValueError(
+            f"out: expected a file that ends in {' or '.join(_SUFFIXES)}, got {escape(args.out.name)!r}; rename it"
+        )
     if args.map and (args.classifier or args.readout):
         other = "--classifier" if args.classifier else "--readout"
         raise ValueError(f"map: expected --map without {other}, got both; choose one, since a map has no features yet")

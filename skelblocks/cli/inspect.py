@@ -110,7 +110,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _open(path: Path, labels: Path | None, layout: SkeletonLayout | None) -> _Content:
     if not path.exists():
-        raise FileNotFoundError(f"path: there is no file or folder {escape(path)!r} (looked in {escape(Path.cwd())})")
+        raise FileNotFoundError(
+            f"path: there is no file or folder {escape(path)!r} (looked in {escape(Path.cwd())}); check the path"
+        )
     if path.is_dir():
         return _folder(path)
     if path.suffix == ".skeleton":

@@ -188,6 +188,6 @@ def _by_groups(facts: SetFacts, args: argparse.Namespace) -> NDArray[np.bool_]:
     if mask.all() or not mask.any() or not np.isin(train, there).all():
         raise ValueError(
             f"train-ids: expected some of the {name}s {', '.join(map(str, there[:20]))}, not all, got "
-            f"{' '.join(map(str, train)) or 'none'}"
+            f"{' '.join(map(str, train)) or 'none'}; choose others"
         )
     return mask

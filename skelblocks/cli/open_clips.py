@@ -100,7 +100,9 @@ def open_clips(args: argparse.Namespace, pretrained: Pretrained) -> ClipDataset:
     """
     path: Path = args.clips
     if not path.exists():
-        raise FileNotFoundError(f"clips: there is no file or folder {escape(path)!r} (looked in {escape(Path.cwd())})")
+        raise FileNotFoundError(
+            f"clips: there is no file or folder {escape(path)!r} (looked in {escape(Path.cwd())}); check the path"
+        )
     if path.is_dir():
         for name in _OF_FILES:
             if getattr(args, name) is not None:

@@ -249,7 +249,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _options(args: argparse.Namespace) -> RecordingOptions:
     if args.window != _NONE and not (args.window.isascii() and args.window.isdigit()):
-        raise ValueError(f"window: expected a number of frames or 'none', got {escape(args.window)!r}")
+        raise ValueError(f"window: expected a number of frames or 'none', got {escape(args.window)!r}; correct it")
     if args.test and args.split is None:
         raise ValueError("test: expected --split with --test, got none; add --split recording or --split subject")
     return RecordingOptions(

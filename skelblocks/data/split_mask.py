@@ -40,7 +40,10 @@ def boolean_mask(
     refuse_missing(values, name=name, names=names)
     mask: NDArray[Any] = np.asarray(values)
     if mask.ndim != 1 or (n is not None and len(mask) != n):
-        raise ValueError(f"{name}: expected one value per clip, ({'n' if n is None else n},), got shape {mask.shape}")
+        raise ValueError(
+            f"{name}: expected one value per clip, ({'n' if n is None else n},), got shape {mask.shape}; list one for "
+            "every clip"
+        )
     if mask.dtype.kind == "O" and all(isinstance(value, bool | np.bool_) for value in mask):
         mask = mask.astype(np.bool_)
     if mask.dtype.kind not in "biuf":

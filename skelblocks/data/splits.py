@@ -165,7 +165,10 @@ def pku_mmd_split(names: Sequence[str], split: PkuMmdSplit, *, rest: Rest = "ref
         raise ValueError(f"names: {len(unknown)} videos, such as {unknown[0]!r}, are in neither list; rest='test'?")
     mask = np.array([video in training for video in videos], dtype=np.bool_)
     if mask.all() or not mask.any():
-        raise ValueError(f"split: the {'test' if mask.any() else 'training'} part of {len(videos)} clips is empty")
+        raise ValueError(
+            f"split: the {'test' if mask.any() else 'training'} part of {len(videos)} clips is empty; check that the "
+            "list is of these videos"
+        )
     return mask
 
 
@@ -189,7 +192,7 @@ def leave_one_subject_out(subjects: ArrayLike) -> Iterator[tuple[Any, NDArray[np
     values = known_groups(subjects, name="subjects")
     there = np.unique(values).tolist()
     if len(there) < 2:
-        raise ValueError(f"subjects: expected at least two, got {there}")
+        raise ValueError(f"subjects: expected at least two, got {there}; choose another split")
     return ((subject, values != subject) for subject in there)
 
 
@@ -230,7 +233,7 @@ def read_missing_list(path: str | os.PathLike[str]) -> frozenset[str]:
                 if names or heading > _MOST_HEADING or (" " not in text and _PART.search(text)):
                     raise ClipFormatError(path, str(error)[:120], line=number) from None
     if not names:
-        raise ClipFormatError(path, "expected names such as S001C002P005R002A008, got none")
+        raise ClipFormatError(path, "expected names such as S001C002P005R002A008, got none; check the file")
     return frozenset(names)
 
 

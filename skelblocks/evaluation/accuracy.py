@@ -94,8 +94,9 @@ def check_labels(labels: Tensor, *, name: str, n: int, num_classes: int | None =
         raise ValueError(f"{name}: expected at least one sample, got none")
     low, high = labels.min().item(), labels.max().item()
     if low < 0 or (num_classes is not None and high >= num_classes):
+        remedy = "leave out samples without a label" if low < 0 else "raise num_classes, or number the classes from 0"
         most = "from 0" if num_classes is None else f"in 0..{num_classes - 1}"
-        raise ValueError(f"{name}: expected classes {most}, got {low}..{high}")
+        raise ValueError(f"{name}: expected classes {most}, got {low}..{high}; {remedy}")
 
 
 def check_class_numbers(labels: Tensor, *, name: str) -> None:

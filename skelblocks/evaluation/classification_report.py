@@ -185,7 +185,9 @@ def _checked_names(names: Sequence[str] | None, c: int) -> list[str]:
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"class_names: expected {c} strings, got {names!r}; convert each name with str")
     if len(names) != c:
-        raise ValueError(f"class_names: expected {c} names, one for each column of scores, got {len(names)}")
+        raise ValueError(
+            f"class_names: expected {c} names, one for each column of scores, got {len(names)}; name every class"
+        )
     if len(set(names)) != c:
         twice = sorted({name for name in names if list(names).count(name) > 1})
         raise ValueError(f"class_names: expected different names, got {', '.join(map(repr, twice))} more than once")

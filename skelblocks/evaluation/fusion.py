@@ -143,10 +143,12 @@ def _check_stream(stream: StreamScores, *, name: str) -> dict[str, int]:
     rows = {sample: row for row, sample in enumerate(names)}
     if len(rows) < len(names):
         twice = dict.fromkeys(sample for row, sample in enumerate(names) if rows[sample] != row)
-        raise ValueError(f"{name}.names: given more than once: {_few(twice)}")
+        raise ValueError(f"{name}.names: given more than once: {_few(twice)}; keep one")
     wild = (~scores.isfinite().all(dim=1)).nonzero().flatten().tolist()
     if wild:
-        raise ValueError(f"{name}.scores: NaN or infinite scores for {_few([names[row] for row in wild])}")
+        raise ValueError(
+            f"{name}.scores: NaN or infinite scores for {_few([names[row] for row in wild])}; leave them out"
+        )
     return rows
 
 

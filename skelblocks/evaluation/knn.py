@@ -94,7 +94,7 @@ def knn_scores(
     check_integer(chunk_size, name="chunk_size")
     check_integers(k, name="k")
     if max(k) > rows:
-        raise ValueError(f"k: expected integers in 1..{rows}, the rows of the bank, got {list(k)}")
+        raise ValueError(f"k: expected integers in 1..{rows}, the rows of the bank, got {list(k)}; choose smaller ones")
     device, classes = query.device, int(labels.max()) + 1 if num_classes is None else num_classes
     dtype = torch.promote_types(torch.promote_types(query.dtype, bank.dtype), torch.float32)
     labels = labels.to(device=device, dtype=torch.int64)

@@ -70,7 +70,9 @@ def nearest_neighbors(
     check_integer(chunk_size, name="chunk_size")
     check_integer(k, name="k")
     if k > rows:
-        raise ValueError(f"k: expected an integer in 1..{rows}, the rows of the bank to choose from, got {k}")
+        raise ValueError(
+            f"k: expected an integer in 1..{rows}, the rows of the bank to choose from, got {k}; choose a smaller one"
+        )
     cosines, indices = [], []
     for _, similarity in _chunks(query, bank, chunk_size=chunk_size, exclude_self=exclude_self):
         # torch.topk leaves open which of equal values it takes: only the value of the last neighbor is taken from it.
@@ -133,7 +135,10 @@ def retrieval_scores(
     check_integer(chunk_size, name="chunk_size")
     check_integers(topk, name="topk")
     if max(topk) > rows:
-        raise ValueError(f"topk: expected integers in 1..{rows}, the rows of the bank to choose from, got {list(topk)}")
+        raise ValueError(
+            f"topk: expected integers in 1..{rows}, the rows of the bank to choose from, got {list(topk)}; leave "
+            "larger ones out"
+        )
     device = query.device
     query_labels, bank_labels = (y.to(device=device, dtype=torch.int64) for y in (query_labels, bank_labels))
     if exclude_self and not query_labels.equal(bank_labels):

@@ -48,7 +48,9 @@ def restrict(
     if isinstance(joints, str) or not all(isinstance(joint, str) for joint in joints):
         raise TypeError(f"joints: expected a sequence of names, got {joints!r}; pass a list")
     if not len(joints) or len(set(joints)) != len(joints):
-        raise ValueError(f"joints: expected distinct names of joints, at least one, got {list(joints)}")
+        raise ValueError(
+            f"joints: expected distinct names of joints, at least one, got {list(joints)}; name each joint once"
+        )
     missing = [joint for joint in joints if joint not in layout.joints]
     if missing:
         raise ValueError(

@@ -157,7 +157,7 @@ def _check(features: Tensor, n: int, maps: Sequence[Method]) -> None:
     check_axes(features, "n d", name="features")
     check_floating(features, name="features")
     if n < 3:
-        raise ValueError(f"dataset: expected at least three clips, which a map needs, got {n}")
+        raise ValueError(f"dataset: expected at least three clips, which a map needs, got {n}; add clips")
     if len(features) != n:
         raise ValueError(f"features: expected one row for each of the {n} clips, got {len(features)}")
     if not bool(torch.isfinite(features).all()):

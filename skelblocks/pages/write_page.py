@@ -31,11 +31,11 @@ def check_page_path(path: str | Path, *, name: str = "path", overwrite: bool = F
         >>> check_page_path("page.pdf", name="out")
         Traceback (most recent call last):
         ...
-        ValueError: out: expected a name that ends in .html, got 'page.pdf'
+        ValueError: out: expected a name that ends in .html, got 'page.pdf'; rename it
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
-        raise ValueError(f"{name}: expected a name that ends in .html, got {escape(path.name)!r}")
+        raise ValueError(f"{name}: expected a name that ends in .html, got {escape(path.name)!r}; rename it")
     if path.is_dir():
         raise FileExistsError(f"{name}: expected a file, but {escape(path)!r} is a folder; choose another name")
     if path.exists() and not overwrite:

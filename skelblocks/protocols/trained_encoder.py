@@ -171,7 +171,9 @@ def split_stream(folder: str) -> tuple[Path, Stream | None]:
 def _pretrained_folder(place: Path, stream: str | None) -> Path:
     """The pretrained folder of a run, or the folder itself."""
     if not place.is_dir():
-        raise FileNotFoundError(f"runs: there is no folder {str(place)!r} (looked in {escape(Path.cwd())})")
+        raise FileNotFoundError(
+            f"runs: there is no folder {str(place)!r} (looked in {escape(Path.cwd())}); check the path"
+        )
     if (place / CONFIG).is_file():
         return place
     single = place / ENCODER

@@ -49,7 +49,10 @@ def read_option_file(path: Path, *, groups: Collection[str] = (), carried: Colle
             "`skelblocks copy` lists the configurations of skelblocks"
         )
     if path.stat().st_size > _LARGEST:
-        raise ValueError(f"config: expected at most {_LARGEST} bytes of options, got {path.stat().st_size} in {path}")
+        raise ValueError(
+            f"config: expected at most {_LARGEST} bytes of options, got {path.stat().st_size} in {path}; name a "
+            "configuration"
+        )
     depth = 0
     text = path.read_bytes()
     try:
@@ -84,5 +87,8 @@ def read_option_file(path: Path, *, groups: Collection[str] = (), carried: Colle
             raise ValueError(f"config: expected every option once, got {twice!r} twice in {path}; keep one")
     for name in groups:
         if not isinstance(values.get(name, {}), dict):
-            raise ValueError(f"config: expected options of the group {name!r} in {path}, got {values[name]!r}")
+            raise ValueError(
+                f"config: expected options of the group {name!r} in {path}, got {values[name]!r}; write {name}: "
+                f"{{option: value}}"
+            )
     return values

@@ -21,7 +21,10 @@ def to_counts(matrix: Confusion, class_names: Sequence[str] | None) -> tuple[NDA
         pair: tuple[Any, Any] = matrix
         predicted, labels = to_labels(pair[0], name="predicted"), to_labels(pair[1], name="labels")
         if predicted.shape != labels.shape:
-            raise ValueError(f"predicted: expected one for each of {len(labels)} labels, got {len(predicted)}")
+            raise ValueError(
+                f"predicted: expected one for each of {len(labels)} labels, got {len(predicted)}; pass both of the "
+                "same clips"
+            )
         names = to_names(class_names, int(max(predicted.max(), labels.max())) + 1, exact=False)
         counts = np.zeros((len(names), len(names)))
         np.add.at(counts, (labels, predicted), 1)

@@ -127,9 +127,11 @@ def to_names(class_names: Sequence[str] | None, classes: int, *, exact: bool) ->
     if class_names is None:
         return [str(i) for i in range(classes)]
     if isinstance(class_names, str):
-        raise TypeError(f"class_names: expected a list of names, got the string {class_names!r}")
+        raise TypeError(f"class_names: expected a list of names, got the string {class_names!r}; pass a list")
     if len(class_names) < classes or (exact and len(class_names) != classes):
-        raise ValueError(f"class_names: expected a name for each of {classes} classes, got {len(class_names)}")
+        raise ValueError(
+            f"class_names: expected a name for each of {classes} classes, got {len(class_names)}; name every class"
+        )
     return [name_of(name) for name in class_names]
 
 

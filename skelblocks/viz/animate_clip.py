@@ -81,7 +81,7 @@ def animate_clip(
     writers: dict[str, Callable[[Callable[[], Iterator[Picture]], Path, float], None]]
     writers = {".gif": _write_gif, ".mp4": _write_mp4}
     if path.suffix.lower() not in writers:
-        raise ValueError(f"path: expected a name that ends in .gif or .mp4, got {path.name!r}")
+        raise ValueError(f"path: expected a name that ends in .gif or .mp4, got {path.name!r}; rename it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: the folder {str(path.parent)!r} does not exist; create it first")
     check_positive(fps, name="fps")

@@ -13,8 +13,8 @@ FOLDER = ROOT / "docs" / "pictures"
 GALLERY = ROOT / "docs" / "gallery"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs").glob("[!_]*/*.md"))]
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.(?:png|gif|svg|webp|jpg))\)")
-SCREENSHOTS = {"explore", "report-page", "set-page"}  # of pages in a browser: no script draws them
-SLOW = {path.stem for path in GALLERY.glob("*.py")} - {"common", "draw", "explore"}
+SCREENSHOTS = {"explore", "report-page", "set-page"}  # of pages in a browser, by gallery/pages.py
+SLOW = {path.stem for path in GALLERY.glob("*.py")} - {"common", "draw", "explore", "pages"}
 
 
 def images():
@@ -90,8 +90,15 @@ def test_a_name_is_a_script_or_a_picture():
     draw = gallery("draw")
     assert draw.script_of("pool") == (GALLERY / "pool.py", [])
     assert draw.script_of("pool_persons") == (GALLERY / "pool.py", ["pool_persons"])
+    assert draw.script_of("pages") == (GALLERY / "pages.py", [])
+    assert GALLERY / "pages.py" not in draw.SCRIPTS
     with pytest.raises(SystemExit, match=r"name: expected a script .*, got 'pol'"):
         draw.script_of("pol")
+
+
+def test_the_screenshots_have_a_script():
+    text = (GALLERY / "pages.py").read_text()
+    assert set(re.findall(r'^    "([\w-]+)": \w+,$', text, re.MULTILINE)) == SCREENSHOTS
 
 
 @pytest.mark.slow

@@ -83,7 +83,10 @@ def check_one_per_clip(arrays: Mapping[str, Any], n: int) -> None:
     """Raise unless every array has one entry per clip."""
     for name, values in arrays.items():
         if values is not None and np.shape(values)[:1] != (n,):
-            raise ValueError(f"{name}: expected one entry for each of the {n} clips, got shape {np.shape(values)}")
+            raise ValueError(
+                f"{name}: expected one entry for each of the {n} clips, got shape {np.shape(values)}; list them in "
+                "the order of the clips"
+            )
 
 
 def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
@@ -91,19 +94,24 @@ def check_seen(seen: NDArray[Any] | None, clips: NDArray[Any]) -> None:
     if seen is None:
         return
     if not isinstance(seen, np.ndarray) or seen.dtype != np.bool_:
-        raise TypeError(f"seen: expected a boolean numpy array, got {getattr(seen, 'dtype', type(seen).__name__)}")
+        raise TypeError(
+            f"seen: expected a boolean numpy array, got {getattr(seen, 'dtype', type(seen).__name__)}; pass seen > 0"
+        )
     n, _, t, v, m = clips.shape
     if seen.shape != (n, t, v, m):
-        raise ValueError(f"seen: expected (n, t, v, m) = {(n, t, v, m)} as in the clips, got shape {seen.shape}")
+        raise ValueError(
+            f"seen: expected (n, t, v, m) = {(n, t, v, m)} as in the clips, got shape {seen.shape}; bring its axes "
+            "into this order"
+        )
 
 
 def check_lengths(lengths: NDArray[Any] | None, *, frames: int) -> None:
     """Raise unless every length is between 1 and the number of frames."""
     if lengths is not None and not np.issubdtype(lengths.dtype, np.integer):
-        raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
+        raise TypeError(f"lengths: expected integers, got {lengths.dtype}; pass lengths.astype(int)")
     if lengths is not None and (lengths.min() < 1 or lengths.max() > frames):
         where = f"{lengths.min()}..{lengths.max()}"
-        raise ValueError(f"lengths: expected 1..{frames}, the frames of the clips, got {where}")
+        raise ValueError(f"lengths: expected 1..{frames}, the frames of the clips, got {where}; count frames from 1")
 
 
 def mask_or_places(selection: ArrayLike, n: int) -> NDArray[np.int64]:

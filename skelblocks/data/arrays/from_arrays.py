@@ -64,7 +64,8 @@ def to_axes(x: NDArray[Any], axes: str) -> NDArray[Any]:
     for place in left_out:
         if x.shape[place] != 1:
             raise ValueError(
-                f"axes: {_ORDER[place]} can be left out of {axes!r} where its size is 1, got shape {x.shape}"
+                f"axes: {_ORDER[place]} can be left out of {axes!r} where its size is 1, got shape {x.shape}; name "
+                "all axes"
             )
     kept = [axis for axis in _ORDER if axis in order]
     return np.array(x.squeeze(axis=left_out).transpose([kept.index(axis) for axis in order]), order="C")
@@ -150,7 +151,7 @@ def from_arrays(
         if entries[i].shape[1] != c:
             raise ValueError(f"clips: entry {i}: expected C = {c} as in entry 0, got {entries[i].shape[1]}")
     if not entries:
-        raise ValueError("clips: expected at least one, got none")
+        raise ValueError("clips: expected at least one, got none; check where they are read from")
     n, t, m = sum(len(entry) for entry in entries), *(max(entry.shape[i] for entry in entries) for i in (2, 4))
     padded = np.zeros((n, c, t, layout.num_joints, m), dtype=np.float32)
     lengths = np.empty(n, dtype=np.int64)

@@ -61,7 +61,9 @@ def read_arrays(path: str | os.PathLike[str], *, keys: Mapping[str, str] | None 
     if unknown:
         raise ValueError(f"keys: expected names among {sorted(KEYS)}, got {unknown}; correct them")
     if not path.is_file():
-        raise FileNotFoundError(f"path: there is no file {escape(path)!r} (looked in {escape(Path.cwd())})")
+        raise FileNotFoundError(
+            f"path: there is no file {escape(path)!r} (looked in {escape(Path.cwd())}); check the path"
+        )
     if path.suffix == ".npy":
         if keys:
             raise ValueError("keys: a .npy file holds one array without a name; leave keys out")

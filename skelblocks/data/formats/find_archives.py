@@ -37,7 +37,10 @@ def _pyskl_part(clips: PysklClips, protocol: str | None) -> Part | None:
     train, val, test = (clips.splits.get(f"{protocol}_{name}", ()) for name in ("train", "val", "test"))
     if not train or not val + test:
         there = ", ".join(map(escape, clips.splits)) or "none"
-        raise ValueError(f"protocol: expected parts {protocol}_train and {protocol}_val in the file, got {there}")
+        raise ValueError(
+            f"protocol: expected parts {protocol}_train and {protocol}_val in the file, got {there}; choose one of "
+            "these, or no protocol"
+        )
     return part_by_lists(train, val + test)
 
 
@@ -68,12 +71,14 @@ def find_position(root: Path, protocol: str | None, *, layout: SkeletonLayout | 
         stem = labels.name.removesuffix("_label.pkl")
         found = [path for end in ("position", "data") if (path := labels.with_name(f"{stem}_{end}.npy")).is_file()]
         if len(found) != 1:
-            raise ValueError(f"root: expected {stem}_position.npy or {stem}_data.npy beside {escape(labels)!r}")
+            raise ValueError(
+                f"root: expected {stem}_position.npy or {stem}_data.npy beside {escape(labels)!r}; put it there"
+            )
         pairs.append(
             (stem.startswith("train"), read_position_pair(found[0], labels=labels, joints=skeleton.num_joints))
         )
     if not pairs:
-        raise FileNotFoundError(f"root: there is no *_label.pkl in {escape(root)!r}")
+        raise FileNotFoundError(f"root: there is no *_label.pkl in {escape(root)!r}; check the folder")
     sources: list[Source] = [
         (name, partial(getitem, pair, i)) for _, pair in pairs for i, name in enumerate(pair.names)
     ]

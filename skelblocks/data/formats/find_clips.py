@@ -82,7 +82,9 @@ def find_clips(
     check_choice(kind, SETS, name="kind")
     root = Path(root)
     if not root.exists():
-        raise FileNotFoundError(f"root: there is no folder {escape(root)!r} (looked in {escape(Path.cwd())})")
+        raise FileNotFoundError(
+            f"root: there is no folder {escape(root)!r} (looked in {escape(Path.cwd())}); check the path"
+        )
     skeleton = None if layout is None else layouts.get(layout)
     if skeleton is not None and kind not in _ANY_SKELETON:
         raise ValueError(
@@ -109,7 +111,9 @@ def _read_ntu(path: Path, actions: int) -> RawClip:
     except ValueError as error:
         raise ClipFormatError(path, str(error)) from None
     if action > actions:
-        raise ClipFormatError(path, f"action {action} is not of this set, which has 1..{actions}")
+        raise ClipFormatError(
+            path, f"action {action} is not of this set, which has 1..{actions}; prepare ntu120 instead"
+        )
     return read_ntu_skeleton(path)
 
 
@@ -134,7 +138,7 @@ def _find_pku(root: Path, protocol: str | None) -> FoundClips:
 
 def _read_pku(path: Path, labels: Path | None) -> PkuMmdVideo:
     if labels is None:
-        raise ClipFormatError(path, "no file of the same name has its labels")
+        raise ClipFormatError(path, "no file of the same name has its labels; put the folder of labels below root")
     return read_pku_mmd(path, labels=labels)
 
 
@@ -145,7 +149,10 @@ def _pku_part(root: Path, protocol: str | None) -> Part | None:
     found = sorted(root.rglob(_SPLITS[protocol]))
     if len(found) != 1:
         shown = ", ".join(str(path.relative_to(root)) for path in found) or "none"
-        raise ValueError(f"protocol: expected one file {_SPLITS[protocol]} below {escape(root)!r}, got {shown}")
+        raise ValueError(
+            f"protocol: expected one file {_SPLITS[protocol]} below {escape(root)!r}, got {shown}; keep one of the "
+            "owner's lists there"
+        )
     by_video = part_by_lists(*read_pku_mmd_split(found[0]))
     return lambda names, origin: by_video([name.split("_")[0] for name in names], origin)
 
@@ -170,7 +177,9 @@ def _unique(paths: Iterable[Path]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in paths:
         if path.stem in found:
-            raise ValueError(f"root: two files for one clip, {escape(found[path.stem])!r} and {escape(path)!r}")
+            raise ValueError(
+                f"root: two files for one clip, {escape(found[path.stem])!r} and {escape(path)!r}; remove one"
+            )
         found[path.stem] = path
     return [found[name] for name in sorted(found)]
 

@@ -80,7 +80,9 @@ def find_poses(
         check_choice(format, (_AUTO, *POSE_FORMATS), name="format")
     root = Path(path)
     if not root.exists():
-        raise FileNotFoundError(f"path: there is no file or folder {escape(root)!r} (looked in {escape(Path.cwd())})")
+        raise FileNotFoundError(
+            f"path: there is no file or folder {escape(root)!r} (looked in {escape(Path.cwd())}); check the path"
+        )
     files = [root] if root.is_file() else without_skeletons(_walk(root))
     if callable(format):
         sources = [PoseSource(_name(file, root), (file,), partial(_read_own, format, file)) for file in files]

@@ -16,6 +16,7 @@ from skelblocks.data.formats.detections import Detections, PoseOptions, to_clip
 from skelblocks.data.formats.frame_files import frame_number, order_frames
 from skelblocks.data.formats.json_file import json_keys, json_start, read_json
 from skelblocks.data.formats.keypoint_rows import check_row, describe, joints_and_scores
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 
 MIN_SCORE = 0.4  # AlphaPose draws joints from this score on (DataWriter.vis_thres)
 _LAYOUTS = {17: "coco-17", 26: "halpe-26", 136: "halpe-26"}  # of 136 joints, face and hands are left out
@@ -42,6 +43,7 @@ def is_alphapose_frame(head: bytes) -> bool:
     return _IMAGE.match(json_start(head)) is not None
 
 
+@with_remedy(f"write the file again with AlphaPose, {OTHER_FORMAT}")
 def read_alphapose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read AlphaPose's results of one recording: 17 (COCO), 26 (Halpe) or 136 joints.
 

@@ -19,6 +19,7 @@ from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.asf_file import ROOT, AsfBone, AsfFile, parse_asf
 from skelblocks.data.formats.forward_kinematics import Floats, frame_blocks, joint_positions, rotation_matrices
 from skelblocks.data.formats.numbered_lines import NumberedLines, finite_number, shown
+from skelblocks.data.formats.with_remedy import with_remedy
 from skelblocks.layouts import SkeletonLayout, from_hierarchy
 
 _LARGEST = 1 << 29  # bytes
@@ -62,6 +63,7 @@ def _words(head: bytes) -> list[str]:
 
 
 @explain_arguments
+@with_remedy("export the motion as ASF and AMC again")
 def read_amc(
     path: str | os.PathLike[str],
     *,

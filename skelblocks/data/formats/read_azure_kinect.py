@@ -12,6 +12,7 @@ from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import Detections, PoseOptions, to_clip
 from skelblocks.data.formats.json_file import json_keys, read_json
 from skelblocks.data.formats.keypoint_rows import check_row, choose_layout, describe, stack_rows
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 
 MIN_SCORE = 1.0  # of 0 to 3; 0 says that the joint is too far away to be tracked (k4abt_joint_confidence_level_t)
 _LAYOUT = "azure-kinect-32"
@@ -32,6 +33,7 @@ def looks_like_azure_kinect(head: bytes) -> bool:
     )
 
 
+@with_remedy(f"write the file again with offline_processor, {OTHER_FORMAT}")
 def read_azure_kinect(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read one recording of Azure Kinect, in the form of the SDK's sample ``offline_processor``.
 

@@ -18,6 +18,7 @@ from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import RawClip
 from skelblocks.data.formats.bvh_file import BvhFile, parse_bvh
 from skelblocks.data.formats.forward_kinematics import Floats, frame_blocks, joint_positions, rotation_matrices
+from skelblocks.data.formats.with_remedy import with_remedy
 from skelblocks.layouts import SkeletonLayout, from_hierarchy
 from skelblocks.layouts.common_joints import common_name
 
@@ -36,6 +37,7 @@ def looks_like_bvh(head: bytes) -> bool:
 
 
 @explain_arguments
+@with_remedy("export the motion as BVH again")
 def read_bvh(
     path: str | os.PathLike[str],
     *,

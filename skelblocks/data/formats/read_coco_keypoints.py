@@ -16,6 +16,7 @@ from skelblocks.data.formats.joint_names import layout_of_names
 from skelblocks.data.formats.json_file import json_keys, json_start, read_json
 from skelblocks.data.formats.keypoint_rows import check_row, describe, integer_ids, joints_and_scores
 from skelblocks.data.formats.read_alphapose import image_frames
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 
 MIN_SCORE = 0.2  # from which HRNet's evaluation on COCO counts a joint (IN_VIS_THRE)
 _LABELED = 1  # of the flags 0 (not labeled), 1 (labeled, hidden) and 2 (labeled, visible)
@@ -36,6 +37,7 @@ def looks_like_coco_keypoints(head: bytes) -> bool:
     return "annotations" in keys or {"images", "file_name"} <= keys
 
 
+@with_remedy(f"correct the file to COCO's form of annotations or results, {OTHER_FORMAT}")
 def read_coco_keypoints(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read a COCO keypoint file: ``images``, ``annotations`` and ``categories``, or a list of results.
 

@@ -17,6 +17,7 @@ from skelblocks.data.formats.joint_names import plain_joint_name
 from skelblocks.data.formats.json_file import json_keys, json_start, read_json
 from skelblocks.data.formats.keypoint_rows import check_row, choose_layout, stack_rows
 from skelblocks.data.formats.landmarks import WRAPPERS, Kind, landmark_frames, landmark_row
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 
 MIN_SCORE = 0.5  # MediaPipe draws joints from this visibility on (drawing_utils)
 _LAYOUTS = {33: "mediapipe-33", 17: "coco-17"}
@@ -49,6 +50,7 @@ def is_mediapipe_frame(head: bytes) -> bool:
     return start.startswith(b"{") and (key in WRAPPERS or start.startswith(b'{"' + key.encode() + b'":{"x"'))
 
 
+@with_remedy(f"write all frames in one form of landmarks, {OTHER_FORMAT}")
 def read_mediapipe(
     paths: Sequence[Path], *, name: str, options: PoseOptions, kind: Kind | None = None
 ) -> list[RawClip]:

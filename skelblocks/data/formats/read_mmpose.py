@@ -16,6 +16,7 @@ from skelblocks.data.formats.frame_files import order_frames
 from skelblocks.data.formats.joint_names import layout_of_names
 from skelblocks.data.formats.json_file import json_keys, json_start, read_json
 from skelblocks.data.formats.keypoint_rows import check_row, choose_layout, describe, integer_ids, stack_rows
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 from skelblocks.layouts import SkeletonLayout
 
 MIN_SCORE = 0.3  # MMPose draws joints from this score on (kpt_thr)
@@ -46,6 +47,7 @@ def is_mmpose_frame(head: bytes) -> bool:
     return _INSTANCE.match(start) is not None
 
 
+@with_remedy(f"write the file again with MMPose's --pred-out-dir, {OTHER_FORMAT}")
 def read_mmpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read MMPose's results: a demo's ``instance_info`` with ``meta_info``, or the Inferencer's list.
 

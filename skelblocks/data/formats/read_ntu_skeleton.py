@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
+from skelblocks.data.formats.with_remedy import EXTRACT, with_remedy
 
 JOINTS = 25
 _HEADER, _JOINT = 10, 12  # numbers in a body's first line, and in a joint's
@@ -54,6 +55,7 @@ def parse_ntu_name(name: str) -> dict[str, int]:
 
 
 @explain_arguments
+@with_remedy(EXTRACT)
 def read_ntu_skeleton(path: str | os.PathLike[str]) -> RawClip:
     """Read one clip of NTU RGB+D 60 or 120 from its owners' ``.skeleton`` text.
 

@@ -16,6 +16,7 @@ from einops import rearrange
 
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
+from skelblocks.data.formats.with_remedy import EXTRACT, with_remedy
 
 _JOINTS = 20
 _LARGEST = 1 << 26  # bytes; the owner's files have less than one million
@@ -24,6 +25,7 @@ _ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
 
 @explain_arguments
+@with_remedy(EXTRACT)
 def read_nw_ucla(path: str | os.PathLike[str]) -> RawClip:
     """Read a clip of NW-UCLA: ``a01_s01_e00_v01.json`` with ``skeletons``, t x 20 x 3, and ``label``.
 

@@ -14,6 +14,7 @@ from skelblocks.data.formats.detections import Detections, PoseOptions, to_clip
 from skelblocks.data.formats.frame_files import order_frames
 from skelblocks.data.formats.json_file import json_keys, json_start, read_json
 from skelblocks.data.formats.keypoint_rows import check_row, describe, joints_and_scores
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 
 MIN_SCORE = 0.05  # OpenPose draws joints from this score on (--render_threshold)
 _LAYOUTS = {25: "body-25", 18: "openpose-18"}
@@ -30,6 +31,7 @@ def looks_like_openpose(head: bytes) -> bool:
     return json_start(head).startswith(b"{") and "people" in json_keys(head) and b'"AlphaPose' not in head
 
 
+@with_remedy(f"write the files again with OpenPose's --write_json, {OTHER_FORMAT}")
 def read_openpose(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read the frames of one recording, versions 1.0 to 1.3: BODY_25 or COCO with 18 joints.
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.raw_clips import RawClips
+from skelblocks.data.formats.with_remedy import EXTRACT, with_remedy
 
 _NUMBERS = 150  # two bodies of 25 joints
 _CLASSES = 51
@@ -49,6 +50,7 @@ class PkuMmdVideo(RawClips):
     def __len__(self) -> int:
         return len(self.intervals)
 
+    @with_remedy("correct or remove this line of the labels")
     def read(self, index: int) -> RawClip:
         """One clip."""
         action, start, end = self.intervals[index]
@@ -68,6 +70,7 @@ class PkuMmdSplit(NamedTuple):
 
 
 @explain_arguments
+@with_remedy(EXTRACT)
 def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[str]) -> PkuMmdVideo:
     """Read a video of PKU-MMD and cut it into clips, from a label's first frame to its last.
 
@@ -100,6 +103,7 @@ def read_pku_mmd(skeleton: str | os.PathLike[str], *, labels: str | os.PathLike[
 
 
 @explain_arguments
+@with_remedy(EXTRACT)
 def read_pku_mmd_split(path: str | os.PathLike[str]) -> PkuMmdSplit:
     r"""Read ``cross-subject.txt``, ``cross-view.txt`` or part II's ``*_v2.txt``: a heading and a line of names, twice.
 

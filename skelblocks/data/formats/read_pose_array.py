@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from skelblocks._utils.escape import escape
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import PoseOptions
+from skelblocks.data.formats.with_remedy import with_remedy
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.layouts.recognize_layout import recognize_layout
 
@@ -39,6 +40,7 @@ def looks_like_pose_array(head: bytes) -> bool:
     return head.startswith(b"\x93NUMPY") or (head.startswith(b"PK\x03\x04") and b".npy" in head[:300])
 
 
+@with_remedy("save plain numbers with numpy.save or numpy.savez")
 def read_pose_array(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read joints' positions from a numpy file, which is never unpickled.
 

@@ -18,6 +18,7 @@ from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.raw_clips import RawClips
 from skelblocks.data.formats.read_ntu_skeleton import parse_ntu_name
+from skelblocks.data.formats.with_remedy import with_remedy
 from skelblocks.data.pickles.restricted_pickle import load_restricted
 
 _MOST_CLASSES = 100_000
@@ -44,6 +45,7 @@ class PositionPair(RawClips):
     def __len__(self) -> int:
         return len(self.names)
 
+    @with_remedy("write both files again by the preprocessing that made them")
     def read(self, index: int) -> RawClip:
         """One clip."""
         name = self.names[index]
@@ -59,6 +61,7 @@ class PositionPair(RawClips):
 
 
 @explain_arguments
+@with_remedy("write both files again by the preprocessing that made them")
 def read_position_pair(
     position: str | os.PathLike[str], *, labels: str | os.PathLike[str], joints: int = 25
 ) -> PositionPair:
@@ -95,6 +98,7 @@ def read_position_pair(
 
 
 @explain_arguments
+@with_remedy("write both files again by the preprocessing that made them")
 def read_position_labels(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Read ``*_label.pkl``: the pickle of names and labels, through :func:`~skelblocks.data.load_restricted`.
 

@@ -18,6 +18,7 @@ from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.clips.raw_clips import RawClips
 from skelblocks.data.formats.read_position_pair import check_label, origin_of
+from skelblocks.data.formats.with_remedy import with_remedy
 from skelblocks.data.pickles.restricted_pickle import load_restricted
 
 _JOINTS = {3: 25, 2: 17}  # Kinect v2 in space, COCO in pictures
@@ -51,6 +52,7 @@ class PysklClips(RawClips):
     def __len__(self) -> int:
         return len(self.names)
 
+    @with_remedy("download the file again, or save the clips with numpy.savez")
     def read(self, index: int) -> RawClip:
         """One clip."""
         one, name = self._annotations[index], self.names[index]
@@ -92,6 +94,7 @@ class PysklClips(RawClips):
 
 
 @explain_arguments
+@with_remedy("download the file again, or save the clips with numpy.savez")
 def read_pyskl(path: str | os.PathLike[str], *, joints: int | None = None, score: bool = True) -> PysklClips:
     """Read a pyskl pickle: a dict of ``annotations`` and ``split``, or the list of annotations alone.
 

@@ -14,6 +14,7 @@ from skelblocks.clips.raw_clip import ClipFormatError, RawClip
 from skelblocks.data.formats.detections import Detections, PoseOptions, to_clip
 from skelblocks.data.formats.frame_files import order_frames
 from skelblocks.data.formats.json_file import read_bounded
+from skelblocks.data.formats.with_remedy import OTHER_FORMAT, with_remedy
 from skelblocks.layouts import SkeletonLayout
 
 MIN_SCORE = 0.5  # Ultralytics writes a joint with a lower score at (0, 0)
@@ -37,6 +38,7 @@ def looks_like_ultralytics(head: bytes) -> bool:
     return len(numbers) == _BOX and fields[0].isdigit() and all(-1 <= number <= 2 for number in numbers[1:])
 
 
+@with_remedy(f"write the files again with save_txt=True into an empty folder, {OTHER_FORMAT}")
 def read_ultralytics(paths: Sequence[Path], *, name: str, options: PoseOptions) -> list[RawClip]:
     """Read the files that ``save_txt=True`` writes: ``class cx cy w h`` and ``x y score`` of 17 joints in a line.
 

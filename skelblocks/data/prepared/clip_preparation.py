@@ -112,9 +112,11 @@ class ClipPreparation:
         check_choice(gaps, HOW, name="gaps")
         check_integer(max_gap, name="max_gap", least=0)
         if isinstance(min_seen, bool) or not isinstance(min_seen, int | float) or not 0 <= min_seen <= 1:
-            raise ValueError(f"min_seen: expected a share from 0 to 1, got {min_seen!r}")
+            raise ValueError(f"min_seen: expected a share from 0 to 1, got {min_seen!r}; divide a percentage by 100")
         if preprocessing.frames is None:
-            raise ValueError("frames: expected a number, for all clips of a set have one shape, got None")
+            raise ValueError(
+                "frames: expected a number, for all clips of a set have one shape, got None; pass 50, for instance"
+            )
         if preprocessing.persons is None:
             preprocessing = replace(preprocessing, persons=_DEFAULT.persons)
         preprocessing.validate(layout=layout, channels=channels)
@@ -183,7 +185,10 @@ class ClipPreparation:
         """
         c, v, persons = self.channels, self.layout.num_joints, self.shape[3]
         if clip.x.ndim != 4 or clip.x.shape[0] != c or clip.x.shape[2] != v:
-            raise ClipFormatError(clip.name, f"expected (c={c}, t, v={v}, b), got shape {clip.x.shape}")
+            raise ClipFormatError(
+                clip.name,
+                f"expected (c={c}, t, v={v}, b), got shape {clip.x.shape}; name its skeleton, or prepare it apart",
+            )
         if isinstance(clip.x, np.ma.MaskedArray):
             raise ClipFormatError(clip.name, "masked coordinates; fill them from the frames around them")
         if self.preprocessing.nan == "unseen":
@@ -193,7 +198,9 @@ class ClipPreparation:
             check_clip(clip)
             clip = clip._replace(x=np.where(clip.seen, clip.x, clip.x.dtype.type(0)))
         if not np.isfinite(clip.x).all():
-            raise ClipFormatError(clip.name, "a coordinate that is not a finite number")
+            raise ClipFormatError(
+                clip.name, "a coordinate that is not a finite number; if NaN marks unseen joints, set nan='unseen'"
+            )
         if self.denoise:
             clip = denoise_bodies(clip, persons=persons)
         clip = choose_persons(clip, persons=persons, by=self.bodies)
@@ -203,7 +210,10 @@ class ClipPreparation:
         share = float(clip.seen.mean(axis=tuple(range(clip.seen.ndim - 1))).max())
         if share < self.min_seen:
             what = "joints are" if by_joints else "frames are with a person who is"
-            raise ClipFormatError(clip.name, f"{share:.1%} of the {what} seen, less than min_seen={self.min_seen:.1%}")
+            raise ClipFormatError(
+                clip.name,
+                f"{share:.1%} of the {what} seen, less than min_seen={self.min_seen:.1%}; lower min_seen to keep it",
+            )
         seen = self._seen_after_gaps(clip) if by_joints else None
         x = fill_gaps(
             clip.x, clip.seen if by_joints else there, how=self.gaps, layout=self.layout, max_gap=self.max_gap
@@ -216,7 +226,7 @@ class ClipPreparation:
         except ValueError as error:
             raise ClipFormatError(clip.name, str(error)) from error
         if not np.isfinite(x).all():
-            raise ClipFormatError(clip.name, "coordinates too large for the preparation in float32")
+            raise ClipFormatError(clip.name, "coordinates too large for the preparation in float32; divide them")
         if mask is not None:
             mask = preprocess_mask(mask, layout=self.layout, preprocessing=self.preprocessing, lengths=lengths)
         return PreparedClip(np.asarray(x[0], dtype=np.float32), None if mask is None else mask[0])

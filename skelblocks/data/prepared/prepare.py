@@ -193,9 +193,9 @@ def _sources(clips: Iterable[Source]) -> list[Source]:
     names = Counter(name for name, _ in sources)
     name, times = names.most_common(1)[0]
     if times > 1:
-        raise ValueError(f"clips: expected unique names, got {name!r} {times} times")
+        raise ValueError(f"clips: expected unique names, got {name!r} {times} times; rename the files")
     if any(not 0 < len(name) <= files.LONGEST_NAME for name in names):
-        raise ValueError(f"clips: expected names of 1 to {files.LONGEST_NAME} characters")
+        raise ValueError(f"clips: expected names of 1 to {files.LONGEST_NAME} characters; rename the files")
     return sources
 
 
@@ -266,14 +266,16 @@ def _finish(
     if not clips:
         first = "; ".join(f"{escape(one['name'])}: {escape(one['reason'])}" for one in rejected[:3])
         shutil.rmtree(folder / files.UNFINISHED, ignore_errors=True)  # other settings may do
-        raise ValueError(f"clips: none of {len(rejected)} could be prepared: {first}")
+        raise ValueError(f"clips: none of {len(rejected)} could be prepared: {first}; other settings or files may do")
     name, times = Counter(clip["name"] for clip in clips).most_common(1)[0]
     if times > 1:
-        raise ValueError(f"clips: expected unique names, got {name!r} {times} times")
+        raise ValueError(f"clips: expected unique names, got {name!r} {times} times; rename the files")
     records = files.index_array(clips)
     classes, largest = plan["class_names"], int(records["label"].max())
     if classes is not None and largest >= len(classes):
-        raise ValueError(f"class_names: expected a name for each of the labels 0..{largest}, got {len(classes)}")
+        raise ValueError(
+            f"class_names: expected a name for each of the labels 0..{largest}, got {len(classes)}; name all"
+        )
     if part is not None:
         records["part"] = _parts(part, records)
     unfinished = folder / files.UNFINISHED

@@ -89,9 +89,13 @@ def prepare_shard(shard: Shard) -> Generator[Progress, None, PreparedShard]:
                 if isinstance(clip, Exception):
                     raise clip
                 if not 0 < len(name) <= files.LONGEST_NAME:
-                    raise ClipFormatError(source[0], f"expected names of 1 to {files.LONGEST_NAME} characters")
+                    raise ClipFormatError(
+                        source[0], f"expected names of 1 to {files.LONGEST_NAME} characters; rename the file"
+                    )
                 if any(name == other["name"] for other in kept[before[0] :]):
-                    raise ClipFormatError(name, "expected a unique name, got two clips with this name")
+                    raise ClipFormatError(
+                        name, "expected a unique name, got two clips with this name; rename one of the files"
+                    )
                 rows.append(shard.preparation.prepare(clip))
                 origin = {key: int(value) for key, value in clip.origin.items()}
                 kept.append({"name": name, "label": int(clip.label), "origin": origin})

@@ -70,15 +70,17 @@ def write_json(path: Path, content: Mapping[str, Any], *, through: Path) -> None
 def read_json(path: Path) -> dict[str, Any]:
     """Read what :func:`write_json` wrote; ``ClipFormatError`` where that is not an object in JSON."""
     if path.stat().st_size > _LARGEST_JSON:
-        raise ClipFormatError(path, f"expected less than {_LARGEST_JSON} bytes, got {path.stat().st_size}")
+        raise ClipFormatError(
+            path, f"expected less than {_LARGEST_JSON} bytes, got {path.stat().st_size}; prepare the set again"
+        )
     try:
         content = json.loads(path.read_bytes().decode("utf-8"))
     except json.JSONDecodeError as error:
-        raise ClipFormatError(path, f"broken json: {error.msg}", line=error.lineno) from error
+        raise ClipFormatError(path, f"broken json: {error.msg}; prepare the set again", line=error.lineno) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ClipFormatError(path, f"json that is not read: {str(error)[:120]}") from error
+        raise ClipFormatError(path, f"json that is not read: {str(error)[:120]}; prepare the set again") from error
     if not isinstance(content, dict):
-        raise ClipFormatError(path, f"expected an object, got {type(content).__name__}")
+        raise ClipFormatError(path, f"expected an object, got {type(content).__name__}; prepare the set again")
     return content
 
 
@@ -88,10 +90,14 @@ def map_array(path: Path) -> NDArray[Any]:
         # A plain view: numpy checks each result of a memmap, which costs more than copying a clip.
         return np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except FileNotFoundError:
-        raise ClipFormatError(path, "the manifest names this file, but it does not exist") from None
+        raise ClipFormatError(
+            path, "the manifest names this file, but it does not exist; prepare the set again"
+        ) from None
     except Exception as error:
         # The header is a literal of Python, and numpy lets through what its parser raises.
-        raise ClipFormatError(path, f"not a whole .npy file of numbers: {str(error)[:120]}") from error
+        raise ClipFormatError(
+            path, f"not a whole .npy file of numbers: {str(error)[:120]}; prepare the set again"
+        ) from error
 
 
 def sha256(path: Path) -> str:

@@ -243,7 +243,7 @@ class PreparedSet(ClipSet):
         path, content = self.folder / files.MANIFEST, self.manifest
         if content.get("format") != files.FORMAT or content.get("version") not in files.READABLE:
             versions = " or ".join(map(str, files.READABLE))
-            raise ClipFormatError(path, f"expected a {files.FORMAT!r}, version {versions}")
+            raise ClipFormatError(path, f"expected a {files.FORMAT!r}, version {versions}; prepare the set again")
         try:
             recorded = _in_order(layouts.get(content["settings"]["layout"]))
             preparation = ClipPreparation.from_dict(content["settings"], layout=recorded)
@@ -261,31 +261,41 @@ class PreparedSet(ClipSet):
             self._digests = {entry["file"]: entry["sha256"] for entry in hashed}
             _ = content["protocol"], content["rejected"][:0], content["sha256"][:0]
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise ClipFormatError(path, f"damaged: {type(error).__name__} {str(error)[:120]}") from error
+            raise ClipFormatError(
+                path, f"damaged: {type(error).__name__} {str(error)[:120]}; prepare the set again"
+            ) from error
         self._shards = [files.map_array(self.folder / name) for name, _ in shards]
         for (name, n), shard in zip(shards, self._shards, strict=True):
             if shard.dtype != np.float32 or shard.shape != (n, *self._shape):
                 expected = f"expected float32 {(n, *self._shape)}, as in the manifest"
-                raise ClipFormatError(self.folder / name, f"{expected}, got {shard.dtype} {shard.shape}")
+                raise ClipFormatError(
+                    self.folder / name, f"{expected}, got {shard.dtype} {shard.shape}; prepare the set again"
+                )
         self._masks = [None if name is None else files.map_array(self.folder / name) for name in mask_names]
         width = -(-int(np.prod(self._shape[1:])) // 8)
         for (_, n), file, mask in zip(shards, mask_names, self._masks, strict=True):
             if mask is not None and (mask.dtype != np.uint8 or mask.shape != (n, width)):
                 expected = f"expected uint8 {(n, width)}, the bits of the seen joints"
-                raise ClipFormatError(self.folder / str(file), f"{expected}, got {mask.dtype} {mask.shape}")
+                raise ClipFormatError(
+                    self.folder / str(file), f"{expected}, got {mask.dtype} {mask.shape}; prepare the set again"
+                )
         index = files.map_array(index_path)
         sizes = np.array([n for _, n in shards], dtype=np.int64)
         if index.ndim != 1 or not {"name", "label", "part", "shard", "row"} <= set(index.dtype.names or ()):
-            raise ClipFormatError(index_path, f"expected records of clips, got {index.dtype} {index.shape}")
+            raise ClipFormatError(
+                index_path, f"expected records of clips, got {index.dtype} {index.shape}; prepare the set again"
+            )
         kinds = {name: index.dtype[name].kind for name in index.dtype.names or ()}
         if kinds.pop("name") != "U" or set(kinds.values()) != {"i"} or len(index) != sizes.sum() or not len(index):
-            raise ClipFormatError(index_path, f"expected {sizes.sum()} records of a name and integers")
+            raise ClipFormatError(
+                index_path, f"expected {sizes.sum()} records of a name and integers; prepare the set again"
+            )
         letters = index["name"].astype(f"U{max(1, index.dtype['name'].itemsize // 4)}").view(np.uint32)
         if letters.max() > sys.maxunicode:  # numpy lets them through, and strings of them break later
-            raise ClipFormatError(index_path, "a name that is no text")
+            raise ClipFormatError(index_path, "a name that is no text; prepare the set again")
         shard_of, row = index["shard"], index["row"]
         if shard_of.min() < 0 or shard_of.max() >= len(sizes) or row.min() < 0 or (row >= sizes[shard_of]).any():
-            raise ClipFormatError(index_path, "a clip that is in no shard")
+            raise ClipFormatError(index_path, "a clip that is in no shard; prepare the set again")
         return index
 
 

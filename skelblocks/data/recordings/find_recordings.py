@@ -166,7 +166,7 @@ def _check_formats(sources: Sequence[PoseSource]) -> None:
             clip = _first(group)
         except (ClipFormatError, OSError):  # it is listed among the recordings that cannot be read
             continue
-        joints = f"{clip.x.shape[2]} joints" if clip.layout is None else clip.layout
+        joints = f"{clip.x.shape[2]} joints" if clip.layout is None else layouts.get(clip.layout).name
         shown = f"{len(group)} of {name} with {joints} in {len(clip.x)}-D, such as {escape(group[0].name)!r}"
         found.setdefault((joints, len(clip.x)), shown)
     if len(found) > 1:

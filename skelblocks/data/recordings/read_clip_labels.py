@@ -65,10 +65,12 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
     _check_header(path, header)
     for line, row in rows[1:]:
         if len(row) != len(header):
-            raise ClipFormatError(path, f"expected {len(header)} cells as in the header, got {len(row)}", line=line)
+            raise ClipFormatError(
+                path, f"expected {len(header)} cells as in the header, got {len(row)}; correct this line", line=line
+            )
     lines = [(line, _known(dict(zip(header, row, strict=True)))) for line, row in rows[1:]]
     if not lines:
-        raise ClipFormatError(path, "expected at least one line after the header, got none")
+        raise ClipFormatError(path, "expected at least one line after the header, got none; add the labels")
     known = _class_names(path, lines, class_names)
     numbers = {name: number for number, name in enumerate(known)}
     subject_names = sorted({cells["subject"] for _, cells in lines if cells.get("subject")}, key=_natural)
@@ -81,10 +83,12 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
         key = "clip" if "clip" in cells else "file"
         name = cells[key] if key == "clip" else recording_name(cells[key])
         if not cells[key]:
-            raise ClipFormatError(path, f"expected a name in the column {key!r}, got an empty cell", line=line)
+            raise ClipFormatError(path, f"expected a name in the column {key!r}, got an empty cell; fill it", line=line)
         if key == "clip":
             if name in clips:
-                raise ClipFormatError(path, f"clip {escape(name)!r} has a label in line {clips[name].line}", line=line)
+                raise ClipFormatError(
+                    path, f"clip {escape(name)!r} has a label in line {clips[name].line} too; keep one", line=line
+                )
             clips[name] = entry
             continue
         _check_twice(path, entry, name, files.get(name, []))
@@ -92,12 +96,12 @@ def read_clip_labels(path: str | os.PathLike[str], *, class_names: Sequence[str]
         if cells.get("subject"):
             subject = subject_names.index(cells["subject"])
             if subjects.setdefault(name, subject) != subject:
-                raise ClipFormatError(path, f"file {escape(name)!r} has two subjects", line=line)
+                raise ClipFormatError(path, f"file {escape(name)!r} has two subjects; keep one", line=line)
         if cells.get("fps"):
             rate = _number(path, line, "fps", cells["fps"])
             if rate == 0 or fps.setdefault(name, rate) != rate:
                 raise ClipFormatError(
-                    path, f"fps: expected one rate > 0 for file {escape(name)!r}, got {rate:g}", line=line
+                    path, f"fps: expected one rate > 0 for file {escape(name)!r}, got {rate:g}; keep one", line=line
                 )
     return ClipLabels(
         path=path,
@@ -134,7 +138,9 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     try:
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
-        raise ClipFormatError(path, f"broken csv: {error}", line=reader.line_num) from None
+        raise ClipFormatError(
+            path, f"broken csv: {error}; save the table as comma-separated UTF-8", line=reader.line_num
+        ) from None
     return [(line, cells) for line, cells in rows if any(cells)]
 
 
@@ -165,7 +171,10 @@ def _class_names(path: Path, lines: list[tuple[int, dict[str, str]]], known: Seq
         for line, cells in lines:
             if cells["label"] and cells["label"] not in known:
                 shown = ", ".join(escape(name) for name in list(known)[:5])
-                reason = f"label {escape(cells['label'])!r} is none of the {len(known)} classes, {shown}, ..."
+                reason = (
+                    f"label {escape(cells['label'])!r} is none of the {len(known)} classes, {shown}, ...; correct it, "
+                    "or train another classifier"
+                )
                 raise ClipFormatError(path, reason, line=line)
         return list(known)
     return sorted({cells["label"] for _, cells in lines if cells["label"]}, key=_natural)
@@ -184,12 +193,14 @@ def _entry(path: Path, line: int, cells: Mapping[str, str], numbers: Mapping[str
     if pair is not None and (cells[pair[0]] or cells[pair[1]]):
         start, end = (_number(path, line, name, cells[name]) for name in pair)
         if not start < end:
-            raise ClipFormatError(path, f"expected {pair[0]} < {pair[1]}, got {start:g} and {end:g}", line=line)
+            raise ClipFormatError(
+                path, f"expected {pair[0]} < {pair[1]}, got {start:g} and {end:g}; correct this line", line=line
+            )
     person = None
     if cells.get("person"):
         value = _number(path, line, "person", cells["person"])
         if value != int(value):
-            raise ClipFormatError(path, f"person: expected a whole number, got {value:g}", line=line)
+            raise ClipFormatError(path, f"person: expected a whole number, got {value:g}; correct it", line=line)
         person = int(value)
     return LabelRow(line, label, start, end, pair == _TIMES[1], person)
 
@@ -200,7 +211,9 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e12:  # and no NaN
-        raise ClipFormatError(path, f"{name}: expected a number >= 0, got {escape(text, longest=40)!r}", line=line)
+        raise ClipFormatError(
+            path, f"{name}: expected a number >= 0, got {escape(text, longest=40)!r}; correct it", line=line
+        )
     return value
 
 
@@ -208,4 +221,6 @@ def _check_twice(path: Path, row: LabelRow, name: str, others: Sequence[LabelRow
     if row.start is None:
         for other in others:
             if other.start is None and other.person == row.person:
-                raise ClipFormatError(path, f"file {escape(name)!r} has a label in line {other.line}", line=row.line)
+                raise ClipFormatError(
+                    path, f"file {escape(name)!r} has a label in line {other.line} too; keep one", line=row.line
+                )

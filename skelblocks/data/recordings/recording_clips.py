@@ -22,6 +22,9 @@ from skelblocks.data.steps.split_persons import split_persons
 from skelblocks.data.steps.track_persons import choose_persons, gather_persons
 from skelblocks.layouts import SkeletonLayout
 
+_NO_PERSON = "contains no visible person; leave it out"
+_GHOSTS = "contains ghosts at most; lower least_frames, least_size or least_score to keep persons like these"
+
 
 @explain_arguments
 def recording_clips(
@@ -73,7 +76,7 @@ def recording_clips(
         )
     found = split_persons(clip, tracks)
     if not found:
-        raise ClipFormatError(clip.name, "contains no visible person" if clip.tracked else "contains ghosts at most")
+        raise ClipFormatError(clip.name, _NO_PERSON if clip.tracked else _GHOSTS)
     frames, ratio = clip.x.shape[1], 1.0
     if options.fps is not None:
         found = [_at_rate(person, options.fps) for person in found]
@@ -110,7 +113,9 @@ def _bounds(
         assert limits is not None
         start, stop = round(limits[0] / ratio), min(round(limits[1] / ratio), frames)
         if start >= stop:
-            reason = f"line {piece.line} of the labels is a piece behind its end, after {clip.x.shape[1]} frames"
+            reason = (
+                f"line {piece.line} of the labels is a piece behind its end, after {clip.x.shape[1]} frames; correct it"
+            )
             raise ClipFormatError(clip.name, reason)
         bounds.append((start, stop))
     return list(dict.fromkeys(bounds))

@@ -103,7 +103,9 @@ def load_official(
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
         except (ValueError, TypeError) as error:
-            raise CheckpointError(f"{name}: its tensors' sizes make no {method} network: {error}") from error
+            raise CheckpointError(
+                f"{name}: its tensors' sizes make no {method} network: {error}; pass another source="
+            ) from error
     loaded = replace(loaded, forms=_forms(loaded, state))
     unused, dropped, lacking = _unused(state, method, pretraining, blocks.notes)
     report = LoadReport(
@@ -134,7 +136,9 @@ def _streams(state: Mapping[str, Tensor], source: Source, stream: Stream, name: 
     bone = any(re.match(r"(encoder_[qk]|queue|queue_ptr)_bone", key) for key in state)
     streams: list[Stream] = ["joint", "motion", "bone"] if bone else ["joint", "motion"]
     if stream not in streams:
-        raise CheckpointError(f"{name}: expected stream to be one of its {', '.join(streams)}, got {stream!r}")
+        raise CheckpointError(
+            f"{name}: expected stream to be one of its {', '.join(streams)}, got {stream!r}; pass one of them"
+        )
     return streams
 
 

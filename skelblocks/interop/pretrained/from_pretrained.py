@@ -44,7 +44,8 @@ def from_pretrained(folder: str | os.PathLike[str], *, device: torch.device | st
             raise PretrainedFormatError("it was replaced while it was read; open it again")
         return pretrained
     except PretrainedFormatError as error:
-        raise PretrainedFormatError(f"{escape(folder)}: {error}") from error.__cause__
+        remedy = "" if "; " in str(error) else "; save the encoder again, or copy its folder again"
+        raise PretrainedFormatError(f"{escape(folder)}: {error}{remedy}") from error.__cause__
 
 
 def _check_there(folder: Path) -> None:
