@@ -220,7 +220,7 @@ def test_noise_for_pixels_on_clips_in_meters_is_noticed():
 
 def test_a_probe_that_diverges_is_noticed():
     with pytest.warns(UserWarning, match=r"learning_rate: with 3 the probe does not converge: .*; lower learning"):
-        linear_probe(1000 * FEATURES, LABELS, FEATURES, LABELS, epochs=2)
+        linear_probe(1000 * FEATURES[:1].expand(8, -1), LABELS, FEATURES, LABELS, epochs=2)
 
 
 def test_a_bank_of_other_lengths_is_noticed():
@@ -283,7 +283,7 @@ COMMANDS = {
     "prepare nw-ucla --root raw --out raw": "out: 'raw' holds files that .*; choose another folder",
     "prepare nw-ucla --root raw --out s --to coco": "no layout is named 'coco' .did you mean 'coco-17'",
     "prepare poses --root two --out s": "1 of openpose with body-25 .* and 1 of alphapose .*; choose one .*--format",
-    "prepare poses --root two --format openpose --labels l.csv --out s": "line 2: there is no recording 'b'; there",
+    "prepare poses --root two --format openpose --labels labels.csv --out s": "line 2: there is no recording 'b'",
     "copy msmcrl": r"got 'msmcrl' \(did you mean .*'msmclr'",
     "copy msmclr words.txt": "words.txt .*; choose another",
 }
@@ -307,7 +307,7 @@ def place(tmp_path_factory):
     (folder / "two" / "run_000_keypoints.json").write_text(json.dumps(people))
     entry = {"image_id": "0.jpg", "category_id": 1, "keypoints": [float(i) for i in range(51)], "score": 2.5}
     (folder / "two" / "walk.json").write_text(json.dumps([entry]))
-    (folder / "l.csv").write_text("file,label\nb,walk\n")
+    (folder / "labels.csv").write_text("file,label\nb,walk\n")
     return folder
 
 

@@ -21,8 +21,9 @@ def test_equals_the_slow_reference_ties_included(n, c, seed):
     logits = torch.randint(0, 4, (n, c), generator=generator).float()  # many equal scores
     labels = torch.randint(0, c, (n,), generator=generator)
     for votes in (False, True):
-        got = accuracy(logits, labels, topk=(1, 2, 5), votes=votes)
-        assert got == {k: pytest.approx(reference(logits, labels, k, votes)) for k in (1, 2, 5)}
+        topk = [k for k in (1, 2, 5) if k <= c]
+        got = accuracy(logits, labels, topk=topk, votes=votes)
+        assert got == {k: pytest.approx(reference(logits, labels, k, votes)) for k in topk}
 
 
 @given(
@@ -42,7 +43,7 @@ def test_only_classes_with_votes_are_ranked(n, classes, k, weights, temperature,
     voters = labels[nearest_neighbors(query, bank, k=k)[1]]
     voted = (voters == truth[:, None]).any(dim=1).float().mean().item()
     assert accuracy(scores, truth, topk=(classes,))[classes] == pytest.approx(voted)
-    for k_top in (1, 2, 5):
+    for k_top in (k for k in (1, 2, 5) if k <= classes):
         assert accuracy(scores, truth, topk=(k_top,))[k_top] == pytest.approx(reference(scores, truth, k_top, True))
 
 
@@ -70,8 +71,14 @@ def test_constant_scores_earn_no_more_than_one_class():
     assert accuracy(torch.zeros(120, 60), labels) == {1: pytest.approx(1 / 60), 5: pytest.approx(5 / 60)}
 
 
-def test_fewer_classes_than_k_is_always_a_hit():
-    assert accuracy(torch.randn(7, 3), torch.zeros(7, dtype=torch.long))[5] == 1
+def test_more_than_all_classes_are_refused_and_no_default():
+    labels = torch.zeros(7, dtype=torch.long)
+    assert list(accuracy(torch.randn(7, 4), labels)) == [1]
+    assert accuracy(torch.randn(7, 5), labels)[5] == 1
+    with pytest.raises(
+        ValueError, match=r"topk: expected integers in 1\.\.4, the number of classes, got 5, .*; leave it"
+    ):
+        accuracy(torch.randn(7, 4), labels, topk=(1, 5))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
