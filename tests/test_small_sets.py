@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_run import write_set
 
+from benchmarks.studies.small_sets import __main__ as small_sets
 from benchmarks.studies.small_sets import across, claims
 from benchmarks.studies.small_sets.figures import save_hits
 from benchmarks.studies.small_sets.finetuned import run_finetuned
@@ -123,3 +124,24 @@ def test_fine_tuned_streams_are_fused_by_name(tmp_path, places):
     assert means["fine-tuned, bone | classifier: linear"] == 1
     assert means["fine-tuned, three streams | classifier: linear"] == 0
     assert means["fine-tuned, three streams | classifier: ridge"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--rows", "claims"],
+            "--weights: expected weights to start from for the rows claims, got none; add",
+        ),
+        (["--rows", "nothing", "--weights", "nope.pt"], "--weights: there is no file or folder 'nope.pt'; check"),
+        (["--set", "b=nope.npz"], "--set: expected NAME=FILE with a file that exists, got 'b=nope.npz'; correct it"),
+    ],
+)
+def test_a_study_that_cannot_run_says_so_before_the_work(tmp_path, monkeypatch, capsys, words, message):
+    (tmp_path / "a.npz").touch()
+    command = ["small_sets", "run", "--out", str(tmp_path / "out"), "--set", f"a={tmp_path / 'a.npz'}", *words]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit):
+        small_sets.main()
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

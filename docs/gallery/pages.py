@@ -103,7 +103,7 @@ def explore(running: Any, folder: Path) -> Any:
         "for (const key of ['ArrowRight', 'ArrowDown', 'Enter'])"
         "  map.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));"
     )
-    return photograph(running, folder / "explore.html", width=930, height=1290, scale=1.3, act=pin)
+    return photograph(running, folder / "explore.html", width=1222, height=1690, scale=1, act=pin)
 
 
 def set_page(running: Any, folder: Path) -> Any:

@@ -569,7 +569,7 @@ def test_a_clip_with_too_little_seen_is_refused_with_its_share(tmp_path):
     )
     (rejected,) = manifest["rejected"]
     assert rejected["name"] == "clip1"
-    assert re.fullmatch(r"2\d\.\d% of the joints are seen, less than min_seen=50\.0%", rejected["reason"])
+    assert re.fullmatch(r"2\d\.\d% of the joints are seen, less than min_seen=50\.0%; lower .*", rejected["reason"])
     assert manifest["settings"]["max_gap"] == 3
     assert ClipPreparation.from_dict(manifest["settings"]).min_seen == 0.5
     for share in (-0.1, 1.5, True, "half"):
