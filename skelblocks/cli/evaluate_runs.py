@@ -86,7 +86,7 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
     file = _make_folder(out) / _file_name(command, folders, options)
     _write(file, found, results_table(results) + differences_table(results))
     if command in ("linear", "finetune"):
-        _save_classifiers(results, command, file)
+        _save_classifiers(results, command, file, options)
     failures = _PICTURES[command](results, options, out) if command in _PICTURES else []
     if failures and command == "tsne":
         raise ValueError(f"the results are in {file}.json, but some pictures failed: {'; '.join(failures)}")
@@ -132,6 +132,8 @@ def _file_name(command: str, folders: Sequence[str], options: ProtocolOptions) -
         parts.append(Path(options.data.path).stem)
     if options.readout is not None:
         parts.append(options.readout)
+    if options.evaluate.fit == "all":
+        parts.append("all")
     if options.evaluate.select != "last":
         parts.append(options.evaluate.select)
     return "_".join(parts)
@@ -144,10 +146,17 @@ def _write(file: Path, found: dict[str, Any], table: str) -> None:
     print(f"\n{table}\n{escape(file)}.json, .md")
 
 
-def _save_classifiers(results: Results, protocol: str, file: Path) -> None:
+def _save_classifiers(results: Results, protocol: str, file: Path, options: ProtocolOptions) -> None:
     """Save each run's encoder and classifier in FILE_model, or in FILE_model_STREAM_SEED for several runs."""
     for key, run_ in results.runs.items():
         own = f"_{file_label(results, key)}_{key.seed}" if len(results.runs) > 1 else ""
         folder = file.with_name(f"{file.name}_model{own}")
         save_classifier(run_, results.rows[key][protocol][0], folder)
-        print(escape(folder))
+        fitted, tested = len(run_.fit), len(run_.sets.test)
+        if options.evaluate.fit == "all":
+            learned = f"learned from all {fitted + tested} clips, after the accuracy was measured"
+        elif protocol == "linear":
+            learned = f"learned from {fitted} training clips; --evaluate.fit all adds the {tested} test clips"
+        else:
+            learned = f"learned from {fitted} training clips"
+        print(f"{escape(folder)}: {learned}")

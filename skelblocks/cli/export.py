@@ -10,7 +10,7 @@ from typing import Any
 from skelblocks import layouts
 from skelblocks._utils.escape import escape
 from skelblocks.cli.open_clips import add_recording_options, recorded_settings
-from skelblocks.encoders import READOUTS, BiGRU
+from skelblocks.encoders import DSTA, READOUTS, BiGRU
 from skelblocks.interop.export import check_free, export_onnx, export_program, save_program
 from skelblocks.interop.graph_preparation import GraphPreparation
 from skelblocks.interop.pretrained.open_pretrained import open_pretrained
@@ -95,6 +95,12 @@ def run(args: argparse.Namespace) -> None:
         f"{escape(args.out)}: {type(encoder).__name__} of {escape(pretrained.layout.name)}, "
         f"{args.out.stat().st_size:,} bytes"
     )
+    source = pretrained.layout if preparation is None else preparation.layout
+    channels = encoder.in_channels if preparation is None else preparation.channels
+    fixed = encoder.frames if preparation is None and isinstance(encoder, DSTA) else frames
+    sizes = f"(clips, {channels}, {fixed or 'frames'}, {source.num_joints}, {persons})"
+    hint = "" if args.persons is not None or isinstance(encoder, BiGRU) else "; --persons sets the last number"
+    print(f"It takes clips {sizes}: channels, frames, joints, persons{hint}.")
 
 
 def _classifier(args: argparse.Namespace, pretrained: Pretrained) -> Any:

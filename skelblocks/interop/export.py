@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -174,9 +175,15 @@ def export_onnx(
     output = "features" if classifier is None else "probabilities"
     if isinstance(encoder, BiGRU):  # torch 2.11 would write a GRU whole, and wrongly
         program = program.run_decompositions()
-    written = torch.onnx.export(
-        program, dynamo=True, opset_version=opset, verbose=False, input_names=["clips"], output_names=[output]
-    )
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registry.level
+    registry.setLevel(logging.ERROR)  # it warns about a missing torchvision, which these graphs do not need
+    try:
+        written = torch.onnx.export(
+            program, dynamo=True, opset_version=opset, verbose=False, input_names=["clips"], output_names=[output]
+        )
+    finally:
+        registry.setLevel(level)
     assert written is not None
     name_axes(written.model, output=output)
     layout = layouts.get(encoder.layout) if preparation is None else preparation.layout  # type: ignore[arg-type]

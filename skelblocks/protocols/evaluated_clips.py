@@ -57,8 +57,9 @@ def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataO
     chosen = dataclasses.replace(chosen, split=split_of(chosen))
     if chosen.split == "none":
         raise ValueError(
-            "data.split: expected a split, got 'none', which would test a classifier on its own training clips; add "
-            "--data.split"
+            "data.split: expected a split, got 'none', which would test a classifier on its own training clips; pass "
+            "--data.split cross-subject or another split. For a classifier that learns from all clips, also pass "
+            "--evaluate.fit all"
         )
     return chosen
 

@@ -109,7 +109,9 @@ class EvaluatedRun:
 def load_evaluated_run(
     folder: str | Path, options: ProtocolOptions, *, trained: TrainedEncoder | None = None
 ) -> EvaluatedRun:
-    """Open a run, load its clips, and extract their features. The run's folder caches the features.
+    """Open a run, load its clips, and extract their features.
+
+    The features are cached in the folder of the results: ``options.out``, or the run's.
 
     Args:
         folder: Folder of a run or of a pretrained encoder; ``FOLDER:STREAM`` names one of several streams.
@@ -132,7 +134,7 @@ def load_evaluated_run(
     sets, chosen = evaluated_sets(trained, chosen, layout=options.data.layout, tell=keep)
     check_same_coordinates(sets.train, trained.encoder)
     held = _held_out(sets, chosen, options)
-    cache = trained.results_folder / "features" if keep else None
+    cache = Path(options.out or trained.results_folder) / "features" if keep else None
     readout = trained.readout if options.readout is None else options.readout
     train, test = (
         _features(trained, part, readout=readout, folder=cache, precision=options.evaluate.precision) for part in sets

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_probe, retrieval_scores, ridge_probe
@@ -62,7 +65,8 @@ def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor
 
     With the probe ``"ridge"`` the classifier is :func:`~skelblocks.evaluation.ridge_probe`.
     Cross-validation on the training clips chooses its regularization: over the groups of the split (subjects, views or
-    folds) if there are several, else over single clips. The softmax of the saved classifier gives probabilities.
+    folds) if there are several, else over single clips. The softmax of the saved classifier gives probabilities. With
+    ``evaluate.fit="all"`` the scores are the same, and the classifier learns from the training and the test clips.
 
     Args:
         run: The encoder with its clips.
@@ -73,14 +77,27 @@ def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor
         The scores, and the encoder with the classifier.
     """
     rows = run.fit if rows is None else rows
+    who, tested = (groups(part, run.data.split) for part in run.sets)
+    found = _fit(run, options, run.train[rows], run.labels[0][rows], None if who is None else who[rows.numpy()])
+    if options.evaluate.fit == "train":
+        return found
+    everyone = None if who is None or tested is None else np.concatenate([who, tested])
+    on_all = _fit(run, options, torch.cat([run.train, run.test]), torch.cat(run.labels), everyone)
+    return found._replace(classifier=on_all.classifier)
+
+
+def _fit(
+    run: EvaluatedRun, options: ProtocolOptions, features: Tensor, labels: Tensor, who: NDArray[Any] | None
+) -> ProtocolResult:
+    """Fit the probe to features ``(n, d)`` with labels and groups ``(n,)``, and score the test clips."""
     own = run.trained.restored(EvaluateOptions, "evaluate")
     select = options.evaluate.select
     probe = options.evaluate.probe or own.probe
     if probe == "ridge":
-        return _ridge(run, rows)
+        return _ridge(run, features, labels, who)
     result = linear_probe(
-        run.train[rows],
-        run.labels[0][rows],
+        features,
+        labels,
         run.test,
         run.labels[1],
         **probe_settings(probe, rate=own.probe_rate, milestone=own.probe_milestone),
@@ -93,16 +110,14 @@ def linear_protocol(run: EvaluatedRun, options: ProtocolOptions, *, rows: Tensor
     return found._replace(classifier=(run.trained.encoder, result.head))
 
 
-def _ridge(run: EvaluatedRun, rows: Tensor) -> ProtocolResult:
-    who = groups(run.sets.train, run.data.split)
-    kept = None if who is None else who[rows.numpy()]
-    several = kept is not None and len(np.unique(kept)) > 1
+def _ridge(run: EvaluatedRun, features: Tensor, labels: Tensor, who: NDArray[Any] | None) -> ProtocolResult:
+    several = who is not None and len(np.unique(who)) > 1
     result = ridge_probe(
-        run.train[rows],
-        run.labels[0][rows],
+        features,
+        labels,
         run.test,
         run.labels[1],
-        groups=kept if several else None,
+        groups=who if several else None,
         num_classes=run.num_classes,
     )
     over = f"groups ({run.data.split})" if several else "single clips"

@@ -48,6 +48,7 @@ class MeasureOptions:
     neighbors: list[int] = field(default_factory=lambda: [1, 5, 10, 20, 40])  # for kNN; results have each
     k: int | None = None  # number of neighbors to report; default: the run's evaluate.neighbors
     probe: Literal["paper", "standardized", "ridge"] | None = None  # linear classifier; default: the run's
+    fit: Literal["train", "all"] = "train"  # clips for the classifier that linear saves; all: the test clips too
     seed: int = 0  # random seed of the classifiers and of the draws of labels
     accelerator: str = "auto"  # kind of device, such as cpu or cuda
     precision: Precision = "own"  # of features: the encoder's; bf16; or auto: bfloat16 if the machine supports it
@@ -55,6 +56,12 @@ class MeasureOptions:
     def __post_init__(self) -> None:
         check_finite(self, group="evaluate")
         check_choice(self.select, _SELECTS, name="evaluate.select")
+        check_choice(self.fit, ("train", "all"), name="evaluate.fit")
+        if self.fit == "all" and self.select != "last":
+            raise ValueError(
+                f"evaluate.fit: expected 'train' with evaluate.select={self.select!r}, got 'all', which leaves no "
+                "clips to select on; leave out --evaluate.select"
+            )
         check_choice(self.precision, PRECISIONS, name="evaluate.precision")
         check_choice(self.probe, (None, "paper", "standardized", "ridge"), name="evaluate.probe")
         if not self.neighbors:

@@ -66,8 +66,14 @@ def run_protocols(
     Raises:
         FileNotFoundError: A folder holds no encoder.
         ValueError: A folder is repeated; the runs have different test clips; or, with ``fused``, a seed has only one
-            stream or the weights name other streams.
+            stream or the weights name other streams; or ``evaluate.fit`` is ``"all"`` for another protocol than
+            ``"linear"``.
     """
+    if options.evaluate.fit == "all" and (fused or list(protocols) != ["linear"]):
+        raise ValueError(
+            "evaluate.fit: expected 'train', got 'all', which only `skelblocks evaluate linear` takes; leave out "
+            "--evaluate.fit"
+        )
     keys = run_keys(folders, [open_encoder(folder) for folder in folders], names=options.names)
     if fused:
         check_fusion(keys, options)

@@ -252,7 +252,9 @@ def test_export_to_a_program(tmp_path, capsys):
     save_pretrained(tmp_path / "encoder", encoder=encoder, preprocessing=Preprocessing(frames=8, persons=1))
     out = tmp_path / "encoder.pt2"
     assert not run("export", tmp_path / "encoder", "--out", out)
-    assert "DSTA of nw-ucla" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "DSTA of nw-ucla" in said
+    assert "It takes clips (clips, 3, 8, 20, 1): channels, frames, joints, persons; --persons sets" in said
     x = torch.randn(3, 3, 8, 20, 1)
     torch.testing.assert_close(torch.export.load(out).module()(x), pool(encoder.eval()(x)))
     assert run("export", tmp_path / "encoder", "--out", out) == 1
@@ -271,7 +273,9 @@ def test_export_from_recorded_clips_to_probabilities(encoder, tmp_path, capsys):
     save_pretrained(tmp_path / "whole", encoder=encoder, head=head, **known)
     out, more = tmp_path / "whole.pt2", ("--classifier", "--preparation", "--layout", "ntu-rgb+d")
     assert not run("export", tmp_path / "whole", "--out", out, *more)
-    assert "clips of ntu-rgb+d as nw-ucla" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "clips of ntu-rgb+d as nw-ucla" in said.err
+    assert "It takes clips (clips, 3, frames, 25, 1)" in said.out
     extra = {"skelblocks.layout": "", "skelblocks.class_names": "", "skelblocks.preprocessing": ""}
     graph = torch.export.load(out, extra_files=extra).module()
     assert layouts.get(json.loads(extra["skelblocks.layout"])) == layouts.get("ntu-rgb+d")

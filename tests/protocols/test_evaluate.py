@@ -122,6 +122,39 @@ def test_the_ridge_probe_takes_its_constant_from_groups_of_training_clips(run, t
     torch.testing.assert_close(head(same.test), expected.logits / expected.temperature)
 
 
+def test_the_saved_classifier_can_learn_from_all_clips(run, tmp_path, capsys):
+    folder, out = run(), tmp_path / "out"
+    ridge = [folder, *QUICK, "--evaluate.probe", "ridge", "--out", str(out)]
+    measured = results(evaluate("linear", ridge))
+    assert "learned from 12 training clips; --evaluate.fit all adds the 12 test clips" in capsys.readouterr().out
+    assert results(evaluate("linear", [*ridge, "--evaluate.fit", "all"])) == measured
+    assert "linear_all_model: learned from all 24 clips" in capsys.readouterr().out
+    same = loaded(folder)
+    subjects = np.concatenate([part.groups("subject") for part in same.sets])
+    everything = torch.cat([same.train, same.test]), torch.cat(same.labels)
+    expected = ridge_probe(*everything, same.test, same.labels[1], groups=subjects)
+    head = from_pretrained(out / "linear_all_model").head
+    torch.testing.assert_close(head(same.test), expected.logits / expected.temperature)
+
+
+@pytest.mark.parametrize("command", ["knn", "frozen", "finetune"])
+def test_only_linear_learns_from_all_clips(run, command):
+    with pytest.raises(ValueError, match="got 'all', which only `skelblocks evaluate linear` takes"):
+        evaluate(command, [run(), *QUICK, "--evaluate.fit", "all"])
+
+
+def test_no_clips_are_left_to_select_on_if_the_classifier_learns_from_all(run):
+    with pytest.raises(ValueError, match="got 'all', which leaves no clips to select on"):
+        evaluate("linear", [run(), *QUICK, "--evaluate.fit", "all", "--evaluate.select", "test"])
+
+
+def test_features_are_kept_in_the_results_folder(run, tmp_path):
+    folder, out = run(), tmp_path / "out"
+    evaluate("knn", [folder, *QUICK, "--out", str(out)])
+    assert len(list((out / "features").glob("*.npy"))) == 2
+    assert not (Path(folder) / "evaluation").exists()
+
+
 def test_features_are_extracted_once(run, monkeypatch):
     folder = run()
     first = evaluate("linear", [folder, *QUICK])
