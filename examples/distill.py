@@ -158,9 +158,10 @@ def distill(options: DistillOptions) -> tuple[Pretrained, dict[str, float]]:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        if (step + 1) % 50 == 0 or step + 1 == options.steps:
+        if (step + 1) % 50 == 0 or step + 1 in (10, options.steps):
             mean = sum(losses[-50:]) / len(losses[-50:])
-            print(f"step {step + 1} of {options.steps}, loss {mean:.3f}", file=sys.stderr)
+            left = (time.perf_counter() - started) / (step + 1) * (options.steps - step - 1)
+            print(f"step {step + 1} of {options.steps}, loss {mean:.3f}, {left / 60:.1f} min left", file=sys.stderr)
     for module, rate in dropouts.items():
         module.p = rate
     metrics = {"loss": sum(losses[-50:]) / len(losses[-50:]), "seconds": time.perf_counter() - started}

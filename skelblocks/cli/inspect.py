@@ -151,11 +151,12 @@ def _folder(path: Path) -> _Content:
         )
     dataset = PreparedSet(path)
     manifest = dataset.manifest
+    parts = ", ".join(f"{count} {name}" for name, count in (manifest.get("parts") or {}).items())
     facts = {
         "kind": "prepared set",
         "axes": f"(n, c, t, v, m) = {(len(dataset), *dataset.shape)}",
         "classes": _spread(dataset.labels.numpy(), dataset.class_names),
-        "protocol": f"{manifest['protocol']}: {manifest.get('parts')}",
+        "protocol": f"{manifest['protocol']} ({parts})",
         "origin": {name: len(np.unique(values)) for name, values in dataset.origin.items()},
         "rejected": len(manifest["rejected"]),
         "settings": {name: value for name, value in manifest["settings"].items() if name != "layout"},

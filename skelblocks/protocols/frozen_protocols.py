@@ -13,7 +13,7 @@ from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_p
 from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
 from skelblocks.protocols.options import ProtocolOptions
 from skelblocks.training.accuracies import probe_settings
-from skelblocks.training.dataset_split import groups
+from skelblocks.training.dataset_split import group_name, groups
 from skelblocks.training.options import EvaluateOptions
 
 
@@ -120,8 +120,8 @@ def _ridge(run: EvaluatedRun, features: Tensor, labels: Tensor, who: NDArray[Any
         groups=who if several else None,
         num_classes=run.num_classes,
     )
-    over = f"groups ({run.data.split})" if several else "single clips"
-    selected = f"ridge, constant by cross-validation over {over} of the training clips"
+    over = f"{group_name(run.sets.train, run.data.split)}s" if several else "single clips"
+    selected = f"ridge, constant by cross-validation over {over} of the training part"
     with torch.no_grad():  # so that the saved layer's softmax gives probabilities
         result.head.weight.div_(result.temperature)
         result.head.bias.div_(result.temperature)

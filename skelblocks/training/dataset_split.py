@@ -49,8 +49,14 @@ def groups(part: ClipDataset, split: str | None) -> NDArray[Any] | None:
         split: ``"cross-view"`` and ``"fold"`` give cameras and folds. Any other value gives subjects, or recordings if
             the set does not record subjects.
     """
+    name = group_name(part, split)
+    return None if name is None else part.groups(name)
+
+
+def group_name(part: ClipDataset, split: str | None) -> str | None:
+    """The name of the values that :func:`groups` gives, such as ``"subject"``; None if the set does not record them."""
     names = _GROUPS.get(split or "", ("subject", "recording"))
-    return next((part.groups(name) for name in names if name in part.group_names), None)
+    return next((name for name in names if name in part.group_names), None)
 
 
 def check_recordings_apart(train: ClipDataset, test: ClipDataset, *, data: str) -> None:

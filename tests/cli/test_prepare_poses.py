@@ -155,7 +155,7 @@ def test_a_finished_set_is_left_and_one_of_other_settings_is_not_taken_for_it(ro
     assert not prepare(root, "--window", 20)
     assert (root.parent / "set" / "index.npy").stat().st_mtime_ns == index
     assert prepare(root, "--window", 30) == 1
-    assert "holds a prepared set with other source_settings" in capsys.readouterr().err
+    assert "holds a prepared set with other source_settings (window); choose" in capsys.readouterr().err
     assert not prepare(root, "--window", 30, "--overwrite")
 
 

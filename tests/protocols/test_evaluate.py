@@ -117,7 +117,7 @@ def test_the_ridge_probe_takes_its_constant_from_groups_of_training_clips(run, t
     result = results(found)["linear"]
     assert result["accuracy"] == pytest.approx(100 * expected.accuracy)
     assert result["constant"] == expected.constant
-    assert result["selected"] == "ridge, constant by cross-validation over groups (cross-subject) of the training clips"
+    assert result["selected"] == "ridge, constant by cross-validation over subjects of the training part"
     head = from_pretrained(tmp_path / "out/linear_model").head  # its softmax gives probabilities
     torch.testing.assert_close(head(same.test), expected.logits / expected.temperature)
 

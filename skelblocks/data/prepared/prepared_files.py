@@ -156,7 +156,7 @@ def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, ove
     unfinished, manifest = folder / UNFINISHED, folder / MANIFEST
     if manifest.is_file():
         known = read_json(manifest)
-        other = [key for key, value in {**plan, **also}.items() if _later(known).get(key) != value]
+        other = _differences(_later(known), {**plan, **also})
         if not other and not overwrite:
             shutil.rmtree(unfinished, ignore_errors=True)
             return known
@@ -164,7 +164,7 @@ def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, ove
         _start_over(folder, plan)
     elif (unfinished / PLAN).is_file():
         known = read_json(unfinished / PLAN)
-        other = [key for key, value in plan.items() if known.get(key) != value]
+        other = _differences(known, plan)
         if other:
             _refuse(folder, other, overwrite)
             _start_over(folder, plan)
@@ -174,6 +174,20 @@ def open_folder(folder: Path, plan: dict[str, Any], also: dict[str, Any], *, ove
     else:
         _start_over(folder, plan)
     return None
+
+
+def _differences(known: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
+    """The settings of a plan that a set does not have, such as ``"source_settings (window)"``."""
+    other = []
+    for key, value in plan.items():
+        there = known.get(key)
+        if there == value:
+            continue
+        if isinstance(there, dict) and isinstance(value, dict):
+            names = sorted(name for name in {*there, *value} if there.get(name) != value.get(name))
+            key = f"{key} ({', '.join(names)})"
+        other.append(key)
+    return other
 
 
 def _refuse(folder: Path, other: Sequence[str], overwrite: bool) -> None:

@@ -312,7 +312,7 @@ def test_a_folder_that_holds_something_else_is_not_written_to(tmp_path):
     manifest = make(root, out)
     before = content(out)
     assert make(root, out) == manifest
-    with pytest.raises(ValueError, match="other settings; choose another folder"):
+    with pytest.raises(ValueError, match=r"other settings \(preprocessing\); choose another folder"):
         make(root, out, frames=3)
     with pytest.raises(ValueError, match="other protocol"):
         make(root, out, protocol="mine")
