@@ -170,7 +170,7 @@ def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _
     first = next(_readable(clips))
     facts: dict[str, object] = {"kind": kind, "clips": len(clips), "first": first.name, "label": first.label}
     facts |= {"origin": dict(first.origin), "axes": f"(c, t, v, tracks) = {first.x.shape}"}
-    facts["frames with each track"] = first.seen.sum(axis=0).tolist()
+    facts["frames with each track"] = first.seen_persons.sum(axis=0).tolist()
 
     def clip(i: int) -> tuple[str, NDArray[Any]]:
         one = clips[i]

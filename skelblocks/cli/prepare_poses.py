@@ -356,9 +356,11 @@ def _show_labels(args: argparse.Namespace, labels: ClipLabels) -> None:
         print(f"The recordings have {shown} frames per second; --fps {rates[0]:g} brings all to one rate.")
     several = _recordings_of_several(prepared, labels)
     if several:
+        count = "1 recording has" if several == 1 else f"{several} recordings have"
+        remedy = "" if args.persons == 1 else " --persons 1 keeps one person in each window."
         print(
-            f"{several} recordings show several persons, who all get the recording's label. --persons 1 keeps one in "
-            "each window; a column person labels them one by one."
+            f"{count} clips of several persons, who all get the recording's label.{remedy} A column person labels "
+            "them one by one."
         )
 
 
@@ -379,6 +381,7 @@ def _unused_lines(prepared: PreparedSet, labels: ClipLabels) -> list[str]:
     """The lines with a label of recordings that have no clip with a label."""
     numbers = set(prepared.groups("recording")[prepared.labels.numpy() >= 0].tolist())
     found = {name for number, name in enumerate(prepared.origin_names["recording"]) if number in numbers}
+    found |= {entry["name"] for entry in prepared.manifest["rejected"]}  # which are listed with their reason
     return [
         f"line {row.line} of {escape(name)!r}"
         for name, rows in labels.files.items()

@@ -165,7 +165,7 @@ def test_labels_with_frame_rates_and_more_columns(root, capsys):
     printed = capsys.readouterr().out
     assert "labels.csv that are not read: size." in printed
     assert "The recordings have 25, 50 frames per second; --fps 25 brings all to one rate." in printed
-    assert "2 recordings show several persons" in printed
+    assert "2 recordings have clips of several persons" in printed
     prepared = PreparedSet(root.parent / "set")
     assert prepared.groups("stop_ms").tolist() == [1600, 1600, 800, 800, 1600, 1600]
     assert not prepare(root, *labels, "--fps", 25, "--persons", 1, "--overwrite")
