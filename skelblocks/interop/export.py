@@ -234,7 +234,9 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: expected an existing folder, got {str(path.parent)!r}; create it first")
     if path.is_dir() or (path.exists() and not overwrite):
-        raise FileExistsError(f"path: {str(path)!r} exists already; choose another path, or pass overwrite=True")
+        raise FileExistsError(
+            f"path: {str(path)!r} exists already; choose another, or pass overwrite=True (--overwrite)"
+        )
 
 
 def describe_graph(
