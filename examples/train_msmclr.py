@@ -77,10 +77,11 @@ class MsMCLR(nn.Module):
     def forward(self, query: Tensor, strong: Tensor, key: Tensor, *, ids: Tensor, epoch: int = 0) -> Output:
         """The loss of three views ``(n, c, t, v, m)`` of the clips ``ids``, against the current bank."""
         encoder, pool, head = self.contrast.query_branch.children()
-        weak, keys = self.contrast(query, key, ids=ids)
-        strong_map = encoder(strong)
+        keys = self.contrast.keys(key, ids)
+        weak_map, strong_map = encoder(query), encoder(strong)
         scales = [strong_map] if self.attention is None else self.attention(strong_map)
-        branches = [self.contrast.logits(head(pool(each)), keys) for each in scales]
+        embeddings = torch.stack([head(pool(each)) for each in (weak_map, *scales)])
+        weak, *branches = self.contrast.logits(embeddings, keys)  # one call, which reads the bank once
         if self.nnm_epoch is not None and epoch >= self.nnm_epoch:
             contrast = nearest_neighbor_mining(weak, branches, top_k=self.top_k)
         else:

@@ -189,7 +189,8 @@ class MsMAttention(nn.Module):
             scale=self.scale,
             similarity=self.similarity,
         )
-        return x + x * self.conv_up(attended + z).sigmoid(), weights
+        # In this order the sum takes the channels-last strides of z. With the others, the products would be slow.
+        return x + x * self.conv_up(z + attended).sigmoid(), weights
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""

@@ -18,6 +18,7 @@ def check_contrast(
     *,
     temperature: float,
     exclude: Tensor | None = None,
+    several: str = "",
 ) -> None:
     """Raise unless embeddings, banks and exclusions fit together.
 
@@ -26,6 +27,7 @@ def check_contrast(
         banks: Banks by name, each ``(k, d)``.
         temperature: Positive.
         exclude: ``(n, k)`` boolean, or None.
+        several: The name of an embedding that may be ``(..., n, d)``.
 
     Raises:
         TypeError: a wrong dtype.
@@ -37,11 +39,11 @@ def check_contrast(
     """
     sizes: dict[str, int] = {}
     for name, x in embeddings.items():
-        check_axes(x, "n d", name=name, **sizes)
+        check_axes(x, "... n d" if name == several and x.ndim > 2 else "n d", name=name, **sizes)
         check_floating(x, name=name)
-        sizes = sizes or {"n": x.shape[0], "d": x.shape[1]}
+        sizes = sizes or {"n": x.shape[-2], "d": x.shape[-1]}
         if debugging(x):
-            check_finite(x, name=name)
+            check_finite(x.flatten(0, -2), name=name)
     for name, bank in banks.items():
         check_axes(bank, "k d", name=name, d=sizes["d"])
         check_floating(bank, name=name)

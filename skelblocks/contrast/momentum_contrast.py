@@ -161,11 +161,11 @@ class MomentumContrast(nn.Module):
         """Compare query embeddings with their keys and with the bank; see :func:`contrastive_logits`.
 
         Args:
-            embedding: ``(n, d)``, from the query branch.
+            embedding: ``(n, d)``, from the query branch; or ``(..., n, d)``, several embeddings of the same clips.
             keys: The keys of the same clips, from :meth:`keys`.
 
         Returns:
-            ``(n, 1 + k)``, the positive in column 0.
+            ``(..., n, 1 + k)``, the positive in column 0.
         """
         _check_keys(keys)
         bank = self.queue.bank

@@ -46,16 +46,16 @@ def unit_rows(x: Tensor, *, name: str = "x") -> Tensor:
 
 
 def normalize_rows(x: Tensor) -> Tensor:
-    """Compute :func:`unit_rows` without its checks."""
+    """Compute :func:`unit_rows` of ``(..., n, d)`` without its checks."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     x = x * _power_of_two(x.detach())
-    length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x / length.masked_fill(length == 0, 1)
 
 
 def _power_of_two(x: Tensor) -> Tensor:
-    """The factor ``(n, 1)`` that brings the largest number of each row near 1; 1 for rows of zeros."""
+    """The factor ``(..., n, 1)`` that brings the largest number of each row near 1; 1 for rows of zeros."""
     limit = -math.log2(torch.finfo(x.dtype).tiny)
-    largest = x.abs().amax(dim=1, keepdim=True)
+    largest = x.abs().amax(dim=-1, keepdim=True)
     exponent = largest.log2().floor().clamp(-limit, limit)  # so that both the power and its inverse are normal numbers
     return torch.exp2(-exponent).masked_fill(largest == 0, 1)

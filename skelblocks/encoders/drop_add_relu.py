@@ -37,7 +37,7 @@ def drop_add_relu(
         >>> drop_add_relu(torch.tensor([1.0, -2.0, 3.0]), torch.tensor([1.0, 1.0, -1.0]))
         tensor([2., 0., 2.])
     """
-    if not training or not 0 < p < 1 or x.device.type != "cpu" or _in_a_transform(x):
+    if not training or not 0 < p < 1 or x.device.type != "cpu" or in_a_transform(x):
         y = F.dropout(x, p, training)
         if residual is None:
             return F.leaky_relu(y, slope) if slope else F.relu(y)
@@ -86,7 +86,8 @@ class _DropAddReLU(torch.autograd.Function):
         return branch, gradient if ctx.needs_input_grad[1] else None, None, None, None
 
 
-def _in_a_transform(x: Tensor) -> bool:
+def in_a_transform(x: Tensor) -> bool:
+    """Whether a graph is recorded, or a transform of ``torch.func`` is at work."""
     return bool(
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from skelblocks._utils.autocast_dtype import autocast_dtype
 from skelblocks._utils.checks import check_axes, check_integer, check_weights_dtype
 from skelblocks._utils.explain_arguments import explain_arguments
+from skelblocks.encoders.grouped_linear import grouped_linear
 
 
 def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency: Tensor) -> Tensor:
@@ -58,13 +59,15 @@ def graph_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, adjacency:
         )
     out_channels = weight.shape[0] // subsets
 
+    x = x.to(autocast_dtype(x))  # otherwise autocast would convert the gathering matrix once for each frame
     features = rearrange(x, "b c t v -> (b t) v c")  # a view of channels-last features
     gather = rearrange(adjacency, "... s v w -> ... (w s) v").to(x.dtype)
     gather = gather.repeat_interleave(frames, dim=0) if per_row else gather.expand(rows * frames, -1, -1)
     # An explicit bmm: matmul would transpose the features to fold the batch into one product, and copies cost more.
     gathered = torch.bmm(gather, features)
-    gathered = rearrange(gathered, "(b t) (w s) c -> b t w (s c)", b=rows, t=frames, w=targets, s=subsets)
-    y = F.linear(gathered, rearrange(weight, "(s o) c -> o (s c)", s=subsets, o=out_channels))
+    gathered = rearrange(gathered, "bt (w s) c -> bt w 1 (s c)", w=targets, s=subsets)
+    y = grouped_linear(gathered, rearrange(weight, "(s o) c -> 1 o (s c)", s=subsets, o=out_channels))
+    y = rearrange(y, "(b t) w 1 o -> b t w o", b=rows, t=frames)
     if bias is not None:
         check_axes(bias, "so", name="bias", so=weight.shape[0])
         arriving = (adjacency.sum(dim=-2).mT.to(bias.dtype) @ rearrange(bias, "(s o) -> s o", s=subsets)).to(y.dtype)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from skelblocks._utils.checks import check_integer, check_probability
 from skelblocks._utils.explain_arguments import explain_arguments
 from skelblocks.encoders.drop_add_relu import drop_add_relu
+from skelblocks.encoders.frame_convolution import FrameConvolution
 from skelblocks.encoders.graph_convolution import GraphConvolution
 from skelblocks.encoders.skip_frames import skip_frames
 
@@ -72,9 +73,7 @@ class STGCNBlock(nn.Module):
             in_channels, out_channels=out_channels, subsets=subsets, joints=joints, edge_importance=edge_importance
         )
         self.graph_norm = nn.BatchNorm2d(out_channels)
-        self.temporal = nn.Conv2d(
-            out_channels, out_channels, (kernel_size, 1), stride=(stride, 1), padding=(kernel_size // 2, 0)
-        )
+        self.temporal = FrameConvolution(out_channels, kernel_size=kernel_size, stride=stride)
         self.temporal_norm = nn.BatchNorm2d(out_channels)
         self.dropout = nn.Dropout(dropout)
         self.has_residual = residual

@@ -12,11 +12,12 @@ from torch import nn
 from skelblocks._utils.checks import check_choice
 from skelblocks._utils.native_bfloat16 import native_bfloat16
 from skelblocks.encoders import STGCN, STGCNBlock, fold_batch_norm
+from skelblocks.encoders.frame_convolution import FrameConvolution
 from skelblocks.encoders.graph_convolution import GraphConvolution
 
 Precision = Literal["own", "bf16", "auto"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-_FOLDED = (STGCN, STGCNBlock, GraphConvolution)
+_FOLDED = (STGCN, STGCNBlock, GraphConvolution, FrameConvolution)
 
 
 def frozen(module: nn.Module, *, half: bool = False) -> nn.Module:

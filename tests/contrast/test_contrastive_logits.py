@@ -24,6 +24,19 @@ def test_equals_the_slow_reference(n, d, k):
     assert ContrastiveLogits(temperature=0.07)(query, key, bank).equal(logits)
 
 
+def test_several_embeddings_of_the_same_clips_equal_one_call_for_each():
+    queries, (key, bank) = torch.randn(2, 3, 4, 6, dtype=torch.float64), torch.randn(2, 4, 6, dtype=torch.float64)
+    exclude = torch.eye(4, dtype=torch.bool)
+    logits = contrastive_logits(queries, key, bank, temperature=0.07, exclude=exclude)
+    assert logits.shape == (2, 3, 4, 5)
+    for i in range(2):
+        for j in range(3):
+            alone = contrastive_logits(queries[i, j], key, bank, temperature=0.07, exclude=exclude)
+            torch.testing.assert_close(logits[i, j], alone)
+    with pytest.raises(ValueError, match="axis 'n' is 4, not 3"):
+        contrastive_logits(queries[:, :, :3], key, bank, temperature=0.07)
+
+
 def test_length_of_query_and_key_does_not_matter_and_the_bank_is_taken_as_it_is():
     query, key, bank = torch.randn(3, 4, 6, dtype=torch.float64)
     logits = contrastive_logits(query, key, bank, temperature=0.2)
