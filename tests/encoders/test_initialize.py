@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from skelblocks.encoders import STGCN, ProjectionHead, initialize_official
+from skelblocks.encoders.frame_convolution import FrameConvolution
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def test_every_weight_has_the_released_distribution():
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.1), name
             assert not module.bias.any(), name
             seen.add(type(module))
-    assert seen == {nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d}
+    assert seen == {nn.Conv2d, FrameConvolution, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d}
 
 
 def test_everything_else_stays():
