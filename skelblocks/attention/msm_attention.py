@@ -189,7 +189,7 @@ class MsMAttention(nn.Module):
             scale=self.scale,
             similarity=self.similarity,
         )
-        # In this order the sum takes the channels-last strides of z. With the others, the products would be slow.
+        # In this order, the sum has the channels-last strides of z and x. Products of different strides are slow.
         return x + x * self.conv_up(z + attended).sigmoid(), weights
 
     def extra_repr(self) -> str:

@@ -54,7 +54,7 @@ def frame_convolution(x: Tensor, weight: Tensor) -> Tensor:
 class FrameConvolution(nn.Conv2d):
     """A convolution over frames, with padding, which uses :func:`frame_convolution` where it is faster.
 
-    That is on the CPU with at least 128 channels, which the last blocks of an ST-GCN have.
+    It is faster on the CPU from 128 channels on, which the last blocks of an ST-GCN have.
 
     Args:
         channels: Channels of the input and of the output.

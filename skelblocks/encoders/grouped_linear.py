@@ -50,11 +50,10 @@ def grouped_linear(x: Tensor, weight: Tensor) -> Tensor:
 def by_convolution(x: Tensor) -> bool:
     """Whether a convolution computes the products of ``(a, b, g, c)``."""
     return (
-        x.dtype == torch.float32
+        on_plain_cpu(x)  # first: in an exported graph, sizes cannot be compared
+        and x.dtype == autocast_dtype(x) == torch.float32
         and x.shape[0] >= _LEAST_ROWS
         and x.shape[1] >= 8  # a convolution of single positions is slow
-        and on_plain_cpu(x)
-        and autocast_dtype(x) == torch.float32
     )
 
 

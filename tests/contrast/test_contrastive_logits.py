@@ -86,7 +86,8 @@ def test_precision_is_the_querys(query, key, bank, out):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"query": torch.zeros(2, 3, 1)}, ValueError, r"query: expected 2 axes \(n, d\)"),
+        ({"query": torch.zeros(3)}, ValueError, r"query: expected 2 axes \(n, d\)"),
+        ({"query": torch.zeros(2, 3, 1)}, ValueError, r"key: expected \(n=3, d=1\)"),
         ({"query": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "query: expected a floating-point"),
         ({"key": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "key: expected a floating-point"),
         ({"key": torch.zeros(3, 3)}, ValueError, "key: .* axis 'n' is 3, not 2"),
