@@ -31,7 +31,7 @@ def grouped_linear(x: Tensor, weight: Tensor) -> Tensor:
         weight: ``(g, o, c)``.
 
     Returns:
-        ``(a, b, g, o)``. The strides are those of a contiguous tensor for a single group, and in float32 on the CPU.
+        ``(a, b, g, o)``. It is contiguous for a single group, and in float32 on the CPU.
 
     Example:
         >>> x, weight = torch.randn(20, 8, 3, 4), torch.randn(3, 5, 4)
