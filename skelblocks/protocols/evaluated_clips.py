@@ -58,8 +58,8 @@ def chosen_data(trained: TrainedEncoder, options: EvaluatedDataOptions) -> DataO
     if chosen.split == "none":
         raise ValueError(
             "data.split: expected a split, got 'none', which would test a classifier on its own training clips; pass "
-            "--data.split cross-subject or another split. For a classifier that learns from all clips, also pass "
-            "--evaluate.fit all"
+            "--data.split cross-subject, cross-view, fold or is_train, which needs an array subject, view, fold or "
+            "is_train. For a classifier that learns from all clips, also pass --evaluate.fit all"
         )
     return chosen
 

@@ -119,8 +119,8 @@ def training_mask(whole: ArrayDataset, options: DataOptions) -> NDArray[np.bool_
     if not options.train_ids and len(train) in (0, len(there)):
         raise ValueError(
             f"data.train_ids: by default {'the odd ones' if odd else 'all but the last'} train, but {options.path!r} "
-            f"has {name} {there}; choose who trains, as in --data.train_ids [{there[0]}], or train on all with "
-            "--data.split none"
+            f"has {name} {there}; choose who trains, as in --data.train_ids [{there[0]}]. To pretrain on all clips, "
+            "pass --data.split none to skelblocks train"
         )
     return (cross_subject if odd else cross_view)(values, train)
 
