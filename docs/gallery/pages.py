@@ -32,6 +32,7 @@ FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable
 RUN = ("--data.frames=32", "--data.synthetic={classes: 6, subjects: 12, views: 2, frames: 32}", "--train.batch_size=16")
 RUN += ("--train.learning_rate=0.02", "--encoder.base_channels=8", "--encoder.out_channels=32")
 RUN += ("--contrast.queue_size=auto", "--evaluate.every=2", "--evaluate.probe=ridge", "--train.accelerator=cpu")
+REPORT = ("--finetune.epochs=2", "--semi.epochs=2", "--untrained=false", "--animation=false")
 
 
 @contextmanager
@@ -131,19 +132,19 @@ def set_page(running: Any, folder: Path) -> Any:
         joint_names=np.array(layouts.get(LAYOUT).joints),
     )
     run(folder, "inspect", "synthetic.npz", "--split", "cross-view", "--html", "set.html")
-    return photograph(running, folder / "set.html", width=1060, height=1270, scale=0.85)
+    return photograph(running, folder / "set.html", width=1060, height=1340, scale=0.85)
 
 
 def report_page(running: Any, folder: Path) -> Any:
     """Two short runs of different methods."""
     for method, epochs in (("skeletonclr", 6), ("aimclr", 8)):
         run(folder, "train", method, f"--train.folder=runs/{method}", f"--train.epochs={epochs}", *RUN)
-    run(folder, "evaluate", "report", "runs/skeletonclr", "runs/aimclr", "--html", "report.html")
+    run(folder, "evaluate", "report", "runs/skeletonclr", "runs/aimclr", "--html", "report.html", *REPORT)
     find = (
         "for (const heading of document.querySelectorAll('h2'))"
         "  if (heading.textContent.trim() === 'Options') heading.id = 'top';"
     )
-    return photograph(running, folder / "report.html", width=1060, height=890, scale=0.85, act=find, top="#top")
+    return photograph(running, folder / "report.html", width=690, height=1110, scale=1, act=find, top="#top")
 
 
 def run(folder: Path, *words: str) -> None:
