@@ -59,9 +59,10 @@ def by_convolution(x: Tensor) -> bool:
 
 def on_plain_cpu(x: Tensor) -> bool:
     """Whether torch computes with this tensor at once, by oneDNN: not in a graph or a transform of ``torch.func``."""
-    return bool(
-        x.device.type == "cpu" and torch.backends.mkldnn.enabled and type(x) is Tensor and not in_a_transform(x)
-    )
+    if in_a_transform(x) or x.device.type != "cpu" or type(x) is not Tensor:
+        return False
+    backend = torch.backends.mkldnn  # oneDNN's earlier name
+    return bool(backend.is_available() and backend.enabled)  # type: ignore[no-untyped-call]
 
 
 class _Convolved(torch.autograd.Function):
