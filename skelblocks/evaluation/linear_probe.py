@@ -174,8 +174,8 @@ def linear_probe(
 
 
 def _warn_of_divergence(loss: float, epoch: int, *, classes: int, learning_rate: float) -> None:
-    """Warn if the loss is above the loss of equal scores for all classes, which weights of zero would reach."""
-    if loss <= log(max(classes, 2)):
+    """Warn if the loss is a tenth above the loss of equal scores for all classes, which weights of zero would reach."""
+    if loss <= 1.1 * log(max(classes, 2)):
         return
     warnings.warn(
         f"learning_rate: with {learning_rate:g} the probe does not converge: in epoch {epoch} the training loss is "
