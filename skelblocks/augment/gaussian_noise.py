@@ -121,7 +121,7 @@ class RandomGaussianNoise(RandomTransform[GaussianNoiseParams]):
 
 def _warn_of_noise_larger_than_a_clip(x: Tensor, std: float) -> None:
     """Warn if the first clip is smaller than the noise, as clips in meters are with a ``std`` for pixels."""
-    if not values_visible(x) or not len(x):
+    if not values_visible(x) or not x.numel():
         return
     low, high = x[0].detach().aminmax()
     size = float(high - low)

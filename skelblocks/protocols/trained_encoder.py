@@ -100,7 +100,7 @@ def open_encoder(folder: str | Path, *, stream: Stream | None = None) -> Trained
         >>> open_encoder("runs/none")
         Traceback (most recent call last):
         ...
-        FileNotFoundError: runs: there is no folder 'runs/none' (looked in ...)
+        FileNotFoundError: runs: there is no folder 'runs/none' (looked in ...); check the path
     """
     text = str(folder)
     place, named = split_stream(text)

@@ -76,7 +76,7 @@ def test_copies_of_training_clips_are_not_tested(tmp_path):
         ),
         ({}, {"subject": [2, 4] * 12}, ValueError, r"the odd ones train, but .* subject \[2, 4\]; .*train_ids \[2\]"),
         ({}, {"subject": [1, 3] * 12}, ValueError, r"the odd ones train, but .* subject \[1, 3\]; .*train_ids \[1\]"),
-        ({"split": "fold"}, {"fold": [1] * 24}, ValueError, "all but the last train, but .*or train on all"),
+        ({"split": "fold"}, {"fold": [1] * 24}, ValueError, "all but the last train, but .*To pretrain on all clips"),
         ({}, {"y": ["walk", "run"] * 12}, ValueError, "data.path: .*labels: expected integers, got <U4; numpy.unique"),
         ({"layout": "none.json"}, {}, FileNotFoundError, "layout: there is no file 'none.json'"),
     ],
