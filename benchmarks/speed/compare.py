@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ Work = Callable[[], object]
 ROWS = (
     ("MsMCLR step, float32", "step", "32", "plain"),
     ("MsMCLR step, auto precision", "step", "auto", "plain"),
+    ("the same, blocks run again", "checkpointed", "auto", "plain"),
     ("features, float32", "features", "32", "before"),
     ("features, auto precision", "features", "auto", "before"),
 )
@@ -116,7 +118,7 @@ def serve(side: str, work: str, precision: str, *, small: bool) -> None:
         from skelblocks._utils.keep_freed_memory import keep_freed_memory
 
         keep_freed_memory()  # as the commands do
-    makers = {"step": make_step, "features": make_features}
+    makers = {"step": make_step, "checkpointed": partial(make_step, checkpoint=True), "features": make_features}
     function = makers[work](side, half=precision == "auto" and native(), small=small)
     for line in sys.stdin:
         if line.strip() == "peak":
@@ -141,14 +143,15 @@ def ntu_like(n: int, frames: int) -> Tensor:
     return clips
 
 
-def make_step(side: str, *, half: bool, small: bool) -> Work:
-    """A full MsMCLR step with augmentation."""
+def make_step(side: str, *, half: bool, small: bool, checkpoint: bool = False) -> Work:
+    """A full MsMCLR step with augmentation; with ``checkpoint``, ours runs the encoder's blocks again in backward."""
     from benchmarks.speed import bench_step
     from benchmarks.speed.case import Setting
 
     setting = Setting(small=small, half=half)
     options, _ = bench_step.make_method(setting)
-    encoder = dataclasses.replace(options.encoder, **({"absent": "skip"} if side == "ours" else {}))
+    own: dict[str, Any] = {"absent": "skip", **({"checkpoint": True} if checkpoint else {})}
+    encoder = dataclasses.replace(options.encoder, **(own if side == "ours" else {}))
     contrast = dataclasses.replace(options.contrast, queue_size=QUEUE // (128 if small else 1))
     options = dataclasses.replace(options, encoder=encoder, contrast=contrast)
     torch.manual_seed(0)
