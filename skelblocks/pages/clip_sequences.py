@@ -95,7 +95,7 @@ def is_upside_down(clips: Sequence[RawClip], layout: SkeletonLayout) -> bool:
     """Whether clips of two coordinates count the second one downwards, as pictures do.
 
     A data set whose preprocessing turned its clips upright says so. Otherwise the shoulders and hips of up to 50 clips
-    decide; a skeleton without them is taken for one in a picture.
+    decide; a skeleton without them counts as one in a picture.
 
     Args:
         clips: The clips.
