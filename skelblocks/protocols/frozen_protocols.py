@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_probe, retrieval_scores, ridge_probe
+from skelblocks.evaluation import accuracy, cluster_scores, knn_scores, linear_probe, retrieval_scores
 from skelblocks.protocols.evaluated_run import EvaluatedRun, ProtocolResult
 from skelblocks.protocols.options import ProtocolOptions
+from skelblocks.protocols.ridge_classifier import ridge_classifier, several_groups
 from skelblocks.training.accuracies import probe_settings
 from skelblocks.training.dataset_split import group_name, groups
 from skelblocks.training.options import EvaluateOptions
@@ -111,20 +112,10 @@ def _fit(
 
 
 def _ridge(run: EvaluatedRun, features: Tensor, labels: Tensor, who: NDArray[Any] | None) -> ProtocolResult:
-    several = who is not None and len(np.unique(who)) > 1
-    result = ridge_probe(
-        features,
-        labels,
-        run.test,
-        run.labels[1],
-        groups=who if several else None,
-        num_classes=run.num_classes,
-    )
-    over = f"{group_name(run.sets.train, run.data.split)}s" if several else "single clips"
+    who = several_groups(who)
+    result = ridge_classifier((features, labels), (run.test, run.labels[1]), groups=who, num_classes=run.num_classes)
+    over = "single clips" if who is None else f"{group_name(run.sets.train, run.data.split)}s"
     selected = f"ridge, constant by cross-validation over {over} of the training part"
-    with torch.no_grad():  # so that the saved layer's softmax gives probabilities
-        result.head.weight.div_(result.temperature)
-        result.head.bias.div_(result.temperature)
     found = run.result("linear", result.logits, selected=selected, probe="ridge", constant=result.constant)
     return found._replace(classifier=(run.trained.encoder, result.head))
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from skelblocks import streams
 from skelblocks.encoders import ReadoutEncoder
 from skelblocks.encoders.readout import Readout
-from skelblocks.evaluation.ridge_probe import ridge_probe
 from skelblocks.layouts import SkeletonLayout
 from skelblocks.protocols.labeled_clips import LabeledClips
+from skelblocks.protocols.ridge_classifier import ridge_classifier, several_groups
 from skelblocks.streams import Stream
 
 _AT_ONCE = 128  # clips
@@ -27,7 +27,7 @@ def refit(
     layout: SkeletonLayout,
     stream: Stream,
     groups: ArrayLike | None = None,
-    num_classes: int | None = None,
+    num_classes: int,
 ) -> tuple[nn.Sequential, Tensor]:
     """Fit a ridge classifier to an encoder's features.
 
@@ -42,25 +42,19 @@ def refit(
         layout: Skeleton of the clips.
         stream: The stream that the encoder takes.
         groups: The subject of each clip in ``train``; with several, the constant is chosen on held-out subjects.
-        num_classes: Number of classes. Default: one more than the highest label.
+        num_classes: Number of classes.
 
     Returns:
         Encoder, readout and linear layer, whose softmax gives probabilities; and the scores of the test clips
         ``(n, classes)``.
     """
     body = ReadoutEncoder(encoder, readout).eval()
-    several = groups is not None and len(np.unique(np.asarray(groups))) > 1
-    found = ridge_probe(
-        _features(body, train, layout=layout, stream=stream),
-        train.labels,
-        _features(body, test, layout=layout, stream=stream),
-        test.labels,
-        groups=groups if several else None,
+    found = ridge_classifier(
+        (_features(body, train, layout=layout, stream=stream), train.labels),
+        (_features(body, test, layout=layout, stream=stream), test.labels),
+        groups=several_groups(None if groups is None else np.asarray(groups)),
         num_classes=num_classes,
     )
-    with torch.no_grad():
-        found.head.weight.div_(found.temperature)
-        found.head.bias.div_(found.temperature)
     return nn.Sequential(body, found.head), found.logits / found.temperature
 
 

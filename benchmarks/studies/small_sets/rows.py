@@ -116,7 +116,17 @@ class Study:
         assert isinstance(body, ReadoutEncoder)
         train, test = labeled_clips(sets.train), labeled_clips(sets.test)
         groups = self.place.groups(sets)
-        _, scores = refit(body.encoder, train, test, readout="grid", layout=sets.layout, stream=stream, groups=groups)
+        classes = trained.logits.shape[1]
+        _, scores = refit(
+            body.encoder,
+            train,
+            test,
+            readout="grid",
+            layout=sets.layout,
+            stream=stream,
+            groups=groups,
+            num_classes=classes,
+        )
         found = {"linear": trained.logits.softmax(dim=1), "ridge": scores.softmax(dim=1)}
         return {**found, "both": (found["linear"] + found["ridge"]) / 2}
 
