@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,25 +70,23 @@ def evaluate(command: str, arguments: Sequence[str]) -> dict[str, Any]:
     """
     if command == "cost":
         sizes = parse_options(CostOptions, arguments, prog="skelblocks evaluate cost")
-        out = _make_folder(sizes.out or "runs/cost")
-        counted = method_cost(sizes)
-        _write(out / f"cost_{Path(sizes.method).stem}", counted, cost_table(counted))
+        with _results_folder(sizes.out or "runs/cost") as out:
+            counted = method_cost(sizes)
+            _write(out / f"cost_{Path(sizes.method).stem}", counted, cost_table(counted))
         return counted
     kind, measure = _ON_RUNS[command]
     if command in ("finetune", "semi"):
         arguments = _without_start(arguments)
     options, folders = parse_command(kind, arguments, prog=f"skelblocks evaluate {command}", places="runs")
-    out = Path(options.out or open_encoder(folders[0]).results_folder)
-    if options.out:
-        _make_folder(out)  # before the work, which may take hours
-    page = _checked_page(options)
-    results = measure(folders, options)
-    found = results_to_json(results)
-    file = _make_folder(out) / _file_name(command, folders, options)
-    _write(file, found, results_table(results) + differences_table(results))
-    if command in ("linear", "finetune"):
-        _save_classifiers(results, command, file, options)
-    failures = _PICTURES[command](results, options, out) if command in _PICTURES else []
+    with _results_folder(options.out or open_encoder(folders[0]).results_folder) as out:
+        page = _checked_page(options)  # in a folder that may be this one
+        results = measure(folders, options)
+        found = results_to_json(results)
+        file = out / _file_name(command, folders, options)
+        _write(file, found, results_table(results) + differences_table(results))
+        if command in ("linear", "finetune"):
+            _save_classifiers(results, command, file, options)
+        failures = _PICTURES[command](results, options, out) if command in _PICTURES else []
     if failures and command == "tsne":
         raise ValueError(f"the results are in {file}.json, but some pictures failed: {'; '.join(failures)}")
     for failure in failures:
@@ -114,12 +113,21 @@ def _without_start(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in found if argument != "--start"]
 
 
-def _make_folder(place: str | Path) -> Path:
+@contextmanager
+def _results_folder(place: str | Path) -> Iterator[Path]:
+    """Make the folder before the work, which may take hours, and remove it if the work fails and writes nothing."""
     out = Path(place)
     if out.exists() and not out.is_dir():
-        raise FileExistsError(f"out: expected a folder, but {str(out)!r} is a file; choose another name")
+        raise FileExistsError(f"out: expected a folder, but {escape(out)!r} is a file; choose another name")
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
-    return out
+    try:
+        yield out
+    except BaseException:
+        with suppress(OSError):  # some results may be there already
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _file_name(command: str, folders: Sequence[str], options: ProtocolOptions) -> str:

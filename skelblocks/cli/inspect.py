@@ -49,6 +49,7 @@ from skelblocks.pages.clip_sequences import ArrayClips, DatasetClips, is_upside_
 from skelblocks.viz import draw_skeleton
 
 _DRAWN, _LOOKED_AT, _NAMED = 3, 1000, 20
+_OTHER_SETTINGS = ("layout", "preprocessing")
 _DRAWN_AS = (".png", ".jpg", ".pdf", ".svg")
 
 
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
     width = max(len(escape(name)) for name in facts)
     print(escape(args.path))
     for name, value in facts.items():
-        print(f"  {escape(name):{width}}  {escape(value)}")
+        print(f"  {escape(name):{width}}  {escape(_sentence(value))}")
     if args.draw is not None:
         _draw(content, args.draw)
         print(f"drawn: {escape(args.draw)}")
@@ -157,13 +158,28 @@ def _folder(path: Path) -> _Content:
         "axes": f"(n, c, t, v, m) = {(len(dataset), *dataset.shape)}",
         "classes": _spread(dataset.labels.numpy(), dataset.class_names),
         "protocol": f"{manifest['protocol']} ({parts})",
-        "origin": {name: len(np.unique(values)) for name, values in dataset.origin.items()},
+        "distinct values": {name: len(np.unique(values)) for name, values in dataset.origin.items()},
         "rejected": len(manifest["rejected"]),
-        "settings": {name: value for name, value in manifest["settings"].items() if name != "layout"},
+        "settings": _flat(manifest["settings"]),
         "sha256": manifest.get("sha256"),
     }
     source = InspectedSource(DatasetClips(dataset), dataset.class_names, training_names(path))
     return _Content(facts, len(dataset), lambda i: (dataset.names[i], dataset[i].clip.numpy()), dataset.layout, source)
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, object]:
+    """All settings that are set, without the layout, which has a line of its own."""
+    inner = settings.get("preprocessing") or {}
+    together = {**settings, **inner}
+    return {name: value for name, value in together.items() if value is not None and name not in _OTHER_SETTINGS}
+
+
+def _sentence(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_sentence(one)}" for name, one in value.items()) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def _raw(clips: Sequence[RawClip], kind: str, layout: str | SkeletonLayout) -> _Content:

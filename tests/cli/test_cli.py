@@ -105,7 +105,9 @@ def test_all_owners(tmp_path, capsys):
         assert not run("prepare", kind, "--root", tmp_path / kind, "--out", out, "--protocol", protocol, "--frames", 8)
         assert line in capsys.readouterr().out
         assert not run("inspect", out)
-        assert "prepared set" in capsys.readouterr().out
+        assert "prepared set" in (shown := capsys.readouterr().out)
+        assert "bodies" in shown
+        assert "{" not in shown
 
 
 def test_mistakes_are_said_in_one_line(raw, tmp_path, capsys):
@@ -169,9 +171,9 @@ def test_inspect_tells_what_a_file_holds(raw, tmp_path, capsys):
     joints = np.array(layouts.get("utd-mhad").joints)
     np.savez(tmp_path / "named.npz", x=np.ones((2, 3, 6, 20, 1), dtype=np.float32), joint_names=joints)
     for arguments, lines in [
-        ((ntu,), ["(3, 13, 25, 2)", "'subject': 2", "[13, 13]", "ntu-rgb+d, 25 joints", "2 in 1 clips"]),
+        ((ntu,), ["(3, 13, 25, 2)", "subject 2", "[13, 13]", "ntu-rgb+d, 25 joints", "2 in 1 clips"]),
         ((ucla,), ["NW-UCLA", "(3, 20, 20, 1)", "nw-ucla, 20 joints"]),
-        ((pyskl,), ["clips", "'xsub_train': 1"]),
+        ((pyskl,), ["clips", "xsub_train 1"]),
         ((position,), ["float32 (3, 3, 60, 25, 2)", "ntu-rgb+d, ntu-rgb+d-anatomical"]),
         ((position, "--labels", labels), ["position file", "S001C001P001R001A001"]),
         ((labels,), ["3, numbered 0..2, with 1 to 1 clips each"]),

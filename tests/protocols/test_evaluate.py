@@ -12,7 +12,7 @@ from small_run import METHODS, write_set
 from torch.nn.functional import normalize
 
 from skelblocks import layouts
-from skelblocks.cli import main
+from skelblocks.cli import evaluate_runs, main
 from skelblocks.cli.evaluate_runs import evaluate
 from skelblocks.clips import Preprocessing
 from skelblocks.data import ArrayDataset, find_clips, prepare
@@ -153,6 +153,24 @@ def test_features_are_kept_in_the_results_folder(run, tmp_path):
     evaluate("knn", [folder, *QUICK, "--out", str(out)])
     assert len(list((out / "features").glob("*.npy"))) == 2
     assert not (Path(folder) / "evaluation").exists()
+
+
+def test_a_command_that_fails_leaves_no_folder(run, tmp_path, monkeypatch):
+    folder, out = run(), tmp_path / "new" / "out"
+
+    def fail(*_):
+        assert out.is_dir()  # made before the work
+        raise ValueError("no clips")
+
+    monkeypatch.setitem(evaluate_runs._ON_RUNS, "knn", (ProtocolOptions, fail))
+    with pytest.raises(ValueError, match="no clips"):
+        evaluate("knn", [folder, *QUICK, "--out", str(out)])
+    assert not out.parent.exists()
+    assert tmp_path.exists()
+    out.mkdir(parents=True)
+    with pytest.raises(ValueError, match="no clips"):
+        evaluate("knn", [folder, *QUICK, "--out", str(out)])
+    assert out.is_dir()  # it is the user's
 
 
 def test_features_are_extracted_once(run, monkeypatch):
